@@ -1,0 +1,61 @@
+package approval
+
+// Code is the stable name of a finding. Codes are part of the interface:
+// scripts and dashboards rely on them, so none is ever given another meaning.
+type Code string
+
+// Findings about the facts and the Application as a whole.
+const (
+	CodeFactsMissing        Code = "facts.missing"
+	CodePolicyEmpty         Code = "policy.empty"
+	CodeApplicationForeign  Code = "application.not_protected"
+	CodeApplicationDeleting Code = "application.deleting"
+	CodeApplicationAuto     Code = "application.automated"
+	CodeApplicationSpec     Code = "application.unsupported"
+	CodeSourceNone          Code = "source.none"
+	CodeSourceKind          Code = "source.kind"
+	CodeSourceRepository    Code = "source.repository"
+	CodeSourceRevision      Code = "source.target_revision"
+	CodeSourceScope         Code = "source.outside_scope"
+	CodeLineMissing         Code = "line.missing"
+	CodeLineBaseline        Code = "line.baseline"
+	CodeLineBroken          Code = "line.broken"
+	CodeLineUpToDate        Code = "line.up_to_date"
+)
+
+// Findings about landings.
+const (
+	CodeLandingApproved  Code = "landing.approved"
+	CodeLandingNone      Code = "landing.outside_scope"
+	CodeLandingUndone    Code = "landing.undone"
+	CodeLandingUnsettled Code = "landing.unsettled"
+	CodeLandingDirect    Code = "landing.direct_push"
+	CodeLandingKind      Code = "landing.kind_unknown"
+	CodeLandingProof     Code = "landing.unproven"
+	CodeLandingMismatch  Code = "landing.mismatch"
+	CodeLandingPull      Code = "landing.pull"
+	CodeLandingWaiting   Code = "landing.waiting"
+)
+
+// Findings about a quorum and the reviews that count towards it.
+const (
+	CodeQuorumMet           Code = "quorum.met"
+	CodeQuorumMissing       Code = "quorum.missing"
+	CodeQuorumUnsatisfiable Code = "quorum.unsatisfiable"
+	CodeQuorumPeople        Code = "quorum.people_unknown"
+	CodeVeto                Code = "review.changes_requested"
+	CodePusherUnknown       Code = "pull.pusher_unknown"
+	CodeContributorUnknown  Code = "pull.contributor_unknown"
+	CodeApprovalCounted     Code = "approval.counted"
+	CodeApprovalGhost       Code = "approval.deleted_account"
+	CodeApprovalBot         Code = "approval.not_a_person"
+	CodeApprovalAuthor      Code = "approval.author"
+	CodeApprovalContributor Code = "approval.contributor"
+	CodeApprovalPusher      Code = "approval.pusher"
+	CodeApprovalOutsider    Code = "approval.outsider"
+	CodeApprovalRole        Code = "approval.no_write_role"
+	CodeApprovalStale       Code = "approval.older_head"
+	CodeApprovalBeforePush  Code = "approval.before_push"
+	CodeApprovalUnwitnessed Code = "approval.unwitnessed"
+	CodeApprovalDismissed   Code = "approval.dismissed"
+)

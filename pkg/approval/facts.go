@@ -1,0 +1,196 @@
+package approval
+
+import "time"
+
+// Facts are everything Decide looks at, for one Application. They are
+// collected completely or not at all: what could not be read is named in
+// Missing, and then nothing is allowed.
+type Facts struct {
+	// CollectedAt is when collection ended, by our own clock. It is kept for
+	// the reader of the record; no rule depends on it.
+	CollectedAt time.Time   `json:"collectedAt"`
+	Application Application `json:"application"`
+	// Lines holds one line for each protected repository of the gate that the
+	// Application's sources name.
+	Lines     []Line    `json:"lines"`
+	Directory Directory `json:"directory"`
+	Missing   []Missing `json:"missing,omitempty"`
+}
+
+// Missing names facts that could not be collected, and why.
+type Missing struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
+// Line is the first-parent history of one protected branch after a baseline.
+type Line struct {
+	Repository   RepositoryName `json:"repository"`
+	RepositoryID int64          `json:"repositoryID"`
+	Branch       string         `json:"branch"`
+	// DefaultBranch is true when Branch is the repository's default branch, so
+	// that a source that tracks HEAD tracks this line.
+	DefaultBranch bool `json:"defaultBranch"`
+	// Baseline is the newest revision trusted before this line.
+	Baseline SHA `json:"baseline"`
+	// BaselineOnLine says that Baseline is on the first-parent line of Branch
+	// as it is now. False after a force-push: then nothing is allowed.
+	BaselineOnLine bool `json:"baselineOnLine"`
+	Head           SHA  `json:"head"`
+	// Landings are all steps after Baseline up to Head, oldest first.
+	Landings []Landing `json:"landings"`
+}
+
+// LandingKind says how a change reached the branch. The zero kind blocks.
+type LandingKind string
+
+// The ways in which a change lands.
+const (
+	KindMerge  LandingKind = "merge"
+	KindSquash LandingKind = "squash"
+	KindRebase LandingKind = "rebase"
+	KindQueue  LandingKind = "queue"
+	// KindDirect is a push to the branch that no pull request accounts for.
+	KindDirect LandingKind = "direct"
+)
+
+// ProofResult says whether what landed is what was reviewed. The zero result
+// blocks.
+type ProofResult string
+
+// The results of a landing proof.
+const (
+	// Proven: the landed content was computed again from the reviewed head and
+	// is the same.
+	Proven ProofResult = "proven"
+	// Mismatch: the landed content differs from what the reviewed head gives.
+	Mismatch ProofResult = "mismatch"
+)
+
+// Proof is the outcome of recomputing a landing from its reviewed head on the
+// local mirror.
+type Proof struct {
+	Result ProofResult `json:"result"`
+	Detail string      `json:"detail,omitempty"`
+}
+
+// Landing is one step on the first-parent line.
+type Landing struct {
+	// Commit is the commit at which the landing is complete; Parent is the
+	// commit of the line before it.
+	Commit SHA `json:"commit"`
+	Parent SHA `json:"parent"`
+	// Title is the first line of the commit message, for people.
+	Title string      `json:"title"`
+	Kind  LandingKind `json:"kind"`
+	Proof Proof       `json:"proof"`
+	// Unsettled, when not empty, says what about this landing is not known yet,
+	// for example that GitHub has not indexed the commit. It makes the landing
+	// unknown, whatever the other fields say.
+	Unsettled string `json:"unsettled,omitempty"`
+	// Pull is the pull request that landed; nil for a direct push.
+	Pull *PullRequest `json:"pull,omitempty"`
+	// Changes are all paths that differ between Parent and Commit, without
+	// rename detection.
+	Changes []Change `json:"changes"`
+}
+
+// Change is one path that differs between two commits.
+type Change struct {
+	Path   string `json:"path"`
+	Before Entry  `json:"before"`
+	After  Entry  `json:"after"`
+}
+
+// Entry is what a tree holds at a path. The zero entry is an absent path.
+type Entry struct {
+	// Mode is git's octal file mode, for example "100644".
+	Mode string `json:"mode,omitempty"`
+	SHA  SHA    `json:"sha,omitempty"`
+}
+
+// PullRequest holds what a quorum is counted from.
+type PullRequest struct {
+	Repository RepositoryName `json:"repository"`
+	Number     int            `json:"number"`
+	Title      string         `json:"title"`
+	URL        string         `json:"url"`
+	// BaseRepositoryID and Base are the numeric ID and the branch it was
+	// opened against.
+	BaseRepositoryID int64  `json:"baseRepositoryID"`
+	Base             string `json:"base"`
+	Merged           bool   `json:"merged"`
+	// Head is the last commit of the pull request.
+	Head SHA `json:"head"`
+	// HeadPushedAt is when the head arrived at GitHub by GitHub's clock. Zero
+	// when not known. Git's own dates are never used: their author chooses them.
+	HeadPushedAt time.Time `json:"headPushedAt,omitzero"`
+	Author       User      `json:"author"`
+	// Pusher pushed the head; nil when not known.
+	Pusher *User `json:"pusher,omitempty"`
+	// Contributors are all authors, committers and co-authors of all commits
+	// of the pull request, those behind second parents included.
+	Contributors []Contributor `json:"contributors"`
+	// Reviews are all reviews, in GitHub's order.
+	Reviews []Review `json:"reviews"`
+}
+
+// Contributor had a part in a commit of a pull request.
+type Contributor struct {
+	// User is nil when no GitHub account could be found for Email.
+	User  *User  `json:"user,omitempty"`
+	Email string `json:"email"`
+	// Role is "author", "committer" or "co-author".
+	Role   string `json:"role"`
+	Commit SHA    `json:"commit"`
+}
+
+// ReviewState is GitHub's state of a review, in upper case as its REST API
+// gives it.
+type ReviewState string
+
+// The review states of GitHub's REST API.
+const (
+	ReviewApproved         ReviewState = "APPROVED"
+	ReviewChangesRequested ReviewState = "CHANGES_REQUESTED"
+	ReviewDismissed        ReviewState = "DISMISSED"
+	ReviewCommented        ReviewState = "COMMENTED"
+	ReviewPending          ReviewState = "PENDING"
+)
+
+// Review is one review of a pull request.
+type Review struct {
+	ID int64 `json:"id"`
+	// User is nil when the account was deleted.
+	User  *User       `json:"user,omitempty"`
+	State ReviewState `json:"state"`
+	// Commit is the head that was reviewed: what the webhook said when the
+	// review was submitted, if Witnessed, else what the API says now. GitHub
+	// moves the latter after a force-push that changes nothing.
+	Commit      SHA       `json:"commit"`
+	Witnessed   bool      `json:"witnessed"`
+	SubmittedAt time.Time `json:"submittedAt,omitzero"`
+}
+
+// Directory holds who is who: the facts about people that requirements ask for.
+type Directory struct {
+	Teams []Team `json:"teams"`
+	// Users are the accounts that the policy names by login.
+	Users []User `json:"users"`
+	// Roles are the repository roles of everybody who gave a review.
+	Roles []RepositoryRole `json:"roles"`
+}
+
+// Team is a team with its active members, child teams included.
+type Team struct {
+	Name    TeamName `json:"name"`
+	Members []User   `json:"members"`
+}
+
+// RepositoryRole is what a user may do in a repository.
+type RepositoryRole struct {
+	RepositoryID int64  `json:"repositoryID"`
+	User         UserID `json:"user"`
+	// Role is GitHub's role: read, triage, write, maintain or admin.
+	Role string `json:"role"`
+}

@@ -1,0 +1,92 @@
+package approval
+
+import (
+	"errors"
+	"time"
+)
+
+// Query names the facts that a decision needs from GitHub and its git
+// repositories.
+type Query struct {
+	Ranges []Range
+	// Teams and Users are the people the policy names.
+	Teams []TeamName
+	Users []string
+}
+
+// Range asks for the line of a branch after a baseline.
+type Range struct {
+	Repository RepositoryName
+	Branch     string
+	Baseline   SHA
+}
+
+// Answer is the complete answer to a Query.
+type Answer struct {
+	// Lines has one line for each range, in the same order.
+	Lines     []Line
+	Directory Directory
+}
+
+// PullAnswer is what a report on one pull request needs, merged or not.
+type PullAnswer struct {
+	Pull PullRequest
+	// Open is true while the pull request can still be merged.
+	Open bool
+	// MergeCommit is where it landed; empty while it is open.
+	MergeCommit SHA
+	// Changes are the paths it changes against its base.
+	Changes   []Change
+	Directory Directory
+}
+
+// Errors that adapters wrap so that the reconcile loop can tell them apart.
+var (
+	// ErrNotFound says that the object does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrStale says that the object changed since the facts were read, so
+	// nothing was done.
+	ErrStale = errors.New("the object changed since it was read")
+)
+
+// Hint is what an event says may have changed. It is never a fact that a
+// decision rests on, except for what GitHub does not keep: the commit a review
+// was submitted on, and who pushed which head when. Those are witnessed.
+type Hint struct {
+	RepositoryID int64
+	Repository   RepositoryName
+	// Pull is the number of the pull request that may have changed; 0 for none.
+	Pull int
+	// Branch is the branch that may have moved; empty for none.
+	Branch string
+	// People is true when teams, memberships or permissions may have changed.
+	People bool
+	Review *WitnessedReview
+	Head   *WitnessedHead
+	Merge  *WitnessedMerge
+}
+
+// WitnessedReview is the commit on which a review was submitted.
+type WitnessedReview struct {
+	RepositoryID int64
+	ReviewID     int64
+	Commit       SHA
+}
+
+// WitnessedHead is the arrival of a pull request's head at GitHub.
+type WitnessedHead struct {
+	RepositoryID int64
+	Pull         int
+	Head         SHA
+	Pusher       User
+	// PushedAt is by GitHub's clock, to the second.
+	PushedAt time.Time
+}
+
+// WitnessedMerge is the commit that GitHub named when a pull request was merged.
+// It only saves a search: the pull request is read again.
+type WitnessedMerge struct {
+	RepositoryID int64
+	Pull         int
+	Commit       SHA
+}

@@ -1,0 +1,38 @@
+package approval
+
+// PullReport is what Gatekeeper says on a pull request: one report for each
+// gate that the pull request concerns.
+type PullReport struct {
+	Repository RepositoryName
+	Number     int
+	Head       SHA
+	// Merged is true once the pull request has landed.
+	Merged bool
+	Gates  []GateReport
+}
+
+// GateReport is the state of one gate for one pull request.
+type GateReport struct {
+	Gate string
+	// Class is the change class of the pull request for the gate.
+	Class ChangeClass
+	// Quorum is the judgement of the reviews, with one child for each
+	// requirement.
+	Quorum Finding
+	// Met and Needed count the approvals over all requirements.
+	Met, Needed int
+	// Applications tell what has become of the change where it is deployed.
+	Applications []ApplicationReport
+}
+
+// ApplicationReport is the state of one Application with regard to the pull
+// request.
+type ApplicationReport struct {
+	// Application is "namespace/name".
+	Application string
+	Verdict     Verdict
+	// State is one line: "synced to abc1234", "waiting for #12", and so on.
+	State string
+	// Findings are those that keep the change from being synced.
+	Findings []Finding
+}
