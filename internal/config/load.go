@@ -1,0 +1,137 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// fileLimit is far above any sensible configuration.
+const fileLimit = 1 << 20
+
+// Config is a configuration that was checked: defaults filled in, policies
+// parsed, secrets read.
+type Config struct {
+	File     File
+	Policies []approval.Policy
+	Secrets  Secrets
+}
+
+// Secrets are the values of the files that the configuration names.
+type Secrets struct {
+	PrivateKey     Secret
+	WebhookSecrets []Secret
+	ArgoCDToken    Secret
+}
+
+// Load reads and checks a configuration file and the secrets it names. The
+// error is an *Error when the file could be read but is refused.
+func Load(path string) (Config, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return Config{}, fmt.Errorf("open the configuration: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	file, root, err := Parse(path, data)
+	if err != nil {
+		return Config{}, err
+	}
+	c := &checker{file: path}
+	cfg := Config{File: file}
+	cfg.Policies = c.check(&cfg.File, root)
+	cfg.Secrets = c.secrets(cfg.File, root, filepath.Dir(path))
+	if err := c.err(); err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
+}
+
+// Parse decodes a configuration strictly and fills in the defaults. The node is
+// the top of the document, for positions. The meaning is checked by Load.
+func Parse(name string, data []byte) (File, *yaml.Node, error) {
+	c := &checker{file: name}
+	if len(data) > fileLimit {
+		c.add(nil, "the file is larger than %d bytes", fileLimit)
+		return File{}, nil, c.err()
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document yaml.Node
+	if err := decoder.Decode(&document); err != nil || len(document.Content) == 0 {
+		switch {
+		case err == nil || errors.Is(err, io.EOF):
+			c.add(nil, "the file is empty; write at least github, argocd, dataDirectory and gates")
+		default:
+			c.add(&yaml.Node{Line: lineOf(err)}, "this is not YAML: %s", err)
+		}
+		return File{}, nil, c.err()
+	}
+	var second yaml.Node
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		c.add(firstContent(&second), "there is a second document after \"---\"; a configuration is one document, remove the rest")
+		return File{}, nil, c.err()
+	}
+	root := document.Content[0]
+	c.shape(root, reflect.TypeFor[File](), "")
+	if err := c.err(); err != nil {
+		return File{}, nil, err
+	}
+	var file File
+	if err := root.Decode(&file); err != nil {
+		c.add(root, "%s", err)
+		return File{}, nil, c.err()
+	}
+	file.setDefaults()
+	return file, root, nil
+}
+
+// firstContent is the top value of a document; the document itself has no line.
+func firstContent(document *yaml.Node) *yaml.Node {
+	if len(document.Content) == 0 {
+		return document
+	}
+	return document.Content[0]
+}
+
+// lineOf finds the line in an error of the YAML library.
+func lineOf(err error) int {
+	var typed *yaml.LoadErrors
+	if errors.As(err, &typed) && len(typed.Errors) > 0 {
+		return typed.Errors[0].Mark.Line
+	}
+	return 0
+}
+
+func (f *File) setDefaults() {
+	def := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	def(&f.GitHub.URL, "https://github.com")
+	if f.GitHub.APIURL == "" {
+		f.GitHub.APIURL = "https://api.github.com/"
+		if f.GitHub.URL != "https://github.com" {
+			f.GitHub.APIURL = trimSlash(f.GitHub.URL) + "/api/v3/"
+		}
+	}
+	def(&f.Server.Listen, ":8080")
+	if f.GitHub.IndexGrace == 0 {
+		f.GitHub.IndexGrace = 30 * time.Second
+	}
+	if f.GitHub.MembershipTTL == 0 {
+		f.GitHub.MembershipTTL = 5 * time.Minute
+	}
+}
