@@ -4,10 +4,14 @@ import "time"
 
 // File is the configuration file. Its comments are the manual.
 type File struct {
-	GitHub     GitHub     `yaml:"github"`
-	ArgoCD     ArgoCD     `yaml:"argocd"`
+	// GitHub is the App that Gatekeeper acts as. Required.
+	GitHub GitHub `yaml:"github"`
+	// ArgoCD is the API of Argo CD. Required.
+	ArgoCD ArgoCD `yaml:"argocd"`
+	// Kubernetes is the cluster in which the Applications are.
 	Kubernetes Kubernetes `yaml:"kubernetes"`
-	Server     Server     `yaml:"server"`
+	// Server is what Gatekeeper itself serves.
+	Server Server `yaml:"server"`
 	// DataDirectory holds the record, the inbox and the git mirrors. Required.
 	DataDirectory string `yaml:"dataDirectory"`
 	// Gates are the policies, at least one.
@@ -77,8 +81,12 @@ type Gate struct {
 // Selector matches Applications by what they may reach. At least one field; "*"
 // matches any run of characters.
 type Selector struct {
-	Project   string `yaml:"project"`
-	Server    string `yaml:"server"`
+	// Project is the AppProject.
+	Project string `yaml:"project"`
+	// Server is the URL of the destination cluster. An Application that names its
+	// cluster instead counts as a match.
+	Server string `yaml:"server"`
+	// Namespace is the destination namespace.
 	Namespace string `yaml:"namespace"`
 }
 
@@ -97,6 +105,7 @@ type Repository struct {
 
 // Quorum is a list of requirements that must all hold.
 type Quorum struct {
+	// Requirements, at least one.
 	Requirements []Requirement `yaml:"requirements"`
 }
 
@@ -106,7 +115,8 @@ type Requirement struct {
 	Name string `yaml:"name"`
 	// Approvals is how many are needed, at least 1.
 	Approvals int `yaml:"approvals"`
-	// Teams (org/slug) and Users (logins) may give them. At least one.
+	// Teams, as org/slug, may give them. At least one team or user.
 	Teams []string `yaml:"teams"`
+	// Users, by login, may give them.
 	Users []string `yaml:"users"`
 }

@@ -1,0 +1,74 @@
+# Gatekeeper for Argo CD. "make" prints what there is.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# The race detector needs a C compiler.
+RACE    := $(if $(shell command -v gcc || command -v clang),-race,)
+# Packages whose tests need the sandbox.
+E2E     := ./test/e2e/...
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/gatekeeper
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/gatekeeper ./cmd/gatekeeper
+
+.PHONY: test
+test: unit e2e ## Run every test: unit, then end to end
+
+.PHONY: unit
+unit: ## Run the unit tests, with the race detector where there is a C compiler
+	@$(if $(RACE),,echo "no C compiler found: running without the race detector" >&2)
+	go test $(RACE) -timeout 20m ./...
+
+.PHONY: e2e
+e2e: tools ## Run the end-to-end tests against the real Argo CD, both versions
+	GATEKEEPER_E2E=1 go test -count=1 -p 1 -timeout 40m $(E2E)
+
+.PHONY: demo
+demo: tools ## Play the story of one change in a real cluster, then stay up (DEMO_EXIT=1: end after it)
+	go run ./test/e2e/demo
+
+.PHONY: bench
+bench: tools ## Run the benchmarks and print a table
+	go test -run '^$$' -bench . -benchtime 1s ./pkg/approval/... ./pkg/history/... ./internal/inbox/... ./pkg/github/mirror/...
+	GATEKEEPER_E2E=1 go test -count=1 -run '^$$' -bench . -benchtime 30x -timeout 20m ./test/e2e/bench
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
+	@for pkg in $$(go list ./cmd/... ./internal/... ./pkg/... ./test/e2e/standin/...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+.PHONY: lint
+lint: ## Run golangci-lint, built from its pinned version
+	@bin="$$(go run ./test/e2e/tools/build lint | awk '{print $$2}')/golangci-lint"; "$$bin" run --timeout 15m ./...
+
+.PHONY: fmt
+fmt: ## Format the code
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: generate
+generate: ## Write the generated documentation anew
+	go run ./internal/config/docgen -o docs/configuration.md
+
+.PHONY: verify
+verify: ## Check that generated files, formatting and go.mod are up to date
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted (make fmt)"; exit 1; fi
+	go mod tidy -diff
+	go run ./internal/config/docgen -check docs/configuration.md
+
+.PHONY: tools
+tools: ## Build what the sandbox runs: Kubernetes, Argo CD, KWOK, helm, kustomize (minutes the first time)
+	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render >/dev/null
+
+.PHONY: clean
+clean: ## Remove what was built here
+	rm -rf bin

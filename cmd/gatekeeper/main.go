@@ -1,0 +1,71 @@
+// Command gatekeeper lets Argo CD sync production Applications only when every
+// change was approved on GitHub.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses: 1 when a command failed, 2 when it was called wrongly.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// errUsage marks errors of the command line itself.
+var errUsage = errors.New("see --help")
+
+// run executes one command line and returns its exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:   "gatekeeper",
+		Short: "Approval gate for Argo CD: production syncs only what was approved on GitHub",
+		Long: `Gatekeeper lets Argo CD sync a protected Application only when every change
+between the trusted baseline and the exact revision was approved by its quorum.
+
+A reviewed pull request on the env-overrides repository is the approval.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          noArgs,
+	}
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w (%s --help shows what is possible): %w", err, c.CommandPath(), errUsage)
+	})
+	root.AddCommand(serveCommand(), ledgerCommand(), versionCommand())
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	_, _ = fmt.Fprintln(stderr, "gatekeeper: "+err.Error())
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// noArgs refuses arguments that a command does not take, and names the
+// subcommands when a group is called without one.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unknown argument %q for %q: %w", args[0], c.CommandPath(), errUsage)
+	}
+	return nil
+}

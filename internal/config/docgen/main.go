@@ -1,0 +1,115 @@
+// Command docgen writes the configuration reference from the comments of the
+// configuration's structs, which are its manual.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"reflect"
+	"strings"
+)
+
+const schema = "internal/config/schema.go"
+
+func main() {
+	output := flag.String("o", "", "file to write")
+	check := flag.String("check", "", "file to compare with; fails when it differs")
+	flag.Parse()
+	if err := run(*output, *check); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "docgen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(output, check string) error {
+	text, err := reference(schema)
+	if err != nil {
+		return err
+	}
+	switch {
+	case output != "":
+		return os.WriteFile(output, text, 0o644) //nolint:gosec // documentation is for everybody
+	case check != "":
+		have, err := os.ReadFile(check) //nolint:gosec // the caller names the file
+		if err != nil {
+			return fmt.Errorf("read the reference: %w", err)
+		}
+		if !bytes.Equal(have, text) {
+			return errors.New(check + " is out of date; run make generate")
+		}
+		return nil
+	default:
+		_, err := os.Stdout.Write(text)
+		return err
+	}
+}
+
+// reference renders every struct of the schema as a table, the file's struct
+// first.
+func reference(path string) ([]byte, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+	if err != nil {
+		return nil, fmt.Errorf("parse the schema: %w", err)
+	}
+	var b bytes.Buffer
+	b.WriteString("# Configuration reference\n\n" +
+		"Generated from the source by `make generate`. The file is one YAML document; unknown keys,\n" +
+		"wrong types and a second document are refused with file and line. Secrets are named by file;\n" +
+		"a relative file name is relative to the configuration file.\n\n" +
+		"A complete example is [examples/single-team/gatekeeper.yaml](../examples/single-team/gatekeeper.yaml).\n")
+	for _, decl := range file.Decls {
+		gen, ok := decl.(*ast.GenDecl)
+		if !ok || gen.Tok != token.TYPE {
+			continue
+		}
+		for _, spec := range gen.Specs {
+			t := spec.(*ast.TypeSpec)
+			s, ok := t.Type.(*ast.StructType)
+			if !ok {
+				continue
+			}
+			fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | type | meaning |\n| --- | --- | --- |\n", t.Name.Name, sentence(gen.Doc))
+			var doc string
+			for _, f := range s.Fields.List {
+				if f.Doc != nil {
+					doc = sentence(f.Doc)
+				}
+				key := reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("yaml")
+				fmt.Fprintf(&b, "| `%s` | %s | %s |\n", key, typeName(f.Type), doc)
+			}
+		}
+	}
+	return b.Bytes(), nil
+}
+
+func sentence(c *ast.CommentGroup) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(c.Text()), " "), "|", "\\|")
+}
+
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.ArrayType:
+		return "list of " + typeName(e.Elt)
+	case *ast.SelectorExpr:
+		return "duration"
+	case *ast.Ident:
+		switch e.Name {
+		case "string":
+			return "text"
+		case "int", "int64":
+			return "number"
+		case "bool":
+			return "true/false"
+		default:
+			return "[" + e.Name + "](#" + strings.ToLower(e.Name) + ")"
+		}
+	default:
+		return ""
+	}
+}

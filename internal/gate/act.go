@@ -1,0 +1,191 @@
+package gate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// errRaced says that another process recorded something for the same
+// Application after we read the record, so what we decided may be out of date.
+var errRaced = errors.New("the record has news of this application")
+
+// act records the decision and the intent, and then asks Argo CD to sync. When
+// the answer is lost, the intent stays open and is settled by the next
+// reconcile.
+func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) (state string, err error) {
+	app := facts.Application
+	intent := rand.Text()
+	release, err := d.Release(app, intent, initiatedBy(d))
+	if err != nil {
+		return "not synced", fmt.Errorf("release %s: %w", app.Key(), err)
+	}
+	decided, err := history.NewDecision(p, facts, d)
+	if err != nil {
+		return "not synced", fmt.Errorf("write the decision: %w", err)
+	}
+	intended := history.IntentPayload{
+		ID: intent, Gate: p.Gate, Application: app.Key(), ResourceVersion: app.ResourceVersion,
+		Candidate: d.Candidate, PolicyDigest: decided.PolicyDigest, FactsDigest: decided.FactsDigest,
+		InitiatedBy: release.InitiatedBy(), Approvers: approvers(d),
+	}
+	err = g.appendFor(ctx, head, app.UID, func(at history.Head) []history.Payload {
+		intended.DecisionSequence = at.Sequence + 1
+		return []history.Payload{decided, intended}
+	})
+	if err != nil {
+		return "not synced: the record could not be written", fmt.Errorf("record the intent to sync %s: %w", app.Key(), err)
+	}
+	attrs := []slog.Attr{
+		slog.String("application", app.Key()), slog.String("gate", p.Gate), slog.String("intent", intent),
+		slog.String("revision", revisions(d.Candidate)), slog.String("initiated_by", release.InitiatedBy()),
+	}
+	g.log.LogAttrs(ctx, slog.LevelInfo, "sync_intended", attrs...)
+	if err := g.apps.Sync(ctx, release); err != nil {
+		g.metrics.synced(p.Gate, "refused")
+		return "not synced: Argo CD did not take the sync", fmt.Errorf("sync %s to %s: %w", app.Key(), revisions(d.Candidate), err)
+	}
+	g.metrics.synced(p.Gate, "requested")
+	g.log.LogAttrs(ctx, slog.LevelInfo, "sync_requested", attrs...)
+	return "syncing to " + revisions(d.Candidate), nil
+}
+
+// recordDecision appends a decision that is not what was recorded last for the
+// Application.
+func (g *Gate) recordDecision(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) error {
+	app := facts.Application
+	digest, err := history.DigestOf(d)
+	if err != nil {
+		return fmt.Errorf("digest of the decision: %w", err)
+	}
+	known, ok := g.memory.get(app.Key())
+	if ok && known.uid == app.UID && known.recorded == digest {
+		return nil
+	}
+	if !ok {
+		latest, found, err := g.record.LatestDecision(ctx, app.UID, p.Gate)
+		if err != nil {
+			return fmt.Errorf("read the latest decision: %w", err)
+		}
+		if found {
+			before, err := history.Decode[history.DecisionPayload](latest)
+			if err != nil {
+				return fmt.Errorf("read the latest decision: %w", err)
+			}
+			if known.recorded, err = history.DigestOf(before.Decision); err != nil {
+				return fmt.Errorf("digest of the latest decision: %w", err)
+			}
+		}
+	}
+	if known.recorded != digest {
+		decided, err := history.NewDecision(p, facts, d)
+		if err != nil {
+			return fmt.Errorf("write the decision: %w", err)
+		}
+		if err := g.appendFor(ctx, head, app.UID, just(decided)); err != nil {
+			return err
+		}
+	}
+	known.uid, known.recorded = app.UID, digest
+	g.memory.set(app.Key(), known)
+	return nil
+}
+
+// appendFor appends on top of the head that the caller's knowledge rests on.
+// Entries of other Applications may have come in between; entries of the same
+// one mean that somebody else decided too, and then nothing is appended.
+func (g *Gate) appendFor(ctx context.Context, head history.Head, uid string, payloads func(at history.Head) []history.Payload) error {
+	for {
+		var drafts []history.Draft
+		for _, p := range payloads(head) {
+			drafts = append(drafts, history.Draft{Time: g.now(), Application: uid, Payload: p})
+		}
+		_, err := g.record.Append(ctx, head, drafts...)
+		if !errors.Is(err, history.ErrConflict) {
+			return err
+		}
+		const page = 500
+		news, err := g.record.Entries(ctx, head.Sequence+1, page)
+		if err != nil {
+			return fmt.Errorf("read what was recorded meanwhile: %w", err)
+		}
+		if len(news) == 0 {
+			return errRaced
+		}
+		for _, e := range news {
+			if e.Application == uid {
+				return errRaced
+			}
+			head = e.Head()
+		}
+	}
+}
+
+// just is for payloads that do not depend on where they are appended.
+func just(payloads ...history.Payload) func(history.Head) []history.Payload {
+	return func(history.Head) []history.Payload { return payloads }
+}
+
+// initiatedByLimit keeps the text readable in Argo CD's history.
+const initiatedByLimit = 200
+
+// initiatedBy names the pull requests that are shipped and who approved them,
+// newest first: "gatekeeper: PR #42 (alice, bob)".
+func initiatedBy(d approval.Decision) string {
+	var parts []string
+	for _, l := range d.Lines {
+		for i := len(l.Landings) - 1; i >= 0; i-- {
+			landing := l.Landings[i]
+			if !shipped(l, i) || landing.Class == approval.ClassNone || landing.Pull == 0 || landing.Verdict != approval.Allowed {
+				continue
+			}
+			names := make([]string, len(landing.Approvers))
+			for j, u := range landing.Approvers {
+				names[j] = u.Login
+			}
+			parts = append(parts, "PR #"+strconv.Itoa(landing.Pull)+" ("+strings.Join(names, ", ")+")")
+		}
+	}
+	text := "gatekeeper: " + strings.Join(parts, ", ")
+	if len(text) > initiatedByLimit {
+		text = "gatekeeper: " + parts[0] + " and " + strconv.Itoa(len(parts)-1) + " more"
+	}
+	return text
+}
+
+// shipped says whether the landing at index i is within the candidate.
+func shipped(l approval.LineDecision, i int) bool {
+	for j := i; j < len(l.Landings); j++ {
+		if l.Landings[j].Commit == l.Target {
+			return true
+		}
+	}
+	return false
+}
+
+// approvers are all whose approvals carry the candidate, each once.
+func approvers(d approval.Decision) []approval.User {
+	var out []approval.User
+	seen := map[approval.UserID]bool{}
+	for _, l := range d.Lines {
+		for i, landing := range l.Landings {
+			if !shipped(l, i) {
+				continue
+			}
+			for _, u := range landing.Approvers {
+				if !seen[u.ID] {
+					seen[u.ID] = true
+					out = append(out, u)
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,252 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// How soon an Application is looked at again when nothing wakes it.
+const (
+	againUnsettled = 2 * time.Second
+	againSyncing   = 30 * time.Second
+	againWindow    = time.Minute
+)
+
+// reconcileApplication takes one Application one step further.
+func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Duration, err error) {
+	namespace, name := splitKey(key.Application)
+	app, err := g.apps.Get(ctx, namespace, name)
+	if errors.Is(err, approval.ErrNotFound) {
+		g.memory.forget(key.Application)
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read application %s: %w", key, err)
+	}
+	policies := g.policiesFor(app)
+	if len(policies) == 0 {
+		g.memory.forget(key.Application)
+		return 0, nil
+	}
+
+	// The head is read before anything that depends on the record: if another
+	// process appends for this Application meanwhile, our append is refused.
+	head, err := g.record.Head(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read the record's head: %w", err)
+	}
+	head, busy, err := g.settle(ctx, head, app)
+	if err != nil {
+		return 0, fmt.Errorf("settle open intents of %s: %w", key, err)
+	}
+	if busy {
+		return againSyncing, nil
+	}
+	last, err := g.lastDeployed(ctx, app)
+	if err != nil {
+		return 0, err
+	}
+
+	if len(policies) > 1 {
+		g.ambiguous(ctx, app, policies)
+		return 0, nil
+	}
+	p := policies[0]
+	facts, collected := g.collect(ctx, p, app, last)
+	decision := approval.Decide(p, facts)
+	g.metrics.decided(p.Gate, decision.Verdict)
+
+	state, wait, ready := g.readiness(ctx, app, decision, last)
+	if ready {
+		state, err = g.act(ctx, head, p, facts, decision)
+		g.remember(ctx, app, p, decision, state)
+		return againSyncing, err
+	}
+	if err := g.recordDecision(ctx, head, p, facts, decision); err != nil {
+		return 0, fmt.Errorf("record the decision on %s: %w", key, err)
+	}
+	g.remember(ctx, app, p, decision, state)
+	if collected != nil {
+		return 0, fmt.Errorf("collect facts of %s: %w", key, collected)
+	}
+	return wait, nil
+}
+
+// collect gathers the facts of a decision. When it fails, the facts say what is
+// missing, and the error is returned as well so that the key is tried again.
+func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed) (approval.Facts, error) {
+	facts := approval.Facts{Application: app}
+	q := approval.Query{Ranges: ranges(p, app, last)}
+	q.Teams, q.Users = p.People()
+	if len(q.Ranges) > 0 {
+		answer, err := g.collector.Collect(ctx, q)
+		if err != nil {
+			facts.Missing = append(facts.Missing, approval.Missing{What: "the state of the pull requests", Why: err.Error()})
+			facts.CollectedAt = g.now().UTC()
+			return facts, err
+		}
+		facts.Lines, facts.Directory = answer.Lines, answer.Directory
+	}
+	facts.CollectedAt = g.now().UTC()
+	return facts, nil
+}
+
+// ranges asks for one line for each protected repository that the Application's
+// sources name, after what is trusted: what the record says was deployed, or
+// where the gate was enrolled.
+func ranges(p approval.Policy, app approval.Application, last *deployed) []approval.Range {
+	var out []approval.Range
+	for _, s := range app.Sources {
+		r, ok := p.Repository(s.Repository)
+		if s.Repository == "" || !ok {
+			continue
+		}
+		if slices.ContainsFunc(out, func(o approval.Range) bool { return o.Repository == r.Name }) {
+			continue
+		}
+		baseline := r.EnrolledAt
+		if last != nil && last.succeeded {
+			for _, rev := range last.intent.Candidate.Revisions {
+				if rev.Repository.Equal(r.Name) {
+					baseline = rev.SHA
+				}
+			}
+		}
+		out = append(out, approval.Range{Repository: r.Name, Branch: r.Branch, Baseline: baseline})
+	}
+	return out
+}
+
+// readiness says whether an allowed decision is to be acted on now, and if not,
+// what people are told and when to look again.
+func (g *Gate) readiness(ctx context.Context, app approval.Application, d approval.Decision, last *deployed) (state string, again time.Duration, ready bool) {
+	switch {
+	case !d.Allowed():
+		if unsettled(d.Findings) {
+			again = againUnsettled
+		}
+		return "not synced", again, false
+	case last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
+		return "synced to " + revisions(d.Candidate), 0, false
+	case !d.Advances:
+		return "nothing approved to sync", 0, false
+	}
+	if unsettled(d.Findings) {
+		again = againUnsettled
+	}
+	if wait := g.backoff(last, d.Candidate); wait > 0 {
+		return "the last sync failed; the next try is in " + wait.Round(time.Second).String(), wait, false
+	}
+	allowed, reason, err := g.apps.SyncAllowed(ctx, app)
+	switch {
+	case err != nil:
+		g.log.LogAttrs(ctx, slog.LevelWarn, "sync_window_unknown", slog.String("application", app.Key()), slog.Any("error", err))
+		return "waiting: Argo CD does not say whether a sync window is open", againSyncing, false
+	case !allowed:
+		return "waiting for an Argo CD sync window: " + reason, againWindow, false
+	}
+	return "", again, true
+}
+
+// unsettled says whether a finding will change by itself in a moment.
+func unsettled(findings []approval.Finding) bool {
+	return slices.ContainsFunc(findings, func(f approval.Finding) bool { return f.Code == approval.CodeLandingUnsettled })
+}
+
+// backoff is how long to wait before a candidate that failed is tried again.
+func (g *Gate) backoff(last *deployed, c approval.Candidate) time.Duration {
+	if last == nil || last.failures == 0 || !last.failed.Equal(c) {
+		return 0
+	}
+	wait := 30 * time.Second << min(last.failures-1, 6)
+	return max(0, min(wait, 30*time.Minute)-g.now().Sub(last.failedAt))
+}
+
+// ambiguous blocks an Application that more than one gate protects: which
+// quorum holds must not depend on the order of a file.
+func (g *Gate) ambiguous(ctx context.Context, app approval.Application, policies []approval.Policy) {
+	names := make([]string, len(policies))
+	for i, p := range policies {
+		names[i] = p.Gate
+	}
+	text := "it is protected by " + strconv.Itoa(len(policies)) + " gates (" + strings.Join(names, ", ") + ")"
+	g.log.LogAttrs(ctx, slog.LevelError, "gates_overlap", slog.String("application", app.Key()), slog.Any("gates", names))
+	g.metrics.decided(policies[0].Gate, approval.Blocked)
+	g.remember(ctx, app, policies[0], approval.Decision{
+		Gate: policies[0].Gate, Application: app.Key(), Verdict: approval.Blocked,
+		Findings: []approval.Finding{{
+			Code: approval.CodeApplicationSpec, Verdict: approval.Blocked, Text: text,
+			Remedy: "change the gates' application selectors so that one gate protects it",
+		}},
+	}, text)
+}
+
+// remember keeps the decision for reports, and wakes the pull requests that it
+// says something new about.
+func (g *Gate) remember(ctx context.Context, app approval.Application, p approval.Policy, d approval.Decision, state string) {
+	before, _ := g.memory.get(app.Key())
+	now := before
+	now.uid, now.gate, now.decision, now.state = app.UID, p.Gate, d, state
+	g.memory.set(app.Key(), now)
+	if before.uid == app.UID && before.state == state && sameDecision(before.decision, d) {
+		return
+	}
+	g.log.LogAttrs(ctx, slog.LevelInfo, "application_decided",
+		slog.String("application", app.Key()), slog.String("gate", p.Gate),
+		slog.String("verdict", string(d.Verdict)), slog.String("state", state), slog.String("why", why(d)))
+	for _, k := range pullsOf(before.decision, d) {
+		g.queue.Add(k)
+	}
+}
+
+// sameDecision compares what people can see of two decisions.
+func sameDecision(a, b approval.Decision) bool {
+	x, errX := history.DigestOf(a)
+	y, errY := history.DigestOf(b)
+	return errX == nil && errY == nil && x == y
+}
+
+// pullsOf are the pull requests that either decision has a word on.
+func pullsOf(decisions ...approval.Decision) []Key {
+	var keys []Key
+	for _, d := range decisions {
+		for _, l := range d.Lines {
+			for _, landing := range l.Landings {
+				k := Key{Repository: l.Repository, Pull: landing.Pull}
+				if landing.Pull != 0 && !slices.Contains(keys, k) {
+					keys = append(keys, k)
+				}
+			}
+		}
+	}
+	return keys
+}
+
+// why is the first finding that explains a verdict, for logs.
+func why(d approval.Decision) string {
+	for _, f := range d.Findings {
+		if f.Verdict == d.Verdict && (d.Verdict != approval.Allowed || f.Code == approval.CodeLineUpToDate) {
+			return f.Text
+		}
+	}
+	return ""
+}
+
+func revisions(c approval.Candidate) string {
+	var short []string
+	for _, r := range c.Revisions {
+		if !slices.Contains(short, r.SHA.Short()) {
+			short = append(short, r.SHA.Short())
+		}
+	}
+	return strings.Join(short, ", ")
+}

@@ -1,0 +1,254 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// Applications is what the gate needs of Argo CD.
+type Applications interface {
+	// Get reads one Application afresh. The error wraps approval.ErrNotFound
+	// when there is none.
+	Get(ctx context.Context, namespace, name string) (approval.Application, error)
+	// List returns all Applications as last seen.
+	List() []approval.Application
+	// Sync asks Argo CD to sync exactly what the release permits, in one write
+	// that is bound to the resource version of the release's Application. The
+	// error wraps approval.ErrStale when the Application changed meanwhile.
+	Sync(ctx context.Context, r approval.Release) error
+	// SyncAllowed says whether Argo CD's own sync windows are open, and if not,
+	// why.
+	SyncAllowed(ctx context.Context, a approval.Application) (allowed bool, reason string, err error)
+}
+
+// Collector reads facts from GitHub and its git repositories: everything that
+// was asked for, or an error.
+type Collector interface {
+	Collect(ctx context.Context, q approval.Query) (approval.Answer, error)
+	CollectPull(ctx context.Context, repository approval.RepositoryName, number int, q approval.Query) (approval.PullAnswer, error)
+	// Forget drops what was remembered about people.
+	Forget()
+}
+
+// Reporter tells people on the pull request.
+type Reporter interface {
+	Publish(ctx context.Context, r approval.PullReport) error
+}
+
+// Options make a Gate.
+type Options struct {
+	Policies     []approval.Policy
+	Applications Applications
+	Collector    Collector
+	Record       history.Record
+	Reporter     Reporter
+	Logger       *slog.Logger
+	Metrics      *Metrics
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// Workers reconcile keys side by side. Default 4.
+	Workers int
+	// Resync is how often every protected Application is judged again without an
+	// event. Default 5 minutes.
+	Resync time.Duration
+}
+
+// Gate reconciles Applications and pull requests. Make it with New; all methods
+// are safe for concurrent use.
+type Gate struct {
+	policies  []approval.Policy
+	apps      Applications
+	collector Collector
+	record    history.Record
+	reporter  Reporter
+	log       *slog.Logger
+	metrics   *Metrics
+	now       func() time.Time
+	workers   int
+	resync    time.Duration
+
+	queue   workqueue.TypedRateLimitingInterface[Key]
+	memory  memory
+	tickets tickets
+}
+
+// New makes a Gate.
+func New(o Options) *Gate {
+	g := &Gate{
+		policies: o.Policies, apps: o.Applications, collector: o.Collector, record: o.Record, reporter: o.Reporter,
+		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if g.workers == 0 {
+		g.workers = 4
+	}
+	if g.resync == 0 {
+		g.resync = 5 * time.Minute
+	}
+	g.queue = workqueue.NewTypedRateLimitingQueue(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[Key](250*time.Millisecond, time.Minute))
+	g.metrics.watch(g.queue.Len)
+	return g
+}
+
+// Run reconciles until the context ends, then lets running work finish: a
+// reconcile that has recorded its intent is not cut off before it has acted.
+func (g *Gate) Run(ctx context.Context) error {
+	g.WakeAll()
+	var group errgroup.Group
+	for range g.workers {
+		group.Go(func() error {
+			for g.next(ctx) {
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer g.queue.ShutDownWithDrain()
+		tick := time.NewTicker(g.resync)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+				g.WakeAll()
+			}
+		}
+	})
+	return group.Wait()
+}
+
+// reconcileTimeout bounds one reconcile, so that a hanging peer cannot keep a
+// key for ever.
+const reconcileTimeout = 2 * time.Minute
+
+// next reconciles one key; false when the queue has shut down.
+func (g *Gate) next(ctx context.Context) bool {
+	key, shutdown := g.queue.Get()
+	if shutdown {
+		return false
+	}
+	defer g.queue.Done(key)
+	if ctx.Err() != nil {
+		return true // drained without work: deliveries stay in the inbox
+	}
+	tickets := g.tickets.take(key)
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), reconcileTimeout)
+	defer cancel()
+
+	start := g.now()
+	again, err := g.reconcile(work, key)
+	g.metrics.reconciled(key, err, g.now().Sub(start))
+	if err != nil {
+		g.tickets.giveBack(key, tickets)
+		g.retry(work, key, err)
+		return true
+	}
+	g.queue.Forget(key)
+	if again > 0 {
+		g.queue.AddAfter(key, again)
+	}
+	for _, t := range tickets {
+		t.done(work)
+	}
+	return true
+}
+
+func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err error) {
+	if key.Pull != 0 {
+		return 0, g.reconcilePull(ctx, key)
+	}
+	return g.reconcileApplication(ctx, key)
+}
+
+// retry puts a failed key back: when the peer said how long to wait, exactly
+// then, else with exponential back-off.
+func (g *Gate) retry(ctx context.Context, key Key, err error) {
+	attrs := []slog.Attr{slog.String("key", key.String()), slog.Any("error", err)}
+	if errors.Is(err, approval.ErrStale) || errors.Is(err, errRaced) {
+		// Somebody else was faster; look again at once.
+		g.log.LogAttrs(ctx, slog.LevelDebug, "reconcile_raced", attrs...)
+		g.queue.AddAfter(key, 50*time.Millisecond)
+		return
+	}
+	if wait := retryAfter(err); wait > 0 {
+		g.log.LogAttrs(ctx, slog.LevelWarn, "reconcile_postponed", append(attrs, slog.Duration("wait", wait))...)
+		g.queue.AddAfter(key, wait)
+		return
+	}
+	g.log.LogAttrs(ctx, slog.LevelWarn, "reconcile_failed", append(attrs, slog.Int("attempts", g.queue.NumRequeues(key)+1))...)
+	g.queue.AddRateLimited(key)
+}
+
+// retryAfter finds the wait that a peer asked for.
+func retryAfter(err error) time.Duration {
+	var asked interface{ RetryAfter() time.Duration }
+	if errors.As(err, &asked) {
+		return asked.RetryAfter()
+	}
+	return 0
+}
+
+// policiesFor returns the policies that protect an Application.
+func (g *Gate) policiesFor(a approval.Application) []approval.Policy {
+	var out []approval.Policy
+	for _, p := range g.policies {
+		if p.Protects(a) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// memory holds the latest decision of each Application, for reports and for
+// telling which Applications an event can concern. It is rebuilt by reconciling
+// and nothing rests on it.
+type memory struct {
+	mu   sync.Mutex
+	apps map[string]remembered // by namespace/name
+}
+
+type remembered struct {
+	uid      string
+	gate     string
+	decision approval.Decision
+	// recorded is the digest of the decision that was recorded last.
+	recorded history.Digest
+	// state is one line for people that says what is being done about the
+	// decision.
+	state string
+}
+
+func (m *memory) get(app string) (remembered, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.apps[app]
+	return r, ok
+}
+
+func (m *memory) set(app string, r remembered) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.apps == nil {
+		m.apps = map[string]remembered{}
+	}
+	m.apps[app] = r
+}
+
+func (m *memory) forget(app string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.apps, app)
+}

@@ -1,0 +1,184 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// Inbox is the durable store of deliveries, and the witness of what GitHub does
+// not keep.
+type Inbox interface {
+	// Pending returns deliveries that were not processed yet, oldest first.
+	Pending(ctx context.Context, limit int) ([]inbox.Delivery, error)
+	Done(ctx context.Context, guid string) error
+	Failed(ctx context.Context, guid, reason string) error
+	SaveReview(ctx context.Context, w approval.WitnessedReview) error
+	SaveHead(ctx context.Context, w approval.WitnessedHead) error
+	SaveMerge(ctx context.Context, w approval.WitnessedMerge) error
+}
+
+// Intake turns deliveries into woken keys: it parses them, keeps what is to be
+// witnessed, and wakes what they concern. A delivery leaves the inbox only when
+// every key it woke was reconciled after it, so the work of a webhook survives
+// a crash.
+type Intake struct {
+	gate  *Gate
+	inbox Inbox
+	parse func(event string, body []byte) (approval.Hint, error)
+	log   *slog.Logger
+	wake  chan struct{}
+	// taken are the deliveries that are being worked on.
+	taken map[string]bool
+	done  chan string
+}
+
+// intakeBatch bounds how many deliveries are read at once, intakeOpen how many
+// may be under way.
+const (
+	intakeBatch = 100
+	intakeOpen  = 1000
+	intakeIdle  = 5 * time.Second
+)
+
+// NewIntake makes the intake of a gate. parse is the reader of GitHub's events.
+func NewIntake(g *Gate, store Inbox, parse func(event string, body []byte) (approval.Hint, error), log *slog.Logger) *Intake {
+	return &Intake{
+		gate: g, inbox: store, parse: parse, log: log,
+		wake: make(chan struct{}, 1), taken: map[string]bool{}, done: make(chan string, intakeOpen+intakeBatch),
+	}
+}
+
+// Wake says that a delivery was stored. It never blocks.
+func (in *Intake) Wake() {
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works through the inbox until the context ends. What a crash left behind
+// comes first.
+func (in *Intake) Run(ctx context.Context) error {
+	idle := time.NewTicker(intakeIdle)
+	defer idle.Stop()
+	for {
+		if err := in.drain(ctx); err != nil && ctx.Err() == nil {
+			in.log.LogAttrs(ctx, slog.LevelError, "inbox_read_failed", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case guid := <-in.done:
+			delete(in.taken, guid)
+		case <-in.wake:
+		case <-idle.C:
+		}
+	}
+}
+
+// drain takes up every delivery that is not under way yet.
+func (in *Intake) drain(ctx context.Context) error {
+	for ctx.Err() == nil && len(in.taken) < intakeOpen {
+		in.clear()
+		pending, err := in.inbox.Pending(ctx, len(in.taken)+intakeBatch)
+		if err != nil {
+			return fmt.Errorf("read the inbox: %w", err)
+		}
+		fresh := 0
+		for _, d := range pending {
+			if in.taken[d.GUID] {
+				continue
+			}
+			fresh++
+			in.taken[d.GUID] = true
+			in.take(ctx, d)
+		}
+		if fresh == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// clear forgets the deliveries that are finished.
+func (in *Intake) clear() {
+	for {
+		select {
+		case guid := <-in.done:
+			delete(in.taken, guid)
+		default:
+			return
+		}
+	}
+}
+
+// take handles one delivery. A delivery that cannot be handled is kept, with
+// the reason, and tried again later.
+func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
+	keys, err := in.open(ctx, d)
+	if err != nil {
+		in.gate.metrics.delivery(d.Event, "failed")
+		in.log.LogAttrs(ctx, slog.LevelError, "delivery_failed",
+			slog.String("delivery", d.GUID), slog.String("event", d.Event), slog.Any("error", err))
+		if err := in.inbox.Failed(ctx, d.GUID, err.Error()); err != nil {
+			in.log.LogAttrs(ctx, slog.LevelError, "inbox_write_failed", slog.String("delivery", d.GUID), slog.Any("error", err))
+		}
+		in.done <- d.GUID
+		return
+	}
+	finish := func(ctx context.Context) {
+		// A crash before this line repeats the delivery, which is harmless.
+		if err := in.inbox.Done(ctx, d.GUID); err != nil {
+			in.log.LogAttrs(ctx, slog.LevelError, "inbox_write_failed", slog.String("delivery", d.GUID), slog.Any("error", err))
+		}
+		in.gate.metrics.delivery(d.Event, "done")
+		in.done <- d.GUID
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.String()
+	}
+	in.log.LogAttrs(ctx, slog.LevelInfo, "delivery_taken",
+		slog.String("delivery", d.GUID), slog.String("event", d.Event), slog.Any("keys", names))
+	if len(keys) == 0 {
+		finish(ctx)
+		return
+	}
+	in.gate.tickets.issue(keys, finish)
+	for _, k := range keys {
+		in.gate.queue.Add(k)
+	}
+}
+
+// open parses a delivery, keeps what it witnesses and finds the keys that it
+// concerns.
+func (in *Intake) open(ctx context.Context, d inbox.Delivery) ([]Key, error) {
+	hint, err := in.parse(d.Event, d.Body)
+	if err != nil {
+		return nil, fmt.Errorf("parse %s: %w", d.Event, err)
+	}
+	if hint.Review != nil {
+		if err := in.inbox.SaveReview(ctx, *hint.Review); err != nil {
+			return nil, fmt.Errorf("keep the reviewed commit: %w", err)
+		}
+	}
+	if hint.Head != nil {
+		if err := in.inbox.SaveHead(ctx, *hint.Head); err != nil {
+			return nil, fmt.Errorf("keep the pushed head: %w", err)
+		}
+	}
+	if hint.Merge != nil {
+		if err := in.inbox.SaveMerge(ctx, *hint.Merge); err != nil {
+			return nil, fmt.Errorf("keep the merge: %w", err)
+		}
+	}
+	if hint.People {
+		in.gate.collector.Forget()
+	}
+	return in.gate.concerned(hint), nil
+}

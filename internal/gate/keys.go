@@ -1,0 +1,198 @@
+package gate
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// Key names one unit of work: an Application, or a pull request.
+type Key struct {
+	// Application is "namespace/name"; empty for a pull request.
+	Application string
+	Repository  approval.RepositoryName
+	Pull        int
+}
+
+func (k Key) String() string {
+	if k.Pull != 0 {
+		return string(k.Repository) + "#" + strconv.Itoa(k.Pull)
+	}
+	return k.Application
+}
+
+// kind is the label under which the key is counted.
+func (k Key) kind() string {
+	if k.Pull != 0 {
+		return "pull"
+	}
+	return "application"
+}
+
+// WakeAll judges every protected Application again.
+func (g *Gate) WakeAll() {
+	for _, a := range g.apps.List() {
+		if len(g.policiesFor(a)) > 0 {
+			g.queue.Add(Key{Application: a.Key()})
+		}
+	}
+}
+
+// WakeApplication judges one Application again, if it is protected.
+func (g *Gate) WakeApplication(a approval.Application) {
+	if len(g.policiesFor(a)) > 0 {
+		g.queue.Add(Key{Application: a.Key()})
+	}
+}
+
+// concerned are the keys that a hint may have to do with. An event that can
+// change nothing gives none, so that it costs no call.
+func (g *Gate) concerned(h approval.Hint) []Key {
+	var keys []Key
+	if h.Pull != 0 && g.protectsRepository(h.Repository) {
+		keys = append(keys, Key{Repository: h.Repository, Pull: h.Pull})
+	}
+	for _, a := range g.apps.List() {
+		for _, p := range g.policiesFor(a) {
+			if g.concerns(h, a, p) {
+				keys = append(keys, Key{Application: a.Key()})
+				break
+			}
+		}
+	}
+	return keys
+}
+
+func (g *Gate) protectsRepository(name approval.RepositoryName) bool {
+	for _, p := range g.policies {
+		if _, ok := p.Repository(name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Gate) concerns(h approval.Hint, a approval.Application, p approval.Policy) bool {
+	known, ok := g.memory.get(a.Key())
+	if h.People {
+		return !ok || waits(known.decision)
+	}
+	protected, inGate := p.Repository(h.Repository)
+	if !inGate || !readsFrom(a, h.Repository) {
+		return false
+	}
+	switch {
+	case h.Branch != "" && h.Branch == protected.Branch:
+		return true
+	case h.Pull == 0:
+		return false
+	case !ok || known.decision.Verdict == approval.Unknown:
+		return true
+	default:
+		return holds(known.decision, h.Repository, h.Pull)
+	}
+}
+
+func readsFrom(a approval.Application, name approval.RepositoryName) bool {
+	for _, s := range a.Sources {
+		if s.Repository.Equal(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// waits says whether anything after the candidate is left to be approved.
+func waits(d approval.Decision) bool {
+	if d.Verdict != approval.Allowed {
+		return true
+	}
+	for _, l := range d.Lines {
+		if l.Target != l.Head {
+			return true
+		}
+	}
+	return false
+}
+
+// holds says whether a pull request is among the landings after the baseline.
+func holds(d approval.Decision, name approval.RepositoryName, pull int) bool {
+	for _, l := range d.Lines {
+		if !l.Repository.Equal(name) {
+			continue
+		}
+		for _, landing := range l.Landings {
+			if landing.Pull == pull {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ticket is a delivery that stays in the inbox until every key it woke has been
+// reconciled after it.
+type ticket struct {
+	mu     sync.Mutex
+	open   int
+	finish func(context.Context)
+}
+
+func (t *ticket) done(ctx context.Context) {
+	t.mu.Lock()
+	t.open--
+	last := t.open == 0
+	t.mu.Unlock()
+	if last {
+		t.finish(ctx)
+	}
+}
+
+// tickets tells which deliveries wait for which key.
+type tickets struct {
+	mu    sync.Mutex
+	byKey map[Key][]*ticket
+}
+
+// issue registers a delivery with its keys; it must happen before the keys are
+// queued, so that the reconcile that counts begins after it.
+func (ts *tickets) issue(keys []Key, finish func(context.Context)) {
+	t := &ticket{open: len(keys), finish: finish}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.byKey == nil {
+		ts.byKey = map[Key][]*ticket{}
+	}
+	for _, k := range keys {
+		ts.byKey[k] = append(ts.byKey[k], t)
+	}
+}
+
+func (ts *tickets) take(k Key) []*ticket {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	taken := ts.byKey[k]
+	delete(ts.byKey, k)
+	return taken
+}
+
+func (ts *tickets) giveBack(k Key, back []*ticket) {
+	if len(back) == 0 {
+		return
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.byKey == nil {
+		ts.byKey = map[Key][]*ticket{}
+	}
+	ts.byKey[k] = append(back, ts.byKey[k]...)
+}
+
+// splitKey is the inverse of Application.Key.
+func splitKey(key string) (namespace, name string) {
+	namespace, name, _ = strings.Cut(key, "/")
+	return namespace, name
+}

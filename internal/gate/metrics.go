@@ -1,0 +1,97 @@
+package gate
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// Metrics count what the gate does. The labels are bounded by the number of
+// gates and by constants.
+type Metrics struct {
+	decisions  *prometheus.CounterVec
+	syncs      *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+	reconciles *prometheus.HistogramVec
+	depth      prometheus.GaugeFunc
+	queueLen   func() int
+}
+
+// NewMetrics makes the gate's metrics. Register them with a registry.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatekeeper_decisions_total", Help: "Decisions on Applications by gate and verdict.",
+		}, []string{"gate", "verdict"}),
+		syncs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatekeeper_syncs_total", Help: "Syncs by gate and result: requested, refused, succeeded, failed, mismatch.",
+		}, []string{"gate", "result"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatekeeper_deliveries_total", Help: "Webhook deliveries by event and result: done, failed.",
+		}, []string{"event", "result"}),
+		reconciles: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gatekeeper_reconcile_seconds", Help: "Duration of reconciles by kind of key and result: ok, postponed, error.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
+		}, []string{"kind", "result"}),
+		queueLen: func() int { return 0 },
+	}
+	m.depth = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatekeeper_queue_depth", Help: "Keys that wait to be reconciled.",
+	}, func() float64 { return float64(m.queueLen()) })
+	return m
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range m.collectors() {
+		c.Describe(ch)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range m.collectors() {
+		c.Collect(ch)
+	}
+}
+
+func (m *Metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.reconciles, m.depth}
+}
+
+func (m *Metrics) watch(queueLen func() int) { m.queueLen = queueLen }
+
+func (m *Metrics) decided(gate string, v approval.Verdict) {
+	m.decisions.WithLabelValues(gate, string(v)).Inc()
+}
+
+func (m *Metrics) synced(gate, result string) { m.syncs.WithLabelValues(gate, result).Inc() }
+
+func (m *Metrics) reconciled(k Key, err error, took time.Duration) {
+	result := "ok"
+	switch {
+	case err == nil:
+	case errors.Is(err, approval.ErrStale) || errors.Is(err, errRaced) || retryAfter(err) > 0:
+		result = "postponed"
+	default:
+		result = "error"
+	}
+	m.reconciles.WithLabelValues(k.kind(), result).Observe(took.Seconds())
+}
+
+// knownEvents bounds the event label: the header is the sender's text.
+var knownEvents = map[string]bool{
+	"ping": true, "push": true, "pull_request": true, "pull_request_review": true, "issue_comment": true,
+	"check_run": true, "check_suite": true, "membership": true, "team": true, "organization": true, "member": true,
+	"installation": true, "installation_repositories": true, "repository": true, "merge_group": true,
+}
+
+func (m *Metrics) delivery(event, result string) {
+	if !knownEvents[event] {
+		event = "other"
+	}
+	m.deliveries.WithLabelValues(event, result).Inc()
+}

@@ -1,0 +1,87 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// reconcilePull brings what a pull request says up to date.
+func (g *Gate) reconcilePull(ctx context.Context, key Key) error {
+	var concerned []approval.Policy
+	var q approval.Query
+	for _, p := range g.policies {
+		if _, ok := p.Repository(key.Repository); !ok {
+			continue
+		}
+		concerned = append(concerned, p)
+		teams, users := p.People()
+		q.Teams, q.Users = append(q.Teams, teams...), append(q.Users, users...)
+	}
+	if len(concerned) == 0 {
+		return nil
+	}
+	answer, err := g.collector.CollectPull(ctx, key.Repository, key.Pull, q)
+	if errors.Is(err, approval.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("collect facts of %s: %w", key, err)
+	}
+	if !answer.Open && !answer.Pull.Merged {
+		return nil // closed without being merged: nothing will land
+	}
+	report := approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged}
+	for _, p := range concerned {
+		protected, _ := p.Repository(key.Repository)
+		if protected.Branch != answer.Pull.Base {
+			continue
+		}
+		class := approval.Classify(protected, answer.Changes)
+		if class == approval.ClassNone {
+			continue
+		}
+		quorum := approval.JudgeQuorum(p.Config, answer.Pull, answer.Directory)
+		report.Gates = append(report.Gates, approval.GateReport{
+			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed,
+			Applications: g.applicationReports(p, key),
+		})
+	}
+	if len(report.Gates) == 0 {
+		return nil
+	}
+	if err := g.reporter.Publish(ctx, report); err != nil {
+		return fmt.Errorf("report on %s: %w", key, err)
+	}
+	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", slog.String("pull", key.String()))
+	return nil
+}
+
+// applicationReports tells for each protected Application that reads from the
+// pull request's repository what has become of the change there.
+func (g *Gate) applicationReports(p approval.Policy, key Key) []approval.ApplicationReport {
+	var out []approval.ApplicationReport
+	for _, a := range g.apps.List() {
+		if !p.Protects(a) || !readsFrom(a, key.Repository) {
+			continue
+		}
+		known, ok := g.memory.get(a.Key())
+		if !ok {
+			continue
+		}
+		r := approval.ApplicationReport{Application: a.Key(), Verdict: known.decision.Verdict, State: known.state}
+		for _, f := range known.decision.Findings {
+			if f.Verdict != approval.Allowed {
+				r.Findings = append(r.Findings, f)
+			}
+		}
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b approval.ApplicationReport) int { return strings.Compare(a.Application, b.Application) })
+	return out
+}

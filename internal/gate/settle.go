@@ -1,0 +1,252 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// deployed is what the record says about an Application's syncs.
+type deployed struct {
+	// intent is that of the newest successful sync, if succeeded.
+	intent    history.IntentPayload
+	succeeded bool
+	// failures counts how often the newest candidate failed in a row.
+	failures int
+	failed   approval.Candidate
+	failedAt time.Time
+}
+
+// outcomesRead bounds how far back failures are counted.
+const outcomesRead = 10
+
+func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*deployed, error) {
+	var d deployed
+	intent, _, ok, err := g.record.LastDeployed(ctx, app.UID)
+	if err != nil {
+		return nil, fmt.Errorf("read the last deployment of %s: %w", app.Key(), err)
+	}
+	d.intent, d.succeeded = intent, ok
+	outcomes, err := g.record.Outcomes(ctx, app.UID, outcomesRead)
+	if err != nil {
+		return nil, fmt.Errorf("read the outcomes of %s: %w", app.Key(), err)
+	}
+	for _, entry := range outcomes {
+		o, err := history.Decode[history.OutcomePayload](entry)
+		if err != nil {
+			return nil, fmt.Errorf("read an outcome of %s: %w", app.Key(), err)
+		}
+		if o.Result == history.ResultSucceeded {
+			break
+		}
+		tried, found, err := g.intent(ctx, o.Intent)
+		if err != nil {
+			return nil, err
+		}
+		if !found || (d.failures > 0 && !tried.Candidate.Equal(d.failed)) {
+			break
+		}
+		if d.failures == 0 {
+			d.failed, d.failedAt = tried.Candidate, o.FinishedAt
+		}
+		d.failures++
+	}
+	if !d.succeeded && d.failures == 0 {
+		return nil, nil //nolint:nilnil // nothing was ever deployed
+	}
+	return &d, nil
+}
+
+// settle closes the Application's open intents as far as the live object tells
+// what became of them, and says whether an operation is under way.
+//
+//	operation carries the intent, finished   → outcome
+//	operation carries the intent, running    → wait
+//	Argo CD's history holds the intended sync → outcome, observed late
+//	no trace                                  → abandoned
+//
+// An abandoned intent cannot come to life later: its request is bound to a
+// resource version, and either that version is gone or the next request takes it.
+func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Application) (_ history.Head, busy bool, err error) {
+	open, err := g.openIntents(ctx, app.UID)
+	if err != nil {
+		return head, false, err
+	}
+	busy = app.Operation != nil && !app.Operation.Finished()
+
+	var settled []history.Payload
+	for _, intent := range open {
+		payload, running := g.settleOne(ctx, app, intent.IntentPayload, intent.at)
+		if running {
+			busy = true
+			continue
+		}
+		settled = append(settled, payload)
+	}
+	late, found, err := g.lateOutcome(ctx, app, open)
+	if err != nil {
+		return head, false, err
+	}
+	if found {
+		settled = append(settled, late)
+	}
+	if len(settled) == 0 {
+		return head, busy, nil
+	}
+	if err := g.appendFor(ctx, head, app.UID, just(settled...)); err != nil {
+		return head, false, fmt.Errorf("record outcomes: %w", err)
+	}
+	head, err = g.record.Head(ctx)
+	if err != nil {
+		return head, false, fmt.Errorf("read the record's head: %w", err)
+	}
+	return head, busy, nil
+}
+
+func (g *Gate) settleOne(ctx context.Context, app approval.Application, intent history.IntentPayload, at time.Time) (_ history.Payload, running bool) {
+	op := app.Operation
+	if op != nil && op.Intent == intent.ID {
+		if !op.Finished() {
+			return nil, true
+		}
+		return g.outcome(ctx, app, intent, *op), false
+	}
+	if past, ok := deployedBy(app, intent, at); ok {
+		return g.outcome(ctx, app, intent, approval.Operation{
+			Intent: intent.ID, Phase: phaseSucceeded, Revisions: past.Revisions,
+			StartedAt: past.StartedAt, FinishedAt: past.DeployedAt,
+			Message: "found in Argo CD's history",
+		}), false
+	}
+	reason := "the application shows no trace of it"
+	if app.ResourceVersion == intent.ResourceVersion {
+		reason = "it was never sent: the application is unchanged"
+	}
+	g.log.LogAttrs(ctx, slog.LevelWarn, "intent_abandoned",
+		slog.String("application", app.Key()), slog.String("intent", intent.ID), slog.String("reason", reason))
+	return history.AbandonedPayload{Intent: intent.ID, Reason: reason}, false
+}
+
+// lateOutcome finds an operation of ours that finished although its intent had
+// been abandoned: a request that was in flight when its process died.
+func (g *Gate) lateOutcome(ctx context.Context, app approval.Application, open []openIntent) (history.Payload, bool, error) {
+	op := app.Operation
+	if op == nil || op.Intent == "" || !op.Finished() ||
+		slices.ContainsFunc(open, func(o openIntent) bool { return o.ID == op.Intent }) {
+		return nil, false, nil
+	}
+	entries, err := g.record.Intent(ctx, op.Intent)
+	if err != nil {
+		return nil, false, fmt.Errorf("read intent %s: %w", op.Intent, err)
+	}
+	if len(entries) == 0 || slices.ContainsFunc(entries, func(e history.Entry) bool { return e.Kind == history.KindOutcome }) {
+		return nil, false, nil
+	}
+	intent, err := history.Decode[history.IntentPayload](entries[0])
+	if err != nil {
+		return nil, false, fmt.Errorf("read intent %s: %w", op.Intent, err)
+	}
+	if entries[0].Application != app.UID {
+		return nil, false, nil // somebody put our mark on another Application
+	}
+	return g.outcome(ctx, app, intent, *op), true, nil
+}
+
+// openIntent is an intent with the time at which it was recorded.
+type openIntent struct {
+	history.IntentPayload
+	at time.Time
+}
+
+func (g *Gate) openIntents(ctx context.Context, uid string) ([]openIntent, error) {
+	entries, err := g.record.OpenIntents(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read open intents: %w", err)
+	}
+	var out []openIntent
+	for _, e := range entries {
+		if e.Application != uid {
+			continue
+		}
+		payload, err := history.Decode[history.IntentPayload](e)
+		if err != nil {
+			return nil, fmt.Errorf("read an open intent: %w", err)
+		}
+		out = append(out, openIntent{IntentPayload: payload, at: e.Time})
+	}
+	return out, nil
+}
+
+func (g *Gate) intent(ctx context.Context, id string) (history.IntentPayload, bool, error) {
+	entries, err := g.record.Intent(ctx, id)
+	if err != nil || len(entries) == 0 {
+		return history.IntentPayload{}, false, err
+	}
+	payload, err := history.Decode[history.IntentPayload](entries[0])
+	if err != nil {
+		return history.IntentPayload{}, false, fmt.Errorf("read intent %s: %w", id, err)
+	}
+	return payload, true, nil
+}
+
+const phaseSucceeded = "Succeeded"
+
+// outcome writes down how an operation ended. Success means that exactly the
+// intended revisions were synced.
+func (g *Gate) outcome(ctx context.Context, app approval.Application, intent history.IntentPayload, op approval.Operation) history.OutcomePayload {
+	result := history.ResultFailed
+	if op.Phase == phaseSucceeded {
+		result = history.ResultMismatch
+		if sameRevisions(op.Revisions, intent.Candidate) {
+			result = history.ResultSucceeded
+		}
+	}
+	g.metrics.synced(intent.Gate, string(result))
+	g.log.LogAttrs(ctx, levelOf(result), "sync_finished",
+		slog.String("application", app.Key()), slog.String("intent", intent.ID), slog.String("result", string(result)),
+		slog.String("phase", op.Phase), slog.String("message", op.Message))
+	return history.OutcomePayload{
+		Intent: intent.ID, Result: result, Phase: op.Phase, Message: op.Message, Revisions: op.Revisions,
+		StartedAt: op.StartedAt, FinishedAt: op.FinishedAt, Health: app.Health,
+	}
+}
+
+func levelOf(r history.Result) slog.Level {
+	if r == history.ResultSucceeded {
+		return slog.LevelInfo
+	}
+	return slog.LevelError
+}
+
+func sameRevisions(got []string, c approval.Candidate) bool {
+	if len(got) != len(c.Revisions) {
+		return false
+	}
+	for i := range got {
+		if got[i] != string(c.Revisions[i].SHA) {
+			return false
+		}
+	}
+	return true
+}
+
+// clockSlack covers the difference between the record's clock and that of the
+// controller, which writes times by the second.
+const clockSlack = 5 * time.Second
+
+// deployedBy finds the intended sync in Argo CD's own history. It keeps no
+// intent, so the text that we gave and the revisions must agree.
+func deployedBy(app approval.Application, intent history.IntentPayload, at time.Time) (approval.DeployedRevision, bool) {
+	for _, past := range slices.Backward(app.Deployed) {
+		if past.InitiatedBy == intent.InitiatedBy && sameRevisions(past.Revisions, intent.Candidate) &&
+			past.StartedAt.After(at.Add(-clockSlack)) {
+			return past, true
+		}
+	}
+	return approval.DeployedRevision{}, false
+}

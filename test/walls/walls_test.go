@@ -1,0 +1,206 @@
+// Package walls holds the import rules of the design as tests: who may import
+// whom, and where the large libraries may appear.
+package walls
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/argo-gatekeeper/gatekeeper"
+
+type pkg struct {
+	ImportPath string
+	Name       string
+	Imports    []string
+	TestImports,
+	XTestImports []string
+	Deps     []string
+	Standard bool
+}
+
+// load lists the module's packages with everything they depend on.
+func load(t *testing.T) (own []pkg, standard map[string]bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Name,Imports,TestImports,XTestImports,Deps,Standard", "./...")
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	standard = map[string]bool{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		standard[p.ImportPath] = p.Standard
+		if under(p.ImportPath, module) {
+			own = append(own, p)
+		}
+	}
+	require.NotEmpty(t, own)
+	return own, standard
+}
+
+func under(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
+
+func underAny(path string, roots []string) bool {
+	return slices.ContainsFunc(roots, func(r string) bool { return under(path, r) })
+}
+
+// TestWalls checks, for each part of the module, what it may import of the
+// module itself. What is not listed is forbidden.
+func TestWalls(t *testing.T) {
+	walls := []struct {
+		part string
+		may  []string
+		// pure parts may use the standard library alone besides.
+		pure bool
+	}{
+		{part: "pkg/approval", pure: true},
+		{part: "pkg/history/sqlite", may: []string{"pkg/history", "pkg/approval", "internal/sqlitefile"}},
+		{part: "pkg/history/historytest", may: []string{"pkg/history", "pkg/approval"}},
+		{part: "pkg/history", may: []string{"pkg/approval"}, pure: true},
+		{part: "pkg/github", may: []string{"pkg/approval", "pkg/github"}},
+		{part: "pkg/argo", may: []string{"pkg/approval", "pkg/argo"}},
+		{part: "internal/sqlitefile"},
+		{part: "internal/inbox", may: []string{"pkg/approval", "internal/sqlitefile"}},
+		{part: "internal/config", may: []string{"pkg/approval"}},
+		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/inbox"}},
+		{part: "internal/httpapi"},
+		{part: "cmd/gatekeeper", may: []string{"pkg", "internal"}},
+		{part: "test", may: []string{"test"}},
+	}
+	own, standard := load(t)
+	for _, p := range own {
+		i := slices.IndexFunc(walls, func(w struct {
+			part string
+			may  []string
+			pure bool
+		}) bool {
+			return under(p.ImportPath, module+"/"+w.part)
+		})
+		if i < 0 {
+			t.Errorf("%s is behind no wall: give it a row in this test", p.ImportPath)
+			continue
+		}
+		w := walls[i]
+		allowed := []string{p.ImportPath, module + "/" + w.part}
+		for _, m := range w.may {
+			allowed = append(allowed, module+"/"+m)
+		}
+		for _, dep := range p.Imports {
+			if under(dep, module) && !underAny(dep, allowed) {
+				t.Errorf("%s must not import %s", p.ImportPath, dep)
+			}
+		}
+		if w.pure {
+			for _, dep := range p.Deps {
+				if !standard[dep] && !underAny(dep, allowed) {
+					t.Errorf("%s must depend on the standard library alone, but reaches %s", p.ImportPath, dep)
+				}
+			}
+		}
+	}
+}
+
+// TestLibrariesStayHome checks that each large library is imported where it
+// belongs, tests included.
+func TestLibrariesStayHome(t *testing.T) {
+	homes := map[string][]string{
+		"github.com/argoproj/argo-cd":             {"pkg/argo"},
+		"github.com/gin-gonic/gin":                {"internal/httpapi"},
+		"github.com/google/go-github":             {"pkg/github", "test/e2e/standin"},
+		"github.com/bradleyfalzon/ghinstallation": {"pkg/github", "test/e2e/standin"},
+		"go.yaml.in/yaml/v4":                      {"internal/config"},
+		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
+		"github.com/spf13/cobra":                  {"cmd/gatekeeper"},
+	}
+	own, _ := load(t)
+	for _, p := range own {
+		for _, dep := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			for library, where := range homes {
+				if !under(dep, library) {
+					continue
+				}
+				at := strings.TrimPrefix(p.ImportPath, module+"/")
+				if !underAny(at, where) {
+					t.Errorf("%s imports %s, which belongs into %s", p.ImportPath, dep, strings.Join(where, ", "))
+				}
+			}
+		}
+	}
+}
+
+// TestGateCompilesWithoutAdapters keeps the tests of core, gate and history
+// quick: Argo CD alone is almost a thousand packages.
+func TestGateCompilesWithoutAdapters(t *testing.T) {
+	heavy := []string{"github.com/argoproj", "github.com/google/go-github", "github.com/gin-gonic", "k8s.io/kubernetes"}
+	own, _ := load(t)
+	for _, p := range own {
+		if !underAny(strings.TrimPrefix(p.ImportPath, module+"/"), []string{"internal/gate", "internal/inbox", "internal/config", "pkg/history", "pkg/approval"}) {
+			continue
+		}
+		for _, dep := range p.Deps {
+			if underAny(dep, heavy) {
+				t.Errorf("%s depends on %s", p.ImportPath, dep)
+			}
+		}
+	}
+}
+
+// TestOneFileImportsGhinstallation: the library races when its parts are shared
+// between installations, so one file alone decides how it is used.
+func TestOneFileImportsGhinstallation(t *testing.T) {
+	var files []string
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(filepath.Join(root, "pkg"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, i := range f.Imports {
+			if strings.Contains(i.Path.Value, "bradleyfalzon/ghinstallation") {
+				files = append(files, path)
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Len(t, files, 1, "%v", files)
+}
+
+// TestNamesSayWhatTheyOwn refuses packages that own nothing in particular.
+func TestNamesSayWhatTheyOwn(t *testing.T) {
+	own, _ := load(t)
+	for _, p := range own {
+		require.NotContains(t, []string{"util", "utils", "common", "helper", "helpers", "misc", "shared", "base"}, p.Name, p.ImportPath)
+	}
+}
+
+// TestInstallable: go install refuses a module with replace or exclude lines.
+func TestInstallable(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join("..", "..", "go.mod"))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(mod)) {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		require.NotContains(t, []string{"replace", "exclude"}, word)
+	}
+}
