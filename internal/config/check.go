@@ -3,7 +3,6 @@ package config
 import (
 	"net"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -186,10 +185,7 @@ func (c *checker) secrets(f File, root *yaml.Node, dir string) Secrets {
 			c.add(n, "%s is missing; write the name of the file that holds the secret", dotted(path))
 			return Secret{}
 		}
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(dir, name)
-		}
-		secret, err := ReadSecret(name)
+		secret, err := ReadSecret(resolve(dir, name))
 		if err != nil {
 			c.add(n, "%s: %s; create the file, or name the right one", dotted(path), err)
 		}

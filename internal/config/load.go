@@ -24,6 +24,18 @@ type Config struct {
 	File     File
 	Policies []approval.Policy
 	Secrets  Secrets
+	dir      string
+}
+
+// Path is the path of a file that the configuration names: a relative name is
+// relative to the configuration file. The empty name stays empty.
+func (c Config) Path(name string) string { return resolve(c.dir, name) }
+
+func resolve(dir, name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
 }
 
 // Secrets are the values of the files that the configuration names.
@@ -50,9 +62,9 @@ func Load(path string) (Config, error) {
 		return Config{}, err
 	}
 	c := &checker{file: path}
-	cfg := Config{File: file}
+	cfg := Config{File: file, dir: filepath.Dir(path)}
 	cfg.Policies = c.check(&cfg.File, root)
-	cfg.Secrets = c.secrets(cfg.File, root, filepath.Dir(path))
+	cfg.Secrets = c.secrets(cfg.File, root, cfg.dir)
 	if err := c.err(); err != nil {
 		return Config{}, err
 	}

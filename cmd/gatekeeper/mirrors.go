@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/mirror"
+)
+
+// mirrors opens the mirror of each repository once, when it is first needed.
+type mirrors struct {
+	dir string
+	url string // of GitHub, without a slash at the end
+	app *github.App
+	log *slog.Logger
+
+	mu   sync.Mutex
+	open map[string]*mirror.Mirror
+}
+
+func newMirrors(dir, url string, app *github.App, log *slog.Logger) *mirrors {
+	return &mirrors{dir: dir, url: strings.TrimRight(url, "/"), app: app, log: log, open: map[string]*mirror.Mirror{}}
+}
+
+// get returns the mirror of a repository. The name was checked when it was
+// parsed, so it is safe as a folder.
+func (m *mirrors) get(ctx context.Context, name approval.RepositoryName) (*mirror.Mirror, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := strings.ToLower(string(name))
+	if open := m.open[key]; open != nil {
+		return open, nil
+	}
+	dir := filepath.Join(m.dir, strings.ToLower(name.Owner()), strings.ToLower(name.Name())+".git")
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return nil, fmt.Errorf("create the mirrors' folder: %w", err)
+	}
+	opened, err := mirror.Open(ctx, mirror.Options{
+		Dir: dir, URL: m.url + "/" + string(name) + ".git", Logger: m.log,
+		Token: func(ctx context.Context) (string, error) {
+			client, err := m.app.Client(ctx, name)
+			if err != nil {
+				return "", err
+			}
+			return client.Token(ctx)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the mirror of %s: %w", name, err)
+	}
+	m.open[key] = opened
+	return opened, nil
+}
+
+func (m *mirrors) close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for _, open := range m.open {
+		errs = append(errs, open.Close())
+	}
+	return errors.Join(errs...)
+}

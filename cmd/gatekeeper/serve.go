@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
+	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
+	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argoapi"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argosync"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/collect"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
+)
+
+func serveCommand() *cobra.Command {
+	return withConfig(&cobra.Command{
+		Use:   "serve --config FILE",
+		Short: "Receive webhooks, decide, and sync what is approved",
+		Long: `Receive GitHub's webhooks, watch Argo CD's Applications, decide, record, and sync
+what is approved. Runs until SIGTERM or SIGINT, then finishes what it has begun.
+
+Logs are JSON lines on standard error. /healthz, /readyz and /metrics are served
+beside /webhooks/github.`,
+	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+		return serve(ctx, cfg, c.ErrOrStderr())
+	})
+}
+
+// shutdownTimeout is for requests that are being answered at the end.
+const shutdownTimeout = 15 * time.Second
+
+// serve wires everything, from the outside in: who is asked, what is kept, who
+// decides, who listens. It returns when the context ends and all work is done.
+func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error) {
+	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	quietLibraries(log)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	// Closed in reverse order, after all work has ended.
+	var closers []func() error
+	defer func() {
+		for i := len(closers) - 1; i >= 0; i-- {
+			err = errors.Join(err, closers[i]())
+		}
+	}()
+
+	// What is kept: the record, and the inbox with the witness.
+	record, err := sqlite.Open(ctx, recordPath(cfg.File.DataDirectory))
+	if err != nil {
+		return err
+	}
+	closers = append(closers, record.Close)
+	box, err := inbox.Open(ctx, inboxPath(cfg.File.DataDirectory))
+	if err != nil {
+		return err
+	}
+	closers = append(closers, box.Close)
+
+	// Who is asked on GitHub's side: the App, the mirrors, the collector.
+	calls := newGitHubMetrics()
+	registry.MustRegister(calls)
+	app, err := github.NewApp(github.Options{
+		BaseURL: cfg.File.GitHub.APIURL, AppID: cfg.File.GitHub.AppID,
+		PrivateKeyPEM: cfg.Secrets.PrivateKey.Reveal(), Version: currentVersion().Version,
+		Observe: calls.observe, Logger: log,
+	})
+	if err != nil {
+		return fmt.Errorf("set up the GitHub App: %w", err)
+	}
+	web, err := url.Parse(cfg.File.GitHub.URL)
+	if err != nil {
+		return fmt.Errorf("parse github.url: %w", err)
+	}
+	repositories := newMirrors(mirrorsPath(cfg.File.DataDirectory), cfg.File.GitHub.URL, app, log)
+	closers = append(closers, repositories.close)
+	collector, err := collect.New(collect.Options{
+		GitHub: app, Witness: box, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
+		IndexGrace: cfg.File.GitHub.IndexGrace, MembershipTTL: cfg.File.GitHub.MembershipTTL,
+	})
+	if err != nil {
+		return fmt.Errorf("set up collecting: %w", err)
+	}
+
+	// Who is asked on Argo CD's side: the Applications in Kubernetes, and the API
+	// for sync windows.
+	client, err := kubernetes(cfg.File.Kubernetes)
+	if err != nil {
+		return err
+	}
+	parser, err := argo.NewParser([]string{web.Host})
+	if err != nil {
+		return fmt.Errorf("set up reading Applications: %w", err)
+	}
+	api, err := argoapi.New(argoapi.Options{
+		Server: cfg.File.ArgoCD.Server, TokenFile: cfg.Path(cfg.File.ArgoCD.TokenFile),
+		PlainText: cfg.File.ArgoCD.Plaintext, CAFile: cfg.Path(cfg.File.ArgoCD.CAFile),
+	})
+	if err != nil {
+		return err
+	}
+	closers = append(closers, api.Close)
+
+	// Who decides. The watcher wakes the gate, and the gate reads the watcher's
+	// cache, so the gate is known to the watcher by a variable.
+	var decider *gate.Gate
+	watcher := argo.NewWatcher(client, parser, argo.WatcherOptions{
+		Logger: log, OnChange: func(_, after approval.Application) { decider.WakeApplication(after) },
+	})
+	metrics := gate.NewMetrics()
+	registry.MustRegister(metrics)
+	decider = gate.New(gate.Options{
+		Policies: cfg.Policies,
+		Applications: applications{
+			Reader: argo.NewReader(client, parser), Watcher: watcher, API: api,
+			Syncer: argosync.New(client, parser, argosync.Options{Logger: log}),
+		},
+		Collector: collector, Record: record, Metrics: metrics, Logger: log,
+		Reporter: report.NewPublisher(app, written{box}, log),
+	})
+	intake := gate.NewIntake(decider, box, webhook.Parse, log)
+
+	// Who listens.
+	secrets := make([][]byte, len(cfg.Secrets.WebhookSecrets))
+	for i, s := range cfg.Secrets.WebhookSecrets {
+		secrets[i] = s.Reveal()
+	}
+	handler := httpapi.New(httpapi.Options{
+		Verify: func(signature string, body []byte) error { return webhook.Verify(secrets, signature, body) },
+		Store: func(ctx context.Context, guid, event string, body []byte) error {
+			_, err := box.Put(ctx, inbox.Delivery{GUID: guid, Event: event, Received: time.Now(), Body: body})
+			if err == nil {
+				intake.Wake()
+			}
+			return err
+		},
+		Ready: func(context.Context) error {
+			if !watcher.HasSynced() {
+				return errors.New("the Applications have not been read yet")
+			}
+			return nil
+		},
+		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		Logger:  log,
+	})
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.File.Server.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("address", listener.Addr().String()),
+		slog.String("version", currentVersion().Version), slog.Int("gates", len(cfg.Policies)))
+
+	group, ctx := errgroup.WithContext(ctx)
+	server := httpapi.NewServer(handler)
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		return server.Shutdown(stopping)
+	})
+	group.Go(func() error { return watcher.Run(ctx) })
+	group.Go(func() error {
+		if err := whenSynced(ctx, watcher); err != nil {
+			return nil //nolint:nilerr // stopped before there was anything to do
+		}
+		both, ctx := errgroup.WithContext(ctx)
+		both.Go(func() error { return decider.Run(ctx) })
+		both.Go(func() error { return intake.Run(ctx) })
+		return both.Wait()
+	})
+	group.Go(func() error { return prune(ctx, box, log) })
+	err = group.Wait()
+	log.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopped")
+	return err
+}
+
+// applications joins what the gate needs of Argo CD.
+type applications struct {
+	*argo.Reader
+	*argo.Watcher
+	*argosync.Syncer
+	*argoapi.API
+}
+
+// written keeps what the publisher wrote in the inbox's store.
+type written struct{ box *inbox.Store }
+
+func (w written) Written(ctx context.Context, r approval.RepositoryName, pull int, name string) (report.Written, bool, error) {
+	id, digest, ok, err := w.box.Written(ctx, r, pull, name)
+	return report.Written{ID: id, Digest: digest}, ok, err
+}
+
+func (w written) SaveWritten(ctx context.Context, r approval.RepositoryName, pull int, name string, v report.Written) error {
+	return w.box.SaveWritten(ctx, r, pull, name, v.ID, v.Digest)
+}
+
+// kubernetes makes a client. Client-side limits are left to the API server's
+// priority and fairness: a limit of our own would delay a sync.
+func kubernetes(k config.Kubernetes) (dynamic.Interface, error) {
+	var c *rest.Config
+	var err error
+	if k.Kubeconfig != "" {
+		c, err = clientcmd.BuildConfigFromFlags("", k.Kubeconfig)
+	} else {
+		c, err = rest.InClusterConfig()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster (set kubernetes.kubeconfig outside of one): %w", err)
+	}
+	c.UserAgent = "gatekeeper/" + currentVersion().Version
+	c.QPS = -1
+	client, err := dynamic.NewForConfig(c)
+	if err != nil {
+		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
+	}
+	return client, nil
+}
+
+// whenSynced waits until all Applications were read once: before that, nothing is
+// known to be protected.
+func whenSynced(ctx context.Context, w *argo.Watcher) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !w.HasSynced() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// pruneEvery is how often processed deliveries are forgotten.
+const pruneEvery = time.Hour
+
+func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		if _, err := box.Prune(ctx, time.Now().Add(-inbox.Retention)); err != nil && ctx.Err() == nil {
+			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

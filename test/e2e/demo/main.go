@@ -1,0 +1,104 @@
+// Command demo plays the story of one change: a pull request is merged with one
+// of two approvals and nothing is synced; the second approval arrives and exactly
+// the merged commit is synced. Everything is real but GitHub, which is a stand-in
+// on loopback: Kubernetes, Argo CD, git, and the gatekeeper binary.
+//
+// It stays up afterwards so that one can play on; with DEMO_EXIT=1 it ends, with
+// status 0 only if every step happened.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Stdout, os.Getenv("DEMO_EXIT") == "1")
+	stop()
+	switch {
+	case err == nil:
+	case errors.Is(err, context.Canceled):
+		os.Exit(130)
+	default:
+		_, _ = fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, exit bool) (err error) {
+	_, _ = fmt.Fprintln(out, "Starting a cluster with Argo CD on this machine ...")
+	sb, err := sandbox.Start(ctx, sandbox.Options{Progress: out})
+	if err != nil {
+		return fmt.Errorf("start the sandbox: %w", err)
+	}
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			sb.DumpLogs(os.Stderr)
+		}
+		err = errors.Join(err, sb.Close())
+	}()
+	w, err := payments.Open(ctx, sb, payments.Options{Name: "demo", Services: []string{payments.Payments, payments.Ledger}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	gatekeeper, err := w.StartGatekeeper(ctx)
+	if err != nil {
+		return err
+	}
+	t := &timeline{w: w, out: out}
+	t.begin()
+	if err := t.play(ctx); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "log of gatekeeper:\n"+gatekeeper.Logs())
+		return err
+	}
+	if exit {
+		return nil
+	}
+	stay(out, w, sb)
+	select {
+	case <-ctx.Done():
+		_, _ = fmt.Fprintln(out, "\nStopping everything ...")
+		return nil
+	case <-gatekeeper.Done():
+		return fmt.Errorf("gatekeeper ended: %w\n%s", gatekeeper.Err(), gatekeeper.Logs())
+	}
+}
+
+// stay prints where everything is and what to try.
+func stay(out io.Writer, w *payments.World, sb *sandbox.Sandbox) {
+	argo := sb.ArgoCD()
+	_, _ = fmt.Fprintf(out, `
+Everything stays up until Ctrl-C.
+
+  Argo CD API     %s   user admin, password %s
+  GitHub stand-in %s   (REST API at %s)
+  Gatekeeper      http://%s/metrics   /readyz
+  Kubernetes      export KUBECONFIG=%s
+  Gatekeeper's configuration and data   %s
+  Logs            %s
+
+Three things to try in another terminal:
+
+  1. Bypass the gate: push straight to the protected branch and watch Gatekeeper block.
+       git clone %s /tmp/env && cd /tmp/env
+       sed -i 's/transferLimit: .*/transferLimit: "999999"/' %s
+       git -c user.name=Mallory -c user.email=mallory@acme.example.com commit -qam "Just this once" && git push
+  2. Read why, with every fact the decision rests on:
+       gatekeeper ledger export --config %s | tail -n 1 | jq .payload.decision
+  3. Check that nobody changed the record:
+       gatekeeper ledger verify --config %s
+
+"make build" puts gatekeeper into ./bin.
+`, argo.URL(), argo.AdminPassword(), w.GitHub.URL(), w.GitHub.APIURL(), w.Address, sb.Kubeconfig(sandbox.Admin),
+		w.Config, sb.Dir(), w.CloneURLFor(payments.Mallory), payments.ValuesFile("prod", payments.Payments), w.Config, w.Config)
+}

@@ -1,0 +1,182 @@
+package payments
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
+)
+
+// repository creates the env-overrides repository and gives people their rights.
+func (w *World) repository(ctx context.Context) error {
+	repo, err := w.GitHub.CreateRepository(Organization, "env-overrides", standin.RepositoryOptions{
+		Files: files(), Author: Alice,
+		Collaborators: map[string]string{Alice: "write", Mallory: "write", argoReader: "read"},
+	})
+	if err != nil {
+		return err
+	}
+	w.CloneURL, w.Enrolled = repo.CloneURL, repo.Head
+	if err := w.GitHub.GrantTeam(Organization, "sre", Repository, "write"); err != nil {
+		return err
+	}
+	return w.Sandbox.ArgoCD().AddRepository(ctx, w.CloneURL, argoReader, w.tokens[argoReader])
+}
+
+// install creates the GitHub App with the permissions that Gatekeeper needs, and
+// installs it on the repository.
+func (w *World) install() error {
+	app, err := w.GitHub.CreateApp(standin.AppOptions{
+		Slug: "gatekeeper", Owner: Organization,
+		WebhookURL: "http://" + w.Address + "/webhooks/github", WebhookSecret: webhookSecret,
+		Permissions: map[string]string{
+			"contents": "read", "pull_requests": "write", "issues": "write", "checks": "write", "members": "read",
+		},
+		Events: []string{"push", "pull_request", "pull_request_review", "issue_comment", "check_run", "membership", "team"},
+	})
+	if err != nil {
+		return err
+	}
+	w.app = app
+	_, err = w.GitHub.Install(app.ID, Organization, "env-overrides")
+	return err
+}
+
+// Pull is a pull request.
+type Pull = standin.OpenedPull
+
+// Propose opens a pull request that changes a service's production limit.
+func (w *World) Propose(author, service, limit string) (Pull, error) {
+	return w.ProposeFile(author, ValuesFile("prod", service), Values("prod", service, limit),
+		fmt.Sprintf("Raise the transfer limit of %s to %s", service, limit))
+}
+
+// ProposeFile opens a pull request that writes one file.
+func (w *World) ProposeFile(author, path, content, title string) (Pull, error) {
+	return w.GitHub.As(author).OpenPull(Repository, standin.PullOptions{
+		Title: title, Change: standin.Change{Files: map[string]string{path: content}, Message: title},
+	})
+}
+
+// Push adds a commit to a pull request that changes the limit again, and returns
+// the pull request with its new head.
+func (w *World) Push(author string, pull Pull, service, limit string) (Pull, error) {
+	head, err := w.GitHub.As(author).PushToPull(Repository, pull.Number, standin.Change{
+		Files: map[string]string{ValuesFile("prod", service): Values("prod", service, limit)}, Message: "Make it " + limit,
+	})
+	pull.Head = head
+	return pull, err
+}
+
+// PushToMain commits straight to the protected branch.
+func (w *World) PushToMain(author, service, limit string) (string, error) {
+	return w.GitHub.As(author).PushBranch(Repository, "main", standin.Change{
+		Files: map[string]string{ValuesFile("prod", service): Values("prod", service, limit)}, Message: "Quick fix",
+	})
+}
+
+// Approve submits an approving review of the head and returns its ID.
+func (w *World) Approve(person string, number int) (int64, error) {
+	return w.GitHub.As(person).Review(Repository, number, "APPROVE", "")
+}
+
+// ForceApproval records an approval that GitHub itself would refuse, such as the
+// author's own: Gatekeeper must not rely on that refusal.
+func (w *World) ForceApproval(person string, number int) error {
+	pull, err := w.GitHub.Pull(Repository, number)
+	if err != nil {
+		return err
+	}
+	_, err = w.GitHub.ForceReview(Repository, number, person, "APPROVED", "", pull.Head)
+	return err
+}
+
+// Dismiss dismisses a review.
+func (w *World) Dismiss(person string, number int, review int64) error {
+	return w.GitHub.As(person).Dismiss(Repository, number, review, "Not so fast.")
+}
+
+// Merge merges a pull request with one of GitHub's three methods and returns the
+// commit that landed.
+func (w *World) Merge(person string, number int, method string) (string, error) {
+	return w.GitHub.As(person).Merge(Repository, number, method)
+}
+
+// Revert opens a pull request that takes one commit of main back.
+func (w *World) Revert(author, sha string) (Pull, error) {
+	return w.GitHub.As(author).RevertCommit(Repository, sha, "Revert "+sha[:7])
+}
+
+// Comments returns what Gatekeeper wrote on a pull request.
+func (w *World) Comments(number int) ([]string, error) {
+	comments, err := w.GitHub.Comments(Repository, number)
+	if err != nil {
+		return nil, err
+	}
+	var bodies []string
+	for _, c := range comments {
+		if c.Author == w.app.Slug+"[bot]" {
+			bodies = append(bodies, c.Body)
+		}
+	}
+	return bodies, nil
+}
+
+// CheckTitle returns the title of the gate's newest check run on a commit; empty
+// when there is none.
+func (w *World) CheckTitle(sha string) (string, error) {
+	runs, err := w.GitHub.CheckRuns(Repository, sha)
+	if err != nil {
+		return "", err
+	}
+	title := ""
+	for _, r := range runs {
+		if r.AppID == w.app.ID {
+			title = r.Title
+		}
+	}
+	return title, nil
+}
+
+// Delivered waits until every webhook so far was answered, and fails when one
+// was not accepted.
+func (w *World) Delivered(ctx context.Context) error {
+	if err := w.GitHub.WaitDelivered(ctx); err != nil {
+		return err
+	}
+	deliveries := w.GitHub.Deliveries(w.app.ID)
+	if len(deliveries) == 0 {
+		return fmt.Errorf("nothing was delivered")
+	}
+	for _, d := range deliveries {
+		if d.StatusCode != 202 {
+			return fmt.Errorf("delivery %s of %s was answered with %d", d.GUID, d.Event, d.StatusCode)
+		}
+	}
+	return nil
+}
+
+// quietFor is how long no call to GitHub must be seen.
+const quietFor = 500 * time.Millisecond
+
+// Quiet waits until every webhook was answered and Gatekeeper makes no more calls
+// to GitHub, so that what is measured next begins with nothing under way.
+func (w *World) Quiet(ctx context.Context) error {
+	if err := w.GitHub.WaitDelivered(ctx); err != nil {
+		return err
+	}
+	calls, since := -1, time.Now()
+	return Await(ctx, "Gatekeeper to be quiet", func(context.Context) (bool, string, error) {
+		if n := len(w.GitHub.Calls()); n != calls {
+			calls, since = n, time.Now()
+		}
+		return time.Since(since) > quietFor, fmt.Sprintf("%d calls", calls), nil
+	})
+}
+
+// CloneURLFor is the clone address with a person's credentials.
+func (w *World) CloneURLFor(person string) string {
+	return strings.Replace(w.CloneURL, "://", "://"+person+":"+w.tokens[person]+"@", 1)
+}

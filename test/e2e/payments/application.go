@@ -1,0 +1,220 @@
+package payments
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+var (
+	applications = schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"}
+	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	pods         = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+)
+
+// argoNamespace is where Argo CD and its Applications are.
+const argoNamespace = "argocd"
+
+// Application names the Application of a service in an environment.
+func (w *World) Application(environment, service string) string {
+	return w.Name + "-" + service + "-" + environment
+}
+
+// Namespace is where the services of an environment run.
+func (w *World) Namespace(environment string) string { return w.Name + "-" + environment }
+
+// project is the AppProject of an environment.
+func (w *World) project(environment string) string { return w.Name + "-" + environment }
+
+// manifest is the Application of a service.
+func (w *World) manifest(environment, service string) string {
+	values := ValuesFile(environment, service)
+	var source string
+	switch service {
+	case Payments:
+		source = `  sources:
+    - repoURL: ` + w.CloneURL + `
+      targetRevision: main
+      path: charts/service
+      helm:
+        valueFiles: ["$values/` + values + `"]
+    - repoURL: ` + w.CloneURL + `
+      targetRevision: main
+      ref: values
+`
+	case Ledger:
+		source = `  source:
+    repoURL: ` + w.CloneURL + `
+    targetRevision: main
+    path: charts/service
+    helm:
+      valueFiles: ["../../` + values + `"]
+`
+	default:
+		source = `  source:
+    repoURL: ` + w.CloneURL + `
+    targetRevision: main
+    path: envs/` + environment + `/` + service + `
+`
+	}
+	return `apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: ` + w.Application(environment, service) + `
+  namespace: ` + argoNamespace + `
+spec:
+  project: ` + w.project(environment) + `
+` + source + `  destination:
+    server: https://kubernetes.default.svc
+    namespace: ` + w.Namespace(environment) + `
+`
+}
+
+func (w *World) environment(environment string) string {
+	return `apiVersion: v1
+kind: Namespace
+metadata:
+  name: ` + w.Namespace(environment) + `
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata:
+  name: ` + w.project(environment) + `
+  namespace: ` + argoNamespace + `
+spec:
+  sourceRepos: ["` + w.CloneURL + `"]
+  destinations:
+    - server: https://kubernetes.default.svc
+      namespace: ` + w.Namespace(environment) + `
+`
+}
+
+// Live is what the cluster says about one service.
+type Live struct {
+	// Revisions are those of the last finished sync, one for each source.
+	Revisions   []string
+	Phase       string
+	Message     string
+	InitiatedBy string
+	// Health is Argo CD's view; Limit, Ready and Pods are read from the workload.
+	Health string
+	Limit  string
+	// PodLimits counts the ready pods by the transfer limit they run with.
+	PodLimits map[string]int
+	// History are the revisions that Argo CD deployed, oldest first.
+	History []string
+	// Running is true while an operation is requested or under way.
+	Running bool
+	// Object is the Application as it is stored.
+	Object *unstructured.Unstructured
+}
+
+// String shows what a person would look at.
+func (l Live) String() string {
+	return fmt.Sprintf("revisions %s, phase %s, health %s, TRANSFER_LIMIT %s, ready pods %v, %d deployments, message %q",
+		strings.Join(l.Revisions, " "), l.Phase, l.Health, l.Limit, l.PodLimits, len(l.History), l.Message)
+}
+
+// Live reads a service from the cluster: the Application, its Deployment and its
+// pods. It asks Kubernetes, never Gatekeeper.
+func (w *World) Live(ctx context.Context, environment, service string) (Live, error) {
+	app, err := w.client.Resource(applications).Namespace(argoNamespace).Get(ctx, w.Application(environment, service), metav1.GetOptions{})
+	if err != nil {
+		return Live{}, fmt.Errorf("read the application: %w", err)
+	}
+	l := Live{Object: app, PodLimits: map[string]int{}}
+	text := func(fields ...string) string {
+		s, _, _ := unstructured.NestedString(app.Object, fields...)
+		return s
+	}
+	l.Phase, l.Message = text("status", "operationState", "phase"), text("status", "operationState", "message")
+	l.InitiatedBy = text("status", "operationState", "operation", "initiatedBy", "username")
+	l.Health = text("status", "health", "status")
+	l.Revisions, _, _ = unstructured.NestedStringSlice(app.Object, "status", "operationState", "syncResult", "revisions")
+	if one := text("status", "operationState", "syncResult", "revision"); one != "" {
+		l.Revisions = []string{one}
+	}
+	_, requested, _ := unstructured.NestedMap(app.Object, "operation")
+	l.Running = requested || l.Phase == "Running" || l.Phase == "Terminating"
+	history, _, _ := unstructured.NestedSlice(app.Object, "status", "history")
+	for _, h := range history {
+		entry, _ := h.(map[string]any)
+		revision, _, _ := unstructured.NestedString(entry, "revision")
+		if many, _, _ := unstructured.NestedStringSlice(entry, "revisions"); len(many) > 0 {
+			revision = many[0]
+		}
+		l.History = append(l.History, revision)
+	}
+	return l, w.workload(ctx, environment, service, &l)
+}
+
+// workload reads the Deployment and the pods.
+func (w *World) workload(ctx context.Context, environment, service string, l *Live) error {
+	found, err := w.client.Resource(deployments).Namespace(w.Namespace(environment)).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("read the deployments: %w", err)
+	}
+	for _, d := range found.Items {
+		if d.GetName() == service {
+			l.Limit = transferLimit(d.Object, "spec", "template", "spec", "containers")
+		}
+	}
+	running, err := w.client.Resource(pods).Namespace(w.Namespace(environment)).List(ctx, metav1.ListOptions{LabelSelector: "app=" + service})
+	if err != nil {
+		return fmt.Errorf("read the pods: %w", err)
+	}
+	for _, p := range running.Items {
+		if p.GetDeletionTimestamp() == nil && ready(p.Object) {
+			l.PodLimits[transferLimit(p.Object, "spec", "containers")]++
+		}
+	}
+	return nil
+}
+
+func ready(pod map[string]any) bool {
+	conditions, _, _ := unstructured.NestedSlice(pod, "status", "conditions")
+	for _, c := range conditions {
+		if c, ok := c.(map[string]any); ok && c["type"] == "Ready" && c["status"] == "True" {
+			return true
+		}
+	}
+	return false
+}
+
+func transferLimit(object map[string]any, fields ...string) string {
+	containers, _, _ := unstructured.NestedSlice(object, fields...)
+	for _, c := range containers {
+		c, _ := c.(map[string]any)
+		env, _, _ := unstructured.NestedSlice(c, "env")
+		for _, e := range env {
+			if e, ok := e.(map[string]any); ok && e["name"] == "TRANSFER_LIMIT" {
+				value, _ := e["value"].(string)
+				return value
+			}
+		}
+	}
+	return ""
+}
+
+// AwaitLive waits until a service runs exactly one revision, with the given
+// limit in every pod, and Argo CD calls it Healthy.
+func (w *World) AwaitLive(ctx context.Context, environment, service, revision, limit string) (Live, error) {
+	var l Live
+	err := Await(ctx, service+" to run "+revision, func(ctx context.Context) (bool, string, error) {
+		var err error
+		if l, err = w.Live(ctx, environment, service); err != nil {
+			return false, "", err
+		}
+		ok := !l.Running && l.Phase == "Succeeded" && l.Health == "Healthy" && l.Limit == limit && len(l.Revisions) > 0
+		for _, r := range l.Revisions {
+			ok = ok && r == revision
+		}
+		ok = ok && len(l.PodLimits) == 1 && l.PodLimits[limit] > 0
+		return ok, l.String(), nil
+	})
+	return l, err
+}

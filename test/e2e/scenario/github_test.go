@@ -1,0 +1,94 @@
+package scenario
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
+)
+
+// breakGitHub makes every API call fail with 500; the returned function mends it.
+func (s *story) breakGitHub() (mend func()) {
+	s.t.Helper()
+	mend, err := s.GitHub.Fail(standin.ServerError500(`^[A-Z]+ /(repos|orgs|users|app|user|installation)/`))
+	require.NoError(s.t, err)
+	return mend
+}
+
+// githubFails: GitHub answers 500, and then that the rate limit is used up. The
+// decision is unknown and nothing is synced; when GitHub answers again, it is.
+func githubFails(t *testing.T, s *story) {
+	s.run()
+	pull := s.propose(payments.Alice, payments.Ledger, "5000")
+	s.approve(payments.Bob, pull.Number)
+	s.says(pull.Number, "1 of 2")
+	sha := s.merge(pull.Number, "merge")
+	s.verdict(payments.Ledger, "blocked", "quorum.missing")
+
+	mend := s.breakGitHub()
+	s.approve(payments.Carol, pull.Number)
+	s.verdict(payments.Ledger, "unknown", "facts.missing")
+	s.untouched(payments.Ledger)
+
+	// The limit is over soon, by GitHub's clock and in whole seconds.
+	limited, err := s.GitHub.Fail(standin.RateLimited403(`^[A-Z]+ /repos/`, time.Now().Add(3*time.Second)))
+	require.NoError(t, err)
+	mend()
+	s.verdict(payments.Ledger, "unknown", "facts.missing")
+	s.untouched(payments.Ledger)
+	limited()
+
+	s.runs(payments.Ledger, sha, "5000", 2)
+	s.says(pull.Number, "2 of 2", "synced")
+}
+
+// unprotected: Applications that no gate protects are never written to, not even
+// when everything in the repository is approved.
+func unprotected(t *testing.T, s *story) {
+	s.run()
+	before, err := s.Live(s.ctx, "stage", payments.Ledger)
+	require.NoError(t, err)
+
+	// A change of stage is nobody's business here: no comment, no check, no sync.
+	stage, err := s.ProposeFile(payments.Alice, payments.ValuesFile("stage", payments.Ledger), payments.Values("stage", payments.Ledger, "8000"), "Raise the limit in stage")
+	require.NoError(t, err)
+	s.merge(stage.Number, "squash")
+
+	pull := s.propose(payments.Alice, payments.Ledger, "5000")
+	s.approve(payments.Bob, pull.Number)
+	s.approve(payments.Carol, pull.Number)
+	sha := s.merge(pull.Number, "merge")
+	s.runs(payments.Ledger, sha, "5000", 2)
+	s.says(pull.Number, "synced")
+
+	comments, err := s.Comments(stage.Number)
+	require.NoError(t, err)
+	require.Empty(t, comments)
+
+	after, err := s.Live(s.ctx, "stage", payments.Ledger)
+	require.NoError(t, err)
+	require.Equal(t, before.History, after.History)
+	require.Equal(t, payments.FirstLimit, after.Limit)
+	require.Equal(t, before.Object.Object["spec"], after.Object.Object["spec"])
+	require.Equal(t, before.Object.GetAnnotations(), after.Object.GetAnnotations())
+	for _, m := range after.Object.GetManagedFields() {
+		require.NotContains(t, m.Manager, "gatekeeper", "gatekeeper wrote to an Application that it does not protect")
+	}
+	s.wroteToProduction()
+}
+
+// wroteToProduction makes sure that the check above can fail: on the protected
+// Application the mark is there.
+func (s *story) wroteToProduction() {
+	s.t.Helper()
+	l, err := s.Live(s.ctx, "prod", payments.Ledger)
+	require.NoError(s.t, err)
+	var managers []string
+	for _, m := range l.Object.GetManagedFields() {
+		managers = append(managers, m.Manager)
+	}
+	require.Contains(s.t, managers, "gatekeeper")
+}

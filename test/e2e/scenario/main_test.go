@@ -1,0 +1,102 @@
+// Package scenario holds the end-to-end tests: the real gatekeeper binary beside
+// the real Argo CD, with people who act on the GitHub stand-in. They assert on
+// the cluster, never on Gatekeeper's own word alone.
+package scenario
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
+)
+
+// TestScenarios plays every scenario on each version of Argo CD.
+func TestScenarios(t *testing.T) {
+	if os.Getenv("GATEKEEPER_E2E") != "1" {
+		t.Skip("needs a whole cluster: set GATEKEEPER_E2E=1 or run make e2e")
+	}
+	for _, version := range []sandbox.Version{sandbox.V3, sandbox.V2} {
+		t.Run("argocd-"+string(version), func(t *testing.T) {
+			sb, err := sandbox.Start(t.Context(), sandbox.Options{ArgoCD: version, Progress: os.Stderr})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, sb.Close()) })
+			t.Run("play", func(t *testing.T) {
+				for _, s := range scenarios() {
+					t.Run(s.name, func(t *testing.T) {
+						t.Parallel()
+						s.play(t, begin(t, sb, s))
+					})
+				}
+			})
+			if t.Failed() {
+				sb.DumpLogs(os.Stderr)
+			}
+		})
+	}
+}
+
+// scenario is one story.
+type scenario struct {
+	name     string
+	services []string
+	stage    bool
+	play     func(t *testing.T, s *story)
+}
+
+func scenarios() []scenario {
+	one := []string{payments.Ledger}
+	return []scenario{
+		{name: "quorum", play: quorum},
+		{name: "uncounted approvals", services: one, play: uncounted},
+		{name: "direct push", services: one, play: directPush},
+		{name: "two pull requests", services: []string{payments.Payments}, play: twoPulls},
+		{name: "killed between intent and sync", services: one, play: killedBeforeSync},
+		{name: "killed between sync and outcome", services: []string{payments.Payments}, play: killedBeforeOutcome},
+		{name: "webhook while down", services: one, play: webhookSurvives},
+		{name: "GitHub fails", services: one, play: githubFails},
+		{name: "unprotected", services: one, stage: true, play: unprotected},
+	}
+}
+
+// storyLimit ends a story that hangs.
+const storyLimit = 6 * time.Minute
+
+// story is a world with a test around it.
+type story struct {
+	*payments.World
+	t   *testing.T
+	ctx context.Context //nolint:containedctx // the test's own
+}
+
+func begin(t *testing.T, sb *sandbox.Sandbox, s scenario) *story {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), storyLimit)
+	t.Cleanup(cancel)
+	w, err := payments.Open(ctx, sb, payments.Options{
+		Name: strings.ReplaceAll(strings.ToLower(s.name), " ", "-"), Services: s.services, Stage: s.stage,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.Close()) })
+	return &story{World: w, t: t, ctx: ctx}
+}
+
+// run starts gatekeeper and stops it with the test; a story that kills it does
+// so through the process.
+func (s *story) run() *sandbox.Process {
+	s.t.Helper()
+	p, err := s.StartGatekeeper(s.ctx)
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() {
+		if s.t.Failed() {
+			s.t.Logf("log of gatekeeper:\n%s", p.Logs())
+		}
+		p.Kill()
+	})
+	return p
+}

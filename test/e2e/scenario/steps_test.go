@@ -1,0 +1,178 @@
+package scenario
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
+)
+
+// propose opens a pull request that changes a service's production limit.
+func (s *story) propose(author, service, limit string) payments.Pull {
+	s.t.Helper()
+	p, err := s.Propose(author, service, limit)
+	require.NoError(s.t, err)
+	return p
+}
+
+func (s *story) approve(person string, n int) int64 {
+	s.t.Helper()
+	id, err := s.Approve(person, n)
+	require.NoError(s.t, err)
+	return id
+}
+
+func (s *story) merge(n int, method string) string {
+	s.t.Helper()
+	sha, err := s.Merge(payments.Alice, n, method)
+	require.NoError(s.t, err)
+	return sha
+}
+
+// says waits until the pull request's status comment holds every text.
+func (s *story) says(n int, texts ...string) string {
+	s.t.Helper()
+	var comment string
+	err := payments.Await(s.ctx, fmt.Sprintf("the comment on #%d to say %q", n, texts), func(context.Context) (bool, string, error) {
+		comments, err := s.Comments(n)
+		if err != nil {
+			return false, "", err
+		}
+		if len(comments) > 1 {
+			return false, "", fmt.Errorf("there are %d status comments:\n%s", len(comments), strings.Join(comments, "\n----\n"))
+		}
+		comment = strings.Join(comments, "")
+		for _, text := range texts {
+			if !strings.Contains(comment, text) {
+				return false, comment, nil
+			}
+		}
+		return true, comment, nil
+	})
+	require.NoError(s.t, err)
+	return comment
+}
+
+// check waits until the gate's check run on a head has the title.
+func (s *story) check(head, title string) {
+	s.t.Helper()
+	err := payments.Await(s.ctx, "the check run to say "+title, func(context.Context) (bool, string, error) {
+		got, err := s.CheckTitle(head)
+		return strings.Contains(got, title), got, err
+	})
+	require.NoError(s.t, err)
+}
+
+// untouched asserts that a service is as it was when the world began.
+func (s *story) untouched(service string) {
+	s.t.Helper()
+	s.stays(service, s.Enrolled, payments.FirstLimit, 1)
+}
+
+// stays asserts that a service runs a revision and has been deployed n times,
+// with no operation under way.
+func (s *story) stays(service, revision, limit string, n int) {
+	s.t.Helper()
+	l, err := s.Live(s.ctx, "prod", service)
+	require.NoError(s.t, err)
+	require.False(s.t, l.Running, "an operation is under way: %s", l)
+	for _, r := range l.Revisions {
+		require.Equal(s.t, revision, r, "%s", l)
+	}
+	require.Equal(s.t, limit, l.Limit, "%s", l)
+	require.Len(s.t, l.History, n, "deployments: %s", l)
+}
+
+// runs waits until a service runs exactly a revision with healthy pods, and
+// asserts how often it was deployed.
+func (s *story) runs(service, revision, limit string, n int) payments.Live {
+	s.t.Helper()
+	l, err := s.AwaitLive(s.ctx, "prod", service, revision, limit)
+	require.NoError(s.t, err)
+	require.Len(s.t, l.History, n, "deployments: %s", l)
+	return l
+}
+
+// recorded waits until the record holds n entries of a kind for a service.
+func (s *story) recorded(service, kind string, n int) []payments.Entry {
+	s.t.Helper()
+	var found []payments.Entry
+	err := payments.Await(s.ctx, fmt.Sprintf("%d %s entries for %s", n, kind, service), func(ctx context.Context) (bool, string, error) {
+		entries, err := s.RecordOf(ctx, service)
+		if err != nil {
+			return false, "", err
+		}
+		found = nil
+		var kinds []string
+		for _, e := range entries {
+			kinds = append(kinds, e.Kind)
+			if e.Kind == kind {
+				found = append(found, e)
+			}
+		}
+		return len(found) >= n, strings.Join(kinds, " "), nil
+	})
+	require.NoError(s.t, err)
+	require.Len(s.t, found, n)
+	return found
+}
+
+// verdict waits until the newest recorded decision on a service has a verdict
+// and holds a finding with the code.
+func (s *story) verdict(service, verdict, code string) {
+	s.t.Helper()
+	err := payments.Await(s.ctx, fmt.Sprintf("the decision on %s to be %s with %s", service, verdict, code), func(ctx context.Context) (bool, string, error) {
+		d, err := s.Decision(ctx, service)
+		return d.Verdict == verdict && d.Has(code), fmt.Sprintf("%+v", d), err
+	})
+	require.NoError(s.t, err)
+}
+
+// decisionPayload, intentPayload and outcomePayload are what a reader of the
+// export sees; they are spelled out here so that the format is tested too.
+type decisionPayload struct {
+	Decision payments.Decision
+	Facts    struct {
+		Lines []struct {
+			Landings []struct {
+				Kind  string
+				Proof struct{ Result string }
+				Pull  *struct {
+					Number  int
+					Head    string
+					Reviews []struct {
+						State  string
+						Commit string
+						User   struct{ Login string }
+					}
+				}
+			}
+		}
+	}
+}
+
+type intentPayload struct {
+	ID          string
+	InitiatedBy string
+	Candidate   struct {
+		Revisions []struct{ SHA string }
+	}
+	Approvers []struct{ Login string }
+}
+
+type outcomePayload struct {
+	Intent    string
+	Result    string
+	Revisions []string
+}
+
+func decode[T any](s *story, e payments.Entry) T {
+	s.t.Helper()
+	var v T
+	require.NoError(s.t, json.Unmarshal(e.Payload, &v))
+	return v
+}
