@@ -44,10 +44,16 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	if err != nil {
 		return 0, fmt.Errorf("read the record's head: %w", err)
 	}
-	head, busy, err := g.settle(ctx, head, app)
+	head, busy, told, err := g.settle(ctx, head, app)
 	if err != nil {
 		return 0, fmt.Errorf("settle open intents of %s: %w", key, err)
 	}
+	// Told when the state is known that they are to be told.
+	defer func() {
+		for _, k := range told {
+			g.queue.Add(k)
+		}
+	}()
 	if busy {
 		return againSyncing, nil
 	}

@@ -72,10 +72,13 @@ func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*dep
 //
 // An abandoned intent cannot come to life later: its request is bound to a
 // resource version, and either that version is gone or the next request takes it.
-func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Application) (_ history.Head, busy bool, err error) {
+//
+// The pull requests that a settled intent shipped come back, since people wait
+// there for the news.
+func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Application) (_ history.Head, busy bool, told []Key, err error) {
 	open, err := g.openIntents(ctx, app.UID)
 	if err != nil {
-		return head, false, err
+		return head, false, nil, err
 	}
 	busy = app.Operation != nil && !app.Operation.Finished()
 
@@ -90,22 +93,49 @@ func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Appli
 	}
 	late, found, err := g.lateOutcome(ctx, app, open)
 	if err != nil {
-		return head, false, err
+		return head, false, nil, err
 	}
 	if found {
 		settled = append(settled, late)
 	}
 	if len(settled) == 0 {
-		return head, busy, nil
+		return head, busy, nil, nil
 	}
 	if err := g.appendFor(ctx, head, app.UID, just(settled...)); err != nil {
-		return head, false, fmt.Errorf("record outcomes: %w", err)
+		return head, false, nil, fmt.Errorf("record outcomes: %w", err)
+	}
+	for _, p := range settled {
+		if o, ok := p.(history.OutcomePayload); ok {
+			shipped, err := g.shippedBy(ctx, o.Intent)
+			if err != nil {
+				return head, false, nil, err
+			}
+			told = append(told, shipped...)
+		}
 	}
 	head, err = g.record.Head(ctx)
 	if err != nil {
-		return head, false, fmt.Errorf("read the record's head: %w", err)
+		return head, false, nil, fmt.Errorf("read the record's head: %w", err)
 	}
-	return head, busy, nil
+	return head, busy, told, nil
+}
+
+// shippedBy are the pull requests that the decision behind an intent has a word
+// on.
+func (g *Gate) shippedBy(ctx context.Context, id string) ([]Key, error) {
+	intent, found, err := g.intent(ctx, id)
+	if err != nil || !found {
+		return nil, err
+	}
+	entries, err := g.record.Entries(ctx, intent.DecisionSequence, 1)
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	decided, err := history.Decode[history.DecisionPayload](entries[0])
+	if err != nil {
+		return nil, fmt.Errorf("read the decision of intent %s: %w", id, err)
+	}
+	return pullsOf(decided.Decision), nil
 }
 
 func (g *Gate) settleOne(ctx context.Context, app approval.Application, intent history.IntentPayload, at time.Time) (_ history.Payload, running bool) {

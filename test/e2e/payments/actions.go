@@ -2,7 +2,9 @@ package payments
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -140,20 +142,24 @@ func (w *World) CheckTitle(sha string) (string, error) {
 	return title, nil
 }
 
-// Delivered waits until every webhook so far was answered, and fails when one
-// was not accepted.
+// Delivered waits until every webhook so far was answered, and fails when the
+// newest one was not accepted.
 func (w *World) Delivered(ctx context.Context) error {
 	if err := w.GitHub.WaitDelivered(ctx); err != nil {
 		return err
 	}
 	deliveries := w.GitHub.Deliveries(w.app.ID)
 	if len(deliveries) == 0 {
-		return fmt.Errorf("nothing was delivered")
+		return errors.New("nothing was delivered")
 	}
+	newest := deliveries[0]
 	for _, d := range deliveries {
-		if d.StatusCode != 202 {
-			return fmt.Errorf("delivery %s of %s was answered with %d", d.GUID, d.Event, d.StatusCode)
+		if d.DeliveredAt.After(newest.DeliveredAt) {
+			newest = d
 		}
+	}
+	if newest.StatusCode != http.StatusAccepted {
+		return fmt.Errorf("delivery %s of %s was answered with %d", newest.GUID, newest.Event, newest.StatusCode)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func Await(ctx context.Context, what string, look func(context.Context) (bool, s
 		if ok {
 			return nil
 		}
-		if saw != "" {
+		if err == nil && saw != "" {
 			seen = saw
 		}
 		select {

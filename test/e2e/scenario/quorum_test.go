@@ -27,7 +27,9 @@ func quorum(t *testing.T, s *story) {
 		s.says(pull.Number, "1 of 2", "1 more of acme/sre", "carol")
 		s.check(pull.Head, "1 of 2")
 
-		sha := s.merge(pull.Number, step.method)
+		// Somebody else merges: a rebase then rewrites the commit even within one second.
+		sha, err := s.Merge(payments.Dave, pull.Number, step.method)
+		require.NoError(t, err)
 		s.verdict(step.service, "blocked", "quorum.missing")
 		s.says(pull.Number, "1 more of acme/sre", s.Application("prod", step.service))
 		before, err := s.Live(s.ctx, "prod", step.service)
@@ -129,6 +131,8 @@ func uncounted(t *testing.T, s *story) {
 	pull, err := s.Push(payments.Erin, pull, payments.Ledger, "3000")
 	require.NoError(t, err)
 	s.says(pull.Number, "bob", "the head is "+pull.Head[:7], "0 of 2")
+	s.approve(payments.Mallory, pull.Number)
+	s.says(pull.Number, "mallory is not one of acme/sre", "0 of 2")
 
 	// Carol approves the new head, and her review is dismissed.
 	review := s.approve(payments.Carol, pull.Number)

@@ -1,0 +1,23 @@
+// Package inbox keeps webhook deliveries until they are processed, and the few
+// facts of them that GitHub itself does not keep.
+//
+//	webhook ──► Put ──► 2xx        the delivery is on disk before GitHub is answered
+//	             │
+//	             └─► Pending ──► Done      what it hinted at was enqueued
+//	                    ▲  └──► Failed     tried again, parked after five attempts
+//	                    └─ Put of the same delivery by GitHub's redelivery
+//
+// # The witness
+//
+// A delivery is a hint: whatever it says is read again. Three things are kept
+// from it. The commit on which a review was submitted and the arrival of a head
+// cannot be read later, because GitHub moves a review's commit and forgets who
+// pushed what when. The commit of a merge saves a search.
+//
+// # Losing it
+//
+// Unlike the record, the file is made on open when it is missing. To lose it
+// loses hints, which the periodic sweep of all pull requests makes up for, and
+// what was witnessed: then an approval is counted only where it can be proved in
+// another way, so less is allowed and never more.
+package inbox

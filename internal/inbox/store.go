@@ -1,0 +1,49 @@
+package inbox
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/sqlitefile"
+)
+
+// applicationID is "GKIN" in the header of the file.
+const applicationID = 0x474b494e
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// ErrInvalid says that a delivery or a witnessed fact is incomplete. It stays so
+// however often it is tried.
+var ErrInvalid = errors.New("incomplete or malformed")
+
+// Store is the inbox. It is safe for concurrent use. What a method has written
+// is on disk when it returns without an error.
+type Store struct {
+	file *sqlitefile.File
+}
+
+// Open opens the inbox, and makes it when the file is missing. One process at a
+// time can have it open.
+func Open(ctx context.Context, path string) (*Store, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("load the migrations: %w", err)
+	}
+	file, err := sqlitefile.Ensure(ctx, path, sqlitefile.Schema{ApplicationID: applicationID, Migrations: files})
+	if err != nil {
+		return nil, fmt.Errorf("open the inbox: %w", err)
+	}
+	return &Store{file: file}, nil
+}
+
+// Close releases the file. What is under way fails.
+func (s *Store) Close() error {
+	if err := s.file.Close(); err != nil {
+		return fmt.Errorf("close the inbox: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package inbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// SaveReview keeps the commit on which a review was submitted. The first word
+// wins: GitHub may move a review's commit later, and a later delivery would say
+// the moved one.
+func (s *Store) SaveReview(ctx context.Context, w approval.WitnessedReview) error {
+	_, err := approval.ParseSHA(string(w.Commit))
+	if err == nil && (w.RepositoryID <= 0 || w.ReviewID <= 0) {
+		err = errors.New("an ID is missing")
+	}
+	if err != nil {
+		return fmt.Errorf("keep review %d of repository %d: %w: %w", w.ReviewID, w.RepositoryID, ErrInvalid, err)
+	}
+	if _, err := s.exec(ctx, "INSERT INTO reviews (repository, review, sha) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+		w.RepositoryID, w.ReviewID, string(w.Commit)); err != nil {
+		return fmt.Errorf("keep review %d of repository %d: %w", w.ReviewID, w.RepositoryID, err)
+	}
+	return nil
+}
+
+// SaveHead keeps the arrival of a pull request's head. Of several arrivals of one
+// commit the newest is kept, in whatever order they are saved: a head that is
+// pushed again after something else was head counts as pushed later, and by
+// whoever pushed it then. If two people pushed it at the same second, nobody can
+// say who was last, and HeadPush knows nothing until it is pushed once more.
+func (s *Store) SaveHead(ctx context.Context, w approval.WitnessedHead) error {
+	_, err := approval.ParseSHA(string(w.Head))
+	switch {
+	case err != nil:
+	case w.RepositoryID <= 0 || w.Pull <= 0 || w.Pusher.ID <= 0:
+		err = errors.New("an ID is missing")
+	case !validTime(w.PushedAt):
+		err = errors.New("the time of the push is missing")
+	}
+	if err != nil {
+		return fmt.Errorf("keep a head of pull request %d of repository %d: %w: %w", w.Pull, w.RepositoryID, ErrInvalid, err)
+	}
+	if _, err := s.exec(ctx, `INSERT INTO heads (repository, pull, sha, pushed, pusher, pusher_login, pusher_type) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET
+			pusher = CASE WHEN excluded.pushed > pushed THEN excluded.pusher ELSE 0 END,
+			pushed = excluded.pushed, pusher_login = excluded.pusher_login, pusher_type = excluded.pusher_type
+		WHERE excluded.pushed > pushed OR excluded.pushed = pushed AND excluded.pusher <> pusher`,
+		w.RepositoryID, w.Pull, string(w.Head), w.PushedAt.UnixNano(), int64(w.Pusher.ID), w.Pusher.Login, w.Pusher.Type); err != nil {
+		return fmt.Errorf("keep a head of pull request %d of repository %d: %w", w.Pull, w.RepositoryID, err)
+	}
+	return nil
+}
+
+// SaveMerge keeps which pull request a commit landed. The last word wins: it only
+// says where to look first.
+func (s *Store) SaveMerge(ctx context.Context, w approval.WitnessedMerge) error {
+	_, err := approval.ParseSHA(string(w.Commit))
+	if err == nil && (w.RepositoryID <= 0 || w.Pull <= 0) {
+		err = errors.New("an ID is missing")
+	}
+	if err != nil {
+		return fmt.Errorf("keep the merge of pull request %d of repository %d: %w: %w", w.Pull, w.RepositoryID, ErrInvalid, err)
+	}
+	if _, err := s.exec(ctx, "INSERT INTO merges (repository, sha, pull) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET pull = excluded.pull",
+		w.RepositoryID, string(w.Commit), w.Pull); err != nil {
+		return fmt.Errorf("keep the merge of pull request %d of repository %d: %w", w.Pull, w.RepositoryID, err)
+	}
+	return nil
+}
+
+// ReviewCommit is the commit on which a review was submitted; false when that was
+// not witnessed.
+func (s *Store) ReviewCommit(ctx context.Context, repositoryID, reviewID int64) (approval.SHA, bool, error) {
+	var text string
+	found, err := s.row(ctx, []any{&text}, "SELECT sha FROM reviews WHERE repository = ? AND review = ?", repositoryID, reviewID)
+	if err != nil {
+		return "", false, fmt.Errorf("read review %d of repository %d: %w", reviewID, repositoryID, err)
+	}
+	return approval.SHA(text), found, nil
+}
+
+// HeadPush is the newest arrival of a commit as the head of a pull request; false
+// when none was witnessed, or when two people pushed it at the same second.
+func (s *Store) HeadPush(ctx context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error) {
+	var pushed int64
+	w := approval.WitnessedHead{RepositoryID: repositoryID, Pull: pull, Head: head}
+	found, err := s.row(ctx, []any{&pushed, &w.Pusher.ID, &w.Pusher.Login, &w.Pusher.Type},
+		"SELECT pushed, pusher, pusher_login, pusher_type FROM heads WHERE repository = ? AND pull = ? AND sha = ? AND pusher <> 0",
+		repositoryID, pull, string(head))
+	if err != nil {
+		return approval.WitnessedHead{}, false, fmt.Errorf("read head %s of pull request %d of repository %d: %w", head.Short(), pull, repositoryID, err)
+	}
+	if !found {
+		return approval.WitnessedHead{}, false, nil
+	}
+	w.PushedAt = time.Unix(0, pushed).UTC()
+	return w, true, nil
+}
+
+// MergedPull is the number of the pull request that a commit landed, as GitHub
+// said last; false when that was not witnessed. The caller reads it again.
+func (s *Store) MergedPull(ctx context.Context, repositoryID int64, commit approval.SHA) (int, bool, error) {
+	var pull int
+	found, err := s.row(ctx, []any{&pull}, "SELECT pull FROM merges WHERE repository = ? AND sha = ?", repositoryID, string(commit))
+	if err != nil {
+		return 0, false, fmt.Errorf("read the pull request of commit %s of repository %d: %w", commit.Short(), repositoryID, err)
+	}
+	return pull, found, nil
+}
+
+// row reads one row; false when there is none.
+func (s *Store) row(ctx context.Context, into []any, query string, args ...any) (bool, error) {
+	err := s.file.Read().QueryRowContext(ctx, query, args...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,38 @@
+package inbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// Written returns what was written last to a pull request under a name: GitHub's
+// ID of it, and an opaque digest of its content. False means that nothing was.
+func (s *Store) Written(ctx context.Context, repository approval.RepositoryName, pull int, name string) (id int64, digest string, ok bool, err error) {
+	err = s.file.Read().QueryRowContext(ctx, "SELECT id, digest FROM written WHERE repository = ? AND pull = ? AND name = ?",
+		strings.ToLower(string(repository)), pull, name).Scan(&id, &digest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, "", false, nil
+	}
+	if err != nil {
+		return 0, "", false, fmt.Errorf("read what was written to %s#%d: %w", repository, pull, err)
+	}
+	return id, digest, true, nil
+}
+
+// SaveWritten keeps what was written to a pull request. The last word wins.
+func (s *Store) SaveWritten(ctx context.Context, repository approval.RepositoryName, pull int, name string, id int64, digest string) error {
+	if repository == "" || pull <= 0 || !validName(name) || id <= 0 {
+		return fmt.Errorf("keep what was written to %s#%d: %w", repository, pull, ErrInvalid)
+	}
+	if _, err := s.exec(ctx, `INSERT INTO written (repository, pull, name, id, digest) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET id = excluded.id, digest = excluded.digest`,
+		strings.ToLower(string(repository)), pull, name, id, digest); err != nil {
+		return fmt.Errorf("keep what was written to %s#%d: %w", repository, pull, err)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package history
+
+import (
+	"context"
+	"fmt"
+)
+
+// Lookup is what CheckReferences needs to know of a record. A store answers it
+// inside the transaction of the Append.
+type Lookup interface {
+	Entries(ctx context.Context, from uint64, limit int) ([]Entry, error)
+	Intent(ctx context.Context, id string) ([]Entry, error)
+}
+
+// CheckReferences says, with ErrInvalid, when new entries contradict the record
+// that they are about to be appended to:
+//
+//   - an intent's ID is used once, and the intent names an earlier decision of
+//     the same gate about the same Application, made of the same policy and
+//     facts, that allows exactly its candidate;
+//   - an outcome names an intent for the same Application that has no outcome;
+//   - an abandonment names an intent for the same Application that has neither.
+//
+// An outcome after an abandonment is taken: a request that was given up for lost
+// and arrived after all belongs in the record.
+func CheckReferences(ctx context.Context, record Lookup, entries []Entry) error {
+	for i, entry := range entries {
+		c := references{record: record, earlier: entries[:i]}
+		var err error
+		switch entry.Kind {
+		case KindDecision:
+		case KindIntent:
+			err = c.intent(ctx, entry)
+		case KindOutcome, KindAbandoned:
+			err = c.settlement(ctx, entry)
+		default:
+			err = fmt.Errorf("the kind %q: %w", entry.Kind, ErrInvalid)
+		}
+		if err != nil {
+			return fmt.Errorf("%s for %s: %w", entry.Kind, entry.Application, err)
+		}
+	}
+	return nil
+}
+
+// references looks things up in the record and in the entries that come before
+// in the same Append.
+type references struct {
+	record  Lookup
+	earlier []Entry
+}
+
+func (c references) intent(ctx context.Context, entry Entry) error {
+	history, err := c.related(ctx, entry.Intent)
+	if err != nil {
+		return err
+	}
+	if len(history) > 0 {
+		return fmt.Errorf("intent %q is on record already, in entry %d: %w", entry.Intent, history[0].Sequence, ErrInvalid)
+	}
+	intent, err := Decode[IntentPayload](entry)
+	if err != nil {
+		return err
+	}
+	found, ok, err := c.at(ctx, intent.DecisionSequence)
+	if err != nil {
+		return err
+	}
+	if !ok || found.Kind != KindDecision || found.Application != entry.Application {
+		return fmt.Errorf("entry %d is not a decision about this Application: %w", intent.DecisionSequence, ErrInvalid)
+	}
+	decision, err := Decode[DecisionPayload](found)
+	if err != nil {
+		return err
+	}
+	switch {
+	case decision.Gate != intent.Gate, decision.PolicyDigest != intent.PolicyDigest, decision.FactsDigest != intent.FactsDigest:
+		return fmt.Errorf("the decision of entry %d is of another gate, policy or facts: %w", intent.DecisionSequence, ErrInvalid)
+	case !decision.Decision.Allowed() || !decision.Decision.Candidate.Equal(intent.Candidate):
+		return fmt.Errorf("the decision of entry %d does not allow this candidate: %w", intent.DecisionSequence, ErrInvalid)
+	default:
+		return nil
+	}
+}
+
+func (c references) settlement(ctx context.Context, entry Entry) error {
+	history, err := c.related(ctx, entry.Intent)
+	if err != nil {
+		return err
+	}
+	if len(history) == 0 || history[0].Kind != KindIntent || history[0].Application != entry.Application {
+		return fmt.Errorf("no intent %q for this Application is on record: %w", entry.Intent, ErrInvalid)
+	}
+	for _, earlier := range history[1:] {
+		if earlier.Kind == KindOutcome || entry.Kind == KindAbandoned {
+			return fmt.Errorf("intent %q has its %s in entry %d: %w", entry.Intent, earlier.Kind, earlier.Sequence, ErrInvalid)
+		}
+	}
+	return nil
+}
+
+func (c references) related(ctx context.Context, intent string) ([]Entry, error) {
+	related, err := c.record.Intent(ctx, intent)
+	if err != nil {
+		return nil, fmt.Errorf("look up intent %q: %w", intent, err)
+	}
+	for _, entry := range c.earlier {
+		if entry.Intent == intent {
+			related = append(related, entry)
+		}
+	}
+	return related, nil
+}
+
+func (c references) at(ctx context.Context, sequence uint64) (Entry, bool, error) {
+	for _, entry := range c.earlier {
+		if entry.Sequence == sequence {
+			return entry, true, nil
+		}
+	}
+	found, err := c.record.Entries(ctx, sequence, 1)
+	if err != nil {
+		return Entry{}, false, fmt.Errorf("look up entry %d: %w", sequence, err)
+	}
+	if len(found) == 0 || found[0].Sequence != sequence {
+		return Entry{}, false, nil
+	}
+	return found[0], true, nil
+}

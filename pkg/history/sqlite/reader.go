@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/sqlitefile"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// Reader is a record that can be read alone. It is safe for concurrent use.
+type Reader struct {
+	tables
+	file *sqlitefile.File
+}
+
+// Close releases the record. Reads and appends that are under way fail.
+func (r *Reader) Close() error {
+	if err := r.file.Close(); err != nil {
+		return fmt.Errorf("close the record: %w", err)
+	}
+	return nil
+}
+
+// maxBatch is after how many bytes of payload Entries returns early.
+const maxBatch = 8 << 20
+
+// columns are those of an entry, in the order that scan expects.
+const columns = "sequence, previous, time, kind, application, intent, payload, digest"
+
+// querier is a pool of connections or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// tables reads the record's tables, inside a transaction or outside.
+type tables struct{ db querier }
+
+// Head implements history.Reader.
+func (t tables) Head(ctx context.Context) (history.Head, error) {
+	rows, err := t.db.QueryContext(ctx, "SELECT sequence, digest FROM entries ORDER BY sequence DESC LIMIT 1")
+	if err != nil {
+		return history.Head{}, fmt.Errorf("read the head: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Next has closed it unless Scan failed, and that error counts.
+	var head history.Head
+	for rows.Next() {
+		if err := rows.Scan(&head.Sequence, &head.Digest); err != nil {
+			return history.Head{}, fmt.Errorf("read the head: %w", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return history.Head{}, fmt.Errorf("read the head: %w", err)
+	}
+	return head, nil
+}
+
+// Entries implements history.Reader.
+func (t tables) Entries(ctx context.Context, from uint64, limit int) ([]history.Entry, error) {
+	// From 0 on means everything, so that Verify sees what somebody hid before
+	// the first entry.
+	first := int64(math.MinInt64)
+	if from > 0 {
+		first = int64(min(from, math.MaxInt64)) //nolint:gosec // Bounded.
+	}
+	entries, err := t.entries(ctx, maxBatch, "WHERE sequence >= ? ORDER BY sequence LIMIT ?", first, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("read entries from %d on: %w", from, err)
+	}
+	return entries, nil
+}
+
+// OpenIntents implements history.Reader.
+func (t tables) OpenIntents(ctx context.Context) ([]history.Entry, error) {
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE sequence IN (SELECT sequence FROM open_intents) ORDER BY sequence")
+	if err != nil {
+		return nil, fmt.Errorf("read the open intents: %w", err)
+	}
+	return entries, nil
+}
+
+// Intent implements history.Reader.
+func (t tables) Intent(ctx context.Context, id string) ([]history.Entry, error) {
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE intent = ? AND intent <> '' ORDER BY sequence", id)
+	if err != nil {
+		return nil, fmt.Errorf("read intent %q: %w", id, err)
+	}
+	return entries, nil
+}
+
+// LatestDecision implements history.Reader.
+func (t tables) LatestDecision(ctx context.Context, application, gate string) (history.Entry, bool, error) {
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'decision' AND application = ? AND json_extract(payload, '$.gate') = ? "+
+		"ORDER BY sequence DESC LIMIT 1", application, gate)
+	if err != nil {
+		return history.Entry{}, false, fmt.Errorf("read the latest decision of gate %q about %s: %w", gate, application, err)
+	}
+	if len(entries) == 0 {
+		return history.Entry{}, false, nil
+	}
+	return entries[0], true, nil
+}
+
+// Outcomes implements history.Reader.
+func (t tables) Outcomes(ctx context.Context, application string, limit int) ([]history.Entry, error) {
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND application = ? ORDER BY sequence DESC LIMIT ?", application, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("read the outcomes for %s: %w", application, err)
+	}
+	return entries, nil
+}
+
+// LastDeployed implements history.Reader.
+func (t tables) LastDeployed(ctx context.Context, application string) (history.IntentPayload, history.OutcomePayload, bool, error) {
+	intent, outcome, found, err := t.lastDeployed(ctx, application)
+	if err != nil {
+		return history.IntentPayload{}, history.OutcomePayload{}, false, fmt.Errorf("read what was last deployed to %s: %w", application, err)
+	}
+	return intent, outcome, found, nil
+}
+
+func (t tables) lastDeployed(ctx context.Context, application string) (intent history.IntentPayload, outcome history.OutcomePayload, found bool, err error) {
+	newest, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND json_extract(payload, '$.result') = 'succeeded' AND application = ? "+
+		"ORDER BY sequence DESC LIMIT 1", application)
+	if err != nil || len(newest) == 0 {
+		return intent, outcome, false, err
+	}
+	if outcome, err = history.Decode[history.OutcomePayload](newest[0]); err != nil {
+		return intent, outcome, false, err
+	}
+	related, err := t.entries(ctx, math.MaxInt, "WHERE intent = ? AND intent <> '' AND kind = 'intent'", newest[0].Intent)
+	if err != nil {
+		return intent, outcome, false, err
+	}
+	if len(related) == 0 {
+		return intent, outcome, false, errors.New("its intent is not on record")
+	}
+	intent, err = history.Decode[history.IntentPayload](related[0])
+	return intent, outcome, err == nil, err
+}
+
+// entries runs one query for entries. It stops early, after at least one entry,
+// once their payloads have reached the budget in bytes.
+func (t tables) entries(ctx context.Context, budget int, where string, args ...any) (entries []history.Entry, err error) {
+	rows, err := t.db.QueryContext(ctx, "SELECT "+columns+" FROM entries "+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for size := 0; size < budget && rows.Next(); {
+		entry, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+		size += len(entry.Payload)
+	}
+	return entries, rows.Err()
+}
+
+func scan(rows *sql.Rows) (history.Entry, error) {
+	var (
+		e       history.Entry
+		at      int64
+		payload []byte
+	)
+	err := rows.Scan(&e.Sequence, (*string)(&e.Previous), &at, (*string)(&e.Kind), &e.Application, &e.Intent, &payload, (*string)(&e.Digest))
+	e.Time, e.Payload = time.Unix(0, at).UTC(), payload
+	return e, err
+}

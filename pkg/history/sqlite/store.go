@@ -1,0 +1,158 @@
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/sqlitefile"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// Errors of Create, Open and Inspect that callers tell apart.
+var (
+	// ErrMissing says that there is no record at the path.
+	ErrMissing = sqlitefile.ErrMissing
+	// ErrExists says that there is a file already where Create was to make one.
+	ErrExists = sqlitefile.ErrExists
+	// ErrForeign says that the file is not a record.
+	ErrForeign = sqlitefile.ErrForeign
+	// ErrNewer says that the record was written by a newer version.
+	ErrNewer = sqlitefile.ErrNewer
+	// ErrLocked says that another process has the record open for writing.
+	ErrLocked = sqlitefile.ErrLocked
+)
+
+// applicationID is "GKRC" in the header of the file.
+const applicationID = 0x474b5243
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Store is a record that can be appended to. It is safe for concurrent use.
+type Store struct {
+	Reader
+}
+
+var (
+	_ history.Record = (*Store)(nil)
+	_ history.Reader = (*Reader)(nil)
+)
+
+// Create makes a new, empty record and opens it. It fails with ErrExists when
+// anything is at the path, a left-over write-ahead log included, and leaves
+// either no record or a complete one, even when the machine stops meanwhile.
+func Create(ctx context.Context, path string) (*Store, error) {
+	schema, err := schema()
+	if err != nil {
+		return nil, err
+	}
+	file, err := sqlitefile.Create(ctx, path, schema)
+	if err != nil {
+		return nil, fmt.Errorf("create the record: %w", err)
+	}
+	return &Store{Reader{file: file, tables: tables{file.Read()}}}, nil
+}
+
+// Open opens the record for appending; no other process can do so until Close,
+// or the end of this process. It never makes a record.
+func Open(ctx context.Context, path string) (*Store, error) {
+	schema, err := schema()
+	if err != nil {
+		return nil, err
+	}
+	file, err := sqlitefile.Open(ctx, path, schema)
+	if err != nil {
+		return nil, advise(err)
+	}
+	return &Store{Reader{file: file, tables: tables{file.Read()}}}, nil
+}
+
+// Inspect opens the record for reading alone, which works while another process
+// appends to it.
+func Inspect(ctx context.Context, path string) (*Reader, error) {
+	schema, err := schema()
+	if err != nil {
+		return nil, err
+	}
+	file, err := sqlitefile.Inspect(ctx, path, schema)
+	if err != nil {
+		return nil, advise(err)
+	}
+	return &Reader{file: file, tables: tables{file.Read()}}, nil
+}
+
+// advise adds what the operator can do.
+func advise(err error) error {
+	switch {
+	case errors.Is(err, ErrMissing):
+		return fmt.Errorf("open the record: %w; if there was a record, check that its volume is mounted; "+
+			"to begin a new one, run: gatekeeper ledger init --config FILE", err)
+	case errors.Is(err, ErrForeign):
+		return fmt.Errorf("open the record: %w; check the path in the configuration; "+
+			"to begin a new record at an unused path, run: gatekeeper ledger init --config FILE", err)
+	case errors.Is(err, ErrLocked):
+		return fmt.Errorf("open the record: %w; one process at a time writes a record, so stop the other one first", err)
+	default:
+		return fmt.Errorf("open the record: %w", err)
+	}
+}
+
+func schema() (sqlitefile.Schema, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return sqlitefile.Schema{}, fmt.Errorf("load the migrations: %w", err)
+	}
+	return sqlitefile.Schema{ApplicationID: applicationID, Migrations: files}, nil
+}
+
+// Append implements history.Record.
+func (s *Store) Append(ctx context.Context, expect history.Head, drafts ...history.Draft) (history.Head, error) {
+	entries, err := history.Seal(expect, drafts...)
+	if err != nil {
+		return history.Head{}, fmt.Errorf("append to the record: %w", err)
+	}
+	if err := s.append(ctx, expect, entries); err != nil {
+		return history.Head{}, fmt.Errorf("append to the record after entry %d: %w", expect.Sequence, err)
+	}
+	return entries[len(entries)-1].Head(), nil
+}
+
+func (s *Store) append(ctx context.Context, expect history.Head, entries []history.Entry) (err error) {
+	tx, err := s.file.Write().BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		// After a commit there is nothing to roll back. When the roll-back
+		// fails, SQLite does it at the next use of the file.
+		if err != nil {
+			_ = tx.Rollback()
+		}
+	}()
+	inside := tables{tx}
+	head, err := inside.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if head != expect {
+		return fmt.Errorf("the head is entry %d: %w", head.Sequence, history.ErrConflict)
+	}
+	if err := history.CheckReferences(ctx, inside, entries); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		_, err := tx.ExecContext(ctx, "INSERT INTO entries ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), //nolint:gosec // A record never has 2^63 entries.
+			e.Application, e.Intent, string(e.Payload), string(e.Digest))
+		if err != nil {
+			return fmt.Errorf("insert entry %d: %w", e.Sequence, err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}

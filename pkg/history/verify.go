@@ -1,0 +1,321 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// FaultKind says what was done to a record.
+type FaultKind string
+
+// The kinds of faults.
+const (
+	// FaultChanged: an entry is not the one that was written.
+	FaultChanged FaultKind = "changed"
+	// FaultDropped: an entry is missing, and later ones are there.
+	FaultDropped FaultKind = "dropped"
+	// FaultInserted: an entry was put between others.
+	FaultInserted FaultKind = "inserted"
+	// FaultReordered: an entry stands at another's place.
+	FaultReordered FaultKind = "reordered"
+	// FaultTruncated: the record ends before a head that it had.
+	FaultTruncated FaultKind = "truncated"
+	// FaultIndex: the entries are intact, but the store's list of open intents
+	// is not what they say.
+	FaultIndex FaultKind = "index"
+)
+
+// Fault is the first place where a record is not what was written.
+type Fault struct {
+	// Sequence is the number of the first entry concerned.
+	Sequence uint64    `json:"sequence"`
+	Kind     FaultKind `json:"kind"`
+	// Text says what was found, in one line for people.
+	Text string `json:"text"`
+}
+
+// Report is the result of Verify.
+type Report struct {
+	// Head is the last entry up to which the record is intact.
+	Head Head `json:"head"`
+	// Open counts the open intents of an intact record.
+	Open int `json:"open"`
+	// Fault is nil when the record is intact.
+	Fault    *Fault `json:"fault,omitempty"`
+	complete bool
+}
+
+// Intact is true when the whole record was read and nothing is wrong with it.
+// It is false for the zero Report.
+func (r Report) Intact() bool { return r.complete && r.Fault == nil }
+
+const (
+	// verifyBatch is how many entries are held at a time.
+	verifyBatch = 512
+	// searchWindow bounds the search for the place where a misplaced entry
+	// belongs. It only decides which of the fault kinds is named.
+	searchWindow = 1000
+)
+
+// Verify reads the whole record, computes every digest again and names the first
+// entry that was changed, dropped, inserted or reordered. Entries that are
+// appended meanwhile are verified too, as far as they are there.
+//
+// A record that was cut off at its end, or written anew from some entry on, is
+// consistent in itself: that shows against known heads alone, kept where the
+// record's writer cannot change them. An error means that the record could not
+// be read; then nothing is said about it.
+func Verify(ctx context.Context, r Reader, known ...Head) (Report, error) {
+	v := verifier{reader: r, open: map[string]uint64{}}
+	for {
+		head, err := r.Head(ctx)
+		if err != nil {
+			return Report{}, fmt.Errorf("verify the record: %w", err)
+		}
+		found, err := v.walk(ctx, append(slices.Clone(known), head))
+		if err != nil {
+			return Report{}, fmt.Errorf("verify the record after entry %d: %w", v.at.Sequence, err)
+		}
+		if found != nil {
+			return v.report(found), nil
+		}
+		found, moved, err := v.index(ctx)
+		if err != nil {
+			return Report{}, fmt.Errorf("verify the open intents: %w", err)
+		}
+		if !moved {
+			return v.report(found), nil
+		}
+	}
+}
+
+type verifier struct {
+	reader Reader
+	// at is the last entry that was found intact, before the one before it.
+	at, before Head
+	// open holds the intents that are open at that entry.
+	open map[string]uint64
+	// canonical and sealed are memory that is used again for each entry.
+	canonical transcoder
+	sealed    []byte
+}
+
+// fits says whether the entry's digest is that of the entry.
+func (v *verifier) fits(e Entry) bool {
+	v.sealed = e.appendSealed(v.sealed[:0])
+	return sum(v.sealed) == e.Digest
+}
+
+func (v *verifier) report(fault *Fault) Report {
+	report := Report{Head: v.at, Fault: fault, complete: true}
+	if fault == nil {
+		report.Open = len(v.open)
+	}
+	return report
+}
+
+// walk verifies all entries from the last one on, and that the record had the
+// heads that it is known to have had.
+func (v *verifier) walk(ctx context.Context, known []Head) (*Fault, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	pages := v.readAhead(ctx)
+	defer func() {
+		cancel()
+		for range pages { // Until the reader has ended.
+		}
+	}()
+	for page := range pages {
+		if page.err != nil {
+			return nil, page.err
+		}
+		for _, entry := range page.entries {
+			found, err := v.step(ctx, entry, known)
+			if found != nil || err != nil {
+				return found, err
+			}
+		}
+	}
+	// Pages also end when the context does; that is not the record's end.
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for _, head := range known {
+		if head.Sequence > v.at.Sequence {
+			return fault(v.at.Sequence+1, FaultTruncated, "the record ends with entry %d; it had at least %d", v.at.Sequence, head.Sequence), nil
+		}
+	}
+	return nil, nil //nolint:nilnil // No fault and no error is the good case.
+}
+
+type page struct {
+	entries []Entry
+	err     error
+}
+
+// readAhead reads the pages after the last entry while earlier ones are
+// verified. It closes the channel after the last page, or after an error.
+func (v *verifier) readAhead(ctx context.Context) <-chan page {
+	pages := make(chan page, 1)
+	// The first time from 0 on: there is no entry 0, unless somebody put it
+	// there.
+	next := v.at.Sequence
+	if next > 0 {
+		next++
+	}
+	go func() {
+		defer close(pages)
+		for {
+			entries, err := v.reader.Entries(ctx, next, verifyBatch)
+			if len(entries) == 0 && err == nil {
+				return
+			}
+			select {
+			case pages <- page{entries, err}:
+			case <-ctx.Done():
+				return
+			}
+			// A page that leads back is at fault already.
+			if err != nil || entries[len(entries)-1].Sequence < next {
+				return
+			}
+			next = entries[len(entries)-1].Sequence + 1
+		}
+	}()
+	return pages
+}
+
+func fault(sequence uint64, kind FaultKind, format string, args ...any) *Fault {
+	return &Fault{Sequence: sequence, Kind: kind, Text: fmt.Sprintf(format, args...)}
+}
+
+// step verifies the entry that should follow the last one.
+func (v *verifier) step(ctx context.Context, e Entry, known []Head) (*Fault, error) {
+	n := v.at.Sequence + 1
+	switch {
+	case e.Sequence > n:
+		return fault(n, FaultDropped, "entry %d is missing; the next one is entry %d", n, e.Sequence), nil
+	case e.Sequence < n:
+		return fault(n, FaultInserted, "an entry %d stands at place %d", e.Sequence, n), nil
+	case !v.fits(e):
+		return v.misplaced(ctx, e)
+	case !v.canonical.isCanonical(e.Payload):
+		return fault(n, FaultChanged, "the payload of entry %d is not in canonical form", n), nil
+	case e.Previous != v.at.Digest && n == 1:
+		return fault(n, FaultDropped, "the first entry names one before it"), nil
+	case e.Previous != v.at.Digest:
+		// Entry n-1 fits its own digest and what comes before it. So it was
+		// written anew, or stands where others were taken out.
+		v.at = v.before
+		return fault(n-1, FaultChanged, "entry %d is not the one that entry %d was written after", n-1, n), nil
+	}
+	for _, head := range known {
+		if head.Sequence == n && head.Digest != e.Digest {
+			return fault(n, FaultChanged, "entry %d is not the one that is known: it, or an entry before it, was written anew", n), nil
+		}
+	}
+	v.before, v.at = v.at, e.Head()
+	switch e.Kind {
+	case KindIntent:
+		v.open[e.Intent] = n
+	case KindOutcome, KindAbandoned:
+		delete(v.open, e.Intent)
+	case KindDecision:
+	}
+	return nil, nil //nolint:nilnil // No fault and no error is the good case.
+}
+
+// misplaced says what is wrong with an entry that does not fit its digest. If it
+// would fit at another place, it is not the entry that was changed.
+func (v *verifier) misplaced(ctx context.Context, e Entry) (*Fault, error) {
+	n, home := e.Sequence, uint64(0)
+	for distance := uint64(1); distance <= searchWindow && home == 0; distance++ {
+		if v.fitsAt(e, n+distance) {
+			home = n + distance
+		} else if distance < n && v.fitsAt(e, n-distance) {
+			home = n - distance
+		}
+	}
+	switch {
+	case home == 0:
+		return fault(n, FaultChanged, "entry %d does not fit its digest", n), nil
+	case home < n:
+		original, err := v.reader.Entries(ctx, home, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(original) > 0 && original[0].Digest == e.Digest {
+			return fault(n, FaultInserted, "a copy of entry %d stands at place %d", home, n), nil
+		}
+		if v.at, err = v.headAt(ctx, home-1); err != nil {
+			return nil, err
+		}
+		return fault(home, FaultInserted, "what was entry %d stands at place %d: an entry was put before it", home, n), nil
+	}
+	for from := n + 1; from <= n+searchWindow; {
+		entries, err := v.reader.Entries(ctx, from, verifyBatch)
+		if err != nil {
+			return nil, err
+		}
+		if len(entries) == 0 {
+			break
+		}
+		for _, other := range entries {
+			if v.fitsAt(other, n) {
+				return fault(n, FaultReordered, "what was entry %d stands at place %d, and entry %d at place %d", home, n, n, other.Sequence), nil
+			}
+			from = other.Sequence + 1
+		}
+	}
+	return fault(n, FaultDropped, "entry %d is missing; what was entry %d stands in its place", n, home), nil
+}
+
+// fitsAt says whether the entry's digest is right for another place.
+func (v *verifier) fitsAt(e Entry, sequence uint64) bool {
+	e.Sequence = sequence
+	return v.fits(e)
+}
+
+// headAt is the head that the record had when it ended at that place.
+func (v *verifier) headAt(ctx context.Context, sequence uint64) (Head, error) {
+	if sequence == 0 {
+		return Head{}, nil
+	}
+	entries, err := v.reader.Entries(ctx, sequence, 1)
+	if err != nil || len(entries) == 0 {
+		return Head{}, err
+	}
+	return entries[0].Head(), nil
+}
+
+// index compares the store's list of open intents with the entries. Moved is
+// true when entries were appended meanwhile, so that they cannot be compared.
+func (v *verifier) index(ctx context.Context) (found *Fault, moved bool, err error) {
+	listed, err := v.reader.OpenIntents(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	head, err := v.reader.Head(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	switch {
+	case head.Sequence > v.at.Sequence:
+		return nil, true, nil
+	case head != v.at:
+		return fault(head.Sequence+1, FaultTruncated, "the record ended with entry %d and now with entry %d", v.at.Sequence, head.Sequence), false, nil
+	}
+	missing := maps.Clone(v.open)
+	for _, entry := range listed {
+		if missing[entry.Intent] != entry.Sequence {
+			return fault(entry.Sequence, FaultIndex, "intent %q is listed as open and is not", entry.Intent), false, nil
+		}
+		delete(missing, entry.Intent)
+	}
+	if len(missing) > 0 {
+		first := slices.Min(slices.Collect(maps.Values(missing)))
+		return fault(first, FaultIndex, "the intent of entry %d is open and not listed", first), false, nil
+	}
+	return nil, false, nil
+}
