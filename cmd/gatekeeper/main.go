@@ -42,6 +42,8 @@ A reviewed pull request on the env-overrides repository is the approval.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noArgs,
+		// Without it, cobra prints the help for an unknown command, with status 0.
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)

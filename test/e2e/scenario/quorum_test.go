@@ -176,11 +176,10 @@ func directPush(t *testing.T, s *story) {
 	revert, err := s.Revert(payments.Alice, pushed)
 	require.NoError(t, err)
 	s.approve(payments.Bob, revert.Number)
-	sha := s.merge(revert.Number, "merge")
-	s.says(revert.Number, "1 of 2")
-	s.untouched(payments.Ledger)
-
 	s.approve(payments.Carol, revert.Number)
+	s.says(revert.Number, "2 of 2")
+	s.untouched(payments.Ledger)
+	sha := s.merge(revert.Number, "merge")
 	s.runs(payments.Ledger, sha, payments.FirstLimit, 2)
 	s.verdict(payments.Ledger, "allowed", "line.up_to_date")
 }
