@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -161,7 +160,7 @@ func FuzzParse(f *testing.F) {
 		file, root, err := Parse("fuzz.yaml", data)
 		if err != nil {
 			var refused *Error
-			require.True(t, errors.As(err, &refused), "%v", err)
+			require.ErrorAs(t, err, &refused)
 			return
 		}
 		c := &checker{file: "fuzz.yaml"}

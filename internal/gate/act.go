@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -141,8 +142,7 @@ const initiatedByLimit = 200
 func initiatedBy(d approval.Decision) string {
 	var parts []string
 	for _, l := range d.Lines {
-		for i := len(l.Landings) - 1; i >= 0; i-- {
-			landing := l.Landings[i]
+		for i, landing := range slices.Backward(l.Landings) {
 			if !shipped(l, i) || landing.Class == approval.ClassNone || landing.Pull == 0 || landing.Verdict != approval.Allowed {
 				continue
 			}

@@ -50,18 +50,25 @@ func (g *Gate) WakeApplication(a approval.Application) {
 
 // concerned are the keys that a hint may have to do with. An event that can
 // change nothing gives none, so that it costs no call.
+//
+// Applications come first: what is gated is the sync. A pull request that is
+// among the landings of one is told by that Application's reconcile, if anything
+// changed, so that its reviews are not read twice.
 func (g *Gate) concerned(h approval.Hint) []Key {
 	var keys []Key
-	if h.Pull != 0 && g.protectsRepository(h.Repository) {
-		keys = append(keys, Key{Repository: h.Repository, Pull: h.Pull})
-	}
+	told := false
 	for _, a := range g.apps.List() {
 		for _, p := range g.policiesFor(a) {
 			if g.concerns(h, a, p) {
 				keys = append(keys, Key{Application: a.Key()})
+				known, ok := g.memory.get(a.Key())
+				told = told || ok && holds(known.decision, h.Repository, h.Pull)
 				break
 			}
 		}
+	}
+	if h.Pull != 0 && !told && g.protectsRepository(h.Repository) {
+		keys = append(keys, Key{Repository: h.Repository, Pull: h.Pull})
 	}
 	return keys
 }

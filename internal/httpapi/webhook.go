@@ -45,8 +45,7 @@ func (w webhooks) receive(c *gin.Context) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxWebhookBody))
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			refuse(c, http.StatusRequestEntityTooLarge, "the payload is larger than 25 MB")
 			return
 		}

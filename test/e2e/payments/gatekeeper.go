@@ -16,7 +16,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
 
-const webhookSecret = "correct horse battery staple" //nolint:gosec // known to the stand-in alone
+const webhookSecret = "correct horse battery staple"
 
 // configure writes gatekeeper's configuration and secrets and begins its record.
 func (w *World) configure(ctx context.Context) error {
