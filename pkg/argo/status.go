@@ -1,0 +1,119 @@
+package argo
+
+import (
+	"slices"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// autoSync is what initiated an operation that nobody asked for, in the words of
+// Argo CD's UI.
+const autoSync = "automated sync policy"
+
+// readStatus fills in what Argo CD reports: the operation, the history, the health.
+func readStatus(root node, a *approval.Application) {
+	status := root.object("status")
+	a.Health = status.object("health").text("status")
+	a.Operation = operation(root.object("operation"), status.object("operationState"))
+	for _, entry := range status.objects("history") {
+		a.Deployed = append(a.Deployed, approval.DeployedRevision{
+			ID:          entry.integer("id"),
+			Revisions:   revisions(entry),
+			StartedAt:   entry.time("deployStartedAt"),
+			DeployedAt:  entry.time("deployedAt"),
+			InitiatedBy: initiatedBy(entry),
+		})
+	}
+}
+
+// operation combines the request (".operation") with the state of its execution.
+//
+// The controller copies a request into status.operationState, executes the copy,
+// and removes the request in the same patch in which it writes the final phase
+// (controller/appcontroller.go, processRequestedAppOperation and setOperationState).
+// So a request next to a final phase is a new one that was not picked up yet, and
+// nothing of that state belongs to it. A request next to a running state is normally
+// the one that is being executed. If both do not name the same intent, what is
+// executed is not what was asked for, and the operation is nobody's.
+func operation(requested, state node) *approval.Operation {
+	if !requested.exists() && !state.exists() {
+		return nil
+	}
+	phase := state.text("phase")
+	executed := state.object("operation")
+	if requested.exists() && (!state.exists() || final(phase)) {
+		o := request(requested)
+		o.Requested = true
+		o.Revisions = revisions(requested.object("sync"))
+		return &o
+	}
+	o := request(executed)
+	o.Requested = requested.exists()
+	if o.Requested && intent(requested) != o.Intent {
+		o.Intent = ""
+	}
+	o.Phase = phase
+	o.Message = state.text("message")
+	o.StartedAt = state.time("startedAt")
+	o.FinishedAt = state.time("finishedAt")
+	o.Revisions = revisions(state.object("syncResult"))
+	// Before there is a result, the request says what is about to be synced. A success
+	// without a result says nothing.
+	if len(o.Revisions) == 0 && phase != "Succeeded" {
+		o.Revisions = revisions(executed.object("sync"))
+	}
+	return &o
+}
+
+func final(phase string) bool {
+	return phase == "Succeeded" || phase == "Failed" || phase == "Error"
+}
+
+// request reads what both copies of an operation have.
+func request(operation node) approval.Operation {
+	return approval.Operation{
+		Intent:      intent(operation),
+		InitiatedBy: initiatedBy(operation),
+		DryRun:      operation.object("sync").boolean("dryRun"),
+	}
+}
+
+// intent finds the ID of the recorded intent in an operation's info. Two different
+// ones make it nobody's.
+func intent(operation node) string {
+	found := ""
+	for _, info := range operation.objects("info") {
+		if info.text("name") != InfoIntent {
+			continue
+		}
+		if value := info.text("value"); found == "" {
+			found = value
+		} else if value != found {
+			operation.problems.addf("%s names two intents", operation.at("info"))
+			return ""
+		}
+	}
+	return found
+}
+
+func initiatedBy(n node) string {
+	by := n.object("initiatedBy")
+	if name := by.text("username"); name != "" {
+		return name
+	}
+	if by.boolean("automated") {
+		return autoSync
+	}
+	return ""
+}
+
+// revisions reads the plural field when it is filled, else the singular one.
+func revisions(n node) []string {
+	if many := n.strings("revisions"); len(many) > 0 {
+		return slices.Clip(many)
+	}
+	if one := n.text("revision"); one != "" {
+		return []string{one}
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/mirror"
+)
+
+// Defaults of Options.
+const (
+	DefaultIndexGrace    = 30 * time.Second
+	DefaultMembershipTTL = 5 * time.Minute
+	DefaultRepositoryTTL = 5 * time.Minute
+)
+
+const (
+	// parallel bounds the requests of one collection that run at the same time.
+	parallel = 8
+	// directTTL is how long the index's word that a commit has no pull request is
+	// believed. A witnessed merge is looked for each time.
+	directTTL = 10 * time.Minute
+)
+
+// GitHub gives clients; *github.App does.
+type GitHub interface {
+	Client(ctx context.Context, repository approval.RepositoryName) (*github.Client, error)
+	Organization(ctx context.Context, organization string) (*github.Client, error)
+}
+
+// Witness remembers what webhooks told and GitHub does not keep. False means
+// that nothing was witnessed.
+type Witness interface {
+	// ReviewCommit is the commit on which a review was submitted.
+	ReviewCommit(ctx context.Context, repositoryID, reviewID int64) (approval.SHA, bool, error)
+	// HeadPush is the newest arrival of this head at the pull request.
+	HeadPush(ctx context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error)
+	// MergedPull is the number of the pull request that was merged with a commit.
+	MergedPull(ctx context.Context, repositoryID int64, commit approval.SHA) (int, bool, error)
+}
+
+// Options configure a Collector.
+type Options struct {
+	GitHub  GitHub
+	Witness Witness
+	// Mirror gives the mirror of a repository. It stays the caller's.
+	Mirror func(ctx context.Context, repository approval.RepositoryName) (*mirror.Mirror, error)
+	// IndexGrace is how long GitHub may take to say which pull request a commit
+	// belongs to. Its index of commits lags by seconds (github.com/Songmu/tagpr
+	// issue 333: at least 13).
+	IndexGrace time.Duration
+	// MembershipTTL is how old a fact about people may be.
+	MembershipTTL time.Duration
+	// RepositoryTTL is how old a repository's ID and default branch may be.
+	RepositoryTTL time.Duration
+	// NoReplyHost is the host in the addresses that GitHub makes up for people,
+	// USER@users.noreply.HOST; "github.com" when empty. On a GitHub Enterprise
+	// Server it is that server's host name.
+	NoReplyHost string
+	// Logger is required.
+	Logger *slog.Logger
+}
+
+// Collector answers queries. Safe for concurrent use.
+type Collector struct {
+	github  GitHub
+	witness Witness
+	mirror  func(context.Context, approval.RepositoryName) (*mirror.Mirror, error)
+	grace   time.Duration
+	people  time.Duration
+	noReply string
+	log     *slog.Logger
+
+	repositoryTTL time.Duration
+	repositories  *memory[string, repositoryFacts]
+	pulls         *memory[pullKey, pull]
+	landed        *memory[commitKey, landed]
+	direct        *memory[commitKey, bool]
+	seen          *memory[commitKey, time.Time]
+	contributors  *memory[contributorKey, []approval.Contributor]
+	pushers       *memory[pusherKey, push]
+	emails        *memory[string, approval.User]
+	strangers     *memory[string, bool]
+	teams         *memory[string, approval.Team]
+	users         *memory[string, account]
+	roles         *memory[roleKey, string]
+	reviews       *queue[pullName, []approval.Review]
+}
+
+// New makes a Collector. It makes no request.
+func New(o Options) (*Collector, error) {
+	if o.GitHub == nil || o.Witness == nil || o.Mirror == nil || o.Logger == nil {
+		return nil, errors.New("a collector needs GitHub, a witness, mirrors and a logger")
+	}
+	orDefault := func(d, other time.Duration) time.Duration {
+		if d <= 0 {
+			return other
+		}
+		return d
+	}
+	if o.NoReplyHost == "" {
+		o.NoReplyHost = "github.com"
+	}
+	return &Collector{
+		github: o.GitHub, witness: o.Witness, mirror: o.Mirror, log: o.Logger,
+		grace:         orDefault(o.IndexGrace, DefaultIndexGrace),
+		people:        orDefault(o.MembershipTTL, DefaultMembershipTTL),
+		repositoryTTL: orDefault(o.RepositoryTTL, DefaultRepositoryTTL),
+		noReply:       strings.ToLower(o.NoReplyHost),
+
+		repositories: newMemory[string, repositoryFacts](1024),
+		pulls:        newMemory[pullKey, pull](8192),
+		landed:       newMemory[commitKey, landed](16384),
+		direct:       newMemory[commitKey, bool](16384),
+		seen:         newMemory[commitKey, time.Time](16384),
+		contributors: newMemory[contributorKey, []approval.Contributor](4096),
+		pushers:      newMemory[pusherKey, push](8192),
+		emails:       newMemory[string, approval.User](8192),
+		strangers:    newMemory[string, bool](8192),
+		teams:        newMemory[string, approval.Team](1024),
+		users:        newMemory[string, account](8192),
+		roles:        newMemory[roleKey, string](8192),
+		reviews:      newQueue[pullName, []approval.Review](),
+	}, nil
+}
+
+// Forget drops what is known about teams, users, roles and addresses. It is
+// called when a hint says that people may have changed.
+func (c *Collector) Forget() {
+	c.teams.forget()
+	c.users.forget()
+	c.roles.forget()
+	c.emails.forget()
+	c.strangers.forget()
+	c.contributors.forgetMortal()
+}
+
+// Collect answers the query from reads that began after the call, except for
+// facts that cannot change and those that Options lets grow old. The answer is
+// complete, or there is an error. A failed call of GitHub is a *github.Error
+// somewhere in the error's chain, so errors.As finds its RetryAfter.
+func (c *Collector) Collect(ctx context.Context, q approval.Query) (approval.Answer, error) {
+	var answer approval.Answer
+	repos, err := c.repos(ctx, q)
+	if err != nil {
+		return approval.Answer{}, err
+	}
+	answer.Lines = make([]approval.Line, len(q.Ranges))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, r := range q.Ranges {
+		g.Go(func() error {
+			line, err := c.line(gctx, repos[i], r)
+			if err != nil {
+				return fmt.Errorf("collect %s %s: %w", r.Repository, r.Branch, err)
+			}
+			answer.Lines[i] = line
+			return nil
+		})
+	}
+	var people approval.Directory
+	g.Go(func() error {
+		var err error
+		people, err = c.peopleOf(gctx, q, repos)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return approval.Answer{}, err
+	}
+	var votes []vote
+	for i, line := range answer.Lines {
+		for _, l := range line.Landings {
+			if l.Pull != nil && l.Unsettled == "" {
+				votes = append(votes, votesOf(repos[i], *l.Pull)...)
+			}
+		}
+	}
+	if people.Roles, err = c.rolesOf(ctx, people, votes); err != nil {
+		return approval.Answer{}, err
+	}
+	answer.Directory = people
+	return answer, nil
+}
+
+// repo is a repository with the means to read it.
+type repo struct {
+	name   approval.RepositoryName
+	client *github.Client
+	mirror *mirror.Mirror
+	repositoryFacts
+}
+
+type repositoryFacts struct {
+	id            int64
+	defaultBranch string
+}
+
+// repos opens the repository of each range.
+func (c *Collector) repos(ctx context.Context, q approval.Query) ([]*repo, error) {
+	out := make([]*repo, len(q.Ranges))
+	for i, r := range q.Ranges {
+		if r.Branch == "" {
+			return nil, fmt.Errorf("the range of %s names no branch", r.Repository)
+		}
+		if _, err := approval.ParseSHA(string(r.Baseline)); err != nil {
+			return nil, fmt.Errorf("the baseline of %s: %w", r.Repository, err)
+		}
+		opened, err := c.open(ctx, r.Repository)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = opened
+	}
+	return out, nil
+}
+
+func (c *Collector) open(ctx context.Context, name approval.RepositoryName) (*repo, error) {
+	client, err := c.github.Client(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	m, err := c.mirror(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("open the mirror of %s: %w", name, err)
+	}
+	r := &repo{name: name, client: client, mirror: m}
+	r.repositoryFacts, err = c.repositories.get(ctx, strings.ToLower(string(name)), func(ctx context.Context) (repositoryFacts, time.Duration, error) {
+		found, _, err := client.API().Repositories.Get(ctx, name.Owner(), name.Name())
+		if err != nil {
+			return repositoryFacts{}, 0, github.Wrap("read the repository", name, err)
+		}
+		facts := repositoryFacts{id: found.GetID(), defaultBranch: found.GetDefaultBranch()}
+		if facts.id <= 0 || facts.defaultBranch == "" {
+			return repositoryFacts{}, 0, fmt.Errorf("GitHub's answer about %s has no ID or no default branch", name)
+		}
+		return facts, c.repositoryTTL, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}

@@ -1,0 +1,44 @@
+// Package collect reads from GitHub and from the git mirror the facts that a
+// decision rests on.
+//
+//	Query ──► Collect ──┬─ fetch the branches            (git)   ┐ at the same
+//	                    ├─ reviews of known landings     (REST)  ├ time
+//	                    ├─ teams, users                  (REST)  ┘
+//	                    ├─ pull request of each new commit, proof, participants
+//	                    └─ reviews of new landings, roles of the reviewers
+//	              ──► Answer, or an error
+//
+// # How a line is built
+//
+// Every commit on the first-parent line after the baseline is asked for the
+// pull request that landed with it. A witnessed merge, or a number in the
+// commit's subject, only saves a search: the pull request is read by its number
+// and must itself say that it is merged into this branch of this repository
+// with exactly this commit. Else GitHub's index of commits is asked. The newest
+// commit of a rebased run accounts for the whole run; the commits inside it must
+// be known not to be the landing of another pull request. What landed is then
+// proven on the mirror, with the head on which the API and the fetched ref agree.
+//
+// # Failing closed
+//
+// Everything or an error. A truncated list, a page that fails, a team that
+// cannot be read fail the whole collection, because a part of the facts could
+// look like a "yes" that all of them do not give. What concerns one landing alone
+// and may pass (GitHub's index lags behind by seconds) makes that landing
+// Unsettled, which no decision lets through. A commit without a pull request is
+// a direct push only after it has been on the branch for the grace time.
+//
+// An e-mail address that no GitHub account can be found for stays in the facts
+// without an account, and the core blocks because of it.
+//
+// # What is kept
+//
+// Facts that cannot change are kept in bounded caches: a merged pull request's
+// head, author and merge commit, what landed at a commit, who had a part in a
+// head. Teams, users, roles and e-mail addresses are kept for MembershipTTL and
+// dropped by Forget. Reviews are never kept: each answer rests on a read
+// that began after the call. Calls that wait at the same time share such a read.
+//
+// With everything known, a collection costs one REST call for each landing with
+// a pull request, at the same time as the fetch.
+package collect

@@ -1,0 +1,112 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+)
+
+// activityPages bounds how far back a push is looked for. The newest entry of a
+// branch is nearly always the one.
+const activityPages = 3
+
+// push is the arrival of a head. The zero push is an unknown one, which blocks.
+type push struct {
+	by *approval.User
+	at time.Time
+}
+
+type pusherKey struct {
+	repository int64
+	number     int
+	head       approval.SHA
+	// merged: after the merge the head cannot arrive once more. Before it, it
+	// can: A, then B, then A again.
+	merged bool
+}
+
+// pusherOf says who pushed the head and when, by GitHub's clock: from a
+// witnessed webhook, else from the activity log of the base repository. For a
+// head in a fork there is no log that we may read.
+func (c *Collector) pusherOf(ctx context.Context, r *repo, p pull) (push, error) {
+	w, ok, err := c.witness.HeadPush(ctx, r.id, p.number, p.head)
+	if err != nil {
+		return push{}, fmt.Errorf("look up who pushed %s to #%d: %w", p.head.Short(), p.number, err)
+	}
+	if ok && w.Head == p.head && w.Pull == p.number && w.Pusher.ID > 0 && !w.PushedAt.IsZero() {
+		return push{by: &w.Pusher, at: w.PushedAt.UTC()}, nil
+	}
+	if p.headRepository != p.baseRepository || p.headRef == "" {
+		return push{}, nil
+	}
+	key := pusherKey{r.id, p.number, p.head, p.merged}
+	return c.pushers.get(ctx, key, func(ctx context.Context) (push, time.Duration, error) {
+		found, err := readPush(ctx, r, p)
+		if err != nil || found.by == nil || !p.merged {
+			return found, c.people, err
+		}
+		return found, forever, nil
+	})
+}
+
+// activity is an entry of the activity log, which go-github v60 does not know
+// (GitHub docs, "List repository activities").
+type activity struct {
+	After     string    `json:"after"`
+	Ref       string    `json:"ref"`
+	Timestamp time.Time `json:"timestamp"`
+	Type      string    `json:"activity_type"`
+	Actor     *struct {
+		ID    int64  `json:"id"`
+		Login string `json:"login"`
+		Type  string `json:"type"`
+	} `json:"actor"`
+}
+
+// readPush finds the newest arrival of the head at its branch.
+func readPush(ctx context.Context, r *repo, p pull) (push, error) {
+	op := fmt.Sprintf("find who pushed %s to #%d", p.head.Short(), p.number)
+	ref := "refs/heads/" + p.headRef
+	query := url.Values{"ref": {ref}, "per_page": {strconv.Itoa(github.PageSize)}, "direction": {"desc"}}
+	for range activityPages {
+		var entries []activity
+		path := fmt.Sprintf("repos/%s/%s/activity?%s", r.name.Owner(), r.name.Name(), query.Encode())
+		resp, err := r.client.Get(ctx, op, path, &entries)
+		if err != nil {
+			return push{}, err
+		}
+		for _, e := range entries {
+			if e.After != string(p.head) || e.Ref != ref || !arrives(e.Type) {
+				continue
+			}
+			if e.Actor == nil || e.Actor.ID <= 0 || e.Timestamp.IsZero() {
+				return push{}, nil // the account was deleted: it stays unknown
+			}
+			return push{
+				by: &approval.User{ID: approval.UserID(e.Actor.ID), Login: e.Actor.Login, Type: e.Actor.Type},
+				at: e.Timestamp.UTC(),
+			}, nil
+		}
+		if resp.After == "" {
+			return push{}, nil
+		}
+		query.Set("after", resp.After)
+	}
+	return push{}, nil
+}
+
+// arrives says whether an activity puts a commit on a branch. Whoever merges
+// another pull request into the head branch counts as the pusher of the result.
+func arrives(activityType string) bool {
+	switch activityType {
+	case "push", "force_push", "branch_creation", "pr_merge", "merge_queue_merge":
+		return true
+	default:
+		return false
+	}
+}

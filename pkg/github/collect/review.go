@@ -1,0 +1,130 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	gh "github.com/google/go-github/v60/github"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+)
+
+// maxReviews bounds the reviews of one pull request.
+const maxReviews = 5000
+
+// pullName names a pull request before the repository's ID is known.
+type pullName struct {
+	repository string // in lower case
+	number     int
+}
+
+// reviewReads reads the reviews of several pull requests at the same time.
+type reviewReads struct {
+	collector *Collector
+	repo      *repo
+	group     errgroup.Group
+	got       map[int]*[]approval.Review
+}
+
+func (c *Collector) newReviewReads(r *repo) *reviewReads {
+	reads := &reviewReads{collector: c, repo: r, got: map[int]*[]approval.Review{}}
+	reads.group.SetLimit(parallel)
+	return reads
+}
+
+// start begins to read, unless it was begun before. It may block while as many
+// reads are under way as are allowed.
+func (rr *reviewReads) start(ctx context.Context, numbers ...int) {
+	for _, n := range numbers {
+		if rr.got[n] != nil {
+			continue
+		}
+		into := new([]approval.Review)
+		rr.got[n] = into
+		rr.group.Go(func() error {
+			reviews, err := rr.collector.reviewsOf(ctx, rr.repo, n)
+			*into = reviews
+			return err
+		})
+	}
+}
+
+// wait ends the reads. Nothing may be started afterwards.
+func (rr *reviewReads) wait() error { return rr.group.Wait() }
+
+// reviewsOf reads all reviews of a pull request, in GitHub's order.
+func (c *Collector) reviewsOf(ctx context.Context, r *repo, number int) ([]approval.Review, error) {
+	name := pullName{strings.ToLower(string(r.name)), number}
+	reviews, err := c.reviews.get(ctx, name, func(ctx context.Context) ([]approval.Review, error) {
+		op := fmt.Sprintf("list the reviews of #%d", number)
+		answers, err := github.All(maxReviews, func(o gh.ListOptions) ([]*gh.PullRequestReview, *gh.Response, error) {
+			return r.client.API().PullRequests.ListReviews(ctx, r.name.Owner(), r.name.Name(), number, &o)
+		})
+		if err != nil {
+			return nil, github.Wrap(op, r.name, err)
+		}
+		reviews := make([]approval.Review, 0, len(answers))
+		seen := make(map[int64]bool, len(answers))
+		for _, a := range answers {
+			if a.GetID() <= 0 || seen[a.GetID()] {
+				// A review that comes twice means that the list moved between two
+				// pages, so another one may be missing.
+				return nil, github.Wrap(op, r.name, fmt.Errorf("the list has review %d twice or without an ID", a.GetID()))
+			}
+			seen[a.GetID()] = true
+			reviews = append(reviews, parseReview(a))
+		}
+		return reviews, nil
+	})
+	// The slice is shared with others who waited for the same read.
+	return slices.Clone(reviews), err
+}
+
+func parseReview(a *gh.PullRequestReview) approval.Review {
+	review := approval.Review{
+		ID: a.GetID(), User: person(a.GetUser()), State: approval.ReviewState(strings.ToUpper(a.GetState())),
+		SubmittedAt: a.GetSubmittedAt().Time,
+	}
+	// The commit is null when it was garbage-collected; then it fits no head.
+	if commit, err := approval.ParseSHA(a.GetCommitID()); err == nil {
+		review.Commit = commit
+	}
+	if !review.SubmittedAt.IsZero() {
+		review.SubmittedAt = review.SubmittedAt.UTC()
+	}
+	return review
+}
+
+// witnessed puts in place of the API's commits those on which the reviews were
+// submitted, as far as that was witnessed.
+func (c *Collector) witnessed(ctx context.Context, r *repo, number int, reviews []approval.Review) ([]approval.Review, error) {
+	out := slices.Clone(reviews)
+	for i := range out {
+		if !isOpinion(out[i].State) {
+			continue
+		}
+		commit, ok, err := c.witness.ReviewCommit(ctx, r.id, out[i].ID)
+		if err != nil {
+			return nil, fmt.Errorf("look up the commit of review %d of #%d: %w", out[i].ID, number, err)
+		}
+		if ok {
+			out[i].Commit, out[i].Witnessed = commit, true
+		}
+	}
+	return out, nil
+}
+
+func isOpinion(s approval.ReviewState) bool {
+	switch s {
+	case approval.ReviewCommented, approval.ReviewPending:
+		return false
+	case approval.ReviewApproved, approval.ReviewChangesRequested, approval.ReviewDismissed:
+		return true
+	default:
+		return true // unknown to us, so it is not left out
+	}
+}

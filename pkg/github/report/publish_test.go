@@ -1,0 +1,338 @@
+package report_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
+)
+
+const repoName = "acme/env"
+
+var appKey = sync.OnceValue(func() []byte {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+})
+
+// world is a GitHub with one open pull request and a publisher.
+type world struct {
+	t         *testing.T
+	gh        *standin.Server
+	app       standin.App
+	client    *github.App
+	store     *store
+	pull      standin.OpenedPull
+	publisher *report.Publisher
+	calls     atomic.Int64
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	w := &world{t: t, gh: s, store: newStore()}
+	_, err = s.CreateUser("alice", "Alice")
+	require.NoError(t, err)
+	_, err = s.CreateOrganization("acme", "alice")
+	require.NoError(t, err)
+	_, err = s.CreateRepository("acme", "env", standin.RepositoryOptions{Author: "alice"})
+	require.NoError(t, err)
+	w.app, err = s.CreateApp(standin.AppOptions{
+		Slug: "gatekeeper", Owner: "acme", PrivateKeyPEM: appKey(),
+		Permissions: map[string]string{"pull_requests": "write", "checks": "write", "contents": "read"}, Events: []string{"check_run"},
+	})
+	require.NoError(t, err)
+	_, err = s.Install(w.app.ID, "acme", "env")
+	require.NoError(t, err)
+	w.pull, err = s.As("alice").OpenPull(repoName, standin.PullOptions{Change: standin.Change{Files: map[string]string{"a": "1\n"}}})
+	require.NoError(t, err)
+	w.client, err = github.NewApp(github.Options{
+		BaseURL: s.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: w.logger(),
+		Observe: func(github.Call) { w.calls.Add(1) },
+	})
+	require.NoError(t, err)
+	w.publisher = report.NewPublisher(w.client, w.store, w.logger())
+	return w
+}
+
+func (w *world) logger() *slog.Logger { return slog.New(slog.NewTextHandler(testWriter{w.t}, nil)) }
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimRight(string(p), "\n"))
+	return len(p), nil
+}
+
+// report says of gate prod that so many of two approvals are there.
+func (w *world) report(verdict approval.Verdict, met int) approval.PullReport {
+	code := map[approval.Verdict]approval.Code{
+		approval.Allowed: approval.CodeQuorumMet, approval.Blocked: approval.CodeQuorumMissing, approval.Unknown: approval.CodePusherUnknown,
+	}[verdict]
+	return approval.PullReport{
+		Repository: repoName, Number: w.pull.Number, Head: approval.SHA(w.pull.Head),
+		Gates: []approval.GateReport{{
+			Gate: "prod", Class: approval.ClassConfig, Met: met, Needed: 2,
+			Quorum: approval.Finding{Code: code, Verdict: verdict, Text: fmt.Sprintf("sre: %d of 2 approvals", met)},
+		}},
+	}
+}
+
+func (w *world) publish(r approval.PullReport) {
+	w.t.Helper()
+	require.NoError(w.t, w.publisher.Publish(w.t.Context(), r))
+}
+
+func (w *world) comments() []standin.Comment {
+	w.t.Helper()
+	out, err := w.gh.Comments(repoName, w.pull.Number)
+	require.NoError(w.t, err)
+	return out
+}
+
+func (w *world) checks() []standin.CheckRun {
+	w.t.Helper()
+	out, err := w.gh.CheckRuns(repoName, "")
+	require.NoError(w.t, err)
+	return out
+}
+
+// store keeps what was written in memory.
+type store struct {
+	mu      sync.Mutex
+	written map[string]report.Written
+	fail    error
+}
+
+func newStore() *store { return &store{written: map[string]report.Written{}} }
+
+func storeKey(r approval.RepositoryName, pull int, name string) string {
+	return fmt.Sprintf("%s#%d %s", r, pull, name)
+}
+
+func (s *store) Written(_ context.Context, r approval.RepositoryName, pull int, name string) (report.Written, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, ok := s.written[storeKey(r, pull, name)]
+	return w, ok, s.fail
+}
+
+func (s *store) SaveWritten(_ context.Context, r approval.RepositoryName, pull int, name string, w report.Written) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(name) > 80 {
+		return errors.New("the name is too long")
+	}
+	s.written[storeKey(r, pull, name)] = w
+	return s.fail
+}
+
+func TestPublish(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(w.report(approval.Blocked, 1))
+	checks, comments := w.checks(), w.comments()
+	require.Len(t, checks, 1)
+	require.Equal(t, "gatekeeper/prod", checks[0].Name)
+	require.Equal(t, w.pull.Head, checks[0].SHA)
+	require.Equal(t, "action_required", checks[0].Conclusion)
+	require.Equal(t, w.app.ID, checks[0].AppID)
+	require.Len(t, comments, 1)
+	require.Equal(t, "gatekeeper[bot]", comments[0].Author)
+	require.Contains(t, comments[0].Body, "sre: 1 of 2 approvals")
+
+	before := w.calls.Load()
+	w.publish(w.report(approval.Blocked, 1))
+	require.Equal(t, before, w.calls.Load(), "nothing changed, so nothing is written")
+
+	// Another process with the same store goes on where this one ended.
+	w.publisher = report.NewPublisher(w.client, w.store, w.logger())
+	w.publish(w.report(approval.Blocked, 1))
+	require.Equal(t, before, w.calls.Load())
+
+	w.publish(w.report(approval.Allowed, 2))
+	require.Equal(t, before+2, w.calls.Load())
+	again := w.checks()
+	require.Len(t, again, 1, "the check run is updated in place")
+	require.Equal(t, checks[0].ID, again[0].ID)
+	require.Equal(t, "success", again[0].Conclusion)
+	require.Len(t, w.comments(), 1, "the comment is edited in place")
+	require.Equal(t, comments[0].ID, w.comments()[0].ID)
+	require.Contains(t, w.comments()[0].Body, "approved")
+}
+
+func TestCompletedCheckIsNotOpenedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(w.report(approval.Unknown, 0))
+	require.Equal(t, "in_progress", w.checks()[0].Status)
+	w.publish(w.report(approval.Allowed, 2))
+	require.Len(t, w.checks(), 1)
+	require.Equal(t, "success", w.checks()[0].Conclusion)
+	w.publish(w.report(approval.Unknown, 0))
+	checks := w.checks()
+	require.Len(t, checks, 2)
+	require.Equal(t, "success", checks[0].Conclusion, "what was said then stays")
+	require.Equal(t, "in_progress", checks[1].Status)
+	require.Empty(t, checks[1].Conclusion)
+	w.publish(w.report(approval.Blocked, 1))
+	require.Len(t, w.checks(), 2)
+	require.Equal(t, "action_required", w.checks()[1].Conclusion)
+}
+
+func TestNewHeadGetsItsOwnCheck(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(w.report(approval.Allowed, 2))
+	head, err := w.gh.As("alice").PushToPull(repoName, w.pull.Number, standin.Change{Files: map[string]string{"a": "2\n"}})
+	require.NoError(t, err)
+	w.pull.Head = head
+	w.publish(w.report(approval.Blocked, 0))
+	checks := w.checks()
+	require.Len(t, checks, 2)
+	require.Equal(t, "success", checks[0].Conclusion)
+	require.Equal(t, head, checks[1].SHA)
+	require.Equal(t, "action_required", checks[1].Conclusion)
+	require.Len(t, w.comments(), 1)
+}
+
+func TestDeletedCommentIsWrittenAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(w.report(approval.Blocked, 0))
+	require.NoError(t, w.gh.As("alice").EditComment(repoName, w.comments()[0].ID, ""))
+	require.Empty(t, w.comments())
+	w.publish(w.report(approval.Blocked, 1))
+	require.Len(t, w.comments(), 1)
+	id := w.comments()[0].ID
+	w.publish(w.report(approval.Allowed, 2))
+	require.Equal(t, id, w.comments()[0].ID)
+}
+
+func TestUnconcernedPullGetsNoComment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.report(approval.Allowed, 0)
+	r.Gates[0].Class = approval.ClassNone
+	w.publish(r)
+	require.Empty(t, w.comments())
+	require.Equal(t, "success", w.checks()[0].Conclusion, "a required check must not wait for ever")
+
+	w.publish(w.report(approval.Blocked, 0))
+	require.Len(t, w.comments(), 1)
+	w.publish(r)
+	require.Contains(t, w.comments()[0].Body, "needs no approval here")
+}
+
+func TestOneCommentWhateverHappensAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			if err := w.publisher.Publish(t.Context(), w.report(approval.Blocked, i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, w.comments(), 1)
+	require.Len(t, w.checks(), 1)
+}
+
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	remove, err := w.gh.Fail(standin.ServerError500("^POST .*/check-runs$"))
+	require.NoError(t, err)
+	err = w.publisher.Publish(t.Context(), w.report(approval.Blocked, 0))
+	require.ErrorContains(t, err, "create check run gatekeeper/prod of #1 of acme/env: GitHub answered 500")
+	require.Len(t, w.comments(), 1, "the comment is written all the same")
+	remove()
+	w.publish(w.report(approval.Blocked, 0))
+	require.Len(t, w.checks(), 1)
+
+	_, err = w.gh.Fail(standin.SecondaryLimit("^PATCH .*/check-runs/", http.StatusForbidden, time.Minute))
+	require.NoError(t, err)
+	before := w.calls.Load()
+	err = w.publisher.Publish(t.Context(), w.report(approval.Blocked, 1))
+	var retry interface{ RetryAfter() time.Duration }
+	require.ErrorAs(t, err, &retry)
+	require.Equal(t, time.Minute, retry.RetryAfter())
+	require.Equal(t, before+1, w.calls.Load(), "GitHub wants quiet, so the comment waits too")
+}
+
+func TestStoreThatFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.store.fail = errors.New("disk full")
+	require.ErrorContains(t, w.publisher.Publish(t.Context(), w.report(approval.Blocked, 0)), "disk full")
+	require.Empty(t, w.checks(), "what cannot be looked up is not written")
+	require.Empty(t, w.comments())
+}
+
+func TestReportsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.report(approval.Allowed, 2)
+	r.Head = "main"
+	require.Error(t, w.publisher.Publish(t.Context(), r))
+	r = w.report(approval.Allowed, 2)
+	r.Number = 0
+	require.Error(t, w.publisher.Publish(t.Context(), r))
+	r = w.report(approval.Allowed, 2)
+	r.Repository = "acme/.."
+	require.Error(t, w.publisher.Publish(t.Context(), r))
+	require.Zero(t, w.calls.Load())
+}
+
+// "Re-run" on our check leads back to the pull request.
+func TestRerunLeadsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hints := make(chan approval.Hint, 100)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = webhook.Verify([][]byte{[]byte("s")}, r.Header.Get(webhook.SignatureHeader), body)
+		}
+		h, parseErr := webhook.Parse(r.Header.Get(webhook.EventHeader), body)
+		if err := errors.Join(err, parseErr); err != nil {
+			t.Error(err)
+		}
+		if h.Pull != 0 {
+			hints <- h
+		}
+	}))
+	t.Cleanup(srv.Close)
+	require.NoError(t, w.gh.SetWebhook(w.app.ID, srv.URL, "s"))
+	w.publish(w.report(approval.Blocked, 1))
+	require.NoError(t, w.gh.As("alice").Rerequest(repoName, w.checks()[0].ID))
+	require.NoError(t, w.gh.WaitDelivered(t.Context()))
+	require.Equal(t, w.pull.Number, (<-hints).Pull)
+	require.Empty(t, hints, "what we write ourselves leads nowhere")
+}
