@@ -56,15 +56,13 @@ func TestCollectPull(t *testing.T) {
 	require.Equal(t, "mallory", a.Pull.Pusher.Login)
 	require.Equal(t, []string{"alice", "mallory"}, logins(a.Pull.Contributors))
 
-	for _, method := range []string{"rebase"} {
-		sha := w.merge(p.Number, method)
-		a = w.collectPull(p.Number)
-		require.False(t, a.Open)
-		require.True(t, a.Pull.Merged)
-		require.Equal(t, approval.SHA(sha), a.MergeCommit)
-		require.Equal(t, []string{"prod/a.yaml", "prod/b.yaml"}, paths(a.Changes), "all commits of the run")
-		require.Equal(t, []string{"alice", "mallory"}, logins(a.Pull.Contributors))
-	}
+	sha := w.merge(p.Number, "rebase")
+	a = w.collectPull(p.Number)
+	require.False(t, a.Open)
+	require.True(t, a.Pull.Merged)
+	require.Equal(t, approval.SHA(sha), a.MergeCommit)
+	require.Equal(t, []string{"prod/a.yaml", "prod/b.yaml"}, paths(a.Changes), "all commits of the run")
+	require.Equal(t, []string{"alice", "mallory"}, logins(a.Pull.Contributors))
 }
 
 func TestCollectPullIntoAnotherBranch(t *testing.T) {

@@ -87,18 +87,16 @@ Everything stays up until Ctrl-C.
   Gatekeeper's configuration and data   %s
   Logs            %s
 
-Three things to try in another terminal:
+Three things to try in another terminal, after "make build" there:
 
   1. Bypass the gate: push straight to the protected branch and watch Gatekeeper block.
        git clone %s /tmp/env && cd /tmp/env
        sed -i 's/transferLimit: .*/transferLimit: "999999"/' %s
        git -c user.name=Mallory -c user.email=mallory@acme.example.com commit -qam "Just this once" && git push
   2. Read why, with every fact the decision rests on:
-       gatekeeper ledger export --config %s | tail -n 1 | jq .payload.decision
+       bin/gatekeeper ledger export --config %s | tail -n 1 | jq .payload.decision
   3. Check that nobody changed the record:
-       gatekeeper ledger verify --config %s
-
-"make build" puts gatekeeper into ./bin.
+       bin/gatekeeper ledger verify --config %s
 `, argo.URL(), argo.AdminPassword(), w.GitHub.URL(), w.GitHub.APIURL(), w.Address, sb.Kubeconfig(sandbox.Admin),
 		w.Config, sb.Dir(), w.CloneURLFor(payments.Mallory), payments.ValuesFile("prod", payments.Payments), w.Config, w.Config)
 }
