@@ -69,6 +69,8 @@ func TestDigestChangesWithContent(t *testing.T) {
 		{"multi-3.2", `{"spec": {"ignoreDifferences": null}}`},
 		{"multi-3.2", `{"spec": {"sources": [{"repoURL": "https://github.com/a/b", "path": "x"}]}}`},
 		{"multi-3.2", `{"spec": {"sources": [{"repoURL": "https://github.com/a/b", "path": "x", "helm": {}}]}}`},
+		{"multi-3.2", `{"spec": {"sources": [{"repoURL": "https://github.com/a/b", "path": "x", "helm": {"values": "a: b"}}]}}`},
+		{"multi-3.2", `{"spec": {"sources": [{"repoURL": "https://github.com/a/b", "path": "x", "helm": {"values": "a: b", "valuesObject": {}}}]}}`},
 		{"multi-3.2", `{"spec": {"sources": null, "source": {"repoURL": "https://github.com/a/b", "path": "x"}}}`},
 		{"multi-3.2", `{"spec": {"sources": "x"}}`},
 	}

@@ -139,9 +139,7 @@ func (a *API) SyncAllowed(ctx context.Context, app approval.Application) (allowe
 		return false, "", fmt.Errorf("ask for the sync windows of %s: %w", app.Key(), approval.ErrNotFound)
 	case err != nil:
 		return false, "", fmt.Errorf("ask for the sync windows of %s: %w", app.Key(), err)
-	case answer.CanSync == nil:
-		return false, "", fmt.Errorf("ask for the sync windows of %s: the answer does not say", app.Key())
-	case *answer.CanSync:
+	case answer.GetCanSync(): // Required: an answer without it is not decoded.
 		return true, "", nil
 	default:
 		return false, describe(answer.ActiveWindows), nil
