@@ -137,7 +137,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		Policies: cfg.Policies,
 		Applications: applications{
 			Reader: argo.NewReader(client, parser), Watcher: watcher, API: api,
-			Syncer: argosync.New(client, parser, argosync.Options{Logger: log}),
+			Syncer: argosync.New(client, parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: collector, Record: record, Metrics: metrics, Logger: log,
 		Reporter: report.NewPublisher(app, written{box}, log),
