@@ -37,7 +37,10 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 		Candidate: d.Candidate, PolicyDigest: decided.PolicyDigest, FactsDigest: decided.FactsDigest,
 		InitiatedBy: release.InitiatedBy(), Approvers: approvers(d),
 	}
-	err = g.appendFor(ctx, head, app.UID, func(at history.Head) []history.Payload {
+	// A failed append may have been written all the same, so until the next
+	// decision the latest on record is not known.
+	g.memory.recorded(app, "")
+	_, err = g.appendFor(ctx, head, app.UID, func(at history.Head) []history.Payload {
 		intended.DecisionSequence = at.Sequence + 1
 		return []history.Payload{decided, intended}
 	})
@@ -62,15 +65,16 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 // Application.
 func (g *Gate) recordDecision(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) error {
 	app := facts.Application
-	digest, err := history.DigestOf(d)
+	digest, err := gist(d)
 	if err != nil {
 		return fmt.Errorf("digest of the decision: %w", err)
 	}
-	known, ok := g.memory.get(app.Key())
-	if ok && known.uid == app.UID && known.recorded == digest {
-		return nil
+	known, _ := g.memory.get(app.Key())
+	recorded := known.recorded
+	if known.uid != app.UID {
+		recorded = "" // another Application of that name
 	}
-	if !ok {
+	if recorded == "" {
 		latest, found, err := g.record.LatestDecision(ctx, app.UID, p.Gate)
 		if err != nil {
 			return fmt.Errorf("read the latest decision: %w", err)
@@ -80,49 +84,66 @@ func (g *Gate) recordDecision(ctx context.Context, head history.Head, p approval
 			if err != nil {
 				return fmt.Errorf("read the latest decision: %w", err)
 			}
-			if known.recorded, err = history.DigestOf(before.Decision); err != nil {
+			if recorded, err = gist(before.Decision); err != nil {
 				return fmt.Errorf("digest of the latest decision: %w", err)
 			}
 		}
 	}
-	if known.recorded != digest {
+	if recorded != digest {
 		decided, err := history.NewDecision(p, facts, d)
 		if err != nil {
 			return fmt.Errorf("write the decision: %w", err)
 		}
-		if err := g.appendFor(ctx, head, app.UID, just(decided)); err != nil {
+		g.memory.recorded(app, "")
+		if _, err := g.appendFor(ctx, head, app.UID, just(decided)); err != nil {
 			return err
 		}
 	}
-	known.uid, known.recorded = app.UID, digest
-	g.memory.set(app.Key(), known)
+	g.memory.recorded(app, digest)
 	return nil
+}
+
+// gist is the digest of a decision without the words for why facts are missing.
+// They differ each time, for example by how long GitHub asks to wait, and the
+// decision is the same.
+func gist(d approval.Decision) (history.Digest, error) {
+	d.Findings = slices.Clone(d.Findings)
+	for i := range d.Findings {
+		if d.Findings[i].Code == approval.CodeFactsMissing {
+			d.Findings[i].Text = ""
+		}
+	}
+	return history.DigestOf(d)
 }
 
 // appendFor appends on top of the head that the caller's knowledge rests on.
 // Entries of other Applications may have come in between; entries of the same
 // one mean that somebody else decided too, and then nothing is appended.
-func (g *Gate) appendFor(ctx context.Context, head history.Head, uid string, payloads func(at history.Head) []history.Payload) error {
+//
+// It returns the head after its append. What is appended later on the same
+// knowledge goes on top of that one, so that it too is refused when somebody
+// else came in between.
+func (g *Gate) appendFor(ctx context.Context, head history.Head, uid string, payloads func(at history.Head) []history.Payload) (history.Head, error) {
 	for {
 		var drafts []history.Draft
 		for _, p := range payloads(head) {
 			drafts = append(drafts, history.Draft{Time: g.now(), Application: uid, Payload: p})
 		}
-		_, err := g.record.Append(ctx, head, drafts...)
+		after, err := g.record.Append(ctx, head, drafts...)
 		if !errors.Is(err, history.ErrConflict) {
-			return err
+			return after, err
 		}
 		const page = 500
 		news, err := g.record.Entries(ctx, head.Sequence+1, page)
 		if err != nil {
-			return fmt.Errorf("read what was recorded meanwhile: %w", err)
+			return history.Head{}, fmt.Errorf("read what was recorded meanwhile: %w", err)
 		}
 		if len(news) == 0 {
-			return errRaced
+			return history.Head{}, errRaced
 		}
 		for _, e := range news {
 			if e.Application == uid {
-				return errRaced
+				return history.Head{}, errRaced
 			}
 			head = e.Head()
 		}
@@ -153,9 +174,14 @@ func initiatedBy(d approval.Decision) string {
 			parts = append(parts, "PR #"+strconv.Itoa(landing.Pull)+" ("+strings.Join(names, ", ")+")")
 		}
 	}
-	text := "gatekeeper: " + strings.Join(parts, ", ")
+	const prefix = "gatekeeper: "
+	text := prefix + strings.Join(parts, ", ")
+	if len(text) > initiatedByLimit && len(parts) > 1 {
+		text = prefix + parts[0] + " and " + strconv.Itoa(len(parts)-1) + " more"
+	}
 	if len(text) > initiatedByLimit {
-		text = "gatekeeper: " + parts[0] + " and " + strconv.Itoa(len(parts)-1) + " more"
+		// One pull request with very many approvers; the record names them all.
+		text = strings.ToValidUTF8(text[:initiatedByLimit-len("…")], "") + "…"
 	}
 	return text
 }
@@ -176,8 +202,8 @@ func approvers(d approval.Decision) []approval.User {
 	seen := map[approval.UserID]bool{}
 	for _, l := range d.Lines {
 		for i, landing := range l.Landings {
-			if !shipped(l, i) {
-				continue
+			if !shipped(l, i) || landing.Verdict != approval.Allowed {
+				continue // one that was undone may have had some approvals
 			}
 			for _, u := range landing.Approvers {
 				if !seen[u.ID] {

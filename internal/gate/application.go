@@ -23,6 +23,15 @@ const (
 
 // reconcileApplication takes one Application one step further.
 func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Duration, err error) {
+	g.memory.begin(key.Application)
+	defer g.memory.end(key.Application)
+
+	// The head is read before anything that the decision rests on: if another
+	// process appends for this Application meanwhile, our append is refused.
+	head, err := g.record.Head(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read the record's head: %w", err)
+	}
 	namespace, name := splitKey(key.Application)
 	app, err := g.apps.Get(ctx, namespace, name)
 	if errors.Is(err, approval.ErrNotFound) {
@@ -38,12 +47,6 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		return 0, nil
 	}
 
-	// The head is read before anything that depends on the record: if another
-	// process appends for this Application meanwhile, our append is refused.
-	head, err := g.record.Head(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("read the record's head: %w", err)
-	}
 	head, busy, told, err := g.settle(ctx, head, app)
 	if err != nil {
 		return 0, fmt.Errorf("settle open intents of %s: %w", key, err)
@@ -74,13 +77,13 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	state, wait, ready := g.readiness(ctx, app, decision, last)
 	if ready {
 		state, err = g.act(ctx, head, p, facts, decision)
-		g.remember(ctx, app, p, decision, state)
+		g.remember(ctx, app, p, decision, state, told...)
 		return againSyncing, err
 	}
 	if err := g.recordDecision(ctx, head, p, facts, decision); err != nil {
 		return 0, fmt.Errorf("record the decision on %s: %w", key, err)
 	}
-	g.remember(ctx, app, p, decision, state)
+	g.remember(ctx, app, p, decision, state, told...)
 	if collected != nil {
 		return 0, fmt.Errorf("collect facts of %s: %w", key, collected)
 	}
@@ -96,7 +99,7 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 	if len(q.Ranges) > 0 {
 		answer, err := g.collector.Collect(ctx, q)
 		if err != nil {
-			facts.Missing = append(facts.Missing, approval.Missing{What: "the state of the pull requests", Why: err.Error()})
+			facts.Missing = append(facts.Missing, approval.Missing{What: "the state of the pull requests", Why: strings.ToValidUTF8(err.Error(), "\uFFFD")})
 			facts.CollectedAt = g.now().UTC()
 			return facts, err
 		}
@@ -197,19 +200,30 @@ func (g *Gate) ambiguous(ctx context.Context, app approval.Application, policies
 }
 
 // remember keeps the decision for reports, and wakes the pull requests that it
-// says something new about.
-func (g *Gate) remember(ctx context.Context, app approval.Application, p approval.Policy, d approval.Decision, state string) {
+// says something new about, and those that are to be told anyway.
+func (g *Gate) remember(ctx context.Context, app approval.Application, p approval.Policy, d approval.Decision, state string, told ...Key) {
 	before, _ := g.memory.get(app.Key())
 	now := before
+	if before.uid != app.UID {
+		now.recorded = "" // another Application of that name
+	}
 	now.uid, now.gate, now.decision, now.state = app.UID, p.Gate, d, state
-	g.memory.set(app.Key(), now)
 	if before.uid == app.UID && before.state == state && sameDecision(before.decision, d) {
+		g.memory.set(app.Key(), now)
 		return
 	}
+	told = slices.Concat(told, before.owed, pullsOf(before.decision, d))
+	now.owed = nil
+	if len(d.Lines) == 0 {
+		// Without facts there is no news. Who hears that is told again once there
+		// is, although the pull request may be behind the baseline by then.
+		now.owed = slices.Compact(slices.SortedFunc(slices.Values(told), compareKeys))
+	}
+	g.memory.set(app.Key(), now)
 	g.log.LogAttrs(ctx, slog.LevelInfo, "application_decided",
 		slog.String("application", app.Key()), slog.String("gate", p.Gate),
 		slog.String("verdict", string(d.Verdict)), slog.String("state", state), slog.String("why", why(d)))
-	for _, k := range pullsOf(before.decision, d) {
+	for _, k := range told {
 		g.queue.Add(k)
 	}
 }

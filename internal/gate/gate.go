@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -76,7 +77,9 @@ type Gate struct {
 	workers   int
 	resync    time.Duration
 
-	queue   workqueue.TypedRateLimitingInterface[Key]
+	queue workqueue.TypedRateLimitingInterface[Key]
+	// raced counts how often in a row somebody else was faster.
+	raced   workqueue.TypedRateLimiter[Key]
 	memory  memory
 	tickets tickets
 }
@@ -98,6 +101,7 @@ func New(o Options) *Gate {
 	}
 	g.queue = workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[Key](250*time.Millisecond, time.Minute))
+	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
 	g.metrics.watch(g.queue.Len)
 	return g
 }
@@ -115,6 +119,7 @@ func (g *Gate) Run(ctx context.Context) error {
 		})
 	}
 	group.Go(func() error {
+		defer g.queue.ShutDown() // ends what waits to be added, which draining does not
 		defer g.queue.ShutDownWithDrain()
 		tick := time.NewTicker(g.resync)
 		defer tick.Stop()
@@ -157,6 +162,7 @@ func (g *Gate) next(ctx context.Context) bool {
 		return true
 	}
 	g.queue.Forget(key)
+	g.raced.Forget(key)
 	if again > 0 {
 		g.queue.AddAfter(key, again)
 	}
@@ -178,9 +184,10 @@ func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err
 func (g *Gate) retry(ctx context.Context, key Key, err error) {
 	attrs := []slog.Attr{slog.String("key", key.String()), slog.Any("error", err)}
 	if errors.Is(err, approval.ErrStale) || errors.Is(err, errRaced) {
-		// Somebody else was faster; look again at once.
+		// Somebody else was faster; look again at once, but not for ever: each time
+		// an intent may be left behind in the record.
 		g.log.LogAttrs(ctx, slog.LevelDebug, "reconcile_raced", attrs...)
-		g.queue.AddAfter(key, 50*time.Millisecond)
+		g.queue.AddAfter(key, g.raced.When(key))
 		return
 	}
 	if wait := retryAfter(err); wait > 0 {
@@ -218,14 +225,19 @@ func (g *Gate) policiesFor(a approval.Application) []approval.Policy {
 type memory struct {
 	mu   sync.Mutex
 	apps map[string]remembered // by namespace/name
+	// working are the Applications that are being reconciled.
+	working map[string]bool
 }
 
 type remembered struct {
 	uid      string
 	gate     string
 	decision approval.Decision
-	// recorded is the digest of the decision that was recorded last.
+	// recorded is the gist of the decision that was recorded last; empty when it
+	// has to be read.
 	recorded history.Digest
+	// owed are pull requests that were last told that facts are missing.
+	owed []Key
 	// state is one line for people that says what is being done about the
 	// decision.
 	state string
@@ -245,6 +257,52 @@ func (m *memory) set(app string, r remembered) {
 		m.apps = map[string]remembered{}
 	}
 	m.apps[app] = r
+}
+
+// recorded keeps the gist of the decision that was recorded last; the empty one
+// says that it is not known.
+func (m *memory) recorded(app approval.Application, gist history.Digest) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.apps[app.Key()]
+	if !ok || r.uid != app.UID {
+		return // remember comes first for a new one
+	}
+	r.recorded = gist
+	m.apps[app.Key()] = r
+}
+
+// settled is get for those who rely on the decision being of now. While the
+// Application is being reconciled there is none: what is being collected may be
+// older than the event that asks.
+func (m *memory) settled(app string) (remembered, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.apps[app]
+	return r, ok && !m.working[app]
+}
+
+// begin and end enclose a reconcile.
+func (m *memory) begin(app string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.working == nil {
+		m.working = map[string]bool{}
+	}
+	m.working[app] = true
+}
+
+func (m *memory) end(app string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.working, app)
+}
+
+// keep forgets all other Applications.
+func (m *memory) keep(apps map[string]bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.apps, func(app string, _ remembered) bool { return !apps[app] })
 }
 
 func (m *memory) forget(app string) {

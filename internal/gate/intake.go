@@ -32,9 +32,18 @@ type Intake struct {
 	parse func(event string, body []byte) (approval.Hint, error)
 	log   *slog.Logger
 	wake  chan struct{}
-	// taken are the deliveries that are being worked on.
+	// taken are the deliveries that are being worked on, and those of again, which
+	// are to be tried again later.
 	taken map[string]bool
-	done  chan string
+	again []string
+	done  chan handled
+}
+
+// handled is a delivery that is no longer worked on. It is to be tried again if
+// it could not be handled, or if that could not be written down.
+type handled struct {
+	guid  string
+	again bool
 }
 
 // intakeBatch bounds how many deliveries are read at once, intakeOpen how many
@@ -49,7 +58,7 @@ const (
 func NewIntake(g *Gate, store Inbox, parse func(event string, body []byte) (approval.Hint, error), log *slog.Logger) *Intake {
 	return &Intake{
 		gate: g, inbox: store, parse: parse, log: log,
-		wake: make(chan struct{}, 1), taken: map[string]bool{}, done: make(chan string, intakeOpen+intakeBatch),
+		wake: make(chan struct{}, 1), taken: map[string]bool{}, done: make(chan handled, intakeOpen+intakeBatch),
 	}
 }
 
@@ -73,10 +82,15 @@ func (in *Intake) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case guid := <-in.done:
-			delete(in.taken, guid)
+		case h := <-in.done:
+			in.release(h)
 		case <-in.wake:
 		case <-idle.C:
+			in.clear()
+			for _, guid := range in.again {
+				delete(in.taken, guid)
+			}
+			in.again = nil
 		}
 	}
 }
@@ -94,6 +108,10 @@ func (in *Intake) drain(ctx context.Context) error {
 			if in.taken[d.GUID] {
 				continue
 			}
+			// Not more at once, or what is under way could exceed what done holds.
+			if fresh == intakeBatch || ctx.Err() != nil {
+				break
+			}
 			fresh++
 			in.taken[d.GUID] = true
 			in.take(ctx, d)
@@ -109,12 +127,22 @@ func (in *Intake) drain(ctx context.Context) error {
 func (in *Intake) clear() {
 	for {
 		select {
-		case guid := <-in.done:
-			delete(in.taken, guid)
+		case h := <-in.done:
+			in.release(h)
 		default:
 			return
 		}
 	}
+}
+
+// release forgets a delivery, unless it is to be tried again: what failed a
+// moment ago would fail now.
+func (in *Intake) release(h handled) {
+	if h.again {
+		in.again = append(in.again, h.guid)
+		return
+	}
+	delete(in.taken, h.guid)
 }
 
 // take handles one delivery. A delivery that cannot be handled is kept, with
@@ -128,16 +156,17 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 		if err := in.inbox.Failed(ctx, d.GUID, err.Error()); err != nil {
 			in.log.LogAttrs(ctx, slog.LevelError, "inbox_write_failed", slog.String("delivery", d.GUID), slog.Any("error", err))
 		}
-		in.done <- d.GUID
+		in.done <- handled{d.GUID, true}
 		return
 	}
 	finish := func(ctx context.Context) {
 		// A crash before this line repeats the delivery, which is harmless.
-		if err := in.inbox.Done(ctx, d.GUID); err != nil {
+		err := in.inbox.Done(ctx, d.GUID)
+		if err != nil {
 			in.log.LogAttrs(ctx, slog.LevelError, "inbox_write_failed", slog.String("delivery", d.GUID), slog.Any("error", err))
 		}
 		in.gate.metrics.delivery(d.Event, "done")
-		in.done <- d.GUID
+		in.done <- handled{d.GUID, err != nil}
 	}
 	names := make([]string, len(keys))
 	for i, k := range keys {

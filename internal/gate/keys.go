@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -32,18 +33,23 @@ func (k Key) kind() string {
 	return "application"
 }
 
-// WakeAll judges every protected Application again.
+// WakeAll judges every protected Application again, and forgets what is
+// remembered about others.
 func (g *Gate) WakeAll() {
+	protected := map[string]bool{}
 	for _, a := range g.apps.List() {
 		if len(g.policiesFor(a)) > 0 {
+			protected[a.Key()] = true
 			g.queue.Add(Key{Application: a.Key()})
 		}
 	}
+	g.memory.keep(protected)
 }
 
-// WakeApplication judges one Application again, if it is protected.
+// WakeApplication judges one Application again, if it is protected. The zero
+// Application, which is what a deleted one has become, wakes nothing.
 func (g *Gate) WakeApplication(a approval.Application) {
-	if len(g.policiesFor(a)) > 0 {
+	if a.Name != "" && len(g.policiesFor(a)) > 0 {
 		g.queue.Add(Key{Application: a.Key()})
 	}
 }
@@ -83,7 +89,7 @@ func (g *Gate) protectsRepository(name approval.RepositoryName) bool {
 }
 
 func (g *Gate) concerns(h approval.Hint, a approval.Application, p approval.Policy) bool {
-	known, ok := g.memory.get(a.Key())
+	known, ok := g.memory.settled(a.Key())
 	if h.People {
 		return !ok || waits(known.decision)
 	}
@@ -196,6 +202,12 @@ func (ts *tickets) giveBack(k Key, back []*ticket) {
 		ts.byKey = map[Key][]*ticket{}
 	}
 	ts.byKey[k] = append(back, ts.byKey[k]...)
+}
+
+// compareKeys puts keys in an order.
+func compareKeys(a, b Key) int {
+	return cmp.Or(strings.Compare(a.Application, b.Application),
+		strings.Compare(string(a.Repository), string(b.Repository)), cmp.Compare(a.Pull, b.Pull))
 }
 
 // splitKey is the inverse of Application.Key.

@@ -52,7 +52,8 @@ func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*dep
 			break
 		}
 		if d.failures == 0 {
-			d.failed, d.failedAt = tried.Candidate, o.FinishedAt
+			// By our own clock, which the back-off is measured with.
+			d.failed, d.failedAt = tried.Candidate, entry.Time
 		}
 		d.failures++
 	}
@@ -101,7 +102,8 @@ func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Appli
 	if len(settled) == 0 {
 		return head, busy, nil, nil
 	}
-	if err := g.appendFor(ctx, head, app.UID, just(settled...)); err != nil {
+	head, err = g.appendFor(ctx, head, app.UID, just(settled...))
+	if err != nil {
 		return head, false, nil, fmt.Errorf("record outcomes: %w", err)
 	}
 	for _, p := range settled {
@@ -112,10 +114,6 @@ func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Appli
 			}
 			told = append(told, shipped...)
 		}
-	}
-	head, err = g.record.Head(ctx)
-	if err != nil {
-		return head, false, nil, fmt.Errorf("read the record's head: %w", err)
 	}
 	return head, busy, told, nil
 }
@@ -227,12 +225,12 @@ func (g *Gate) intent(ctx context.Context, id string) (history.IntentPayload, bo
 const phaseSucceeded = "Succeeded"
 
 // outcome writes down how an operation ended. Success means that exactly the
-// intended revisions were synced.
+// intended revisions were synced, and not for show.
 func (g *Gate) outcome(ctx context.Context, app approval.Application, intent history.IntentPayload, op approval.Operation) history.OutcomePayload {
 	result := history.ResultFailed
 	if op.Phase == phaseSucceeded {
 		result = history.ResultMismatch
-		if sameRevisions(op.Revisions, intent.Candidate) {
+		if !op.DryRun && sameRevisions(op.Revisions, intent.Candidate) {
 			result = history.ResultSucceeded
 		}
 	}
@@ -273,6 +271,9 @@ const clockSlack = 5 * time.Second
 // intent, so the text that we gave and the revisions must agree.
 func deployedBy(app approval.Application, intent history.IntentPayload, at time.Time) (approval.DeployedRevision, bool) {
 	for _, past := range slices.Backward(app.Deployed) {
+		if op := app.Operation; op != nil && op.Intent != "" && past.StartedAt.Equal(op.StartedAt) {
+			continue // the operation of another intent, which may have the same text
+		}
 		if past.InitiatedBy == intent.InitiatedBy && sameRevisions(past.Revisions, intent.Candidate) &&
 			past.StartedAt.After(at.Add(-clockSlack)) {
 			return past, true

@@ -26,19 +26,22 @@ func sha(prefix string) approval.SHA {
 	return approval.SHA(prefix + strings.Repeat("0", 40-len(prefix)))
 }
 
-// blob is the entry of a file with this content; "-" is an absent file.
+// blob is the entry of a file with this content; "-" is an absent file, "->x" a
+// symbolic link to x.
 func blob(content string) approval.Entry {
 	if content == "-" {
 		return approval.Entry{}
+	}
+	if target, ok := strings.CutPrefix(content, "->"); ok {
+		return symlink(target)
 	}
 	sum := sha256.Sum256([]byte(content))
 	return approval.Entry{Mode: "100644", SHA: approval.SHA(hex.EncodeToString(sum[:20]))}
 }
 
+// symlink is a link whose target is spelled like the content of a file.
 func symlink(target string) approval.Entry {
-	e := blob("link to " + target)
-	e.Mode = "120000"
-	return e
+	return approval.Entry{Mode: "120000", SHA: blob(target).SHA}
 }
 
 func change(path, before, after string) approval.Change {
@@ -57,8 +60,6 @@ func person(login string) approval.User {
 	return u
 }
 
-func pointer[T any](v T) *T { return &v }
-
 // pushed is when every head arrived at GitHub.
 var pushed = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 
@@ -66,7 +67,7 @@ var pushed = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 func review(pr *approval.PullRequest, login string, state approval.ReviewState) approval.Review {
 	n := len(pr.Reviews) + 1
 	return approval.Review{
-		ID: int64(pr.Number*100 + n), User: pointer(person(login)), State: state, Commit: pr.Head,
+		ID: int64(pr.Number*100 + n), User: new(person(login)), State: state, Commit: pr.Head,
 		SubmittedAt: pr.HeadPushedAt.Add(time.Duration(n) * time.Minute),
 	}
 }
@@ -83,10 +84,10 @@ func pull(number int, author string) *approval.PullRequest {
 		Repository: "acme/deploy", Number: number, Title: fmt.Sprintf("Change %d", number),
 		URL:              fmt.Sprintf("https://github.com/acme/deploy/pull/%d", number),
 		BaseRepositoryID: 1001, Base: "main", Merged: true,
-		Head: headOf(number), HeadPushedAt: pushed, Author: person(author), Pusher: pointer(person(author)),
+		Head: headOf(number), HeadPushedAt: pushed, Author: person(author), Pusher: new(person(author)),
 		Contributors: []approval.Contributor{
-			{User: pointer(person(author)), Email: author + "@example.com", Role: "author", Commit: headOf(number)},
-			{User: pointer(person(author)), Email: author + "@example.com", Role: "committer", Commit: headOf(number)},
+			{User: new(person(author)), Email: author + "@example.com", Role: "author", Commit: headOf(number)},
+			{User: new(person(author)), Email: author + "@example.com", Role: "committer", Commit: headOf(number)},
 		},
 	}
 }
@@ -108,9 +109,19 @@ func push(l *approval.Line, n int, changes ...approval.Change) *approval.Landing
 
 func appendLanding(l *approval.Line, landing approval.Landing) *approval.Landing {
 	landing.Parent = l.Head
+	landing.Tree, landing.ParentTree = treesOf(landing)
 	l.Head = landing.Commit
 	l.Landings = append(l.Landings, landing)
 	return &l.Landings[len(l.Landings)-1]
+}
+
+// treesOf names the trees of a landing and of its parent: two trees if the
+// landing changes anything, one if not.
+func treesOf(landing approval.Landing) (tree, parent approval.SHA) {
+	if parent = sha("73ee"); len(landing.Changes) == 0 {
+		return parent, parent
+	}
+	return sha("73ee1"), parent
 }
 
 func deployLine() approval.Line {
@@ -140,6 +151,17 @@ func (s *setting) grant(role string, logins ...string) {
 	for _, login := range logins {
 		s.Directory.Roles = append(s.Directory.Roles, approval.RepositoryRole{RepositoryID: 1001, User: person(login).ID, Role: role})
 	}
+}
+
+// addRepository protects all of another repository and makes it a source. It has
+// no line yet.
+func (s *setting) addRepository(name approval.RepositoryName) {
+	s.Repositories = append(s.Repositories, approval.ProtectedRepository{Name: name, Branch: "main"})
+	s.Application.Sources = append(s.Application.Sources, approval.Source{
+		Kind: approval.SourceGit, RepoURL: "https://github.com/" + string(name), Repository: name,
+		TargetRevision: "main", Reads: []approval.Read{{Repository: name, Path: "web/"}},
+	})
+	s.Application.MultiSource = len(s.Application.Sources) > 1
 }
 
 // approved is a setting in which nothing is missing: #7 by dave, approved by two
@@ -188,15 +210,6 @@ func codes(findings []approval.Finding) []approval.Code {
 	var out []approval.Code
 	for _, f := range findings {
 		out = append(append(out, f.Code), codes(f.Children)...)
-	}
-	return out
-}
-
-// targets are the commits up to which each line is approved.
-func targets(d approval.Decision) []approval.SHA {
-	var out []approval.SHA
-	for _, l := range d.Lines {
-		out = append(out, l.Target)
 	}
 	return out
 }

@@ -35,6 +35,7 @@ const (
 	CodeLandingMismatch  Code = "landing.mismatch"
 	CodeLandingPull      Code = "landing.pull"
 	CodeLandingWaiting   Code = "landing.waiting"
+	CodeLandingUntrusted Code = "landing.on_untrusted_content"
 )
 
 // Findings about a quorum and the reviews that count towards it.
@@ -44,6 +45,7 @@ const (
 	CodeQuorumUnsatisfiable Code = "quorum.unsatisfiable"
 	CodeQuorumPeople        Code = "quorum.people_unknown"
 	CodeVeto                Code = "review.changes_requested"
+	CodeAuthorUnknown       Code = "pull.author_unknown"
 	CodePusherUnknown       Code = "pull.pusher_unknown"
 	CodeContributorUnknown  Code = "pull.contributor_unknown"
 	CodeApprovalCounted     Code = "approval.counted"
@@ -58,4 +60,5 @@ const (
 	CodeApprovalBeforePush  Code = "approval.before_push"
 	CodeApprovalUnwitnessed Code = "approval.unwitnessed"
 	CodeApprovalDismissed   Code = "approval.dismissed"
+	CodeReviewUnknown       Code = "review.unknown"
 )

@@ -3,6 +3,8 @@ package approval
 import (
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
 )
 
 // Decide answers for one Application which candidate the gate lets through. It
@@ -14,7 +16,7 @@ func Decide(p Policy, f Facts) Decision {
 	for _, m := range f.Missing {
 		d.Findings = append(d.Findings, Finding{
 			Code: CodeFactsMissing, Verdict: Unknown,
-			Text:   m.What + " could not be read: " + m.Why,
+			Text:   oneLine(m.What + " could not be read: " + m.Why),
 			Remedy: "nothing to do if this passes; Gatekeeper tries again by itself",
 		})
 	}
@@ -25,12 +27,17 @@ func Decide(p Policy, f Facts) Decision {
 
 	people := newRoll(p.Config, f.Directory)
 	var lines []judgedLine
-	for _, l := range f.Lines {
+	for i, l := range f.Lines {
 		protected, ok := p.Repository(l.Repository)
-		if !ok || protected.Branch != l.Branch {
+		twice := slices.ContainsFunc(f.Lines[:i], func(o Line) bool { return o.Repository.Equal(l.Repository) })
+		if !ok || protected.Branch != l.Branch || twice {
+			text := ", which the gate does not protect"
+			if ok && protected.Branch == l.Branch {
+				text = ", but there is another of this repository"
+			}
 			d.Findings = append(d.Findings, Finding{
 				Code: CodeLineMissing, Verdict: Unknown,
-				Text: "the facts hold a line of " + string(l.Repository) + " " + l.Branch + ", which the gate does not protect",
+				Text: "the facts hold a line of " + string(l.Repository) + " " + l.Branch + text,
 			})
 			hindered = Unknown
 			continue
@@ -38,6 +45,9 @@ func Decide(p Policy, f Facts) Decision {
 		j := judgeLine(protected, l, people)
 		d.Lines = append(d.Lines, j.decision)
 		d.Findings = append(d.Findings, j.findings...)
+		if j.decision.Target == "" {
+			hindered = worse(hindered, j.waiting)
+		}
 		lines = append(lines, j)
 	}
 
@@ -47,8 +57,10 @@ func Decide(p Policy, f Facts) Decision {
 	}
 	waiting := Allowed
 	for _, j := range lines {
-		d.Advances = d.Advances || j.advances
-		waiting = worse(waiting, j.waiting)
+		if pins(f.Application, j.decision.Repository) {
+			d.Advances = d.Advances || j.advances
+			waiting = worse(waiting, j.waiting)
+		}
 	}
 	if !d.Advances && waiting != Allowed {
 		d.Verdict = waiting
@@ -61,6 +73,11 @@ func Decide(p Policy, f Facts) Decision {
 	}
 	d.Verdict = Allowed
 	return d
+}
+
+// pins says whether a source of the Application is in the repository.
+func pins(a Application, name RepositoryName) bool {
+	return slices.ContainsFunc(a.Sources, func(s Source) bool { return s.Repository.Equal(name) })
 }
 
 // worse returns the verdict that weighs more: Unknown before Blocked before
@@ -117,8 +134,14 @@ func judgePolicy(p Policy) []Finding {
 		if r.Approvals < 1 {
 			return empty("has a requirement of " + strconv.Itoa(r.Approvals) + " approvals")
 		}
-		if len(r.Teams)+len(r.Users) == 0 {
+		if len(r.Teams)+len(r.Users) == 0 || slices.Contains(r.Teams, "") || slices.Contains(r.Users, "") {
 			return empty("has a requirement that names nobody")
+		}
+	}
+	for i, r := range p.Repositories {
+		if r.Name == "" || r.Branch == "" || slices.ContainsFunc(r.Paths, func(p string) bool { return !ValidPattern(p) }) ||
+			slices.ContainsFunc(p.Repositories[:i], func(o ProtectedRepository) bool { return o.Name.Equal(r.Name) }) {
+			return empty("has a repository without a name, a branch or valid paths, or has it twice")
 		}
 	}
 	return nil
@@ -129,8 +152,8 @@ func judgeApplication(p Policy, a Application) []Finding {
 	block := func(code Code, text, remedy string) {
 		out = append(out, Finding{Code: code, Verdict: Blocked, Text: text, Remedy: remedy})
 	}
-	if a.UID == "" || a.SpecDigest == "" {
-		out = append(out, Finding{Code: CodeFactsMissing, Verdict: Unknown, Text: "the Application's identity is not known"})
+	if a.UID == "" || a.SpecDigest == "" || a.ResourceVersion == "" || (len(a.Sources) > 1 && !a.MultiSource) {
+		out = append(out, Finding{Code: CodeFactsMissing, Verdict: Unknown, Text: "the facts about the Application are incomplete"})
 	}
 	if !p.Protects(a) {
 		block(CodeApplicationForeign, "gate "+p.Gate+" does not protect this Application", "")
@@ -143,7 +166,7 @@ func judgeApplication(p Policy, a Application) []Finding {
 			"remove spec.syncPolicy.automated from the Application")
 	}
 	for _, u := range a.Unsupported {
-		block(CodeApplicationSpec, "the Application's spec cannot be judged: "+u, "change the spec of the Application")
+		block(CodeApplicationSpec, "the Application's spec cannot be judged: "+oneLine(u), "change the spec of the Application")
 	}
 	return out
 }
@@ -161,13 +184,13 @@ func judgeSources(p Policy, f Facts) []Finding {
 	for i, s := range f.Application.Sources {
 		name := "source " + strconv.Itoa(i+1)
 		if s.Kind != SourceGit {
-			block(CodeSourceKind, name+" ("+s.RepoURL+") is not a git repository, and only git content can be approved by pull requests",
+			block(CodeSourceKind, name+" ("+oneLine(s.RepoURL)+") is not a git repository, and only git content can be approved by pull requests",
 				"vendor the chart into a protected repository")
 			continue
 		}
 		protected, ok := p.Repository(s.Repository)
 		if s.Repository == "" || !ok {
-			block(CodeSourceRepository, name+" ("+s.RepoURL+") is in a repository that gate "+p.Gate+" does not protect",
+			block(CodeSourceRepository, name+" ("+oneLine(s.RepoURL)+") is in a repository that gate "+p.Gate+" does not protect",
 				"add the repository to the gate, or use a protected one")
 			continue
 		}
@@ -184,15 +207,33 @@ func judgeSources(p Policy, f Facts) []Finding {
 				"set targetRevision to "+protected.Branch)
 		}
 	}
-	for _, s := range f.Application.Sources {
+	for i, s := range f.Application.Sources {
+		if s.Kind != SourceGit {
+			continue
+		}
+		if !readsKnown(s) {
+			out = append(out, Finding{Code: CodeFactsMissing, Verdict: Unknown,
+				Text: "it is not known what source " + strconv.Itoa(i+1) + " is rendered from"})
+			continue
+		}
 		for _, r := range s.Reads {
-			if protected, ok := p.Repository(r.Repository); !ok || !protected.CoversAll(r.Path) {
-				block(CodeSourceScope, "the Application is rendered from "+r.Path+" of "+string(r.Repository)+", which is outside the paths of gate "+p.Gate,
-					"add it to the paths of the gate")
+			what := "the Application is rendered from " + oneLine(r.Path) + " of " + oneLine(string(r.Repository))
+			protected, ok := p.Repository(r.Repository)
+			switch {
+			case !ok || !protected.CoversAll(r.Path):
+				block(CodeSourceScope, what+", which is outside the paths of gate "+p.Gate, "add it to the paths of the gate")
+			case !pins(f.Application, r.Repository):
+				block(CodeSourceScope, what+", of which no source of it says the revision", "make that repository a source of the Application")
 			}
 		}
 	}
 	return out
+}
+
+// readsKnown is false when something that a source is rendered from was
+// forgotten. A source that others only refer to is read through their reads.
+func readsKnown(s Source) bool {
+	return (len(s.Reads) > 0 || s.Ref != "") && !slices.ContainsFunc(s.Reads, func(r Read) bool { return r.Path == "" || r.Repository == "" })
 }
 
 func quoted(s string) string {
@@ -234,4 +275,16 @@ func candidate(a Application, lines []judgedLine) Candidate {
 		c.Revisions = append(c.Revisions, Revision{Repository: lines[i].decision.Repository, SHA: lines[i].decision.Target})
 	}
 	return c
+}
+
+// oneLine makes text that comes from outside fit to stand in a finding: control
+// and invisible characters and line ends, with which it could pass for another
+// line or another word, are replaced.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }

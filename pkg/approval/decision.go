@@ -137,6 +137,11 @@ func (d Decision) Release(a Application, intent, initiatedBy string) (Release, e
 		len(a.Sources) != len(d.Candidate.Revisions) {
 		return Release{}, ErrNotAllowed
 	}
+	for i, s := range a.Sources {
+		if !s.Repository.Equal(d.Candidate.Revisions[i].Repository) {
+			return Release{}, ErrNotAllowed
+		}
+	}
 	return Release{intent: intent, initiatedBy: initiatedBy, candidate: d.Candidate, application: a}, nil
 }
 

@@ -26,7 +26,7 @@
 // it trusted, any other change makes the path dirty, and a dirty path becomes
 // trusted again when a later landing restores exactly the content that was
 // trusted before. The candidate is the newest point of the line at which no
-// path is dirty. So a later landing that still waits for its quorum does not
-// hold back earlier approved ones, and a change that was fully undone no longer
-// blocks.
+// path is dirty, and before any landing in scope on which facts are missing. So
+// a later landing that still waits for its quorum does not hold back earlier
+// approved ones, and a change that was fully undone no longer blocks.
 package approval

@@ -32,6 +32,10 @@ func ExampleDecide() {
 		second   = approval.SHA("c000043000000000000000000000000000000000")
 		head     = approval.SHA("ead0042000000000000000000000000000000000")
 		nextHead = approval.SHA("ead0043000000000000000000000000000000000")
+
+		baseTree   = approval.SHA("7ee0000000000000000000000000000000000000")
+		firstTree  = approval.SHA("7ee0042000000000000000000000000000000000")
+		secondTree = approval.SHA("7ee0043000000000000000000000000000000000")
 	)
 	nine := time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 	web := func(n string) approval.Entry {
@@ -65,11 +69,11 @@ func ExampleDecide() {
 			Baseline: baseline, BaselineOnLine: true, Head: second,
 			Landings: []approval.Landing{
 				{
-					Commit: first, Parent: baseline, Kind: approval.KindSquash, Proof: proven, Pull: &reviewed,
+					Commit: first, Parent: baseline, Tree: firstTree, ParentTree: baseTree, Kind: approval.KindSquash, Proof: proven, Pull: &reviewed,
 					Changes: []approval.Change{{Path: "apps/prod/web.yaml", Before: web("1"), After: web("2")}},
 				},
 				{
-					Commit: second, Parent: first, Kind: approval.KindSquash, Proof: proven, Pull: &unreviewed,
+					Commit: second, Parent: first, Tree: secondTree, ParentTree: firstTree, Kind: approval.KindSquash, Proof: proven, Pull: &unreviewed,
 					Changes: []approval.Change{{Path: "apps/prod/web.yaml", Before: web("2"), After: web("3")}},
 				},
 			},

@@ -85,13 +85,17 @@ type Landing struct {
 	Kind  LandingKind `json:"kind"`
 	Proof Proof       `json:"proof"`
 	// Unsettled, when not empty, says what about this landing is not known yet,
-	// for example that GitHub has not indexed the commit. It makes the landing
-	// unknown, whatever the other fields say.
+	// for example that GitHub has not indexed the commit. It makes a landing that
+	// changes something in scope unknown, whatever the other fields say.
 	Unsettled string `json:"unsettled,omitempty"`
 	// Pull is the pull request that landed; nil for a direct push.
 	Pull *PullRequest `json:"pull,omitempty"`
-	// Changes are all paths that differ between Parent and Commit, without
-	// rename detection.
+	// Tree and ParentTree are the trees of Commit and Parent. They tell a landing
+	// that changes nothing from one whose changes were forgotten.
+	Tree       SHA `json:"tree"`
+	ParentTree SHA `json:"parentTree"`
+	// Changes are all paths that differ between Parent and Commit, each once,
+	// without rename detection.
 	Changes []Change `json:"changes"`
 }
 

@@ -28,7 +28,7 @@ import (
 //	  merge|squash|rebase|queue #7 "title" AUTHOR [mismatch="..."] [unproven] [base=BRANCH] [open]
 //	  direct 1 "title"
 //	                                  both: [unsettled="..."] [kind=...] [parent=SHA]
-//	    change PATH BEFORE AFTER      "-" is an absent file
+//	    change PATH BEFORE AFTER      "-" is an absent file, "->x" a symbolic link
 //	    approve|reject|comment|dismissed LOGIN [old] [early] [same-second] [witnessed] [deleted]
 //	    pusher LOGIN|unknown
 //	    unknown-push-time
@@ -47,6 +47,11 @@ func parseFacts(text string) (approval.Facts, error) {
 		}
 	}
 	p.addRoles()
+	for _, l := range p.facts.Lines {
+		for i, landing := range l.Landings {
+			l.Landings[i].Tree, l.Landings[i].ParentTree = treesOf(landing)
+		}
+	}
 	return p.facts, nil
 }
 
@@ -264,13 +269,13 @@ func (p *factsParser) pull(w []string) error {
 	pr := landing.Pull
 	switch w[0] {
 	case "pusher":
-		if pr.Pusher = pointer(person(w[1])); w[1] == "unknown" {
+		if pr.Pusher = new(person(w[1])); w[1] == "unknown" {
 			pr.Pusher = nil
 		}
 	case "unknown-push-time":
 		pr.HeadPushedAt = time.Time{}
 	case "contributor":
-		c := approval.Contributor{User: pointer(person(w[1])), Email: w[1] + "@example.com", Role: w[2], Commit: pr.Head}
+		c := approval.Contributor{User: new(person(w[1])), Email: w[1] + "@example.com", Role: w[2], Commit: pr.Head}
 		if w[1] == "unknown" {
 			if len(w) < 4 {
 				return fmt.Errorf("an unknown contributor has an e-mail address")

@@ -47,7 +47,7 @@ func TestDecideGolden(t *testing.T) {
 	}
 }
 
-func throughJSON(t *testing.T, in, out any) {
+func throughJSON(t testing.TB, in, out any) {
 	t.Helper()
 	data, err := json.Marshal(in)
 	require.NoError(t, err)

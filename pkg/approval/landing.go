@@ -10,16 +10,17 @@ type judgedLanding struct {
 // Classify says what kind of change a set of changed paths is for a protected
 // repository.
 func Classify(r ProtectedRepository, changes []Change) ChangeClass {
-	for _, c := range changes {
-		if r.Covers(c.Path) {
-			return ClassConfig
-		}
-	}
-	return ClassNone
+	return classify(r.scope().within(changes))
 }
 
-func judgeLanding(r ProtectedRepository, l Line, landing Landing, people roll) judgedLanding {
-	class := Classify(r, landing.Changes)
+func classify(inScope []Change) ChangeClass {
+	if len(inScope) == 0 {
+		return ClassNone
+	}
+	return ClassConfig
+}
+
+func judgeLanding(l Line, landing Landing, class ChangeClass, people roll) judgedLanding {
 	d := LandingDecision{Commit: landing.Commit, Kind: landing.Kind, Class: class}
 	if landing.Pull != nil {
 		d.Pull = landing.Pull.Number
@@ -39,15 +40,18 @@ func judgeLanding(r ProtectedRepository, l Line, landing Landing, people roll) j
 	case class == ClassNone:
 		return settle(Allowed, CodeLandingNone, name+" changes nothing in scope", "")
 	case landing.Unsettled != "":
-		return settle(Unknown, CodeLandingUnsettled, name+": "+landing.Unsettled, "nothing to do if this passes; Gatekeeper looks again by itself")
+		return settle(Unknown, CodeLandingUnsettled, name+": "+oneLine(landing.Unsettled), "nothing to do if this passes; Gatekeeper looks again by itself")
 	}
 	switch landing.Kind {
 	case KindDirect:
-		return settle(Blocked, CodeLandingDirect, name+" was pushed to "+l.Branch+" without a pull request",
-			"open a pull request that reverts "+landing.Commit.Short()+" and have it approved")
+		text := " was pushed to " + l.Branch + " without a pull request"
+		if landing.Pull != nil {
+			text = " was pushed to " + l.Branch + ", and the pull request only marked as merged"
+		}
+		return settle(Blocked, CodeLandingDirect, name+text, restore(landing))
 	case KindMerge, KindSquash, KindRebase, KindQueue:
 	default:
-		return settle(Blocked, CodeLandingKind, name+" landed in a way that is not known", "")
+		return settle(Unknown, CodeLandingKind, name+" landed in a way that is not known", "")
 	}
 	pr := landing.Pull
 	if pr == nil {
@@ -56,10 +60,13 @@ func judgeLanding(r ProtectedRepository, l Line, landing Landing, people roll) j
 	switch landing.Proof.Result {
 	case Proven:
 	case Mismatch:
-		return settle(Blocked, CodeLandingMismatch, name+" is not what was reviewed: "+landing.Proof.Detail,
-			"open a pull request that reverts "+landing.Commit.Short()+" and have it approved")
+		return settle(Blocked, CodeLandingMismatch, name+" is not what was reviewed: "+oneLine(landing.Proof.Detail),
+			restore(landing))
 	default:
 		return settle(Unknown, CodeLandingProof, name+" could not be proven to be what was reviewed", "")
+	}
+	if pr.Number <= 0 {
+		return settle(Unknown, CodeLandingPull, name+" has a pull request without a number in the facts", "")
 	}
 	if !pr.Merged || pr.Base != l.Branch || pr.BaseRepositoryID != l.RepositoryID || l.RepositoryID == 0 || !pr.Repository.Equal(l.Repository) {
 		return settle(Blocked, CodeLandingPull, name+" is not a merged pull request of "+string(l.Repository)+" into "+l.Branch, "")
@@ -76,4 +83,8 @@ func judgeLanding(r ProtectedRepository, l Line, landing Landing, people roll) j
 	default:
 		return settle(Unknown, q.Finding.Code, name+": "+q.Finding.Text, q.Finding.Remedy)
 	}
+}
+
+func restore(l Landing) string {
+	return "open a pull request that restores what was there before " + l.Commit.Short() + ", and have it approved"
 }

@@ -1,6 +1,9 @@
 package approval
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // judgedLine is the judgement of one branch.
 type judgedLine struct {
@@ -15,62 +18,79 @@ type judgedLine struct {
 
 // pathTrust follows one path along a line.
 type pathTrust struct {
-	trusted Entry
-	current Entry
-	dirty   bool
+	baseline Entry
+	trusted  Entry
+	current  Entry
+	dirty    bool
+	// by is the landing that made the path dirty.
+	by SHA
+	// at is the index of the landing that changed it last.
+	at int
 }
 
 // judgeLine finds the newest point of the line up to which everything in scope
-// is approved.
+// is approved. It never passes a landing in scope on which the verdict is
+// Unknown: if that one turns out to be approved, what seems to undo it is a
+// change of approved content.
 func judgeLine(r ProtectedRepository, l Line, people roll) judgedLine {
 	j := judgedLine{waiting: Allowed, decision: LineDecision{
 		Repository: l.Repository, Branch: l.Branch, Baseline: l.Baseline, Target: l.Baseline, Head: l.Head,
 	}}
 	if f, ok := checkLine(l); !ok {
-		j.findings = []Finding{f}
-		j.waiting = f.Verdict
-		j.decision.Target = ""
-		return j
+		return j.broken(f)
 	}
 
-	paths := map[string]*pathTrust{}
-	dirty := 0
-	target := -1
-	approvedInScope := false
+	scope, paths := r.scope(), map[string]*pathTrust{}
+	dirty, moved, target := 0, 0, -1
+	unknown := false
 	for i, landing := range l.Landings {
-		judged := judgeLanding(r, l, landing, people)
-		j.decision.Landings = append(j.decision.Landings, judged.decision)
-		j.findings = append(j.findings, judged.finding)
-		for _, c := range landing.Changes {
-			if !r.Covers(c.Path) {
-				continue
-			}
+		changes := scope.within(landing.Changes)
+		judged := judgeLanding(l, landing, classify(changes), people)
+		approved := judged.decision.Verdict == Allowed
+		spoils, spoilt := false, SHA("")
+		for _, c := range changes {
 			t := paths[c.Path]
 			if t == nil {
-				t = &pathTrust{trusted: c.Before, current: c.Before}
+				t = &pathTrust{baseline: c.Before, trusted: c.Before, current: c.Before, at: -1}
 				paths[c.Path] = t
 			}
-			if t.current != c.Before {
-				return brokenLine(j, landing, "the history of "+c.Path+" does not fit together at "+landing.Commit.Short())
+			if t.current != c.Before || t.at == i {
+				return j.broken(Finding{Code: CodeLineBroken, Verdict: Unknown, Commit: landing.Commit,
+					Text: "the history of " + oneLine(c.Path) + " does not fit together at " + landing.Commit.Short()})
 			}
-			t.current = c.After
-			was := t.dirty
+			was, wasMoved := t.dirty, t.current != t.baseline
+			t.current, t.at = c.After, i
 			switch {
-			case judged.decision.Verdict == Allowed && !t.dirty:
+			case approved && !was:
 				t.trusted = c.After
+			case approved && c.After != t.trusted:
+				judged.finding.Children = append(judged.finding.Children, Finding{
+					Code: CodeLandingUntrusted, Verdict: Blocked, Commit: t.by,
+					Text: "it changes " + oneLine(c.Path) + " on top of " + t.by.Short() + ", which is not approved",
+				})
 			default:
-				t.dirty = c.After != t.trusted
+				if t.dirty = c.After != t.trusted; t.dirty && !was {
+					t.by, spoils = landing.Commit, true
+				}
+			}
+			if was {
+				spoilt = t.by
 			}
 			dirty += count(t.dirty) - count(was)
+			moved += count(t.current != t.baseline) - count(wasMoved)
 		}
-		if judged.decision.Class != ClassNone && judged.decision.Verdict == Allowed {
-			approvedInScope = true
+		if f := &judged.finding; spoilt != "" && !spoils && (f.Code == CodeLandingDirect || f.Code == CodeLandingMismatch) {
+			// To take this one back would bring back what an earlier one did.
+			f.Remedy = "clear " + spoilt.Short() + " first"
 		}
-		if dirty == 0 {
+		unknown = unknown || judged.decision.Verdict == Unknown
+		if dirty == 0 && !unknown {
 			target = i
 			j.decision.Target = landing.Commit
-			j.advances = approvedInScope
+			j.advances = moved > 0
 		}
+		j.decision.Landings = append(j.decision.Landings, judged.decision)
+		j.findings = append(j.findings, judged.finding)
 	}
 
 	for i := range j.decision.Landings {
@@ -78,12 +98,19 @@ func judgeLine(r ProtectedRepository, l Line, people roll) judgedLine {
 		switch {
 		case i > target:
 			j.waiting = worse(j.waiting, d.Verdict)
+			j.findings[i] = untrusted(j.findings[i])
 		case d.Verdict != Allowed:
 			d.Undone = true
-			j.findings[i] = undone(j.findings[i])
+			j.findings[i] = undone(j.findings[i], j.decision.Target)
 		}
 	}
 	j.findings = append(j.findings, summary(j.decision, target, j.waiting))
+	return j
+}
+
+// broken makes the judgement of a line that cannot be judged.
+func (j judgedLine) broken(f Finding) judgedLine {
+	j.findings, j.waiting, j.advances, j.decision.Target = []Finding{f}, f.Verdict, false, ""
 	return j
 }
 
@@ -94,21 +121,15 @@ func count(b bool) int {
 	return 0
 }
 
-func brokenLine(j judgedLine, l Landing, text string) judgedLine {
-	f := Finding{Code: CodeLineBroken, Verdict: Unknown, Text: text, Commit: l.Commit}
-	j.findings = []Finding{f}
-	j.waiting = Unknown
-	j.advances = false
-	j.decision.Target = ""
-	return j
-}
-
 // checkLine makes sure that the landings lead from the baseline to the head
-// without a gap.
+// without a gap, and that no landing is incomplete.
 func checkLine(l Line) (Finding, bool) {
 	name := string(l.Repository) + " " + l.Branch
-	if l.Baseline == "" || l.Head == "" {
-		return Finding{Code: CodeLineBroken, Verdict: Unknown, Text: "the baseline or the head of " + name + " is not known"}, false
+	unfit := func(at SHA, text string) (Finding, bool) {
+		return Finding{Code: CodeLineBroken, Verdict: Unknown, Commit: at, Text: text}, false
+	}
+	if !isSHA(l.Baseline) || !isSHA(l.Head) {
+		return unfit("", "the baseline or the head of "+name+" is not known")
 	}
 	if !l.BaselineOnLine {
 		return Finding{
@@ -118,26 +139,84 @@ func checkLine(l Line) (Finding, bool) {
 		}, false
 	}
 	at := l.Baseline
+	commits, proven := map[SHA]bool{at: true}, map[int]bool{}
 	for _, landing := range l.Landings {
-		if landing.Parent != at || landing.Commit == "" || landing.Commit == at {
-			return Finding{Code: CodeLineBroken, Verdict: Unknown, Commit: landing.Commit,
-				Text: "the landings of " + name + " leave a gap before " + landing.Commit.Short()}, false
+		switch {
+		case landing.Parent != at || !isSHA(landing.Commit):
+			return unfit(landing.Commit, "the landings of "+name+" leave a gap before "+landing.Commit.Short())
+		case commits[landing.Commit]:
+			return unfit(landing.Commit, "the landings of "+name+" come back to "+landing.Commit.Short())
+		case landing.isProven() && proven[landing.Pull.Number]:
+			return unfit(landing.Commit, "#"+strconv.Itoa(landing.Pull.Number)+" landed twice on "+name+", the second time as "+landing.Commit.Short())
+		case !complete(landing):
+			return unfit(landing.Commit, "the changes of "+landing.Commit.Short()+" are incomplete in the facts")
 		}
 		at = landing.Commit
+		commits[at] = true
+		if landing.isProven() {
+			proven[landing.Pull.Number] = true
+		}
 	}
 	if at != l.Head {
-		return Finding{Code: CodeLineBroken, Verdict: Unknown, Commit: at,
-			Text: "the landings of " + name + " end at " + at.Short() + ", not at the head " + l.Head.Short()}, false
+		return unfit(at, "the landings of "+name+" end at "+at.Short()+", not at the head "+l.Head.Short())
 	}
 	return Finding{}, true
 }
 
-// undone marks the finding of a landing whose changes are all gone again. It
-// keeps the reason as a child, so that the record still tells what it was.
-func undone(f Finding) Finding {
+// isProven is true for what a pull request brought to the branch, which happens
+// once. Several pushes may claim one that was only marked as merged.
+func (l Landing) isProven() bool { return l.Pull != nil && l.Proof.Result == Proven }
+
+// complete says whether the changes of a landing can be all there are: a landing
+// has none exactly when its tree is that of its parent.
+func complete(l Landing) bool {
+	if !isSHA(l.Tree) || !isSHA(l.ParentTree) || (len(l.Changes) == 0) != (l.Tree == l.ParentTree) {
+		return false
+	}
+	for _, c := range l.Changes {
+		if !cleanPath(c.Path) || c.Before == c.After || !c.Before.complete() || !c.After.complete() {
+			return false
+		}
+	}
+	return true
+}
+
+// complete is true for an absent path, and for one with a mode and an object.
+func (e Entry) complete() bool {
+	if e == (Entry{}) {
+		return true
+	}
+	switch e.Mode {
+	case "100644", "100755", "120000", "160000":
+		return isSHA(e.SHA)
+	default:
+		return false
+	}
+}
+
+func isSHA(s SHA) bool {
+	_, err := ParseSHA(string(s))
+	return err == nil
+}
+
+// untrusted says of a landing that waits although it is approved, why.
+func untrusted(f Finding) Finding {
+	i := slices.IndexFunc(f.Children, func(c Finding) bool { return c.Code == CodeLandingUntrusted })
+	if i >= 0 {
+		f.Verdict, f.Code = Blocked, CodeLandingUntrusted
+		f.Text += ", but " + f.Children[i].Text
+		f.Remedy = "clear " + f.Children[i].Commit.Short() + " first"
+	}
+	return f
+}
+
+// undone marks the finding of a landing that was not approved and of which
+// nothing is left at the target. It keeps the reason as a child, so that the
+// record still tells what it was.
+func undone(f Finding, target SHA) Finding {
 	return Finding{
 		Code: CodeLandingUndone, Verdict: Allowed, Pull: f.Pull, Commit: f.Commit,
-		Text:     f.Commit.Short() + " was not approved, but everything it changed in scope was restored later",
+		Text:     f.Commit.Short() + " was not approved, but everything in scope that it touched holds trusted content at " + target.Short(),
 		Children: []Finding{f},
 	}
 }

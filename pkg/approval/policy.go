@@ -2,6 +2,7 @@ package approval
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -61,14 +62,13 @@ func (p Policy) Protects(a Application) bool {
 	return false
 }
 
+// matches takes what is not known for a match, since it could be what is
+// protected: an Application may name its cluster instead of its server, and
+// without a destination namespace its manifests name their own.
 func (s Selector) matches(a Application) bool {
-	return wildcard(s.Project, a.Project) && s.matchesServer(a) && wildcard(s.Namespace, a.DestinationNamespace)
-}
-
-// matchesServer takes a destination whose server is not known (an Application
-// may name its cluster instead) for a match: it could be the protected one.
-func (s Selector) matchesServer(a Application) bool {
-	return a.Server == "" || wildcard(s.Server, a.Server)
+	return wildcard(s.Project, a.Project) &&
+		(a.Server == "" || wildcard(s.Server, a.Server)) &&
+		(a.DestinationNamespace == "" || wildcard(s.Namespace, a.DestinationNamespace))
 }
 
 // wildcard matches s against a pattern in which "*" stands for any run of
@@ -128,46 +128,98 @@ func (p Policy) People() (teams []TeamName, logins []string) {
 
 // Covers says whether a path of the repository is in the gate's scope.
 func (r ProtectedRepository) Covers(p string) bool {
-	if len(r.Paths) == 0 {
-		return true
-	}
-	for _, pattern := range r.Paths {
-		if matchPath(strings.Split(pattern, "/"), strings.Split(p, "/")) {
-			return true
-		}
-	}
-	return false
+	return r.scope().covers(strings.Split(p, "/"))
 }
 
+// CoversChange says whether a change is in the gate's scope. Beside what Covers
+// says, a symbolic link or a submodule above a path in scope is: it decides what
+// is found there.
+func (r ProtectedRepository) CoversChange(c Change) bool { return r.scope().coversChange(c) }
+
+// scope holds the patterns of a gate's paths, split into segments. The empty one
+// is the whole repository.
+type scope [][]string
+
+func (r ProtectedRepository) scope() scope {
+	s := make(scope, len(r.Paths))
+	for i, pattern := range r.Paths {
+		s[i] = strings.Split(pattern, "/")
+	}
+	return s
+}
+
+func (s scope) covers(name []string) bool {
+	return len(s) == 0 || slices.ContainsFunc(s, func(pattern []string) bool { return matchPath(pattern, name) })
+}
+
+func (s scope) coversChange(c Change) bool {
+	name := strings.Split(c.Path, "/")
+	if s.covers(name) {
+		return true
+	}
+	if c.Before.isFile() && c.After.isFile() {
+		return false
+	}
+	return slices.ContainsFunc(s, func(pattern []string) bool { return mayMatchBelow(pattern, name) })
+}
+
+// within are the changes in scope, in the order of their paths.
+func (s scope) within(changes []Change) []Change {
+	var in []Change
+	for _, c := range changes {
+		if s.coversChange(c) {
+			in = append(in, c)
+		}
+	}
+	slices.SortStableFunc(in, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+	return in
+}
+
+// isFile is true for a regular file and for an absent path.
+func (e Entry) isFile() bool { return e.Mode == "" || e.Mode == "100644" || e.Mode == "100755" }
+
 // CoversAll says whether everything that a Read names is in scope: the file
-// itself, or whatever a folder may hold at any depth.
+// itself, or whatever a folder may hold at any depth. A path that is not clean
+// is covered by nothing.
 func (r ProtectedRepository) CoversAll(read string) bool {
+	if read == "/" {
+		return len(r.Paths) == 0 || slices.Contains(r.Paths, "**")
+	}
+	folder, isFolder := strings.CutSuffix(read, "/")
+	if !cleanPath(folder) {
+		return false
+	}
 	if len(r.Paths) == 0 {
 		return true
 	}
-	if !strings.HasSuffix(read, "/") {
+	if !isFolder {
 		return r.Covers(read)
 	}
-	folder := strings.Trim(read, "/")
+	folders := strings.Split(folder, "/")
 	for _, pattern := range r.Paths {
 		// Only a pattern that ends in "**" covers a whole folder: every other
 		// one leaves out some name or some depth.
-		prefix, ok := strings.CutSuffix(pattern, "**")
+		if pattern == "**" {
+			return true
+		}
+		prefix, ok := strings.CutSuffix(pattern, "/**")
 		if !ok {
 			continue
 		}
-		prefix = strings.TrimSuffix(prefix, "/")
-		if prefix == "" {
-			return true
-		}
-		segments, folders := strings.Split(prefix, "/"), strings.Split(folder, "/")
-		for n := 1; n <= len(folders) && folder != ""; n++ {
-			if matchPath(segments, folders[:n]) {
+		segments := strings.Split(prefix, "/")
+		for n := range folders {
+			if matchPath(segments, folders[:n+1]) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// cleanPath says whether a path is as git writes one: relative, without empty
+// parts, "." and "..".
+func cleanPath(p string) bool {
+	return p != "" && p != "." && p != ".." && !strings.HasPrefix(p, "/") && !strings.HasPrefix(p, "../") && path.Clean(p) == p
 }
 
 // ValidPattern says whether a scope pattern is well-formed.
@@ -192,23 +244,49 @@ func ValidPattern(pattern string) bool {
 // matchPath matches name against pattern, segment by segment. "**" stands for
 // any number of segments, none included: "dir/**" covers dir itself too, so that
 // replacing a folder by a symbolic link is in scope.
+//
+// It tries again from the last "**" alone, like a shell from the last "*", so the
+// time is bounded by the product of both lengths: whoever may propose a change
+// chooses how deep its paths are.
 func matchPath(pattern, name []string) bool {
-	for len(pattern) > 0 {
-		if pattern[0] == "**" {
-			for i := 0; i <= len(name); i++ {
-				if matchPath(pattern[1:], name[i:]) {
-					return true
-				}
-			}
+	p, n := 0, 0
+	star, from := -1, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == "**":
+			star, from = p, n
+			p++
+		case p < len(pattern) && matchSegment(pattern[p], name[n]):
+			p, n = p+1, n+1
+		case star >= 0:
+			from++
+			p, n = star+1, from
+		default:
 			return false
 		}
-		if len(name) == 0 {
-			return false
-		}
-		if ok, err := path.Match(pattern[0], name[0]); err != nil || !ok {
-			return false
-		}
-		pattern, name = pattern[1:], name[1:]
 	}
-	return len(name) == 0
+	for p < len(pattern) && pattern[p] == "**" {
+		p++
+	}
+	return p == len(pattern)
+}
+
+// mayMatchBelow says whether the pattern can match something below name.
+func mayMatchBelow(pattern, name []string) bool {
+	for i, segment := range name {
+		switch {
+		case i >= len(pattern):
+			return false
+		case pattern[i] == "**":
+			return true
+		case !matchSegment(pattern[i], segment):
+			return false
+		}
+	}
+	return len(pattern) > len(name)
+}
+
+func matchSegment(pattern, segment string) bool {
+	ok, err := path.Match(pattern, segment)
+	return ok && err == nil
 }

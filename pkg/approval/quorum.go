@@ -24,58 +24,8 @@ func JudgeQuorum(q Quorum, pr PullRequest, d Directory) QuorumResult {
 	return newRoll(q, d).judge(pr)
 }
 
-// roll is the list of those who may vote, looked up once for all landings.
-type roll struct {
-	quorum   Quorum
-	eligible []map[UserID]User // by requirement
-	missing  [][]string        // people of a requirement who are not in the directory
-	roles    map[roleKey]string
-}
-
-type roleKey struct {
-	repository int64
-	user       UserID
-}
-
-func newRoll(q Quorum, d Directory) roll {
-	r := roll{quorum: q, roles: make(map[roleKey]string, len(d.Roles))}
-	for _, role := range d.Roles {
-		r.roles[roleKey{role.RepositoryID, role.User}] = role.Role
-	}
-	for _, requirement := range q.Requirements {
-		set := map[UserID]User{}
-		var missing []string
-		for _, name := range requirement.Teams {
-			i := slices.IndexFunc(d.Teams, func(t Team) bool { return strings.EqualFold(string(t.Name), string(name)) })
-			if i < 0 {
-				missing = append(missing, "team "+string(name))
-				continue
-			}
-			for _, u := range d.Teams[i].Members {
-				set[u.ID] = u
-			}
-		}
-		for _, login := range requirement.Users {
-			i := slices.IndexFunc(d.Users, func(u User) bool { return strings.EqualFold(u.Login, login) })
-			if i < 0 {
-				missing = append(missing, "user "+login)
-				continue
-			}
-			set[d.Users[i].ID] = d.Users[i]
-		}
-		delete(set, 0)
-		r.eligible = append(r.eligible, set)
-		r.missing = append(r.missing, missing)
-	}
-	return r
-}
-
-func (r roll) mayVote(id UserID) bool {
-	return slices.ContainsFunc(r.eligible, func(set map[UserID]User) bool { _, ok := set[id]; return ok })
-}
-
 func (r roll) judge(pr PullRequest) QuorumResult {
-	opinions, ghosts := effective(pr.Reviews)
+	opinions, ghosts, strange := effective(pr.Reviews)
 	parts := participants(pr)
 
 	res := QuorumResult{Finding: Finding{Code: CodeQuorumMet, Verdict: Allowed, Pull: pr.Number}}
@@ -100,7 +50,7 @@ func (r roll) judge(pr PullRequest) QuorumResult {
 		}
 		hinder(f)
 	}
-	for _, f := range r.objections(pr, opinions) {
+	for _, f := range append(strange, r.objections(pr, opinions)...) {
 		hinder(f)
 	}
 	if res.Finding.Verdict == Allowed {
@@ -115,26 +65,43 @@ func (r roll) judge(pr PullRequest) QuorumResult {
 func (r roll) objections(pr PullRequest, opinions []Review) []Finding {
 	var out []Finding
 	for _, o := range opinions {
-		if o.State == ReviewChangesRequested && r.mayVote(o.User.ID) {
+		if o.State != ReviewChangesRequested {
+			continue
+		}
+		u := *o.User
+		switch {
+		case r.mayVote(u.ID):
 			out = append(out, Finding{
-				Code: CodeVeto, Verdict: Blocked, User: o.User,
-				Text:   o.User.Login + " requested changes",
-				Remedy: o.User.Login + " approves, or the review is dismissed",
+				Code: CodeVeto, Verdict: Blocked, User: &u,
+				Text:   oneLine(u.Login) + " requested changes",
+				Remedy: oneLine(u.Login) + " approves, or the review is dismissed",
+			})
+		case slices.ContainsFunc(r.missing, func(m []string) bool { return len(m) > 0 }):
+			out = append(out, Finding{
+				Code: CodeQuorumPeople, Verdict: Unknown, User: &u,
+				Text: oneLine(u.Login) + " requested changes, and it is not known whether this person may",
 			})
 		}
 	}
-	if pr.Pusher == nil || pr.Pusher.ID == 0 {
+	if pr.Author.ID <= 0 || len(pr.Contributors) == 0 {
+		out = append(out, Finding{
+			Code: CodeAuthorUnknown, Verdict: Unknown,
+			Text: "it is not known who wrote this pull request, so nobody can be told apart from its authors",
+		})
+	}
+	if pr.Pusher == nil || pr.Pusher.ID <= 0 {
 		out = append(out, Finding{
 			Code: CodePusherUnknown, Verdict: Unknown,
-			Text: "it is not known who pushed the head " + pr.Head.Short() + ", so nobody can be told apart from its author",
+			Text: "it is not known who pushed the head " + pr.Head.Short() + ", so nobody can be told apart from its pusher",
 		})
 	}
 	for _, c := range pr.Contributors {
-		if c.User == nil || c.User.ID == 0 {
+		if c.User == nil || c.User.ID <= 0 {
+			email := oneLine(c.Email)
 			out = append(out, Finding{
 				Code: CodeContributorUnknown, Verdict: Blocked, Commit: c.Commit,
-				Text:   "the " + c.Role + " " + c.Email + " of " + c.Commit.Short() + " has no GitHub account, so it could be one of the approvers",
-				Remedy: "whoever owns " + c.Email + " adds it to a GitHub account",
+				Text:   "the " + oneLine(c.Role) + " " + email + " of " + c.Commit.Short() + " has no GitHub account, so it could be one of the approvers",
+				Remedy: "whoever owns " + email + " adds it to a GitHub account",
 			})
 			break
 		}
@@ -143,7 +110,10 @@ func (r roll) objections(pr PullRequest, opinions []Review) []Finding {
 }
 
 func (r roll) judgeRequirement(i int, requirement Requirement, pr PullRequest, opinions []Review, ghosts []Finding, parts map[UserID]Code) (Finding, []User) {
-	f := Finding{Code: CodeQuorumMissing, Verdict: Blocked, Pull: pr.Number, Children: slices.Clone(ghosts)}
+	f := Finding{Code: CodeQuorumMissing, Verdict: Blocked, Pull: pr.Number}
+	if n := len(ghosts) + len(opinions); n > 0 {
+		f.Children = append(make([]Finding, 0, n), ghosts...)
+	}
 	var counted []User
 	unknown := false
 	for _, o := range opinions {
@@ -167,7 +137,10 @@ func (r roll) judgeRequirement(i int, requirement Requirement, pr PullRequest, o
 		progress = requirement.Name + ": " + progress
 	}
 	short := requirement.Approvals - len(counted)
-	able := r.stillAble(i, counted, parts)
+	var able []User
+	if short > 0 {
+		able = r.stillAble(i, pr, counted, parts)
+	}
 	switch {
 	case requirement.Approvals < 1 || len(requirement.Teams)+len(requirement.Users) == 0:
 		f.Code, f.Text = CodePolicyEmpty, "a requirement asks for nothing, so nothing can fulfil it"
@@ -178,7 +151,7 @@ func (r roll) judgeRequirement(i int, requirement Requirement, pr PullRequest, o
 		f.Text = progress + "; not known: " + strings.Join(r.missing[i], ", ")
 	case unknown:
 		f.Code, f.Verdict = CodeQuorumPeople, Unknown
-		f.Text = progress + "; it is not known whether everybody who approved may do so"
+		f.Text = progress + "; it is not known whether all approvals count"
 	case len(able) < short:
 		f.Code = CodeQuorumUnsatisfiable
 		f.Text = progress + "; " + strconv.Itoa(short) + " more needed of " + who + ", but only " + strconv.Itoa(len(able)) + " of them can still approve"
@@ -194,111 +167,63 @@ func (r roll) judgeRequirement(i int, requirement Requirement, pr PullRequest, o
 // that neither approve nor were withdrawn give no finding.
 func (r roll) judgeOpinion(i int, pr PullRequest, o Review, parts map[UserID]Code) (Finding, bool) {
 	u := *o.User
+	login := oneLine(u.Login)
 	no := func(code Code, text string) (Finding, bool) {
-		return Finding{Code: code, Verdict: Blocked, Text: "not counted: " + text, User: o.User, Commit: o.Commit}, true
+		return Finding{Code: code, Verdict: Blocked, Text: "not counted: " + text, User: &u, Commit: o.Commit}, true
+	}
+	unknown := func(code Code, text string) (Finding, bool) {
+		return Finding{Code: code, Verdict: Unknown, Text: text, User: &u, Commit: o.Commit}, true
 	}
 	switch o.State {
 	case ReviewApproved:
 	case ReviewDismissed:
-		return no(CodeApprovalDismissed, "the review of "+u.Login+" was dismissed")
-	case ReviewChangesRequested, ReviewCommented, ReviewPending:
-		return Finding{}, false
+		return no(CodeApprovalDismissed, "the review of "+login+" was dismissed")
 	default:
-		return no(CodeApprovalUnwitnessed, "the review of "+u.Login+" has the unknown state "+strconv.Quote(string(o.State)))
+		return Finding{}, false
 	}
 	if u.Type != UserTypePerson {
-		return no(CodeApprovalBot, u.Login+" is not a person")
+		return no(CodeApprovalBot, login+" is not a person")
 	}
 	switch code := parts[u.ID]; code {
 	case CodeApprovalAuthor:
-		return no(code, u.Login+" is the author of the pull request")
+		return no(code, login+" is the author of the pull request")
 	case CodeApprovalPusher:
-		return no(code, u.Login+" pushed the head "+pr.Head.Short())
+		return no(code, login+" pushed the head "+pr.Head.Short())
 	case CodeApprovalContributor:
-		return no(code, u.Login+" had a part in its commits")
+		return no(code, login+" had a part in its commits")
+	default:
+	}
+	if o.Commit == "" || o.Commit != pr.Head {
+		return no(CodeApprovalStale, login+" approved "+o.Commit.Short()+", but the head is "+pr.Head.Short())
 	}
 	if _, ok := r.eligible[i][u.ID]; !ok {
-		return no(CodeApprovalOutsider, u.Login+" is not one of "+requirementPeople(r.quorum.Requirements[i]))
-	}
-	switch role, ok := r.roles[roleKey{pr.BaseRepositoryID, u.ID}]; {
-	case !ok:
-		return Finding{Code: CodeApprovalRole, Verdict: Unknown, User: o.User, Text: "the role of " + u.Login + " in " + string(pr.Repository) + " is not known"}, true
-	case role != "write" && role != "maintain" && role != "admin":
-		return no(CodeApprovalRole, u.Login+" may not write to "+string(pr.Repository))
+		if len(r.missing[i]) > 0 {
+			return unknown(CodeQuorumPeople, "it is not known whether "+login+" is one of "+requirementPeople(r.quorum.Requirements[i]))
+		}
+		return no(CodeApprovalOutsider, login+" is not one of "+requirementPeople(r.quorum.Requirements[i]))
 	}
 	switch {
-	case o.Commit == "" || o.Commit != pr.Head:
-		return no(CodeApprovalStale, u.Login+" approved "+o.Commit.Short()+", but the head is "+pr.Head.Short())
-	case pr.HeadPushedAt.IsZero() || o.SubmittedAt.IsZero():
-		return no(CodeApprovalUnwitnessed, "it is not known whether "+u.Login+" approved after the head was pushed")
+	case pr.HeadPushedAt.IsZero():
+		return unknown(CodeApprovalUnwitnessed, "it is not known whether "+login+" approved after the head was pushed")
 	case o.SubmittedAt.Before(pr.HeadPushedAt):
-		return no(CodeApprovalBeforePush, u.Login+" approved before the head was pushed")
+		return no(CodeApprovalBeforePush, login+" approved before the head was pushed")
 	case !o.Witnessed && !o.SubmittedAt.After(pr.HeadPushedAt):
 		// GitHub's times have a resolution of one second. Without a witness of
 		// the reviewed commit the same second may be before or after the push.
-		return no(CodeApprovalBeforePush, u.Login+" approved in the second in which the head was pushed")
+		return no(CodeApprovalBeforePush, login+" approved in the second in which the head was pushed")
 	}
-	return Finding{Code: CodeApprovalCounted, Verdict: Allowed, User: o.User, Commit: o.Commit, Text: u.Login + " approved " + o.Commit.Short()}, true
+	switch role, ok := r.roles[roleKey{pr.BaseRepositoryID, u.ID}]; {
+	case !ok || role == contradictory:
+		return unknown(CodeApprovalRole, "the role of "+login+" in "+string(pr.Repository)+" is not known")
+	case !mayWrite(role):
+		return no(CodeApprovalRole, login+" may not write to "+string(pr.Repository))
+	}
+	return Finding{Code: CodeApprovalCounted, Verdict: Allowed, User: &u, Commit: o.Commit, Text: login + " approved " + o.Commit.Short()}, true
 }
 
-// effective folds the reviews to the latest opinion of each person, in the
-// order of each person's first review. APPROVED, CHANGES_REQUESTED and
-// DISMISSED replace what the person said before; COMMENTED and PENDING say
-// nothing. The fold is that of GitHub's latestOpinionatedReviews. Reviews of
-// deleted accounts come back as findings.
-func effective(reviews []Review) (opinions []Review, ghosts []Finding) {
-	at := make(map[UserID]int, len(reviews))
-	for _, r := range reviews {
-		switch r.State {
-		case ReviewCommented, ReviewPending:
-			continue
-		case ReviewApproved, ReviewChangesRequested, ReviewDismissed:
-		}
-		if r.User == nil || r.User.ID == 0 {
-			ghosts = append(ghosts, Finding{Code: CodeApprovalGhost, Verdict: Blocked, Text: "not counted: a review by a deleted account"})
-			continue
-		}
-		if i, ok := at[r.User.ID]; ok {
-			opinions[i] = r
-			continue
-		}
-		at[r.User.ID] = len(opinions)
-		opinions = append(opinions, r)
-	}
-	return opinions, ghosts
-}
-
-// participants are those who had a hand in the pull request, with the reason
-// that weighs most.
-func participants(pr PullRequest) map[UserID]Code {
-	parts := make(map[UserID]Code, len(pr.Contributors)+2)
-	for _, c := range pr.Contributors {
-		if c.User != nil {
-			parts[c.User.ID] = CodeApprovalContributor
-		}
-	}
-	if pr.Pusher != nil {
-		parts[pr.Pusher.ID] = CodeApprovalPusher
-	}
-	parts[pr.Author.ID] = CodeApprovalAuthor
-	return parts
-}
-
-// stillAble are those who could fulfil the requirement but have not.
-func (r roll) stillAble(i int, counted []User, parts map[UserID]Code) []User {
-	var out []User
-	for id, u := range r.eligible[i] {
-		if _, part := parts[id]; part || u.Type != UserTypePerson {
-			continue
-		}
-		if slices.ContainsFunc(counted, func(c User) bool { return c.ID == id }) {
-			continue
-		}
-		out = append(out, u)
-	}
-	slices.SortFunc(out, func(a, b User) int { return strings.Compare(a.Login, b.Login) })
-	return out
-}
+// mayWrite says whether a repository role includes writing. Custom roles are
+// reported by GitHub under the role that they are based on.
+func mayWrite(role string) bool { return role == "write" || role == "maintain" || role == "admin" }
 
 func requirementPeople(r Requirement) string {
 	names := make([]string, 0, len(r.Teams)+len(r.Users))
@@ -326,7 +251,7 @@ func some(users []User) string {
 func logins(users []User) string {
 	names := make([]string, len(users))
 	for i, u := range users {
-		names[i] = u.Login
+		names[i] = oneLine(u.Login)
 	}
 	return strings.Join(names, ", ")
 }

@@ -166,6 +166,17 @@ func BenchmarkRange(b *testing.B) {
 			proofs(b)
 		}
 	})
+	b.Run("everything, warm", func(b *testing.B) {
+		changes(b)
+		for b.Loop() {
+			changes(b)
+			proofs(b)
+		}
+		var memory runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&memory)
+		b.ReportMetric(float64(memory.HeapAlloc)/(1<<20), "heap-MB")
+	})
 	b.Run("fetch of nothing new", func(b *testing.B) {
 		for b.Loop() {
 			require.NoError(b, m.Fetch(b.Context(), "main", benchLandings))

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
@@ -162,31 +164,33 @@ func coAuthors(message string) []Signature {
 		if match == nil {
 			continue
 		}
-		value := match[1]
+		parts := match[1:]
 		for _, more := range lines[i+1:] {
 			if more[0] != ' ' && more[0] != '\t' {
 				break
 			}
-			value += " " + strings.TrimSpace(more)
+			parts = append(parts, strings.TrimSpace(more))
 		}
+		value := strings.Join(parts, " ")
 		people := addresses.FindAllStringSubmatch(value, -1)
 		for _, p := range people {
 			found = append(found, Signature{Name: strings.Trim(p[1], " \t,;"), Email: strings.TrimSpace(p[2])})
 		}
-		if value = strings.TrimSpace(value); len(people) == 0 && value != "" {
+		if len(people) == 0 {
 			found = append(found, bareCoAuthor(value))
 		}
 	}
-	return found
+	return slices.DeleteFunc(found, func(s Signature) bool { return s == Signature{} })
 }
 
 // bareCoAuthor is a co-author without angle brackets: an address if there is
 // one, else only a name.
 func bareCoAuthor(value string) Signature {
-	for word := range strings.FieldsSeq(value) {
+	words := strings.FieldsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`<>()[],;"'`, r) })
+	for _, word := range words {
 		if at := strings.IndexByte(word, '@'); at > 0 && at < len(word)-1 {
-			return Signature{Email: strings.Trim(word, ".,;()[]\"'")}
+			return Signature{Email: strings.Trim(word, ".:")}
 		}
 	}
-	return Signature{Name: value}
+	return Signature{Name: strings.Join(words, " ")}
 }

@@ -29,10 +29,15 @@
 // Trees are compared, so every path, mode and byte counts; an identical patch
 // that gives another file is a mismatch. Merges are computed by git's own "ort"
 // strategy, recursive merge bases and rename detection included, which is the
-// strategy GitHub uses (GitHub blog, "Scaling merge-ort across GitHub", 2023).
-// Where GitHub's limits differ from git's defaults, for example the number of
-// renames looked for, an honest landing can be reported as a mismatch. That
-// blocks it and never lets anything through.
+// strategy GitHub uses for merges and rebases (GitHub blog, "Scaling merge-ort
+// across GitHub", 2023-07-27). Where GitHub differs from git's defaults, for
+// example in the number of renames looked for, an honest landing can be reported
+// as a mismatch. That blocks it and never lets anything through. Attributes such
+// as "merge=union" in the content do not count: git reads none in a bare
+// repository.
+//
+// The entries of a merge queue land one on the other, each by one of the three
+// methods, and are proven one by one.
 //
 // # Failing closed
 //

@@ -17,6 +17,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
+var errDenied = errors.New("the server refuses the token, or wants one")
+
 // maxPulls bounds the pull requests of one fetch.
 const maxPulls = 5_000
 
@@ -108,8 +110,12 @@ func (m *Mirror) fetchOnce(ctx context.Context, c credentials, branch string, pu
 		"--refmap=", "--stdin", "--end-of-options", address)
 	if failed, ok := errors.AsType[*gitError](err); ok {
 		failed.message = m.remote.scrub(c.scrub(failed.message))
-		if strings.Contains(failed.message, "couldn't find remote ref refs/heads/") {
+		switch {
+		case strings.Contains(failed.message, "couldn't find remote ref refs/heads/"):
 			return fmt.Errorf("the repository has no branch %s: %w", branch, approval.ErrNotFound)
+		case strings.Contains(failed.message, "could not read Username"):
+			// git would ask for other credentials, and may not.
+			failed.cause = errDenied
 		}
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -103,12 +104,13 @@ func TestFetchMissingBranch(t *testing.T) {
 func TestFetchBranchNames(t *testing.T) {
 	o := newOrigin(t)
 	m := o.open()
-	heads := map[string]approval.SHA{}
+	heads, previous := map[string]approval.SHA{}, ""
 	for _, name := range []string{"a", "a/b", "A", "refs/heads/a", "a%2fb", "ünï/cödé", "heads", "tags/x", strings.Repeat("long", 20)} {
 		// The origin itself can have only one of them at a time.
-		for other := range heads {
-			o.git("", "update-ref", "-d", "refs/heads/"+other)
+		if previous != "" {
+			o.git("", "update-ref", "-d", "refs/heads/"+previous)
 		}
+		previous = name
 		heads[name] = o.commit(tree{"f": name})
 		o.branch(name, heads[name])
 		require.NoError(t, m.Fetch(t.Context(), name), name)
@@ -279,7 +281,8 @@ func TestFetchGivenUp(t *testing.T) {
 	base := o.commit(tree{"f": "0\n"})
 	o.branch("main", base)
 	h := o.serve("", "")
-	m := o.openWith(Options{URL: h.repository(), Timeout: 24 * time.Hour})
+	events := &recorder{}
+	m := o.openWith(Options{URL: h.repository(), Logger: slog.New(slog.NewTextHandler(events, nil))})
 	g := h.holdFirst()
 	impatient, giveUp := context.WithCancelCause(t.Context())
 	reason := errors.New("enough")
@@ -297,6 +300,7 @@ func TestFetchGivenUp(t *testing.T) {
 	// Nobody waits for the fetch that is held, so it ends and the next one
 	// begins, which is not held.
 	require.NoError(t, <-patient)
+	require.Contains(t, events.String(), errNobodyWaits.Error())
 	close(g.open)
 	o.requireHead(m, "main", base)
 	require.ErrorIs(t, m.Fetch(impatient, "main"), reason)
@@ -341,14 +345,20 @@ func TestFetchMalformed(t *testing.T) {
 	results := make(chan error, 3)
 	go func() { results <- m.Fetch(t.Context(), "main") }()
 	<-g.reached
-	bad, good := make(chan error, 1), make(chan error, 1)
-	go func() { bad <- m.Fetch(t.Context(), "main", 1) }()
+	bad, good := make(chan error, 3), make(chan error, 1)
+	for range 3 {
+		go func() { bad <- m.Fetch(t.Context(), "main", 1) }()
+	}
 	go func() { good <- m.Fetch(t.Context(), "main", 2) }()
-	waitFor(t, "two callers wait", func() bool { return m.fetches.callersWaiting() == 2 })
+	waitFor(t, "four callers wait", func() bool { return m.fetches.callersWaiting() == 4 })
+	before := h.discoveries()
 	close(g.open)
 	require.NoError(t, <-results)
-	require.ErrorContains(t, <-bad, "hasDotgit")
+	for range 3 {
+		require.ErrorContains(t, <-bad, "hasDotgit")
+	}
 	require.NoError(t, <-good)
+	require.Equal(t, 3, h.discoveries()-before, "one fetch for all, and one for each of the two requests")
 	o.requirePull(m, 2, base)
 }
 

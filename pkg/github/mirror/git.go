@@ -66,7 +66,8 @@ type git struct {
 
 func newGit(life context.Context, program, dir string, timeout time.Duration) *git {
 	return &git{program: program, dir: dir, timeout: timeout, life: life,
-		slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+		// A fetch and the maintenance may each hold one for long.
+		slots: make(chan struct{}, 2+2*runtime.GOMAXPROCS(0))}
 }
 
 // environment is all that git gets to see. Nothing is inherited.

@@ -17,8 +17,8 @@ type Landing struct {
 	// Parent is the commit of the line before the landing; empty when the line
 	// begins with it.
 	Parent approval.SHA
-	// Commits is how many commits of the line the landing is, 1 for all but a
-	// rebased run.
+	// Commits is how many commits of the line the landing is: 1 for all but a
+	// rebased run, or what looks like one.
 	Commits int
 	Proof   approval.Proof
 }

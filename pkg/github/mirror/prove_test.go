@@ -169,6 +169,37 @@ func TestProveUnrelatedHistory(t *testing.T) {
 	require.Contains(t, l.Proof.Detail, "no common history")
 }
 
+// TestProveQueue has what a merge queue does: several pull requests land in one
+// push, each on the one before it.
+func TestProveQueue(t *testing.T) {
+	for _, method := range []string{"merge", "squash", "rebase"} {
+		o := newOrigin(t)
+		base := o.commit(tree{"f": lines("0", "0")})
+		heads := []approval.SHA{
+			o.commit(tree{"f": lines("1", "0")}, base),
+			o.commit(tree{"f": lines("0", "1")}, base),
+			o.commit(tree{"f": lines("0", "0"), "g": ""}, base),
+		}
+		at, landed := base, []approval.SHA{base}
+		for _, head := range heads {
+			at = o.mustLand(method, at, head)
+			landed = append(landed, at)
+		}
+		m := o.mirror(at, heads...)
+		for i, head := range heads {
+			l := o.proof(m, landed[i+1], head, landed...)
+			require.Equal(t, approval.Proven, l.Proof.Result, method)
+			require.Equal(t, landed[i], l.Parent)
+			require.Equal(t, 1, l.Commits)
+			for j, other := range heads {
+				if i != j {
+					require.Equal(t, approval.Mismatch, o.proof(m, landed[i+1], other).Proof.Result, "proven with another's head")
+				}
+			}
+		}
+	}
+}
+
 // TestProveCrissCross has two merge bases, which git merges first. The result
 // differs from a merge over either base alone.
 func TestProveCrissCross(t *testing.T) {

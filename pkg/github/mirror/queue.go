@@ -116,16 +116,23 @@ func (q *fetchQueue) take() []*fetchRequest {
 	return batch
 }
 
+// maxAlone is how many requests of a batch may fail alone before the rest is
+// told what the batch was told: then it is not one of them that is at fault.
+const maxAlone = 3
+
 // serve fetches for a batch of requests.
 func serve(batch []*fetchRequest, fetch fetchFunc) {
 	err := fetchTogether(batch, fetch)
+	failures := 0
 	for _, r := range batch {
 		r.err = err
 		// One pull request whose objects git refuses must not keep the others
 		// from being fetched.
 		failed, ok := errors.AsType[*gitError](err)
-		if ok && failed.cause == nil && len(batch) > 1 && r.ctx.Err() == nil {
-			r.err = fetch(r.ctx, r.branch, r.pulls)
+		if ok && failed.cause == nil && len(batch) > 1 && failures < maxAlone && r.ctx.Err() == nil {
+			if r.err = fetch(r.ctx, r.branch, r.pulls); r.err != nil {
+				failures++
+			}
 		}
 		r.cancel(nil)
 		close(r.done)

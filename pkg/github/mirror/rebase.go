@@ -10,8 +10,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
-// maxRun bounds a rebased run, and the commits that are replayed. GitHub refuses
-// to rebase pull requests that are larger.
+// maxRun bounds a rebased run and the commits that are replayed. It is as many
+// as GitHub's API lists of one pull request.
 const maxRun = 250
 
 // rebasedRun says how many commits of the candidate run, newest first, are the
@@ -19,10 +19,10 @@ const maxRun = 250
 // there are not two or more: a run of one cannot be told from a squash and is
 // judged as one.
 //
-// GitHub rebases like git: it leaves out merge commits and commits that have
-// become empty, and it keeps author and author date. The latter is what tells a
-// rebase from the squashes of stacked pull requests, which can have the same
-// trees.
+// A rebase leaves merge commits out and may leave out commits that have become
+// empty. It renews the committer and keeps author and author date (GitHub Docs,
+// "About pull request merges"). That is what tells a rebase from the squashes of
+// stacked pull requests, which can have the same trees.
 func (m *Mirror) rebasedRun(ctx context.Context, run []Commit, head approval.SHA) (int, error) {
 	for length := len(run); length >= 2; length-- {
 		if ok, err := m.isRebase(ctx, run[:length], head); err != nil || ok {

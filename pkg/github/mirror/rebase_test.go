@@ -263,7 +263,7 @@ func TestProveRebaseShapes(t *testing.T) {
 		at := o.rewrite(main, []approval.SHA{other, one}, []tree{{"f": "0\n", "main": "", "other": ""}, {"f": "1\n", "main": "", "other": ""}})
 		require.NotEqual(t, approval.KindRebase, o.proof(o.mirror(at, head), at, head).Kind)
 	})
-	t.Run("more commits than GitHub rebases", func(t *testing.T) {
+	t.Run("more commits than are replayed", func(t *testing.T) {
 		o := newOrigin(t)
 		base := o.commit(tree{"f": "0\n"})
 		head, landed := base, o.commit(tree{"f": "0\n", "main": ""}, base)

@@ -1,0 +1,414 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+func TestUnprotectedIsOnlyRead(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.argo.edit(payments, func(a *approval.Application) { a.Project = "sandbox" })
+	s.record.before = func(call string) error {
+		require.Equal(t, "head", call)
+		return nil
+	}
+	require.Zero(t, s.reconciled())
+	calls, _, _ := s.hub.counts()
+	require.Zero(t, calls)
+	require.Zero(t, s.argo.asked)
+	require.Empty(t, s.entries())
+	_, known := s.gate.memory.get(payments)
+	require.False(t, known)
+}
+
+func TestGoneIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.reconciled()
+	delete(s.argo.apps, payments)
+	require.Zero(t, s.reconciled())
+	_, known := s.gate.memory.get(payments)
+	require.False(t, known)
+	require.Empty(t, s.gate.memory.working)
+}
+
+// TestForgottenAtResync: nothing tells of an Application that was deleted, so the
+// memory is bounded by the sweep.
+func TestForgottenAtResync(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.reconciled()
+	s.gate.WakeAll()
+	require.Equal(t, []Key{{Application: payments}}, s.queued())
+	require.Len(t, s.gate.memory.apps, 1)
+	delete(s.argo.apps, payments)
+	s.gate.WakeAll()
+	require.Empty(t, s.gate.memory.apps)
+	require.Empty(t, s.queued())
+}
+
+// TestDeletedWakesNothing: a gate of all Applications matches even the zero one.
+func TestDeletedWakesNothing(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	all := gatePolicy("prod")
+	all.Applications = []approval.Selector{{}}
+	s.gate = s.newGate(all)
+	s.gate.WakeApplication(approval.Application{})
+	require.Empty(t, s.queued())
+	s.gate.WakeApplication(application("payments"))
+	require.Equal(t, []Key{{Application: payments}}, s.queued())
+}
+
+func TestNotActedOn(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(a *approval.Application){
+		"automated":   func(a *approval.Application) { a.Automated = true },
+		"deleting":    func(a *approval.Application) { a.Deleting = true },
+		"unsupported": func(a *approval.Application) { a.Unsupported = []string{"a plugin"} },
+		"no source":   func(a *approval.Application) { a.Sources = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t)
+			s.hub.land(1)
+			s.hub.approve(1, alice)
+			s.argo.edit(payments, edit)
+			require.Zero(t, s.reconciled())
+			require.Empty(t, s.argo.stored())
+			require.Equal(t, []history.Kind{history.KindDecision}, s.kinds())
+			require.Equal(t, approval.Blocked, s.decisions()[0].Decision.Verdict)
+		})
+	}
+}
+
+// TestAmbiguousBlocks: two gates protect one Application. The operation that is
+// under way is still seen to its end.
+func TestAmbiguousBlocks(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	s.reconciled()
+	s.argo.run(payments, phaseSucceeded)
+	s.gate = s.newGate(gatePolicy("prod"), gatePolicy("staging"))
+	s.hub.land(2)
+	s.hub.approve(2, alice)
+	s.reconciled()
+	require.Len(t, s.outcomes(), 1)
+	s.reconciled()
+	require.Len(t, s.argo.stored(), 1)
+	known, _ := s.gate.memory.get(payments)
+	require.Equal(t, approval.Blocked, known.decision.Verdict)
+	require.Contains(t, known.state, "2 gates (prod, staging)")
+}
+
+func TestNothingNew(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	require.Zero(t, s.reconciled())
+	require.Equal(t, "nothing approved to sync", s.state())
+	s.deploy(1)
+	require.Equal(t, "synced to "+sha(1).Short(), s.state())
+	entries := len(s.entries())
+	for range 3 {
+		require.Zero(t, s.reconciled())
+	}
+	require.Len(t, s.argo.stored(), 1)
+	require.Len(t, s.entries(), entries)
+}
+
+func TestSyncWindow(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	s.argo.window = "weekend freeze"
+	require.Equal(t, againWindow, s.reconciled())
+	require.Equal(t, "waiting for an Argo CD sync window: weekend freeze", s.state())
+	s.argo.window, s.argo.windowErr = "", errDown
+	require.Equal(t, againSyncing, s.reconciled())
+	require.Contains(t, s.state(), "does not say")
+	require.Empty(t, s.argo.stored())
+	require.Equal(t, []history.Kind{history.KindDecision}, s.kinds())
+	s.argo.windowErr = nil
+	s.reconciled()
+	require.Len(t, s.argo.stored(), 1)
+}
+
+func TestUnsettledIsLookedAtSoon(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	s.hub.unsettled[1] = true
+	require.Equal(t, againUnsettled, s.reconciled())
+	require.Empty(t, s.argo.stored())
+	delete(s.hub.unsettled, 1)
+	s.reconciled()
+	require.Len(t, s.argo.stored(), 1)
+}
+
+// TestBackoff: a candidate that fails is tried again, later each time, however
+// wrong the controller's clock is. A new candidate is tried at once.
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	for name, skew := range map[string]time.Duration{"same clock": 0, "ahead": 3 * time.Hour, "behind": -3 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t)
+			s.hub.land(1)
+			s.hub.approve(1, alice)
+			s.reconciled()
+			waits := []time.Duration{
+				30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute,
+				30 * time.Minute, 30 * time.Minute, 30 * time.Minute, 30 * time.Minute, 30 * time.Minute, 30 * time.Minute,
+			}
+			for i, wait := range waits {
+				require.Len(t, s.argo.stored(), i+1)
+				s.argo.pick(payments)
+				s.argo.edit(payments, func(a *approval.Application) { a.Operation.StartedAt = s.clock.now().Add(skew) })
+				s.clock.advance(skew)
+				s.argo.finish(payments, "Failed")
+				s.clock.advance(-skew)
+				require.Equal(t, wait, s.reconciled())
+				require.Equal(t, "the last sync failed; the next try is in "+wait.String(), s.state())
+				s.clock.advance(wait - time.Second)
+				require.Equal(t, time.Second, s.reconciled())
+				require.Len(t, s.argo.stored(), i+1)
+				s.clock.advance(time.Second)
+				s.reconciled()
+			}
+			s.argo.run(payments, "Failed")
+			s.hub.land(2)
+			s.hub.approve(2, alice)
+			s.reconciled()
+			require.Equal(t, sha(2), s.argo.last().revision(), "another candidate does not wait")
+			s.argo.run(payments, phaseSucceeded)
+			s.reconciled()
+			require.Equal(t, "synced to "+sha(2).Short(), s.state())
+		})
+	}
+}
+
+// TestFailedWithoutTime: an operation without an end time is not tried again at
+// once.
+func TestFailedWithoutTime(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	s.reconciled()
+	s.argo.run(payments, "Failed")
+	s.argo.edit(payments, func(a *approval.Application) { a.Operation.FinishedAt = time.Time{} })
+	require.Equal(t, 30*time.Second, s.reconciled())
+	require.Len(t, s.argo.stored(), 1)
+}
+
+// TestUnknown: while facts are missing there is one entry, whatever the words
+// are, and then one sync.
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	for i := range 5 {
+		s.hub.fail(limited{time.Hour - time.Duration(i)*time.Minute})
+		_, err := s.reconcile()
+		require.Equal(t, time.Hour-time.Duration(i)*time.Minute, retryAfter(err))
+		s.hub.fail(fmt.Errorf("request %d: \xff %w", i, errDown))
+		_, err = s.reconcile()
+		require.ErrorIs(t, err, errDown)
+	}
+	require.Equal(t, []history.Kind{history.KindDecision}, s.kinds())
+	decided := s.decisions()[0]
+	require.Equal(t, approval.Unknown, decided.Decision.Verdict)
+	require.Contains(t, decided.Decision.Findings[0].Text, "rate limit, wait 1h0m0s")
+	require.Empty(t, s.argo.stored())
+	s.hub.fail(nil)
+	s.reconciled()
+	require.Len(t, s.argo.stored(), 1)
+}
+
+// TestUnknownThenTold: who was told that facts are missing hears how it ended.
+func TestUnknownThenTold(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t)
+			s.hub.land(1)
+			s.hub.approve(1, alice)
+			s.reconciled()
+			s.argo.run(payments, phaseSucceeded)
+			if restart {
+				s.restart()
+			}
+			s.queued()
+			s.hub.fail(errDown)
+			_, err := s.reconcile()
+			require.ErrorIs(t, err, errDown)
+			require.Contains(t, s.queued(), Key{Repository: repository, Pull: 1})
+			s.hub.fail(nil)
+			s.reconciled()
+			require.Equal(t, "synced to "+sha(1).Short(), s.state())
+			require.Contains(t, s.queued(), Key{Repository: repository, Pull: 1})
+			s.reconciled()
+			require.Empty(t, s.queued(), "told once")
+		})
+	}
+}
+
+func TestRecordDecision(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.land(1)
+	for range 3 {
+		s.reconciled()
+	}
+	require.Len(t, s.decisions(), 1, "unchanged")
+	s.restart()
+	for range 3 {
+		s.reconciled()
+	}
+	require.Len(t, s.decisions(), 1, "unchanged after a restart")
+	s.hub.land(2)
+	s.reconciled()
+	require.Len(t, s.decisions(), 2)
+
+	// An Application of the same name is another one.
+	s.argo.edit(payments, func(a *approval.Application) { a.UID = "uid-again" })
+	s.reconciled()
+	s.reconciled()
+	decisions := s.decisions()
+	require.Len(t, decisions, 3)
+	require.Equal(t, "uid-again", decisions[2].Facts.Application.UID)
+}
+
+// TestRecordAfterAct: the latest decision on record is what holds, also after
+// one that was recorded with its intent.
+func TestRecordAfterAct(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprint("answer lost ", lost), func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t)
+			s.hub.land(1)
+			s.reconciled()
+			s.hub.approve(1, alice)
+			if lost {
+				s.record.after = func(string) error { return errDown }
+				_, err := s.reconcile()
+				require.ErrorIs(t, err, errDown)
+				s.record.after = nil
+			} else {
+				s.reconciled()
+				s.argo.run(payments, "Failed")
+				s.reconciled()
+				s.reconciled()
+				require.Len(t, s.decisions(), 2, "the decision that was acted on is not recorded again")
+			}
+			s.hub.dismiss(1)
+			s.reconciled()
+			decisions := s.decisions()
+			require.Len(t, decisions, 3)
+			require.Equal(t, approval.Blocked, decisions[2].Decision.Verdict)
+		})
+	}
+}
+
+func decisionOf(landings ...approval.LandingDecision) approval.Decision {
+	d := approval.LineDecision{Repository: repository, Target: landings[len(landings)-1].Commit, Landings: landings}
+	return approval.Decision{Verdict: approval.Allowed, Lines: []approval.LineDecision{d}}
+}
+
+func landed(n int, by ...approval.User) approval.LandingDecision {
+	return approval.LandingDecision{Commit: sha(n), Class: approval.ClassConfig, Pull: n, Verdict: approval.Allowed, Approvers: by}
+}
+
+func TestInitiatedBy(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "gatekeeper: PR #2 (alice, bob), PR #1 (bob)", initiatedBy(decisionOf(landed(1, bob), landed(2, alice, bob))))
+
+	outside, undone, direct := landed(3), landed(4, alice), landed(5)
+	outside.Class, undone.Verdict, direct.Pull = approval.ClassNone, approval.Blocked, 0
+	require.Equal(t, "gatekeeper: PR #1 (bob)", initiatedBy(decisionOf(landed(1, bob), outside, undone, direct)))
+
+	waiting := decisionOf(landed(1, bob), landed(2, alice))
+	waiting.Lines[0].Target = sha(1)
+	require.Equal(t, "gatekeeper: PR #1 (bob)", initiatedBy(waiting), "what is not shipped is not named")
+
+	var many []approval.LandingDecision
+	for n := range 30 {
+		many = append(many, landed(n+1, alice))
+	}
+	require.Equal(t, "gatekeeper: PR #30 (alice) and 29 more", initiatedBy(decisionOf(many...)))
+
+	var crowd []approval.User
+	for n := range 30 {
+		crowd = append(crowd, person(n+1, strings.Repeat("ü", 19)))
+	}
+	for _, d := range []approval.Decision{decisionOf(landed(1, crowd...)), decisionOf(landed(1, crowd...), landed(2, crowd...))} {
+		text := initiatedBy(d)
+		require.LessOrEqual(t, len(text), initiatedByLimit)
+		require.Equal(t, strings.ToValidUTF8(text, "?"), text)
+		require.True(t, strings.HasSuffix(text, "…"))
+	}
+}
+
+func TestApprovers(t *testing.T) {
+	t.Parallel()
+	undone := landed(3, dave)
+	undone.Verdict = approval.Blocked
+	d := decisionOf(landed(1, bob, alice), landed(2, alice), undone, landed(4, bob))
+	require.Equal(t, []approval.User{bob, alice}, approvers(d))
+	d.Lines[0].Target = ""
+	require.Empty(t, approvers(d))
+}
+
+func TestRanges(t *testing.T) {
+	t.Parallel()
+	p, app := gatePolicy("prod"), application("payments")
+	app.Sources = append(app.Sources, app.Sources[0], approval.Source{Repository: "acme/other"}, approval.Source{})
+	enrolled := approval.Range{Repository: repository, Branch: "main", Baseline: sha(0)}
+	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, nil))
+	last := &deployed{intent: history.IntentPayload{Candidate: approval.Candidate{
+		Revisions: []approval.Revision{{Repository: "ACME/deploy", SHA: sha(3)}},
+	}}}
+	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last), "only failed")
+	last.succeeded = true
+	enrolled.Baseline = sha(3)
+	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last))
+}
+
+// TestRetry: who raced is tried again soon, then later; a peer's wish counts;
+// everything else backs off.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	k := Key{Application: payments}
+	for range 4 {
+		s.gate.retry(t.Context(), k, fmt.Errorf("sync: %w", approval.ErrStale))
+	}
+	require.Equal(t, 800*time.Millisecond, s.gate.raced.When(k), "50ms, 100ms, 200ms, 400ms before")
+	require.Zero(t, s.gate.queue.NumRequeues(k))
+	s.gate.retry(t.Context(), k, fmt.Errorf("collect: %w", limited{time.Hour}))
+	require.Zero(t, s.gate.queue.NumRequeues(k), "AddAfter, not the queue's own back-off")
+	s.gate.retry(t.Context(), k, errDown)
+	require.Equal(t, 1, s.gate.queue.NumRequeues(k))
+
+	s.gate.queue.Add(k)
+	require.True(t, s.gate.next(t.Context()))
+	require.Zero(t, s.gate.queue.NumRequeues(k))
+	require.Zero(t, s.gate.raced.NumRequeues(k))
+	require.Zero(t, retryAfter(errors.New("plain")))
+}

@@ -1,0 +1,87 @@
+package approval_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// largeSetting has 50 landings of pull requests, each changing two of 25 files
+// in scope and two outside it, five requirements of teams of 20 with one person
+// in common, and three reviews for each pull request.
+func largeSetting() *setting {
+	s := approved()
+	s.Lines = []approval.Line{deployLine()}
+	s.Config.Requirements = nil
+	s.Directory = approval.Directory{}
+	for n := range 5 {
+		name := approval.TeamName(fmt.Sprintf("acme/team-%d", n))
+		team := approval.Team{Name: name, Members: []approval.User{person("alice"), person("bob"), person("carol")}}
+		for m := len(team.Members); m < 20; m++ {
+			team.Members = append(team.Members, person(fmt.Sprintf("member-%d-%d", n, m)))
+		}
+		s.Directory.Teams = append(s.Directory.Teams, team)
+		s.Config.Requirements = append(s.Config.Requirements, approval.Requirement{
+			Name: fmt.Sprintf("requirement %d", n), Approvals: 2, Teams: []approval.TeamName{name},
+		})
+	}
+	s.grant("write", "alice", "bob", "carol")
+	version := map[string]int{}
+	for n := range 50 {
+		pr := pull(n+1, "dave")
+		approve(pr, "alice", "bob", "carol")
+		var changes []approval.Change
+		for _, path := range []string{
+			fmt.Sprintf("apps/prod/service-%d/values.yaml", n%25), fmt.Sprintf("apps/prod/service-%d/image.yaml", n%25),
+			fmt.Sprintf("docs/page-%d.md", n), "README.md",
+		} {
+			changes = append(changes, change(path, fmt.Sprint(version[path]), fmt.Sprint(version[path]+1)))
+			version[path]++
+		}
+		land(s.line(), pr, changes...)
+	}
+	return s
+}
+
+func BenchmarkDecide(b *testing.B) {
+	b.Run("50-landings-approved", func(b *testing.B) {
+		s := largeSetting()
+		require.Equal(b, commitOf(50), s.decide().Candidate.Revisions[0].SHA)
+		b.ReportAllocs()
+		for b.Loop() {
+			s.decide()
+		}
+	})
+	b.Run("50-landings-last-waits", func(b *testing.B) {
+		s := largeSetting()
+		s.line().Landings[49].Pull.Reviews = nil
+		require.Equal(b, commitOf(49), s.decide().Candidate.Revisions[0].SHA)
+		b.ReportAllocs()
+		for b.Loop() {
+			s.decide()
+		}
+	})
+	b.Run("50-landings-none-approved", func(b *testing.B) {
+		s := largeSetting()
+		for i := range s.line().Landings {
+			s.line().Landings[i].Pull.Reviews = nil
+		}
+		require.Equal(b, approval.Blocked, s.decide().Verdict)
+		b.ReportAllocs()
+		for b.Loop() {
+			s.decide()
+		}
+	})
+	b.Run("nothing-landed", func(b *testing.B) {
+		s := largeSetting()
+		s.line().Landings, s.line().Head = nil, baseline
+		require.True(b, s.decide().Allowed())
+		b.ReportAllocs()
+		for b.Loop() {
+			s.decide()
+		}
+	})
+}
