@@ -174,6 +174,9 @@ func initiatedBy(d approval.Decision) string {
 			parts = append(parts, "PR #"+strconv.Itoa(landing.Pull)+" ("+strings.Join(names, ", ")+")")
 		}
 	}
+	if len(parts) == 0 {
+		return "gatekeeper"
+	}
 	const prefix = "gatekeeper: "
 	text := prefix + strings.Join(parts, ", ")
 	if len(text) > initiatedByLimit && len(parts) > 1 {

@@ -146,7 +146,7 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 		return "not synced", again, false
 	case last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
 		return "synced to " + revisions(d.Candidate), 0, false
-	case !d.Advances:
+	case !d.Advances && !leftHalfway(last, d.Candidate):
 		return "nothing approved to sync", 0, false
 	}
 	if unsettled(d.Findings) {
@@ -164,6 +164,13 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 		return "waiting for an Argo CD sync window: " + reason, againWindow, false
 	}
 	return "", again, true
+}
+
+// leftHalfway says whether a sync of something else failed after the last one
+// that succeeded. It may have been applied in part, so going back to what was
+// trusted before has something to ship although nothing differs from there.
+func leftHalfway(last *deployed, c approval.Candidate) bool {
+	return last != nil && last.failures > 0 && !last.failed.Equal(c)
 }
 
 // unsettled says whether a finding will change by itself in a moment.

@@ -54,13 +54,13 @@ func TestHeadNewestArrivalWins(t *testing.T) {
 		want  *approval.WitnessedHead
 	}{
 		{"never seen", []approval.WitnessedHead{push('b', 1, 1)}, nil},
-		{"once", []approval.WitnessedHead{push('a', 1, 1)}, ref(push('a', 1, 1))},
-		{"delivered again", []approval.WitnessedHead{push('a', 1, 1), push('a', 1, 1)}, ref(push('a', 1, 1))},
-		{"pushed again later, by another", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 2), push('a', 2, 3)}, ref(push('a', 2, 3))},
-		{"delivered in the wrong order", []approval.WitnessedHead{push('a', 2, 3), push('a', 1, 1)}, ref(push('a', 2, 3))},
+		{"once", []approval.WitnessedHead{push('a', 1, 1)}, new(push('a', 1, 1))},
+		{"delivered again", []approval.WitnessedHead{push('a', 1, 1), push('a', 1, 1)}, new(push('a', 1, 1))},
+		{"pushed again later, by another", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 2), push('a', 2, 3)}, new(push('a', 2, 3))},
+		{"delivered in the wrong order", []approval.WitnessedHead{push('a', 2, 3), push('a', 1, 1)}, new(push('a', 2, 3))},
 		{"two people at the same second", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1)}, nil},
 		{"and delivered again", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1), push('a', 1, 1)}, nil},
-		{"and pushed once more", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1), push('a', 1, 2)}, ref(push('a', 1, 2))},
+		{"and pushed once more", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1), push('a', 1, 2)}, new(push('a', 1, 2))},
 		{"two people, and an older one after", []approval.WitnessedHead{push('a', 1, 2), push('a', 2, 2), push('a', 1, 1)}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -89,8 +89,6 @@ func TestHeadNewestArrivalWins(t *testing.T) {
 	}
 }
 
-func ref[T any](v T) *T { return &v }
-
 // TestHeadAnyOrder: deliveries come in any order and more than once, and what is
 // known in the end is the same.
 func TestHeadAnyOrder(t *testing.T) {
@@ -98,7 +96,7 @@ func TestHeadAnyOrder(t *testing.T) {
 	pushes := []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 2), push('a', 3, 2), push('a', 1, 3), push('a', 1, 3)}
 	for seed := range uint64(20) {
 		store := fresh(t)
-		random := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // Not for secrets.
+		random := rand.New(rand.NewPCG(seed, 3))
 		for _, i := range random.Perm(len(pushes)) {
 			require.NoError(t, store.SaveHead(t.Context(), pushes[i]))
 		}

@@ -188,7 +188,7 @@ func create(ctx context.Context, path string, schema Schema) error {
 		}
 	}
 	// SQLite gives its other files the mode of this one.
-	empty, err := os.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	empty, err := os.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // beside the path that the operator configured
 	if err != nil {
 		return fmt.Errorf("create %s: %w", path, err)
 	}

@@ -24,7 +24,7 @@ func unlockFile(file *os.File) error { return flock(file, syscall.LOCK_UN) }
 
 func flock(file *os.File, how int) error {
 	for {
-		err := syscall.Flock(int(file.Fd()), how) //nolint:gosec // A file descriptor is a small int.
+		err := syscall.Flock(int(file.Fd()), how)
 		if err == nil {
 			return nil
 		}

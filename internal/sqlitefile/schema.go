@@ -94,7 +94,7 @@ func versions(ctx context.Context, db *sql.DB, schema Schema) (current, target i
 	for _, source := range provider.ListSources() {
 		target = max(target, source.Version)
 	}
-	row := db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+goose.DefaultTablename+" WHERE is_applied")
+	row := db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+goose.DefaultTablename+" WHERE is_applied") //nolint:gosec // a constant of goose
 	if err := row.Scan(&current); err != nil {
 		return 0, 0, fmt.Errorf("read the schema version: %w", err)
 	}

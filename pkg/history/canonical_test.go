@@ -257,7 +257,7 @@ func randomValue(random *rand.Rand, depth int) any {
 // and so has the value itself.
 func requireOneForm(t *testing.T, seed uint64) {
 	t.Helper()
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // Not for secrets.
+	random := rand.New(rand.NewPCG(seed, 1))
 	value := map[string]any{"a": randomValue(random, 5), "b": randomValue(random, 5)}
 	want, err := history.Canonical(value)
 	require.NoError(t, err)

@@ -65,7 +65,7 @@ func (t tables) Entries(ctx context.Context, from uint64, limit int) ([]history.
 	// the first entry.
 	first := int64(math.MinInt64)
 	if from > 0 {
-		first = int64(min(from, math.MaxInt64)) //nolint:gosec // Bounded.
+		first = int64(min(from, math.MaxInt64))
 	}
 	entries, err := t.entries(ctx, maxBatch, "WHERE sequence >= ? ORDER BY sequence LIMIT ?", first, max(limit, 0))
 	if err != nil {
