@@ -36,8 +36,8 @@ func TestGracefulStop(t *testing.T) {
 	m.gate.queue.Add(Key{Repository: repository, Pull: 1})
 	stop()
 	select {
-	case <-ended:
-		require.Fail(t, "it did not wait for the running reconcile")
+	case err := <-ended:
+		require.Fail(t, "it did not wait for the running reconcile", "%v", err)
 	default:
 	}
 	close(carryOn)
