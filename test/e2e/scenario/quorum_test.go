@@ -12,7 +12,7 @@ import (
 // the pull request says who is missing. The second approval arrives, and exactly
 // the merged commit is synced. Once for each kind of Application and merge method.
 func quorum(t *testing.T, s *story) {
-	s.run()
+	gatekeeper := s.run()
 	landed := s.Enrolled
 	for _, step := range []struct {
 		service, method, kind string
@@ -59,6 +59,16 @@ func quorum(t *testing.T, s *story) {
 	out, err := s.Gatekeeper(s.ctx, "ledger", "verify", "--config", s.Config)
 	require.NoError(t, err)
 	require.Contains(t, out, "intact: ")
+
+	metrics, err := s.Metrics(s.ctx)
+	require.NoError(t, err)
+	require.Contains(t, metrics, `gatekeeper_syncs_total{gate="prod",result="succeeded"}`)
+	require.Contains(t, metrics, `gatekeeper_github_request_seconds_count{endpoint="GET /repos/{owner}/{repo}/pulls/{number}/reviews",status="200"}`)
+
+	// SIGTERM ends it in good order.
+	require.NoError(t, gatekeeper.Stop(s.ctx))
+	require.NoError(t, gatekeeper.Err())
+	require.Contains(t, gatekeeper.Logs(), `"msg":"stopped"`)
 }
 
 // story asserts that the record tells, for one deployment, the facts, the
