@@ -23,7 +23,7 @@ import (
 // GATE_SEEDS sets how many histories are played.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
-	seeds := 300
+	seeds := 200
 	if n, err := strconv.Atoi(os.Getenv("GATE_SEEDS")); err == nil {
 		seeds = n
 	}

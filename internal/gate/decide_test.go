@@ -225,7 +225,7 @@ func TestUnknown(t *testing.T) {
 		s.hub.fail(limited{time.Hour - time.Duration(i)*time.Minute})
 		_, err := s.reconcile()
 		require.Equal(t, time.Hour-time.Duration(i)*time.Minute, retryAfter(err))
-		s.hub.fail(fmt.Errorf("request %d: \xff %w", i, errDown))
+		s.hub.fail(fmt.Errorf("request %d: %w", i, errDown))
 		_, err = s.reconcile()
 		require.ErrorIs(t, err, errDown)
 	}
@@ -237,6 +237,17 @@ func TestUnknown(t *testing.T) {
 	s.hub.fail(nil)
 	s.reconciled()
 	require.Len(t, s.argo.stored(), 1)
+}
+
+// TestUnknownInOtherWords: an error with bytes that are no text is on record all
+// the same.
+func TestUnknownInOtherWords(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.fail(fmt.Errorf("git: caf\xe9: %w", errDown))
+	_, err := s.reconcile()
+	require.ErrorIs(t, err, errDown)
+	require.Equal(t, "git: caf\uFFFD: the peer is down", s.decisions()[0].Facts.Missing[0].Why)
 }
 
 // TestUnknownThenTold: who was told that facts are missing hears how it ended.
@@ -285,13 +296,18 @@ func TestRecordDecision(t *testing.T) {
 	s.reconciled()
 	require.Len(t, s.decisions(), 2)
 
-	// An Application of the same name is another one.
-	s.argo.edit(payments, func(a *approval.Application) { a.UID = "uid-again" })
-	s.reconciled()
-	s.reconciled()
-	decisions := s.decisions()
-	require.Len(t, decisions, 3)
-	require.Equal(t, "uid-again", decisions[2].Facts.Application.UID)
+	// An Application of the same name is another one, whether it is judged as the
+	// one before or not.
+	for i := 2; i < 4; i++ {
+		uid := fmt.Sprint("uid-", i)
+		s.argo.edit(payments, func(a *approval.Application) { a.UID = uid })
+		s.reconciled()
+		s.reconciled()
+		decisions := s.decisions()
+		require.Len(t, decisions, i+1)
+		require.Equal(t, uid, decisions[i].Facts.Application.UID)
+		s.hub.land(i + 1)
+	}
 }
 
 // TestRecordAfterAct: the latest decision on record is what holds, also after
@@ -303,6 +319,7 @@ func TestRecordAfterAct(t *testing.T) {
 			t.Parallel()
 			s := newSetup(t)
 			s.hub.land(1)
+			s.reconciled()
 			s.reconciled()
 			s.hub.approve(1, alice)
 			if lost {

@@ -385,8 +385,15 @@ func (s *setup) newGate(policies ...approval.Policy) *Gate {
 		Policies: policies, Applications: s.argo, Collector: s.hub, Record: s.record, Reporter: s.reports,
 		Logger: testLogger(s.t), Metrics: NewMetrics(), Now: s.clock.now, Workers: 2, Resync: time.Hour,
 	})
-	s.t.Cleanup(g.queue.ShutDown)
+	s.t.Cleanup(func() { shutDown(g) })
 	return g
+}
+
+// shutDown ends the queue of a gate that was never run; Run does it itself.
+func shutDown(g *Gate) {
+	if !g.queue.ShuttingDown() {
+		g.queue.ShutDown()
+	}
 }
 
 // restart closes the record, opens it again, and makes a new gate: what a crash

@@ -295,7 +295,7 @@ func TestGarbledDelivery(t *testing.T) {
 
 // close ends what would outlive a bubble.
 func (m *mailroom) close() {
-	m.gate.queue.ShutDown()
+	shutDown(m.gate)
 	require.NoError(m.t, m.box.Close())
 	require.NoError(m.t, m.store.Close())
 }

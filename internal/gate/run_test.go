@@ -119,6 +119,32 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// TestAgain: what changes by itself is looked at again without an event.
+func TestAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMailroom(t)
+		m.hub.land(1)
+		m.hub.approve(1, alice)
+		m.hub.unsettled[1] = true
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- m.gate.Run(ctx) }()
+		synctest.Wait()
+		delete(m.hub.unsettled, 1)
+		time.Sleep(againUnsettled)
+		synctest.Wait()
+		require.Len(t, m.argo.stored(), 1)
+		m.argo.run(payments, phaseSucceeded)
+		time.Sleep(againSyncing)
+		synctest.Wait()
+		require.Len(t, m.outcomes(), 1)
+		stop()
+		require.NoError(t, <-ended)
+		m.close()
+	})
+}
+
 // TestStale: with somebody who writes all the time, tries get rarer.
 func TestStale(t *testing.T) {
 	t.Parallel()

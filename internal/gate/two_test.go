@@ -98,6 +98,28 @@ func TestTwoGates(t *testing.T) {
 
 func isRaced(err error) bool { return errors.Is(err, errRaced) || errors.Is(err, approval.ErrStale) }
 
+// TestNewsAfterSettling: another process acts right after we have recorded an
+// outcome. What we decide next rests on what we knew before that.
+func TestNewsAfterSettling(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	s.reconciled()
+	s.argo.run(payments, phaseSucceeded)
+	s.hub.land(2)
+	s.hub.approve(2, alice)
+	second := s.newGate()
+	s.record.after = once("append", func() {
+		_, err := second.reconcile(t.Context(), Key{Application: payments})
+		require.NoError(t, err)
+	})
+	_, err := s.reconcile()
+	require.ErrorIs(t, err, errRaced)
+	require.Len(t, s.intents(), 2)
+	require.Len(t, s.argo.stored(), 2)
+}
+
 // TestTwoGatesAtOnce runs both for real, many times.
 func TestTwoGatesAtOnce(t *testing.T) {
 	t.Parallel()
