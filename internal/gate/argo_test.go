@@ -254,3 +254,10 @@ func (a *argo) last() request {
 	}
 	return log[len(log)-1]
 }
+
+// reads counts how often an Application was read.
+func (a *argo) reads() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.gets
+}

@@ -150,10 +150,10 @@ func TestUnsettledIsLookedAtSoon(t *testing.T) {
 	s := newSetup(t)
 	s.hub.land(1)
 	s.hub.approve(1, alice)
-	s.hub.unsettled[1] = true
+	s.hub.index(1, false)
 	require.Equal(t, againUnsettled, s.reconciled())
 	require.Empty(t, s.argo.stored())
-	delete(s.hub.unsettled, 1)
+	s.hub.index(1, true)
 	s.reconciled()
 	require.Len(t, s.argo.stored(), 1)
 }

@@ -104,7 +104,7 @@ type hub struct {
 	// who approved which.
 	landed   []int
 	approved map[int][]approval.User
-	// settled is false for landings that GitHub has not indexed yet.
+	// unsettled is true for landings that GitHub has not indexed yet.
 	unsettled map[int]bool
 	// failure answers every call, if set.
 	failure error
@@ -136,6 +136,13 @@ func (h *hub) dismiss(pull int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.approved, pull)
+}
+
+// index says whether GitHub has indexed a landing.
+func (h *hub) index(pull int, done bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unsettled[pull] = !done
 }
 
 func (h *hub) fail(err error) {

@@ -251,7 +251,8 @@ func readPush(d delivery) (approval.Hint, error) {
 }
 
 // readComment hints at the pull request of a comment. Comments on plain issues
-// are nothing to us.
+// are nothing to us, and neither is what a bot writes: our own status comment
+// comes back with every edit.
 func readComment(d delivery) (approval.Hint, error) {
 	h, err := d.about()
 	if err != nil {
@@ -259,6 +260,9 @@ func readComment(d delivery) (approval.Hint, error) {
 	}
 	if d.Issue == nil || d.Issue.Number <= 0 {
 		return approval.Hint{}, errors.New("it names no issue")
+	}
+	if d.Sender != nil && d.Sender.Type == "Bot" {
+		return h, nil
 	}
 	if link := string(d.Issue.PullRequest); link != "" && link != "null" {
 		h.Pull = d.Issue.Number

@@ -131,6 +131,7 @@ func TestParse(t *testing.T) {
 		"push of a tag":     {"push", `{"ref":"refs/tags/v1"}`, about},
 		"deleted branch":    {"push", `{"ref":"refs/heads/main","deleted":true,"after":"0000000000000000000000000000000000000000"}`, with(about, func(h *approval.Hint) { h.Branch = "main" })},
 		"comment":           {"issue_comment", `{"action":"created","issue":{"number":12,"pull_request":{"url":"x"}}}`, aboutPull},
+		"comment of a bot":  {"issue_comment", `{"action":"edited","sender":{"id":7,"login":"gatekeeper[bot]","type":"Bot"},"issue":{"number":12,"pull_request":{"url":"x"}}}`, about},
 		"comment, no pull":  {"issue_comment", `{"action":"created","issue":{"number":12}}`, about},
 		"comment, null":     {"issue_comment", `{"action":"created","issue":{"number":12,"pull_request":null}}`, about},
 		"membership":        {"membership", `{"action":"added","repository":null}`, approval.Hint{People: true}},
