@@ -129,7 +129,12 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	// cache, so the gate is known to the watcher by a variable.
 	var decider *gate.Gate
 	watcher := argo.NewWatcher(client, parser, argo.WatcherOptions{
-		Logger: log, OnChange: func(_, after approval.Application) { decider.WakeApplication(after) },
+		Logger: log, OnChange: func(before, after approval.Application) {
+			if after.UID == "" {
+				after = before // it is gone
+			}
+			decider.WakeApplication(after)
+		},
 	})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)

@@ -111,7 +111,9 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 
 // ranges asks for one line for each protected repository that the Application's
 // sources name, after what is trusted: what the record says was deployed, or
-// where the gate was enrolled.
+// where the gate was enrolled. Once the configuration enrols the repository at
+// another commit or branch than it did for that deployment, the new enrolment
+// holds: that is how an operator says what to trust after a branch was rewritten.
 func ranges(p approval.Policy, app approval.Application, last *deployed) []approval.Range {
 	var out []approval.Range
 	for _, s := range app.Sources {
@@ -123,7 +125,7 @@ func ranges(p approval.Policy, app approval.Application, last *deployed) []appro
 			continue
 		}
 		baseline := r.EnrolledAt
-		if last != nil && last.succeeded {
+		if last != nil && last.succeeded && enrolledAlike(last.policy, r) {
 			for _, rev := range last.intent.Candidate.Revisions {
 				if rev.Repository.Equal(r.Name) {
 					baseline = rev.SHA
@@ -133,6 +135,12 @@ func ranges(p approval.Policy, app approval.Application, last *deployed) []appro
 		out = append(out, approval.Range{Repository: r.Name, Branch: r.Branch, Baseline: baseline})
 	}
 	return out
+}
+
+// enrolledAlike says whether a policy had the repository enrolled as it is now.
+func enrolledAlike(before approval.Policy, now approval.ProtectedRepository) bool {
+	was, ok := before.Repository(now.Name)
+	return ok && was.EnrolledAt == now.EnrolledAt && was.Branch == now.Branch
 }
 
 // readiness says whether an allowed decision is to be acted on now, and if not,

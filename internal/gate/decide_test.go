@@ -398,7 +398,7 @@ func TestRanges(t *testing.T) {
 	app.Sources = append(app.Sources, app.Sources[0], approval.Source{Repository: "acme/other"}, approval.Source{})
 	enrolled := approval.Range{Repository: repository, Branch: "main", Baseline: sha(0)}
 	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, nil))
-	last := &deployed{intent: history.IntentPayload{Candidate: approval.Candidate{
+	last := &deployed{policy: p, intent: history.IntentPayload{Candidate: approval.Candidate{
 		Revisions: []approval.Revision{{Repository: "ACME/deploy", SHA: sha(3)}},
 	}}}
 	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last), "only failed")

@@ -13,8 +13,10 @@ import (
 
 // deployed is what the record says about an Application's syncs.
 type deployed struct {
-	// intent is that of the newest successful sync, if succeeded.
+	// intent is that of the newest successful sync, if succeeded; policy is the
+	// one that it was decided with.
 	intent    history.IntentPayload
+	policy    approval.Policy
 	succeeded bool
 	// failures counts how often the newest candidate failed in a row.
 	failures int
@@ -32,6 +34,15 @@ func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*dep
 		return nil, fmt.Errorf("read the last deployment of %s: %w", app.Key(), err)
 	}
 	d.intent, d.succeeded = intent, ok
+	if ok {
+		decided, found, err := g.decisionOf(ctx, intent)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			d.policy = decided.Policy
+		}
+	}
 	outcomes, err := g.record.Outcomes(ctx, app.UID, outcomesRead)
 	if err != nil {
 		return nil, fmt.Errorf("read the outcomes of %s: %w", app.Key(), err)
@@ -125,15 +136,21 @@ func (g *Gate) shippedBy(ctx context.Context, id string) ([]Key, error) {
 	if err != nil || !found {
 		return nil, err
 	}
+	decided, _, err := g.decisionOf(ctx, intent)
+	return pullsOf(decided.Decision), err
+}
+
+// decisionOf reads the decision that an intent rests on.
+func (g *Gate) decisionOf(ctx context.Context, intent history.IntentPayload) (history.DecisionPayload, bool, error) {
 	entries, err := g.record.Entries(ctx, intent.DecisionSequence, 1)
 	if err != nil || len(entries) == 0 {
-		return nil, err
+		return history.DecisionPayload{}, false, err
 	}
 	decided, err := history.Decode[history.DecisionPayload](entries[0])
 	if err != nil {
-		return nil, fmt.Errorf("read the decision of intent %s: %w", id, err)
+		return history.DecisionPayload{}, false, fmt.Errorf("read the decision of intent %s: %w", intent.ID, err)
 	}
-	return pullsOf(decided.Decision), nil
+	return decided, true, nil
 }
 
 func (g *Gate) settleOne(ctx context.Context, app approval.Application, intent history.IntentPayload, at time.Time) (_ history.Payload, running bool) {
