@@ -97,7 +97,8 @@ type Repository struct {
 	// Branch is the protected branch. Required.
 	Branch string `yaml:"branch"`
 	// EnrolledAt is the full SHA of the commit that is live when the gate
-	// begins: everything after it needs approval. Required.
+	// begins: everything after it needs approval. Changing it later, for example
+	// after the branch was rewritten, makes the new commit the baseline. Required.
 	EnrolledAt string `yaml:"enrolledAt"`
 	// Paths limit the gate's scope, for example "envs/prod/**". Default: all.
 	Paths []string `yaml:"paths"`

@@ -17,7 +17,8 @@
 // # Losing it
 //
 // Unlike the record, the file is made on open when it is missing. To lose it
-// loses hints, which the periodic sweep of all pull requests makes up for, and
-// what was witnessed: then an approval is counted only where it can be proved in
+// loses hints: every Application is judged anew at a start and every few minutes
+// all the same, and an open pull request is told at its next event. It loses what
+// was witnessed too: then an approval is counted only where it can be proved in
 // another way, so less is allowed and never more.
 package inbox

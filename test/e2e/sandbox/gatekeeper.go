@@ -64,7 +64,7 @@ func (s *Sandbox) buildGatekeeper(ctx context.Context) (string, error) {
 	if err := s.builder.Product(ctx, s.gatekeeper.pkg, path); err != nil {
 		return "", fmt.Errorf("build gatekeeper: %w", err)
 	}
-	s.progress.line("gatekeeper built in %s", time.Since(start).Round(100*time.Millisecond))
+	s.progress.Line("gatekeeper built in %s", time.Since(start).Round(100*time.Millisecond))
 	s.gatekeeper.path = path
 	return path, nil
 }

@@ -86,13 +86,13 @@ func (s *Sandbox) startComponent(ctx context.Context, c component) ([]int, error
 		if err := awaitReady(ctx, process, ports, c.ready); err != nil {
 			process.Kill()
 			if attempt < portAttempts && portTaken(process.Logs()) {
-				s.progress.line("%s: a port was taken in between; starting it again", c.name)
+				s.progress.Line("%s: a port was taken in between; starting it again", c.name)
 				s.forget(process)
 				continue
 			}
 			return nil, err
 		}
-		s.progress.line("%s ready", c.name)
+		s.progress.Line("%s ready", c.name)
 		return ports, nil
 	}
 }

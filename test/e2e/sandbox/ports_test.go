@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/tools"
 )
 
 // bare returns a sandbox without any process of the cluster.
@@ -18,7 +20,7 @@ func bare(t *testing.T) (*Sandbox, *strings.Builder) {
 	out := &strings.Builder{}
 	options, module, err := Options{Dir: filepath.Join(t.TempDir(), "sandbox")}.withDefaults()
 	require.NoError(t, err)
-	s := &Sandbox{options: options, progress: newProgress(out)}
+	s := &Sandbox{options: options, progress: tools.NewProgress(out)}
 	s.argo = newArgoCD(s, module)
 	require.NoError(t, s.prepare())
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -116,10 +118,10 @@ func TestClose(t *testing.T) {
 
 func TestKeepDir(t *testing.T) {
 	dir := t.TempDir()
-	s := &Sandbox{options: Options{Dir: dir, KeepDir: true}, progress: newProgress(nil)}
+	s := &Sandbox{options: Options{Dir: dir, KeepDir: true}, progress: tools.NewProgress(nil)}
 	require.NoError(t, s.prepare())
 
-	other := &Sandbox{options: Options{Dir: dir}, progress: newProgress(nil)}
+	other := &Sandbox{options: Options{Dir: dir}, progress: tools.NewProgress(nil)}
 	require.ErrorIs(t, other.prepare(), errDirInUse)
 	require.NoError(t, other.Close())
 	require.DirExists(t, filepath.Join(dir, "logs"), "the folder of the first is untouched")

@@ -85,7 +85,7 @@ type Sandbox struct {
 	claim       *os.File // holds the lock that says the folder is in use
 	builder     *tools.Builder
 	tools       map[string]string // tool module to folder
-	progress    *progress
+	progress    *tools.Progress
 	launcher    *launcher
 	authority   *authority
 	tls         *tls.Config // of a client that trusts authority
@@ -113,7 +113,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the sandbox: %w", err)
 	}
-	s := &Sandbox{options: o, progress: newProgress(o.Progress), gatekeeper: gatekeeperBuild{pkg: "./cmd/gatekeeper"}}
+	s := &Sandbox{options: o, progress: tools.NewProgress(o.Progress), gatekeeper: gatekeeperBuild{pkg: "./cmd/gatekeeper"}}
 	s.builder, err = tools.NewBuilder(".", o.Progress)
 	if err != nil {
 		return nil, fmt.Errorf("start the sandbox: %w", err)
@@ -129,7 +129,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if err := s.bringUp(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the sandbox: %w", err), s.close(context.WithoutCancel(ctx)))
 	}
-	s.progress.line("sandbox ready: Argo CD %s at %s", o.ArgoCD, s.argo.URL())
+	s.progress.Line("sandbox ready: Argo CD %s at %s", o.ArgoCD, s.argo.URL())
 	return s, nil
 }
 
@@ -181,7 +181,7 @@ func (s *Sandbox) bringUp(ctx context.Context) error {
 		if err := s.installArgoCD(ctx); err != nil {
 			return err
 		}
-		s.progress.line("Argo CD installed")
+		s.progress.Line("Argo CD installed")
 		return s.startArgoCD(ctx, <-repoServer)
 	})
 	return group.Wait()

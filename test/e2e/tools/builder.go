@@ -24,7 +24,7 @@ var ErrUnknownModule = errors.New("unknown tool module")
 type Builder struct {
 	root     string
 	cache    string
-	progress *progress
+	progress *Progress
 }
 
 // NewBuilder returns a builder for the project that has dir in its source tree.
@@ -38,7 +38,7 @@ func NewBuilder(dir string, out io.Writer) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Builder{root: root, cache: cache, progress: newProgress(out)}, nil
+	return &Builder{root: root, cache: cache, progress: NewProgress(out)}, nil
 }
 
 // Root returns the root folder of the project.
@@ -90,7 +90,7 @@ func (b *Builder) ensure(ctx context.Context, module Module, toolchain string) (
 		return "", fmt.Errorf("create the cache: %w", err)
 	}
 	unlock, err := lockFile(ctx, filepath.Join(b.cache, module.Name+".lock"), func() {
-		b.progress.line("%s: another process builds it; waiting", module.Name)
+		b.progress.Line("%s: another process builds it; waiting", module.Name)
 	})
 	if err != nil {
 		return "", err
@@ -125,7 +125,7 @@ func (b *Builder) fill(ctx context.Context, module Module, source, dir string) e
 		return fmt.Errorf("create the build folder: %w", err)
 	}
 	start := time.Now()
-	b.progress.line("%s: building (the first build takes minutes)", module.Name)
+	b.progress.Line("%s: building (the first build takes minutes)", module.Name)
 	for _, binary := range module.Binaries {
 		flags, err := linkerFlags(ctx, source, binary.Stamp)
 		if err != nil {
@@ -141,7 +141,7 @@ func (b *Builder) fill(ctx context.Context, module Module, source, dir string) e
 			return err
 		}
 	}
-	b.progress.line("%s: built in %s", module.Name, time.Since(start).Round(100*time.Millisecond))
+	b.progress.Line("%s: built in %s", module.Name, time.Since(start).Round(100*time.Millisecond))
 	return nil
 }
 

@@ -9,38 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"time"
 )
 
 // heartbeat is how often a long compilation reports that it is alive.
 const heartbeat = 15 * time.Second
 
-// progress writes one line for each step, with the time since the builder was
-// made. It may be used concurrently.
-type progress struct {
-	mu    sync.Mutex
-	out   io.Writer
-	start time.Time
-}
-
-func newProgress(out io.Writer) *progress {
-	if out == nil {
-		out = io.Discard
-	}
-	return &progress{out: out, start: time.Now()}
-}
-
-func (p *progress) line(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	// Progress is for a person who watches; nobody can act on a failed write.
-	_, _ = fmt.Fprintf(p.out, "  [%.1fs] %s\n", time.Since(p.start).Seconds(), fmt.Sprintf(format, args...))
-}
-
 // goBuild compiles one binary to output. It counts the packages the compiler
 // finishes, so that a cold build of several minutes can be told from a hung one.
-func (p *progress) goBuild(ctx context.Context, source string, binary Binary, flags, output string) error {
+func (p *Progress) goBuild(ctx context.Context, source string, binary Binary, flags, output string) error {
 	cmd := goCommand(ctx, source, "build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly",
 		"-ldflags", flags, "-o", output, binary.Package)
 	stderr, err := cmd.StderrPipe()
@@ -54,14 +31,14 @@ func (p *progress) goBuild(ctx context.Context, source string, binary Binary, fl
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", binary.Name, err, complaints)
 	}
-	p.line("%s: %d packages compiled", binary.Name, compiled)
+	p.Line("%s: %d packages compiled", binary.Name, compiled)
 	return nil
 }
 
 // followBuild reads the output of go build -v to its end. A line that is an
 // import path is a finished package; every other line is something to report
 // when the build fails.
-func (p *progress) followBuild(stderr io.Reader, name string) (complaints string, compiled int) {
+func (p *Progress) followBuild(stderr io.Reader, name string) (complaints string, compiled int) {
 	var other strings.Builder
 	last := time.Now()
 	lines := bufio.NewScanner(stderr)
@@ -77,7 +54,7 @@ func (p *progress) followBuild(stderr io.Reader, name string) (complaints string
 		compiled++
 		if time.Since(last) >= heartbeat {
 			last = time.Now()
-			p.line("%s: %d packages compiled so far", name, compiled)
+			p.Line("%s: %d packages compiled so far", name, compiled)
 		}
 	}
 	return other.String(), compiled

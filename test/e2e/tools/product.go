@@ -23,7 +23,7 @@ func (b *Builder) Product(ctx context.Context, pkg, output string) error {
 		return fmt.Errorf("create the cache: %w", err)
 	}
 	unlock, err := lockFile(ctx, filepath.Join(dir, "lock"), func() {
-		b.progress.line("%s: another process builds it; waiting", pkg)
+		b.progress.Line("%s: another process builds it; waiting", pkg)
 	})
 	if err != nil {
 		return err

@@ -135,7 +135,7 @@ func TestLockFile(t *testing.T) {
 }
 
 func TestFollowBuild(t *testing.T) {
-	p := newProgress(nil)
+	p := NewProgress(nil)
 	complaints, compiled := p.followBuild(strings.NewReader(
 		"internal/abi\nexample.com/a\ngo: downloading example.com/b v1.0.0\n# example.com/a\na.go:1:2: undefined: x\n"), "a")
 	require.Equal(t, 2, compiled)
@@ -163,7 +163,7 @@ func project(t *testing.T, source string) (*Builder, Module, *bytes.Buffer) {
 			{Module: "example.com/small", From: "data", To: "all/of/it", Recursive: true},
 		},
 	}
-	return &Builder{root: root, cache: filepath.Join(t.TempDir(), "cache"), progress: newProgress(out)}, module, out
+	return &Builder{root: root, cache: filepath.Join(t.TempDir(), "cache"), progress: NewProgress(out)}, module, out
 }
 
 const helloSource = "package main\n\nvar text string\n\nfunc main() { println(text) }\n"
