@@ -26,6 +26,12 @@ func TestScenarios(t *testing.T) {
 			sb, err := sandbox.Start(t.Context(), sandbox.Options{ArgoCD: version, Progress: os.Stderr})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, sb.Close()) })
+			// The first build takes minutes on a cold cache; no story's time limit is
+			// to pay for it.
+			built, err := sb.StartGatekeeper(t.Context(), "gatekeeper-version", "version")
+			require.NoError(t, err)
+			<-built.Done()
+			require.NoError(t, built.Err())
 			t.Run("play", func(t *testing.T) {
 				for _, s := range scenarios() {
 					t.Run(s.name, func(t *testing.T) {
