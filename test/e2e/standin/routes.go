@@ -2,6 +2,7 @@ package standin
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -26,13 +27,25 @@ func locked(h handlerFunc) handlerFunc {
 	}
 }
 
+// repoPath is how the addresses of a repository begin.
+const repoPath = "/repos/{owner}/{repo}"
+
+// anyOf names the permissions of which one is needed.
+func anyOf(perms ...string) []string { return perms }
+
+// routes are all endpoints.
 func (s *Server) routes() []route {
-	const repo = "/repos/{owner}/{repo}"
-	p := func(perms ...string) []string { return perms }
-	metadata, contents, members := p("metadata:read"), p("contents:read"), p("members:read")
-	pulls, pullsWrite := p("pull_requests:read"), p("pull_requests:write")
-	issues, issuesWrite := p("issues:read", "pull_requests:read"), p("issues:write", "pull_requests:write")
-	checks, checksWrite := p("checks:read"), p("checks:write")
+	return slices.Concat(
+		s.appRoutes(),
+		s.peopleRoutes(),
+		s.repositoryRoutes(),
+		s.pullRoutes(),
+		s.issueRoutes(),
+		s.checkRoutes(),
+	)
+}
+
+func (s *Server) appRoutes() []route {
 	return []route{
 		{method: "GET", pattern: "/app", jwt: true, handle: locked(s.getApp)},
 		{method: "GET", pattern: "/app/installations", jwt: true, handle: locked(s.listInstallations)},
@@ -41,58 +54,78 @@ func (s *Server) routes() []route {
 		{method: "GET", pattern: "/app/hook/deliveries", jwt: true, handle: s.listDeliveries},
 		{method: "GET", pattern: "/app/hook/deliveries/{delivery_id}", jwt: true, handle: s.getDelivery},
 		{method: "POST", pattern: "/app/hook/deliveries/{delivery_id}/attempts", jwt: true, handle: s.redeliver},
-		{method: "GET", pattern: repo + "/installation", jwt: true, handle: locked(s.getRepositoryInstallation)},
-		{method: "GET", pattern: "/installation/repositories", perms: metadata, handle: locked(s.listInstallationRepositories)},
+		{method: "GET", pattern: repoPath + "/installation", jwt: true, handle: locked(s.getRepositoryInstallation)},
+		{method: "GET", pattern: "/installation/repositories", perms: anyOf("metadata:read"), handle: locked(s.listInstallationRepositories)},
+	}
+}
 
+func (s *Server) peopleRoutes() []route {
+	return []route{
 		{method: "GET", pattern: "/meta", handle: locked(s.getMeta)},
 		{method: "GET", pattern: "/rate_limit", handle: locked(s.getRateLimit)},
 		{method: "GET", pattern: "/user", handle: locked(s.getAuthenticatedUser)},
 		{method: "GET", pattern: "/user/{account_id}", handle: locked(s.getUser)},
 		{method: "GET", pattern: "/users/{username}", handle: locked(s.getUser)},
-		{method: "GET", pattern: "/orgs/{org}/teams", perms: members, handle: locked(s.listTeams)},
-		{method: "GET", pattern: "/orgs/{org}/teams/{team_slug}", perms: members, handle: locked(s.getTeam)},
-		{method: "GET", pattern: "/orgs/{org}/teams/{team_slug}/members", perms: members, handle: locked(s.listTeamMembers)},
-		{method: "GET", pattern: "/orgs/{org}/teams/{team_slug}/memberships/{username}", perms: members, handle: locked(s.getTeamMembership)},
+		{method: "GET", pattern: "/orgs/{org}/teams", perms: anyOf("members:read"), handle: locked(s.listTeams)},
+		{method: "GET", pattern: "/orgs/{org}/teams/{team_slug}", perms: anyOf("members:read"), handle: locked(s.getTeam)},
+		{method: "GET", pattern: "/orgs/{org}/teams/{team_slug}/members", perms: anyOf("members:read"), handle: locked(s.listTeamMembers)},
+		{method: "GET", pattern: "/orgs/{org}/teams/{team_slug}/memberships/{username}", perms: anyOf("members:read"), handle: locked(s.getTeamMembership)},
+	}
+}
 
-		{method: "GET", pattern: repo, perms: metadata, handle: locked(s.getRepository)},
-		{method: "GET", pattern: repo + "/collaborators/{username}/permission", perms: metadata, handle: locked(s.getPermission)},
-		{method: "GET", pattern: repo + "/branches/{branch...}", perms: contents, handle: s.getBranch},
-		{method: "GET", pattern: repo + "/git/ref/{ref...}", perms: contents, handle: s.getRef},
-		{method: "GET", pattern: repo + "/activity", perms: contents, handle: locked(s.listActivity)},
-		{method: "GET", pattern: repo + "/compare/{basehead...}", perms: contents, handle: s.compare},
-		{method: "GET", pattern: repo + "/commits", perms: contents, handle: s.listCommits},
-		{method: "GET", pattern: repo + "/commits/{ref...}", perms: contents, handle: s.getCommit},
-		{method: "GET", pattern: repo + "/commits/{sha}/pulls", perms: pulls, handle: s.listPullsOfCommit},
+func (s *Server) repositoryRoutes() []route {
+	return []route{
+		{method: "GET", pattern: repoPath, perms: anyOf("metadata:read"), handle: locked(s.getRepository)},
+		{method: "GET", pattern: repoPath + "/collaborators/{username}/permission", perms: anyOf("metadata:read"), handle: locked(s.getPermission)},
+		{method: "GET", pattern: repoPath + "/branches/{branch...}", perms: anyOf("contents:read"), handle: s.getBranch},
+		{method: "GET", pattern: repoPath + "/git/ref/{ref...}", perms: anyOf("contents:read"), handle: s.getRef},
+		{method: "GET", pattern: repoPath + "/activity", perms: anyOf("contents:read"), handle: locked(s.listActivity)},
+		{method: "GET", pattern: repoPath + "/compare/{basehead...}", perms: anyOf("contents:read"), handle: s.compare},
+		{method: "GET", pattern: repoPath + "/commits", perms: anyOf("contents:read"), handle: s.listCommits},
+		{method: "GET", pattern: repoPath + "/commits/{ref...}", perms: anyOf("contents:read"), handle: s.getCommit},
+		{method: "GET", pattern: repoPath + "/commits/{sha}/pulls", perms: anyOf("pull_requests:read"), handle: s.listPullsOfCommit},
+	}
+}
 
-		{method: "GET", pattern: repo + "/pulls", perms: pulls, handle: locked(s.listPulls)},
-		{method: "POST", pattern: repo + "/pulls", perms: pullsWrite, handle: s.createPull},
-		{method: "GET", pattern: repo + "/pulls/{number}", perms: pulls, handle: s.getPull},
-		{method: "PATCH", pattern: repo + "/pulls/{number}", perms: pullsWrite, handle: s.updatePull},
-		{method: "GET", pattern: repo + "/pulls/{number}/commits", perms: pulls, handle: s.listPullCommits},
-		{method: "GET", pattern: repo + "/pulls/{number}/files", perms: pulls, handle: s.listPullFiles},
-		{method: "PUT", pattern: repo + "/pulls/{number}/merge", perms: p("contents:write"), handle: s.putMerge},
-		{method: "PUT", pattern: repo + "/pulls/{number}/update-branch", perms: pullsWrite, handle: s.putUpdateBranch},
-		{method: "POST", pattern: repo + "/pulls/{number}/requested_reviewers", perms: pullsWrite, handle: locked(s.requestReviewers)},
-		{method: "DELETE", pattern: repo + "/pulls/{number}/requested_reviewers", perms: pullsWrite, handle: locked(s.removeReviewers)},
-		{method: "GET", pattern: repo + "/pulls/{number}/reviews", perms: pulls, handle: locked(s.listReviews)},
-		{method: "POST", pattern: repo + "/pulls/{number}/reviews", perms: pullsWrite, handle: locked(s.createReview)},
-		{method: "GET", pattern: repo + "/pulls/{number}/reviews/{review_id}", perms: pulls, handle: locked(s.getReview)},
-		{method: "PUT", pattern: repo + "/pulls/{number}/reviews/{review_id}", perms: pullsWrite, handle: locked(s.updateReview)},
-		{method: "POST", pattern: repo + "/pulls/{number}/reviews/{review_id}/events", perms: pullsWrite, handle: locked(s.submitReview)},
-		{method: "PUT", pattern: repo + "/pulls/{number}/reviews/{review_id}/dismissals", perms: pullsWrite, handle: locked(s.dismissReview)},
+func (s *Server) pullRoutes() []route {
+	return []route{
+		{method: "GET", pattern: repoPath + "/pulls", perms: anyOf("pull_requests:read"), handle: locked(s.listPulls)},
+		{method: "POST", pattern: repoPath + "/pulls", perms: anyOf("pull_requests:write"), handle: s.createPull},
+		{method: "GET", pattern: repoPath + "/pulls/{number}", perms: anyOf("pull_requests:read"), handle: s.getPull},
+		{method: "PATCH", pattern: repoPath + "/pulls/{number}", perms: anyOf("pull_requests:write"), handle: s.updatePull},
+		{method: "GET", pattern: repoPath + "/pulls/{number}/commits", perms: anyOf("pull_requests:read"), handle: s.listPullCommits},
+		{method: "GET", pattern: repoPath + "/pulls/{number}/files", perms: anyOf("pull_requests:read"), handle: s.listPullFiles},
+		{method: "PUT", pattern: repoPath + "/pulls/{number}/merge", perms: anyOf("contents:write"), handle: s.putMerge},
+		{method: "PUT", pattern: repoPath + "/pulls/{number}/update-branch", perms: anyOf("pull_requests:write"), handle: s.putUpdateBranch},
+		{method: "POST", pattern: repoPath + "/pulls/{number}/requested_reviewers", perms: anyOf("pull_requests:write"), handle: locked(s.requestReviewers)},
+		{method: "DELETE", pattern: repoPath + "/pulls/{number}/requested_reviewers", perms: anyOf("pull_requests:write"), handle: locked(s.removeReviewers)},
+		{method: "GET", pattern: repoPath + "/pulls/{number}/reviews", perms: anyOf("pull_requests:read"), handle: locked(s.listReviews)},
+		{method: "POST", pattern: repoPath + "/pulls/{number}/reviews", perms: anyOf("pull_requests:write"), handle: locked(s.createReview)},
+		{method: "GET", pattern: repoPath + "/pulls/{number}/reviews/{review_id}", perms: anyOf("pull_requests:read"), handle: locked(s.getReview)},
+		{method: "PUT", pattern: repoPath + "/pulls/{number}/reviews/{review_id}", perms: anyOf("pull_requests:write"), handle: locked(s.updateReview)},
+		{method: "POST", pattern: repoPath + "/pulls/{number}/reviews/{review_id}/events", perms: anyOf("pull_requests:write"), handle: locked(s.submitReview)},
+		{method: "PUT", pattern: repoPath + "/pulls/{number}/reviews/{review_id}/dismissals", perms: anyOf("pull_requests:write"), handle: locked(s.dismissReview)},
+	}
+}
 
-		{method: "GET", pattern: repo + "/issues/{number}/comments", perms: issues, handle: locked(s.listComments)},
-		{method: "POST", pattern: repo + "/issues/{number}/comments", perms: issuesWrite, handle: locked(s.createComment)},
-		{method: "GET", pattern: repo + "/issues/comments/{comment_id}", perms: issues, handle: locked(s.getComment), first: true},
-		{method: "PATCH", pattern: repo + "/issues/comments/{comment_id}", perms: issuesWrite, handle: locked(s.updateComment), first: true},
-		{method: "DELETE", pattern: repo + "/issues/comments/{comment_id}", perms: issuesWrite, handle: locked(s.deleteComment), first: true},
+func (s *Server) issueRoutes() []route {
+	return []route{
+		{method: "GET", pattern: repoPath + "/issues/{number}/comments", perms: anyOf("issues:read", "pull_requests:read"), handle: locked(s.listComments)},
+		{method: "POST", pattern: repoPath + "/issues/{number}/comments", perms: anyOf("issues:write", "pull_requests:write"), handle: locked(s.createComment)},
+		{method: "GET", pattern: repoPath + "/issues/comments/{comment_id}", perms: anyOf("issues:read", "pull_requests:read"), handle: locked(s.getComment), first: true},
+		{method: "PATCH", pattern: repoPath + "/issues/comments/{comment_id}", perms: anyOf("issues:write", "pull_requests:write"), handle: locked(s.updateComment), first: true},
+		{method: "DELETE", pattern: repoPath + "/issues/comments/{comment_id}", perms: anyOf("issues:write", "pull_requests:write"), handle: locked(s.deleteComment), first: true},
+	}
+}
 
-		{method: "POST", pattern: repo + "/check-runs", perms: checksWrite, handle: s.createCheckRun},
-		{method: "GET", pattern: repo + "/check-runs/{check_run_id}", perms: checks, handle: locked(s.getCheckRun)},
-		{method: "PATCH", pattern: repo + "/check-runs/{check_run_id}", perms: checksWrite, handle: locked(s.updateCheckRun)},
-		{method: "GET", pattern: repo + "/commits/{ref}/check-runs", perms: checks, handle: s.listCheckRuns},
-		{method: "POST", pattern: repo + "/statuses/{sha}", perms: p("statuses:write"), handle: s.createStatus},
-		{method: "GET", pattern: repo + "/commits/{ref}/statuses", perms: p("statuses:read"), handle: s.listStatuses},
+func (s *Server) checkRoutes() []route {
+	return []route{
+		{method: "POST", pattern: repoPath + "/check-runs", perms: anyOf("checks:write"), handle: s.createCheckRun},
+		{method: "GET", pattern: repoPath + "/check-runs/{check_run_id}", perms: anyOf("checks:read"), handle: locked(s.getCheckRun)},
+		{method: "PATCH", pattern: repoPath + "/check-runs/{check_run_id}", perms: anyOf("checks:write"), handle: locked(s.updateCheckRun)},
+		{method: "GET", pattern: repoPath + "/commits/{ref}/check-runs", perms: anyOf("checks:read"), handle: s.listCheckRuns},
+		{method: "POST", pattern: repoPath + "/statuses/{sha}", perms: anyOf("statuses:write"), handle: s.createStatus},
+		{method: "GET", pattern: repoPath + "/commits/{ref}/statuses", perms: anyOf("statuses:read"), handle: s.listStatuses},
 	}
 }
 
@@ -105,7 +138,7 @@ func (s *Server) handler() http.Handler {
 			mux = first
 		}
 		mux.Handle(rt.method+" "+rt.pattern, boundRoute{s, &rt})
-		if rest, ok := strings.CutPrefix(rt.pattern, "/repos/{owner}/{repo}"); ok {
+		if rest, ok := strings.CutPrefix(rt.pattern, repoPath); ok {
 			mux.Handle(rt.method+" /repositories/{repository_id}"+rest, boundRoute{s, &rt})
 		}
 	}
