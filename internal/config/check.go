@@ -41,6 +41,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 		c.add(at(root, "gates"), "there is no gate, so nothing would be protected; write at least one under gates")
 	}
 	var policies []approval.Policy
+	c.groups(f.Groups, root)
 	names := map[string]bool{}
 	for i, g := range f.Gates {
 		node := at(root, "gates", i)
@@ -104,6 +105,7 @@ func (c *checker) gate(g Gate, n *yaml.Node) approval.Policy {
 	for i, r := range g.Config.Requirements {
 		p.Config.Requirements = append(p.Config.Requirements, c.requirement(r, at(n, "config", "requirements", i)))
 	}
+	c.gateRules(g, n, &p)
 	return p
 }
 
@@ -119,11 +121,7 @@ func (c *checker) repository(r Repository, n *yaml.Node) approval.ProtectedRepos
 	if err != nil {
 		c.add(at(n, "enrolledAt"), "enrolledAt must be the full SHA of the commit that is live now, from which on changes need approval (git rev-parse HEAD)")
 	}
-	for i, p := range r.Paths {
-		if !approval.ValidPattern(p) {
-			c.add(at(n, "paths", i), "the path %q is not a pattern such as envs/prod/** (no leading or trailing slash, ** only as a whole name)", p)
-		}
-	}
+	c.patterns(r.Paths, n)
 	return approval.ProtectedRepository{Name: name, Branch: r.Branch, EnrolledAt: sha, Paths: r.Paths}
 }
 
@@ -140,39 +138,6 @@ func validBranch(s string) bool {
 		}
 	}
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
-}
-
-func (c *checker) requirement(r Requirement, n *yaml.Node) approval.Requirement {
-	out := approval.Requirement{Name: r.Name, Approvals: r.Approvals, Users: r.Users}
-	switch {
-	case r.Approvals < 1:
-		c.add(at(n, "approvals"), "a requirement of %d approvals would let everything through; write approvals: 1 or more", r.Approvals)
-	case len(r.Teams)+len(r.Users) == 0:
-		c.add(n, "this requirement names nobody, so anybody or nobody could approve; write teams: [org/team] or users: [login]")
-	case len(r.Teams) == 0 && r.Approvals > len(distinct(r.Users)):
-		c.add(at(n, "approvals"), "%d approvals of %d people can never be reached; name more people or ask for fewer", r.Approvals, len(distinct(r.Users)))
-	}
-	for i, t := range r.Teams {
-		team, err := approval.ParseTeamName(t)
-		if err != nil {
-			c.add(at(n, "teams", i), "the team %q must be org/slug, for example acme/sre", t)
-		}
-		out.Teams = append(out.Teams, team)
-	}
-	for i, u := range r.Users {
-		if u == "" || strings.ContainsAny(u, "/@ ") {
-			c.add(at(n, "users", i), "the user %q must be a GitHub login such as alice", u)
-		}
-	}
-	return out
-}
-
-func distinct(logins []string) map[string]bool {
-	set := map[string]bool{}
-	for _, l := range logins {
-		set[strings.ToLower(l)] = true
-	}
-	return set
 }
 
 // secrets reads the files that the configuration names. A relative name is

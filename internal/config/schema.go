@@ -14,8 +14,21 @@ type File struct {
 	Server Server `yaml:"server"`
 	// DataDirectory holds the record, the inbox and the git mirrors. Required.
 	DataDirectory string `yaml:"dataDirectory"`
+	// Groups are lists of people by name, so that several requirements can share
+	// them.
+	Groups []Group `yaml:"groups"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
+}
+
+// Group is a named list of people.
+type Group struct {
+	// Name is what requirements call it. Required.
+	Name string `yaml:"name"`
+	// Teams, as org/slug, are in the group. At least one team or user.
+	Teams []string `yaml:"teams"`
+	// Users, by login, are in the group.
+	Users []string `yaml:"users"`
 }
 
 // GitHub is the GitHub App that Gatekeeper acts as.
@@ -76,6 +89,68 @@ type Gate struct {
 	Repositories []Repository `yaml:"repositories"`
 	// Config is the quorum of configuration changes.
 	Config Quorum `yaml:"config"`
+	// DistinctApprovers lets one person fill only one requirement. Default false:
+	// somebody who is in two teams approves for both.
+	DistinctApprovers bool `yaml:"distinctApprovers"`
+	// Checks must have succeeded on the reviewed head, for example those of a
+	// scanner or a test suite. A run that was skipped or neutral has not succeeded.
+	Checks []Check `yaml:"checks"`
+	// Exclude takes approvals away; it can only make the gate stricter.
+	Exclude Exclude `yaml:"exclude"`
+	// LateReviews are those submitted after the merge: count or ignore. Default
+	// count, since what is gated is the sync.
+	LateReviews string `yaml:"lateReviews"`
+	// Veto says who can block with "request changes", and who can take it away.
+	Veto Veto `yaml:"veto"`
+}
+
+// Check is a check run that must have succeeded.
+type Check struct {
+	// Name of the check run, exactly. Required.
+	Name string `yaml:"name"`
+	// AppID is the number of the GitHub App that must have made it; GitHub Actions
+	// is 15368. Required: a name alone can be written by anybody who may push.
+	AppID int64 `yaml:"appID"`
+}
+
+// Exclude takes approvals away.
+type Exclude struct {
+	// Groups never approve for this gate.
+	Groups []string `yaml:"groups"`
+	// Teams, as org/slug, never approve for this gate.
+	Teams []string `yaml:"teams"`
+	// Users, by login, never approve for this gate.
+	Users []string `yaml:"users"`
+	// Pushers excludes everybody who ever pushed to the pull request, not the last
+	// one alone.
+	Pushers bool `yaml:"pushers"`
+	// Rerequested voids an approval when the review of that person is asked for
+	// again.
+	Rerequested bool `yaml:"rerequested"`
+	// Unwitnessed voids reviews whose submission Gatekeeper did not see itself,
+	// for example those from before it was installed.
+	Unwitnessed bool `yaml:"unwitnessed"`
+}
+
+// Veto says who blocks, and who may dismiss that.
+type Veto struct {
+	// Who can block: approvers (those whom a requirement names) or writers
+	// (everybody who may write to the repository). Default approvers.
+	Who string `yaml:"who"`
+	// DismissedBy are those who may dismiss somebody else's "request changes".
+	// Default: those who could approve the change themselves, and admins. Never
+	// anybody who had a part in the change.
+	DismissedBy People `yaml:"dismissedBy"`
+}
+
+// People names people.
+type People struct {
+	// Groups by name.
+	Groups []string `yaml:"groups"`
+	// Teams, as org/slug.
+	Teams []string `yaml:"teams"`
+	// Users, by login.
+	Users []string `yaml:"users"`
 }
 
 // Selector matches Applications by what they may reach. At least one field; "*"
@@ -116,8 +191,24 @@ type Requirement struct {
 	Name string `yaml:"name"`
 	// Approvals is how many are needed, at least 1.
 	Approvals int `yaml:"approvals"`
-	// Teams, as org/slug, may give them. At least one team or user.
+	// Groups, by name, may give them. A requirement needs at least one group, team
+	// or user, codeOwners, or a minimumRole.
+	Groups []string `yaml:"groups"`
+	// Teams, as org/slug, may give them.
 	Teams []string `yaml:"teams"`
 	// Users, by login, may give them.
 	Users []string `yaml:"users"`
+	// MinimumRole is the role in the repository that approvers must have: write,
+	// maintain or admin. Default write. Without people, everybody with that role
+	// may approve.
+	MinimumRole string `yaml:"minimumRole"`
+	// CodeOwners asks the owners of each changed path, by the CODEOWNERS file of
+	// the commit before the change. The people above stand in for paths without an
+	// owner.
+	CodeOwners bool `yaml:"codeOwners"`
+	// Paths limit the requirement to changes of these paths, for a stricter quorum
+	// of "prod/payments/**". Default: every change in the gate's scope.
+	Paths []string `yaml:"paths"`
+	// Methods are the ways to approve: review, comment. Default [review].
+	Methods []string `yaml:"methods"`
 }

@@ -33,6 +33,7 @@ func (e *Error) Error() string {
 
 // checker collects mistakes of one file.
 type checker struct {
+	people   map[string]named // of groups, by name
 	file     string
 	mistakes []Mistake
 }

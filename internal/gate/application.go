@@ -71,7 +71,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	}
 	p := policies[0]
 	facts, collected := g.collect(ctx, p, app, last)
-	decision := approval.Decide(p, facts)
+	decision := approval.Explain(p, facts)
 	g.metrics.decided(p.Gate, decision.Verdict)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
@@ -96,6 +96,7 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 	facts := approval.Facts{Application: app}
 	q := approval.Query{Ranges: ranges(p, app, last)}
 	q.Teams, q.Users = p.People()
+	q.Needs = p.Needs()
 	if len(q.Ranges) > 0 {
 		answer, err := g.collector.Collect(ctx, q)
 		if err != nil {

@@ -251,15 +251,15 @@ func TestWitness(t *testing.T) {
 	m := newMailroom(t)
 	m.deliver("pull_request_review", approval.Hint{
 		RepositoryID: 5, Repository: "acme/other", Pull: 3,
-		Review: &approval.WitnessedReview{RepositoryID: 5, ReviewID: 31, Commit: sha(3)},
+		Review: &approval.WitnessedReview{RepositoryID: 5, ReviewID: 31, Commit: sha(3), Base: "main"},
 		Head:   &approval.WitnessedHead{RepositoryID: 5, Pull: 3, Head: sha(3), Pusher: dave, PushedAt: start},
 		Merge:  &approval.WitnessedMerge{RepositoryID: 5, Pull: 3, Commit: sha(4)},
 	})
 	m.drain()
-	commit, found, err := m.box.ReviewCommit(t.Context(), 5, 31)
+	w, found, err := m.box.Review(t.Context(), 5, 31)
 	require.NoError(t, err)
 	require.True(t, found)
-	require.Equal(t, sha(3), commit)
+	require.Equal(t, sha(3), w.Commit)
 	_, found, err = m.box.HeadPush(t.Context(), 5, 3, sha(3))
 	require.NoError(t, err)
 	require.True(t, found)
@@ -314,7 +314,7 @@ func TestInboxCannotBeWritten(t *testing.T) {
 		})
 		m.deliver("garbled", approval.Hint{})
 		m.deliver("ping", approval.Hint{})
-		m.deliver("pull_request_review", approval.Hint{Review: &approval.WitnessedReview{RepositoryID: 5, ReviewID: 31, Commit: sha(3)}})
+		m.deliver("pull_request_review", approval.Hint{Review: &approval.WitnessedReview{RepositoryID: 5, ReviewID: 31, Commit: sha(3), Base: "main"}})
 		ended := make(chan error)
 		go func() { ended <- m.intake.Run(ctx) }()
 		time.Sleep(10*intakeIdle + time.Second)
@@ -326,7 +326,7 @@ func TestInboxCannotBeWritten(t *testing.T) {
 		time.Sleep(intakeIdle)
 		synctest.Wait()
 		require.Equal(t, 1, m.pending(), "the garbled one has tries left")
-		_, found, err := m.box.ReviewCommit(ctx, 5, 31)
+		_, found, err := m.box.Review(ctx, 5, 31)
 		require.NoError(t, err)
 		require.True(t, found)
 		stop()

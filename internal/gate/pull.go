@@ -22,6 +22,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) error {
 		concerned = append(concerned, p)
 		teams, users := p.People()
 		q.Teams, q.Users = append(q.Teams, teams...), append(q.Users, users...)
+		q.Needs = q.Needs.Merge(p.Needs())
 	}
 	if len(concerned) == 0 {
 		return nil
@@ -46,7 +47,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) error {
 		if class == approval.ClassNone {
 			continue
 		}
-		quorum := approval.JudgeQuorum(p.Config, answer.Pull, answer.Directory)
+		quorum := approval.JudgeQuorum(p, protected, answer.Pull, answer.Changes, answer.Directory)
 		report.Gates = append(report.Gates, approval.GateReport{
 			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed,
 			Applications: g.applicationReports(p, key),

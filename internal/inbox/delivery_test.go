@@ -248,10 +248,10 @@ func TestCrash(t *testing.T) {
 	after := open(t, twin)
 	require.Equal(t, []string{"waiting"}, pending(t, after))
 	require.False(t, put(t, after, delivery("done", 3)))
-	commit, found, err := after.ReviewCommit(t.Context(), 7, 1)
+	w, found, err := after.Review(t.Context(), 7, 1)
 	require.NoError(t, err)
 	require.True(t, found)
-	require.Equal(t, sha('a'), commit)
+	require.Equal(t, sha('a'), w.Commit)
 }
 
 func TestOpen(t *testing.T) {

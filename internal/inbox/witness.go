@@ -10,19 +10,23 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
-// SaveReview keeps the commit on which a review was submitted. The first word
-// wins: GitHub may move a review's commit later, and a later delivery would say
-// the moved one.
+// SaveReview keeps the commit and the base branch on which a review was
+// submitted. The first word wins: GitHub may move a review's commit later, and a
+// later delivery would say the moved one.
 func (s *Store) SaveReview(ctx context.Context, w approval.WitnessedReview) error {
 	_, err := approval.ParseSHA(string(w.Commit))
-	if err == nil && (w.RepositoryID <= 0 || w.ReviewID <= 0) {
+	switch {
+	case err != nil:
+	case w.RepositoryID <= 0 || w.ReviewID <= 0:
 		err = errors.New("an ID is missing")
+	case w.Base == "":
+		err = errors.New("the base branch is missing")
 	}
 	if err != nil {
 		return fmt.Errorf("keep review %d of repository %d: %w: %w", w.ReviewID, w.RepositoryID, ErrInvalid, err)
 	}
-	if _, err := s.exec(ctx, "INSERT INTO reviews (repository, review, sha) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-		w.RepositoryID, w.ReviewID, string(w.Commit)); err != nil {
+	if _, err := s.exec(ctx, "INSERT INTO reviews (repository, review, sha, base) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		w.RepositoryID, w.ReviewID, string(w.Commit), w.Base); err != nil {
 		return fmt.Errorf("keep review %d of repository %d: %w", w.ReviewID, w.RepositoryID, err)
 	}
 	return nil
@@ -73,15 +77,19 @@ func (s *Store) SaveMerge(ctx context.Context, w approval.WitnessedMerge) error 
 	return nil
 }
 
-// ReviewCommit is the commit on which a review was submitted; false when that was
-// not witnessed.
-func (s *Store) ReviewCommit(ctx context.Context, repositoryID, reviewID int64) (approval.SHA, bool, error) {
-	var text string
-	found, err := s.row(ctx, []any{&text}, "SELECT sha FROM reviews WHERE repository = ? AND review = ?", repositoryID, reviewID)
-	if err != nil {
-		return "", false, fmt.Errorf("read review %d of repository %d: %w", reviewID, repositoryID, err)
+// Review is what was witnessed when a review was submitted; false when nothing
+// was. The base branch is empty for reviews that were witnessed by a version that
+// did not keep it.
+func (s *Store) Review(ctx context.Context, repositoryID, reviewID int64) (approval.WitnessedReview, bool, error) {
+	w := approval.WitnessedReview{RepositoryID: repositoryID, ReviewID: reviewID}
+	found, err := s.row(ctx, []any{&w.Commit, &w.Base}, "SELECT sha, base FROM reviews WHERE repository = ? AND review = ?", repositoryID, reviewID)
+	if err != nil || !found {
+		if err != nil {
+			err = fmt.Errorf("read review %d of repository %d: %w", reviewID, repositoryID, err)
+		}
+		return approval.WitnessedReview{}, false, err
 	}
-	return approval.SHA(text), found, nil
+	return w, true, nil
 }
 
 // HeadPush is the newest arrival of a commit as the head of a pull request; false

@@ -15,7 +15,7 @@ import (
 func sha(c rune) approval.SHA { return approval.SHA(strings.Repeat(string(c), 40)) }
 
 func review(id int64, commit approval.SHA) approval.WitnessedReview {
-	return approval.WitnessedReview{RepositoryID: 7, ReviewID: id, Commit: commit}
+	return approval.WitnessedReview{RepositoryID: 7, ReviewID: id, Commit: commit, Base: "main"}
 }
 
 func push(head rune, pusher approval.UserID, minutes int) approval.WitnessedHead {
@@ -39,9 +39,10 @@ func TestReviewFirstWordWins(t *testing.T) {
 		repository, review int64
 		want               approval.SHA
 	}{{7, 1, sha('a')}, {7, 2, sha('b')}, {8, 1, sha('c')}, {8, 2, ""}, {7, 3, ""}} {
-		commit, found, err := store.ReviewCommit(t.Context(), test.repository, test.review)
+		w, found, err := store.Review(t.Context(), test.repository, test.review)
 		require.NoError(t, err)
-		require.Equal(t, test.want, commit)
+		require.Equal(t, test.want, w.Commit)
+		require.Equal(t, test.want != "", w.Base == "main")
 		require.Equal(t, test.want != "", found)
 	}
 }
@@ -139,6 +140,7 @@ func TestWitnessIncomplete(t *testing.T) {
 		return store.SaveHead(t.Context(), w)
 	}
 	for name, err := range map[string]error{
+		"review without a base":     store.SaveReview(t.Context(), approval.WitnessedReview{RepositoryID: 7, ReviewID: 1, Commit: sha('a')}),
 		"review without commit":     store.SaveReview(t.Context(), review(1, "")),
 		"review of a short commit":  store.SaveReview(t.Context(), review(1, "abcdef0")),
 		"review without ID":         store.SaveReview(t.Context(), review(0, sha('a'))),

@@ -29,6 +29,7 @@ func TestAttack(t *testing.T) {
 			require.True(t, s.decide().Allowed(), "nothing is wrong before the attack")
 			a.change(s)
 			d := s.decide()
+			requireSound(t, s, d)
 			require.Equal(t, a.verdict, d.Verdict, render(d))
 			require.Equal(t, a.verdict == approval.Allowed, d.Allowed())
 			if a.code != "" {
@@ -213,7 +214,7 @@ func stateAttacks() []attack {
 		{"41-outsider-requests-changes", add("mallory", approval.ReviewChangesRequested), approval.Allowed, approval.CodeApprovalCounted},
 		{"59-dismissed-while-in-the-queue", func(s *setting) {
 			s.landing().Kind = approval.KindQueue
-			s.pull().Reviews[1].State = approval.ReviewDismissed
+			dismiss(&s.pull().Reviews[1], "boss", approval.ReviewApproved)
 		}, approval.Blocked, approval.CodeApprovalDismissed},
 		{"59-approved-after-the-merge", func(s *setting) {
 			s.pull().Reviews[1].SubmittedAt = pushed.Add(48 * time.Hour)
@@ -319,8 +320,8 @@ func carryOver(t *testing.T) {
 		first := *s.pull()
 		second := first
 		second.Number, second.Reviews = 8, nil
-		require.Equal(t, approval.Allowed, approval.JudgeQuorum(s.Config, first, s.Directory).Finding.Verdict)
-		require.Equal(t, approval.Blocked, approval.JudgeQuorum(s.Config, second, s.Directory).Finding.Verdict)
+		require.Equal(t, approval.Allowed, s.judge(&first).Finding.Verdict)
+		require.Equal(t, approval.Blocked, s.judge(&second).Finding.Verdict)
 	})
 	t.Run("14-push-between-decision-and-action", func(t *testing.T) {
 		s := approved()

@@ -46,13 +46,20 @@ func largeSetting() *setting {
 	return s
 }
 
-func BenchmarkDecide(b *testing.B) {
+// BenchmarkDecide measures the decision alone, BenchmarkExplain the decision with
+// its whole explanation.
+func BenchmarkDecide(b *testing.B) { benchmark(b, approval.Decide) }
+
+func BenchmarkExplain(b *testing.B) { benchmark(b, approval.Explain) }
+
+func benchmark(b *testing.B, decide func(approval.Policy, approval.Facts) approval.Decision) {
+	b.Helper()
 	b.Run("50-landings-approved", func(b *testing.B) {
 		s := largeSetting()
 		require.Equal(b, commitOf(50), s.decide().Candidate.Revisions[0].SHA)
 		b.ReportAllocs()
 		for b.Loop() {
-			s.decide()
+			decide(s.Policy, s.Facts)
 		}
 	})
 	b.Run("50-landings-last-waits", func(b *testing.B) {
@@ -61,7 +68,7 @@ func BenchmarkDecide(b *testing.B) {
 		require.Equal(b, commitOf(49), s.decide().Candidate.Revisions[0].SHA)
 		b.ReportAllocs()
 		for b.Loop() {
-			s.decide()
+			decide(s.Policy, s.Facts)
 		}
 	})
 	b.Run("50-landings-none-approved", func(b *testing.B) {
@@ -72,7 +79,7 @@ func BenchmarkDecide(b *testing.B) {
 		require.Equal(b, approval.Blocked, s.decide().Verdict)
 		b.ReportAllocs()
 		for b.Loop() {
-			s.decide()
+			decide(s.Policy, s.Facts)
 		}
 	})
 	b.Run("nothing-landed", func(b *testing.B) {
@@ -81,7 +88,7 @@ func BenchmarkDecide(b *testing.B) {
 		require.True(b, s.decide().Allowed())
 		b.ReportAllocs()
 		for b.Loop() {
-			s.decide()
+			decide(s.Policy, s.Facts)
 		}
 	})
 }

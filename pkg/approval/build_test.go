@@ -66,10 +66,19 @@ var pushed = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 // review is one of the pull request's head, n minutes after it was pushed.
 func review(pr *approval.PullRequest, login string, state approval.ReviewState) approval.Review {
 	n := len(pr.Reviews) + 1
-	return approval.Review{
-		ID: int64(pr.Number*100 + n), User: new(person(login)), State: state, Commit: pr.Head,
+	r := approval.Review{
+		ID: int64(pr.Number*100 + n), User: new(person(login)), State: state, Commit: pr.Head, Base: pr.Base,
 		SubmittedAt: pr.HeadPushedAt.Add(time.Duration(n) * time.Minute),
 	}
+	if state == approval.ReviewDismissed {
+		dismiss(&r, "boss", approval.ReviewApproved)
+	}
+	return r
+}
+
+// dismiss makes a review a dismissed one.
+func dismiss(r *approval.Review, by string, was approval.ReviewState) {
+	r.State, r.Dismissed = approval.ReviewDismissed, &approval.Dismissal{By: new(person(by)), Was: was}
 }
 
 func approve(pr *approval.PullRequest, logins ...string) {
@@ -83,7 +92,7 @@ func pull(number int, author string) *approval.PullRequest {
 	return &approval.PullRequest{
 		Repository: "acme/deploy", Number: number, Title: fmt.Sprintf("Change %d", number),
 		URL:              fmt.Sprintf("https://github.com/acme/deploy/pull/%d", number),
-		BaseRepositoryID: 1001, Base: "main", Merged: true,
+		BaseRepositoryID: 1001, Base: "main", Merged: true, MergedAt: pushed.Add(24 * time.Hour),
 		Head: headOf(number), HeadPushedAt: pushed, Author: person(author), Pusher: new(person(author)),
 		Contributors: []approval.Contributor{
 			{User: new(person(author)), Email: author + "@example.com", Role: "author", Commit: headOf(number)},
@@ -138,7 +147,13 @@ type setting struct {
 	approval.Facts
 }
 
-func (s *setting) decide() approval.Decision { return approval.Decide(s.Policy, s.Facts) }
+func (s *setting) decide() approval.Decision { return approval.Explain(s.Policy, s.Facts) }
+
+// judge counts the reviews of a pull request that changes what the first landing
+// changes.
+func (s *setting) judge(pr *approval.PullRequest) approval.QuorumResult {
+	return approval.JudgeQuorum(s.Policy, s.Repositories[0], *pr, s.landing().Changes, s.Directory)
+}
 
 func (s *setting) line() *approval.Line { return &s.Lines[0] }
 

@@ -9,8 +9,17 @@ import (
 
 // Decide answers for one Application which candidate the gate lets through. It
 // is total: every input yields a decision, and only complete, consistent facts
-// yield an allowed one. Safe for concurrent use.
-func Decide(p Policy, f Facts) Decision {
+// yield an allowed one. Its findings have codes and verdicts, those of landings
+// no texts and no children; see Explain. Safe for concurrent use.
+func Decide(p Policy, f Facts) Decision { return decide(&p, &f, false) }
+
+// Explain is Decide with the whole tree of findings: for each landing in words
+// which requirement is met by whom, and who can clear what is missing. It is the
+// form to show and to record, and takes about ten times as long. The verdicts
+// and codes are those of Decide. Safe for concurrent use.
+func Explain(p Policy, f Facts) Decision { return decide(&p, &f, true) }
+
+func decide(p *Policy, f *Facts, explain bool) Decision {
 	d := Decision{Gate: p.Gate, Application: f.Application.Key(), Verdict: Blocked}
 
 	for _, m := range f.Missing {
@@ -21,13 +30,14 @@ func Decide(p Policy, f Facts) Decision {
 		})
 	}
 	d.Findings = append(d.Findings, judgePolicy(p)...)
-	d.Findings = append(d.Findings, judgeApplication(p, f.Application)...)
+	d.Findings = append(d.Findings, judgeApplication(p, &f.Application)...)
 	d.Findings = append(d.Findings, judgeSources(p, f)...)
 	hindered := worst(d.Findings)
 
-	people := newRoll(p.Config, f.Directory)
-	var lines []judgedLine
-	for i, l := range f.Lines {
+	j := newJudge(p, &f.Directory, explain)
+	lines := make([]judgedLine, 0, len(f.Lines))
+	for i := range f.Lines {
+		l := &f.Lines[i]
 		protected, ok := p.Repository(l.Repository)
 		twice := slices.ContainsFunc(f.Lines[:i], func(o Line) bool { return o.Repository.Equal(l.Repository) })
 		if !ok || protected.Branch != l.Branch || twice {
@@ -42,13 +52,13 @@ func Decide(p Policy, f Facts) Decision {
 			hindered = Unknown
 			continue
 		}
-		j := judgeLine(protected, l, people)
-		d.Lines = append(d.Lines, j.decision)
-		d.Findings = append(d.Findings, j.findings...)
-		if j.decision.Target == "" {
-			hindered = worse(hindered, j.waiting)
+		line := j.line(protected, l)
+		d.Lines = append(d.Lines, line.decision)
+		d.Findings = append(d.Findings, line.findings...)
+		if line.decision.Target == "" {
+			hindered = worse(hindered, line.waiting)
 		}
-		lines = append(lines, j)
+		lines = append(lines, line)
 	}
 
 	if hindered != Allowed {
@@ -56,17 +66,17 @@ func Decide(p Policy, f Facts) Decision {
 		return d
 	}
 	waiting := Allowed
-	for _, j := range lines {
-		if pins(f.Application, j.decision.Repository) {
-			d.Advances = d.Advances || j.advances
-			waiting = worse(waiting, j.waiting)
+	for i := range lines {
+		if line := &lines[i]; pins(&f.Application, line.decision.Repository) {
+			d.Advances = d.Advances || line.advances
+			waiting = worse(waiting, line.waiting)
 		}
 	}
 	if !d.Advances && waiting != Allowed {
 		d.Verdict = waiting
 		return d
 	}
-	d.Candidate = candidate(f.Application, lines)
+	d.Candidate = candidate(&f.Application, lines)
 	if len(d.Candidate.Revisions) == 0 {
 		d.Advances = false
 		return d
@@ -76,7 +86,7 @@ func Decide(p Policy, f Facts) Decision {
 }
 
 // pins says whether a source of the Application is in the repository.
-func pins(a Application, name RepositoryName) bool {
+func pins(a *Application, name RepositoryName) bool {
 	return slices.ContainsFunc(a.Sources, func(s Source) bool { return s.Repository.Equal(name) })
 }
 
@@ -114,7 +124,7 @@ func worst(findings []Finding) Verdict {
 
 // judgePolicy repeats at decision time what loading a configuration refuses:
 // a policy that asks for nothing would let everything through.
-func judgePolicy(p Policy) []Finding {
+func judgePolicy(p *Policy) []Finding {
 	empty := func(what string) []Finding {
 		return []Finding{{
 			Code: CodePolicyEmpty, Verdict: Blocked,
@@ -131,11 +141,15 @@ func judgePolicy(p Policy) []Finding {
 		return empty("requires no approval")
 	}
 	for _, r := range p.Config.Requirements {
-		if r.Approvals < 1 {
+		switch {
+		case r.Approvals < 1:
 			return empty("has a requirement of " + strconv.Itoa(r.Approvals) + " approvals")
-		}
-		if len(r.Teams)+len(r.Users) == 0 || slices.Contains(r.Teams, "") || slices.Contains(r.Users, "") {
+		case r.asksNothing():
 			return empty("has a requirement that names nobody")
+		case slices.ContainsFunc(r.Paths, func(p string) bool { return !ValidPattern(p) }):
+			return empty("has a requirement with a path that is no pattern")
+		case slices.ContainsFunc(r.Methods, func(m Method) bool { return m != MethodReview && m != MethodComment }):
+			return empty("has a requirement with an unknown method")
 		}
 	}
 	for i, r := range p.Repositories {
@@ -147,7 +161,7 @@ func judgePolicy(p Policy) []Finding {
 	return nil
 }
 
-func judgeApplication(p Policy, a Application) []Finding {
+func judgeApplication(p *Policy, a *Application) []Finding {
 	var out []Finding
 	block := func(code Code, text, remedy string) {
 		out = append(out, Finding{Code: code, Verdict: Blocked, Text: text, Remedy: remedy})
@@ -155,7 +169,7 @@ func judgeApplication(p Policy, a Application) []Finding {
 	if a.UID == "" || a.SpecDigest == "" || a.ResourceVersion == "" || (len(a.Sources) > 1 && !a.MultiSource) {
 		out = append(out, Finding{Code: CodeFactsMissing, Verdict: Unknown, Text: "the facts about the Application are incomplete"})
 	}
-	if !p.Protects(a) {
+	if !p.Protects(*a) {
 		block(CodeApplicationForeign, "gate "+p.Gate+" does not protect this Application", "")
 	}
 	if a.Deleting {
@@ -173,7 +187,7 @@ func judgeApplication(p Policy, a Application) []Finding {
 
 // judgeSources checks that every source is one whose line the gate judges, and
 // that everything it is rendered from is in the gate's scope.
-func judgeSources(p Policy, f Facts) []Finding {
+func judgeSources(p *Policy, f *Facts) []Finding {
 	var out []Finding
 	block := func(code Code, text, remedy string) {
 		out = append(out, Finding{Code: code, Verdict: Blocked, Text: text, Remedy: remedy})
@@ -181,7 +195,8 @@ func judgeSources(p Policy, f Facts) []Finding {
 	if len(f.Application.Sources) == 0 {
 		block(CodeSourceNone, "the Application has no source", "give it a source in a protected repository")
 	}
-	for i, s := range f.Application.Sources {
+	for i := range f.Application.Sources {
+		s := &f.Application.Sources[i]
 		name := "source " + strconv.Itoa(i+1)
 		if s.Kind != SourceGit {
 			block(CodeSourceKind, name+" ("+oneLine(s.RepoURL)+") is not a git repository, and only git content can be approved by pull requests",
@@ -222,7 +237,7 @@ func judgeSources(p Policy, f Facts) []Finding {
 			switch {
 			case !ok || !protected.CoversAll(r.Path):
 				block(CodeSourceScope, what+", which is outside the paths of gate "+p.Gate, "add it to the paths of the gate")
-			case !pins(f.Application, r.Repository):
+			case !pins(&f.Application, r.Repository):
 				block(CodeSourceScope, what+", of which no source of it says the revision", "make that repository a source of the Application")
 			}
 		}
@@ -265,7 +280,7 @@ func tracks(targetRevision string, l Line) bool {
 // candidate pins every source to the target of its line. Two sources of one
 // repository get the same commit: Argo CD may otherwise combine values and
 // charts of different times.
-func candidate(a Application, lines []judgedLine) Candidate {
+func candidate(a *Application, lines []judgedLine) Candidate {
 	c := Candidate{UID: a.UID, SpecDigest: a.SpecDigest}
 	for _, s := range a.Sources {
 		i := slices.IndexFunc(lines, func(j judgedLine) bool { return j.decision.Repository.Equal(s.Repository) })

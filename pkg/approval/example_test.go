@@ -10,7 +10,7 @@ import (
 // A gate asks for one approval of acme/sre for whatever changes below
 // apps/prod/. Pull request #42 was approved and merged, #43 was merged without
 // a review. The decision ships #42 and says what #43 waits for.
-func ExampleDecide() {
+func ExampleExplain() {
 	policy := approval.Policy{
 		Gate:         "prod",
 		Applications: []approval.Selector{{Project: "payments"}},
@@ -48,7 +48,7 @@ func ExampleDecide() {
 		Author: dave, Pusher: &dave,
 		Contributors: []approval.Contributor{{User: &dave, Email: "dave@example.com", Role: "author", Commit: head}},
 		Reviews: []approval.Review{{
-			ID: 1, User: &alice, State: approval.ReviewApproved, Commit: head, SubmittedAt: nine.Add(time.Minute),
+			ID: 1, User: &alice, State: approval.ReviewApproved, Commit: head, Base: "main", SubmittedAt: nine.Add(time.Minute),
 		}},
 	}
 	unreviewed := reviewed
@@ -84,7 +84,7 @@ func ExampleDecide() {
 		},
 	}
 
-	decision := approval.Decide(policy, facts)
+	decision := approval.Explain(policy, facts)
 	fmt.Println(decision.Verdict, "to sync", decision.Candidate.Revisions[0].SHA.Short())
 	for _, f := range decision.Findings {
 		fmt.Printf("%s: %s\n", f.Verdict, f.Text)

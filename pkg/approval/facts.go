@@ -124,6 +124,8 @@ type PullRequest struct {
 	BaseRepositoryID int64  `json:"baseRepositoryID"`
 	Base             string `json:"base"`
 	Merged           bool   `json:"merged"`
+	// MergedAt is when it landed, by GitHub's clock. Zero while it is open.
+	MergedAt time.Time `json:"mergedAt,omitzero"`
 	// Head is the last commit of the pull request.
 	Head SHA `json:"head"`
 	// HeadPushedAt is when the head arrived at GitHub by GitHub's clock. Zero
@@ -132,11 +134,42 @@ type PullRequest struct {
 	Author       User      `json:"author"`
 	// Pusher pushed the head; nil when not known.
 	Pusher *User `json:"pusher,omitempty"`
+	// Pushers are all who ever pushed to the head; nil when that is not known.
+	Pushers []User `json:"pushers"`
+	// Requested are those whose review is being waited for; nil when that is not
+	// known.
+	Requested []UserID `json:"requested"`
 	// Contributors are all authors, committers and co-authors of all commits
 	// of the pull request, those behind second parents included.
 	Contributors []Contributor `json:"contributors"`
 	// Reviews are all reviews, in GitHub's order.
 	Reviews []Review `json:"reviews"`
+	// Owners are the code owners of each changed path, by the CODEOWNERS file of
+	// the base commit; nil when that was not read.
+	Owners []PathOwners `json:"owners,omitempty"`
+	// Checks are the latest check runs of the head with the names that the policy
+	// asks for.
+	Checks []Check `json:"checks,omitempty"`
+}
+
+// PathOwners are the owners of one path.
+type PathOwners struct {
+	Path string `json:"path"`
+	// Teams and Users are the owners; both empty when the path has none. Owners
+	// that CODEOWNERS names by e-mail address are in Users as GitHub resolves
+	// them, or left out.
+	Teams []TeamName `json:"teams,omitempty"`
+	Users []string   `json:"users,omitempty"`
+}
+
+// Check is the latest check run of one name by one App on a commit.
+type Check struct {
+	Name   string `json:"name"`
+	AppID  int64  `json:"appID"`
+	Commit SHA    `json:"commit"`
+	// Conclusion is GitHub's, for example success or failure; empty while the run
+	// is not completed.
+	Conclusion string `json:"conclusion,omitempty"`
 }
 
 // Contributor had a part in a commit of a pull request.
@@ -174,6 +207,26 @@ type Review struct {
 	Commit      SHA       `json:"commit"`
 	Witnessed   bool      `json:"witnessed"`
 	SubmittedAt time.Time `json:"submittedAt,omitzero"`
+	// Base is the branch that the pull request was to be merged into when the
+	// review was submitted; empty when that is not known. An approval of a change
+	// of one branch says nothing about another.
+	Base string `json:"base,omitempty"`
+	// Method is how the opinion was given; empty means by review.
+	Method Method `json:"method,omitempty"`
+	// Edited is true for a comment that was changed after it was written.
+	Edited bool `json:"edited,omitempty"`
+	// Dismissed tells of a dismissed review what it was and who dismissed it;
+	// nil when that is not known.
+	Dismissed *Dismissal `json:"dismissed,omitempty"`
+}
+
+// Dismissal is how a review came to be dismissed.
+type Dismissal struct {
+	// By dismissed it; nil when the account was deleted, or when GitHub did it by
+	// itself because of a push.
+	By *User `json:"by,omitempty"`
+	// Was is the state before.
+	Was ReviewState `json:"was"`
 }
 
 // Directory holds who is who: the facts about people that requirements ask for.
@@ -181,7 +234,10 @@ type Directory struct {
 	Teams []Team `json:"teams"`
 	// Users are the accounts that the policy names by login.
 	Users []User `json:"users"`
-	// Roles are the repository roles of everybody who gave a review.
+	// NoSuchUsers are the logins that name no account any more.
+	NoSuchUsers []string `json:"noSuchUsers,omitempty"`
+	// Roles are the repository roles of those who gave a review or dismissed one,
+	// as far as they matter to the policy.
 	Roles []RepositoryRole `json:"roles"`
 }
 
@@ -189,6 +245,8 @@ type Directory struct {
 type Team struct {
 	Name    TeamName `json:"name"`
 	Members []User   `json:"members"`
+	// Gone is true when there is no such team, or the App may not see it.
+	Gone bool `json:"gone,omitempty"`
 }
 
 // RepositoryRole is what a user may do in a repository.

@@ -3,6 +3,7 @@ package approval_test
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,9 +43,10 @@ func FuzzDecide(f *testing.F) {
 		require.NoError(t, err)
 		requireSound(t, &s, d)
 		for _, l := range s.Lines {
+			r, _ := s.Repository(l.Repository)
 			for _, landing := range l.Landings {
 				if landing.Pull != nil {
-					requireSoundQuorum(t, s.Config, approval.JudgeQuorum(s.Config, *landing.Pull, s.Directory))
+					requireSoundQuorum(t, s.Config, approval.JudgeQuorum(s.Policy, r, *landing.Pull, landing.Changes, s.Directory))
 				}
 			}
 		}
@@ -100,9 +102,20 @@ func changeOneValue(s *setting, n, other int) {
 	v.Set(reflect.ValueOf(same[other].Interface()))
 }
 
+// bare is a decision without what Explain adds to it.
+func bare(d approval.Decision) approval.Decision {
+	d.Findings = slices.Clone(d.Findings)
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		f.Text, f.Remedy, f.Children = "", "", nil
+	}
+	return d
+}
+
 // requireSound checks what holds of every decision.
 func requireSound(t *testing.T, s *setting, d approval.Decision) {
 	t.Helper()
+	require.Equal(t, bare(d), bare(approval.Decide(s.Policy, s.Facts)), "Decide and Explain differ in more than words")
 	require.Contains(t, []approval.Verdict{approval.Allowed, approval.Blocked, approval.Unknown}, d.Verdict)
 	require.Equal(t, d.Verdict == approval.Allowed, d.Allowed())
 	if !d.Allowed() {
@@ -114,7 +127,7 @@ func requireSound(t *testing.T, s *setting, d approval.Decision) {
 	require.NotEmpty(t, s.Config.Requirements)
 	for _, r := range s.Config.Requirements {
 		require.Positive(t, r.Approvals)
-		require.NotEmpty(t, len(r.Teams)+len(r.Users))
+		require.True(t, len(r.Teams)+len(r.Users) > 0 || r.CodeOwners || r.MinimumRole != "")
 	}
 	require.True(t, s.Protects(s.Application))
 	require.Equal(t, s.Application.UID, d.Candidate.UID)

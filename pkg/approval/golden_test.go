@@ -32,6 +32,7 @@ func TestDecideGolden(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			require.NotEmpty(t, strings.TrimSpace(string(c.archive.Comment)), "say what the case shows")
 			decision := c.setting.decide()
+			requireSound(t, c.setting, decision)
 			got := render(decision)
 			if *update {
 				c.write(t, got)

@@ -13,10 +13,23 @@ type SHA string
 // branches and ranges are refused because Argo CD would resolve them at
 // another time than we do.
 func ParseSHA(s string) (SHA, error) {
-	if len(s) != 40 || strings.Trim(s, "0123456789abcdef") != "" {
+	if !isSHA(SHA(s)) {
 		return "", fmt.Errorf("%q is not a full commit SHA (40 lower-case hexadecimal digits)", s)
 	}
 	return SHA(s), nil
+}
+
+// isSHA is asked for every object of a line, so it makes no error.
+func isSHA(s SHA) bool {
+	if len(s) != 40 {
+		return false
+	}
+	for i := range 40 {
+		if c := s[i]; c-'0' > 9 && c-'a' > 5 { // both wrap around below
+			return false
+		}
+	}
+	return true
 }
 
 // Short is the seven-digit form that people read.

@@ -16,96 +16,72 @@ type judgedLine struct {
 	waiting Verdict
 }
 
-// pathTrust follows one path along a line.
-type pathTrust struct {
-	baseline Entry
-	trusted  Entry
-	current  Entry
-	dirty    bool
-	// by is the landing that made the path dirty.
-	by SHA
-	// at is the index of the landing that changed it last.
-	at int
-}
-
-// judgeLine finds the newest point of the line up to which everything in scope
-// is approved. It never passes a landing in scope on which the verdict is
-// Unknown: if that one turns out to be approved, what seems to undo it is a
-// change of approved content.
-func judgeLine(r ProtectedRepository, l Line, people roll) judgedLine {
-	j := judgedLine{waiting: Allowed, decision: LineDecision{
+// line finds the newest point of a line up to which everything in scope is
+// approved. It never passes a landing in scope on which the verdict is Unknown:
+// if that one turns out to be approved, what seems to undo it is a change of
+// approved content.
+func (j *judge) line(r ProtectedRepository, l *Line) judgedLine {
+	out := judgedLine{waiting: Allowed, decision: LineDecision{
 		Repository: l.Repository, Branch: l.Branch, Baseline: l.Baseline, Target: l.Baseline, Head: l.Head,
 	}}
 	if f, ok := checkLine(l); !ok {
-		return j.broken(f)
+		return out.broken(f)
 	}
-
-	scope, paths := r.scope(), map[string]*pathTrust{}
-	dirty, moved, target := 0, 0, -1
-	unknown := false
-	for i, landing := range l.Landings {
-		changes := scope.within(landing.Changes)
-		judged := judgeLanding(l, landing, classify(changes), people)
-		approved := judged.decision.Verdict == Allowed
-		spoils, spoilt := false, SHA("")
-		for _, c := range changes {
-			t := paths[c.Path]
-			if t == nil {
-				t = &pathTrust{baseline: c.Before, trusted: c.Before, current: c.Before, at: -1}
-				paths[c.Path] = t
-			}
-			if t.current != c.Before || t.at == i {
-				return j.broken(Finding{Code: CodeLineBroken, Verdict: Unknown, Commit: landing.Commit,
-					Text: "the history of " + oneLine(c.Path) + " does not fit together at " + landing.Commit.Short()})
-			}
-			was, wasMoved := t.dirty, t.current != t.baseline
-			t.current, t.at = c.After, i
-			switch {
-			case approved && !was:
-				t.trusted = c.After
-			case approved && c.After != t.trusted:
-				judged.finding.Children = append(judged.finding.Children, Finding{
-					Code: CodeLandingUntrusted, Verdict: Blocked, Commit: t.by,
-					Text: "it changes " + oneLine(c.Path) + " on top of " + t.by.Short() + ", which is not approved",
-				})
-			default:
-				if t.dirty = c.After != t.trusted; t.dirty && !was {
-					t.by, spoils = landing.Commit, true
-				}
-			}
-			if was {
-				spoilt = t.by
-			}
-			dirty += count(t.dirty) - count(was)
-			moved += count(t.current != t.baseline) - count(wasMoved)
-		}
-		if f := &judged.finding; spoilt != "" && !spoils && (f.Code == CodeLandingDirect || f.Code == CodeLandingMismatch) {
-			// To take this one back would bring back what an earlier one did.
-			f.Remedy = "clear " + spoilt.Short() + " first"
+	out.grow(len(l.Landings))
+	j.expect(l)
+	scope, t := newScope(r.Paths), newTrust(len(l.Landings))
+	var changes []*Change
+	target, unknown := -1, false
+	for i := range l.Landings {
+		landing := &l.Landings[i]
+		changes = scope.within(landing.Changes, changes[:0])
+		judged := j.landing(l, landing, changes)
+		if f, ok := j.follow(t, i, landing, changes, &judged); !ok {
+			return out.broken(f)
 		}
 		unknown = unknown || judged.decision.Verdict == Unknown
-		if dirty == 0 && !unknown {
+		if t.dirty == 0 && !unknown {
 			target = i
-			j.decision.Target = landing.Commit
-			j.advances = moved > 0
+			out.decision.Target = landing.Commit
+			out.advances = t.moved > 0
 		}
-		j.decision.Landings = append(j.decision.Landings, judged.decision)
-		j.findings = append(j.findings, judged.finding)
+		out.decision.Landings = append(out.decision.Landings, judged.decision)
+		out.findings = append(out.findings, judged.finding)
 	}
-
-	for i := range j.decision.Landings {
-		d := &j.decision.Landings[i]
+	for i := range out.decision.Landings {
+		d := &out.decision.Landings[i]
 		switch {
 		case i > target:
-			j.waiting = worse(j.waiting, d.Verdict)
-			j.findings[i] = untrusted(j.findings[i])
+			out.waiting = worse(out.waiting, d.Verdict)
+			if t.on[i] != "" {
+				out.findings[i] = j.untrusted(out.findings[i], t.on[i])
+			}
 		case d.Verdict != Allowed:
 			d.Undone = true
-			j.findings[i] = undone(j.findings[i], j.decision.Target)
+			out.findings[i] = j.undone(out.findings[i], out.decision.Target)
 		}
 	}
-	j.findings = append(j.findings, summary(j.decision, target, j.waiting))
-	return j
+	out.findings = append(out.findings, summary(&out.decision, target, out.waiting))
+	return out
+}
+
+// expect makes room for the approvers of a line.
+func (j *judge) expect(l *Line) {
+	n := 0
+	for i := range l.Landings {
+		if pr := l.Landings[i].Pull; pr != nil {
+			n += min(len(pr.Reviews), 4)
+		}
+	}
+	j.approvers = make([]User, 0, n)
+}
+
+// grow makes room for the landings of a line.
+func (j *judgedLine) grow(landings int) {
+	if landings > 0 {
+		j.decision.Landings = make([]LandingDecision, 0, landings)
+	}
+	j.findings = make([]Finding, 0, landings+1)
 }
 
 // broken makes the judgement of a line that cannot be judged.
@@ -114,16 +90,9 @@ func (j judgedLine) broken(f Finding) judgedLine {
 	return j
 }
 
-func count(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // checkLine makes sure that the landings lead from the baseline to the head
 // without a gap, and that no landing is incomplete.
-func checkLine(l Line) (Finding, bool) {
+func checkLine(l *Line) (Finding, bool) {
 	name := string(l.Repository) + " " + l.Branch
 	unfit := func(at SHA, text string) (Finding, bool) {
 		return Finding{Code: CodeLineBroken, Verdict: Unknown, Commit: at, Text: text}, false
@@ -139,8 +108,10 @@ func checkLine(l Line) (Finding, bool) {
 		}, false
 	}
 	at := l.Baseline
-	commits, proven := map[SHA]bool{at: true}, map[int]bool{}
-	for _, landing := range l.Landings {
+	commits, proven := make(map[SHA]bool, len(l.Landings)+1), make(map[int]bool, len(l.Landings))
+	commits[at] = true
+	for i := range l.Landings {
+		landing := &l.Landings[i]
 		switch {
 		case landing.Parent != at || !isSHA(landing.Commit):
 			return unfit(landing.Commit, "the landings of "+name+" leave a gap before "+landing.Commit.Short())
@@ -165,15 +136,16 @@ func checkLine(l Line) (Finding, bool) {
 
 // isProven is true for what a pull request brought to the branch, which happens
 // once. Several pushes may claim one that was only marked as merged.
-func (l Landing) isProven() bool { return l.Pull != nil && l.Proof.Result == Proven }
+func (l *Landing) isProven() bool { return l.Pull != nil && l.Proof.Result == Proven }
 
 // complete says whether the changes of a landing can be all there are: a landing
 // has none exactly when its tree is that of its parent.
-func complete(l Landing) bool {
+func complete(l *Landing) bool {
 	if !isSHA(l.Tree) || !isSHA(l.ParentTree) || (len(l.Changes) == 0) != (l.Tree == l.ParentTree) {
 		return false
 	}
-	for _, c := range l.Changes {
+	for i := range l.Changes {
+		c := &l.Changes[i]
 		if !cleanPath(c.Path) || c.Before == c.After || !c.Before.complete() || !c.After.complete() {
 			return false
 		}
@@ -182,8 +154,8 @@ func complete(l Landing) bool {
 }
 
 // complete is true for an absent path, and for one with a mode and an object.
-func (e Entry) complete() bool {
-	if e == (Entry{}) {
+func (e *Entry) complete() bool {
+	if *e == (Entry{}) {
 		return true
 	}
 	switch e.Mode {
@@ -194,18 +166,13 @@ func (e Entry) complete() bool {
 	}
 }
 
-func isSHA(s SHA) bool {
-	_, err := ParseSHA(string(s))
-	return err == nil
-}
-
 // untrusted says of a landing that waits although it is approved, why.
-func untrusted(f Finding) Finding {
-	i := slices.IndexFunc(f.Children, func(c Finding) bool { return c.Code == CodeLandingUntrusted })
-	if i >= 0 {
-		f.Verdict, f.Code = Blocked, CodeLandingUntrusted
+func (j *judge) untrusted(f Finding, on SHA) Finding {
+	f.Verdict, f.Code = Blocked, CodeLandingUntrusted
+	if j.explain {
+		i := slices.IndexFunc(f.Children, func(c Finding) bool { return c.Code == CodeLandingUntrusted })
 		f.Text += ", but " + f.Children[i].Text
-		f.Remedy = "clear " + f.Children[i].Commit.Short() + " first"
+		f.Remedy = "clear " + on.Short() + " first"
 	}
 	return f
 }
@@ -213,15 +180,16 @@ func untrusted(f Finding) Finding {
 // undone marks the finding of a landing that was not approved and of which
 // nothing is left at the target. It keeps the reason as a child, so that the
 // record still tells what it was.
-func undone(f Finding, target SHA) Finding {
-	return Finding{
-		Code: CodeLandingUndone, Verdict: Allowed, Pull: f.Pull, Commit: f.Commit,
-		Text:     f.Commit.Short() + " was not approved, but everything in scope that it touched holds trusted content at " + target.Short(),
-		Children: []Finding{f},
+func (j *judge) undone(f Finding, target SHA) Finding {
+	out := Finding{Code: CodeLandingUndone, Verdict: Allowed, Pull: f.Pull, Commit: f.Commit}
+	if j.explain {
+		out.Text = f.Commit.Short() + " was not approved, but everything in scope that it touched holds trusted content at " + target.Short()
+		out.Children = []Finding{f}
 	}
+	return out
 }
 
-func summary(d LineDecision, target int, waiting Verdict) Finding {
+func summary(d *LineDecision, target int, waiting Verdict) Finding {
 	name := string(d.Repository) + " " + d.Branch
 	switch left := len(d.Landings) - target - 1; {
 	case len(d.Landings) == 0:

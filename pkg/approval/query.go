@@ -12,6 +12,8 @@ type Query struct {
 	// Teams and Users are the people the policy names.
 	Teams []TeamName
 	Users []string
+	// Needs are the facts beyond the usual ones.
+	Needs Needs
 }
 
 // Range asks for the line of a branch after a baseline.
@@ -66,11 +68,14 @@ type Hint struct {
 	Merge  *WitnessedMerge
 }
 
-// WitnessedReview is the commit on which a review was submitted.
+// WitnessedReview is what the event of a review's submission tells and GitHub
+// does not keep: the commit and the base branch that were reviewed.
 type WitnessedReview struct {
 	RepositoryID int64
 	ReviewID     int64
 	Commit       SHA
+	// Base is the branch that the pull request was to be merged into.
+	Base string
 }
 
 // WitnessedHead is the arrival of a pull request's head at GitHub.

@@ -18,219 +18,276 @@ type QuorumResult struct {
 	Approvers []User
 }
 
-// JudgeQuorum counts the reviews of a pull request against a quorum. Reviews
-// given after the merge count like those before: what is gated is the sync.
-func JudgeQuorum(q Quorum, pr PullRequest, d Directory) QuorumResult {
-	return newRoll(q, d).judge(pr)
+// JudgeQuorum counts the reviews of a pull request, merged or not, against the
+// policy. The changes are all paths that it changes; what they have to do with
+// the repository's scope is worked out here. Reviews given after the merge count
+// like those before, unless the policy says otherwise: what is gated is the sync.
+func JudgeQuorum(p Policy, r ProtectedRepository, pr PullRequest, changes []Change, d Directory) QuorumResult {
+	j := newJudge(&p, &d, true)
+	return j.judge(&pr, newScope(r.Paths).within(changes, nil))
 }
 
-func (r roll) judge(pr PullRequest) QuorumResult {
-	opinions, ghosts, strange := effective(pr.Reviews)
-	parts := participants(pr)
-
+func (j *judge) judge(pr *PullRequest, changes []*Change) QuorumResult {
+	b := j.open(pr)
+	demands, unfit := j.demands(pr, changes)
 	res := QuorumResult{Finding: Finding{Code: CodeQuorumMet, Verdict: Allowed, Pull: pr.Number}}
+	first := len(j.approvers)
 	hinder := func(f Finding) {
 		f.Pull = pr.Number
-		res.Finding.Children = append(res.Finding.Children, f)
+		if j.explain {
+			res.Finding.Children = append(res.Finding.Children, f)
+		}
 		if worse(res.Finding.Verdict, f.Verdict) != res.Finding.Verdict {
 			res.Finding.Verdict, res.Finding.Code, res.Finding.Text, res.Finding.Remedy = f.Verdict, f.Code, f.Text, f.Remedy
 		}
 	}
-	if len(r.quorum.Requirements) == 0 {
+	if len(demands)+len(unfit) == 0 {
 		hinder(Finding{Code: CodePolicyEmpty, Verdict: Blocked, Text: "the quorum requires no approval, so nothing can be approved"})
 	}
-	for i, requirement := range r.quorum.Requirements {
-		f, counted := r.judgeRequirement(i, requirement, pr, opinions, ghosts, parts)
-		res.Needed += requirement.Approvals
-		res.Met += min(len(counted), requirement.Approvals)
-		for _, u := range counted {
-			if !slices.ContainsFunc(res.Approvers, func(o User) bool { return o.ID == u.ID }) {
-				res.Approvers = append(res.Approvers, u)
+	counts := j.count(b, demands)
+	for i := range counts {
+		c := &counts[i]
+		res.Needed += c.requirement.Approvals
+		res.Met += min(c.filled, c.requirement.Approvals)
+		for _, n := range c.counted {
+			if o := &b.opinions[n]; !o.listed {
+				o.listed = true
+				j.approvers = append(j.approvers, *o.user)
 			}
 		}
-		hinder(f)
+		if !j.explain && c.isMet() {
+			continue // what it would add is nothing but words
+		}
+		hinder(j.settle(b, c))
 	}
-	for _, f := range append(strange, r.objections(pr, opinions)...) {
-		hinder(f)
+	for _, fs := range [][]Finding{unfit, b.strange, j.hindrances(b, demands), j.checks(pr)} {
+		for _, f := range fs {
+			hinder(f)
+		}
 	}
-	if res.Finding.Verdict == Allowed {
+	res.Approvers = slices.Clip(j.approvers[first:])
+	switch {
+	case !j.explain:
+	case res.Finding.Verdict == Allowed:
 		res.Finding.Text = "approved by " + logins(res.Approvers)
-	} else if len(res.Approvers) > 0 {
+	case len(res.Approvers) > 0:
 		res.Finding.Text += " (counted so far: " + logins(res.Approvers) + ")"
 	}
 	return res
 }
 
-// objections are what keeps every approval of a pull request from counting.
-func (r roll) objections(pr PullRequest, opinions []Review) []Finding {
-	var out []Finding
-	for _, o := range opinions {
-		if o.State != ReviewChangesRequested {
-			continue
-		}
-		u := *o.User
-		switch {
-		case r.mayVote(u.ID):
-			out = append(out, Finding{
-				Code: CodeVeto, Verdict: Blocked, User: &u,
-				Text:   oneLine(u.Login) + " requested changes",
-				Remedy: oneLine(u.Login) + " approves, or the review is dismissed",
-			})
-		case slices.ContainsFunc(r.missing, func(m []string) bool { return len(m) > 0 }):
-			out = append(out, Finding{
-				Code: CodeQuorumPeople, Verdict: Unknown, User: &u,
-				Text: oneLine(u.Login) + " requested changes, and it is not known whether this person may",
-			})
-		}
-	}
-	if pr.Author.ID <= 0 || len(pr.Contributors) == 0 {
-		out = append(out, Finding{
-			Code: CodeAuthorUnknown, Verdict: Unknown,
-			Text: "it is not known who wrote this pull request, so nobody can be told apart from its authors",
-		})
-	}
-	if pr.Pusher == nil || pr.Pusher.ID <= 0 {
-		out = append(out, Finding{
-			Code: CodePusherUnknown, Verdict: Unknown,
-			Text: "it is not known who pushed the head " + pr.Head.Short() + ", so nobody can be told apart from its pusher",
-		})
-	}
-	for _, c := range pr.Contributors {
-		if c.User == nil || c.User.ID <= 0 {
-			email := oneLine(c.Email)
-			out = append(out, Finding{
-				Code: CodeContributorUnknown, Verdict: Blocked, Commit: c.Commit,
-				Text:   "the " + oneLine(c.Role) + " " + email + " of " + c.Commit.Short() + " has no GitHub account, so it could be one of the approvers",
-				Remedy: "whoever owns " + email + " adds it to a GitHub account",
-			})
-			break
-		}
-	}
-	return out
+// tally is how far a demand is met.
+type tally struct {
+	*demand
+	counted []int32 // the opinions that count, by their place in the ballot
+	// filled is how many of them fill it; fewer than all when people fill another
+	// requirement of a gate that wants different ones.
+	filled int
+	// able are those who could still approve, reach is how many of them could
+	// fill what is missing.
+	able     []User
+	reach    int
+	unknown  bool
+	children []Finding
 }
 
-func (r roll) judgeRequirement(i int, requirement Requirement, pr PullRequest, opinions []Review, ghosts []Finding, parts map[UserID]Code) (Finding, []User) {
-	f := Finding{Code: CodeQuorumMissing, Verdict: Blocked, Pull: pr.Number}
-	if n := len(ghosts) + len(opinions); n > 0 {
-		f.Children = append(make([]Finding, 0, n), ghosts...)
-	}
-	var counted []User
-	unknown := false
-	for _, o := range opinions {
-		c, ok := r.judgeOpinion(i, pr, o, parts)
-		if !ok {
-			continue
-		}
-		f.Children = append(f.Children, c)
-		switch c.Verdict {
-		case Allowed:
-			counted = append(counted, *o.User)
-		case Unknown:
-			unknown = true
-		case Blocked:
-		}
-	}
+// isMet says whether nothing is missing. A requirement that asks for nothing is
+// never met.
+func (c *tally) isMet() bool {
+	return !c.requirement.asksNothing() && c.filled >= c.requirement.Approvals
+}
 
-	who := requirementPeople(requirement)
-	progress := strconv.Itoa(min(len(counted), requirement.Approvals)) + " of " + plural(requirement.Approvals, "approval")
-	if requirement.Name != "" {
-		progress = requirement.Name + ": " + progress
+// count counts the approvals for each demand.
+func (j *judge) count(b *ballot, demands []demand) []tally {
+	counts := slices.Grow(b.counts[:0], len(demands))[:len(demands)]
+	b.counts = counts
+	for i := range demands {
+		d, c := &demands[i], &counts[i]
+		*c = tally{demand: d}
+		if j.explain {
+			c.children = slices.Clone(b.ghosts)
+		}
+		first := len(b.counted)
+		for n := range b.opinions {
+			o := &b.opinions[n]
+			x, fits := j.fits(o, d)
+			if !fits {
+				continue
+			}
+			switch x.verdict {
+			case Allowed:
+				b.counted = append(b.counted, int32(n)) //nolint:gosec // far fewer than 2^31 reviews are read
+			case Unknown:
+				c.unknown = true
+			case Blocked:
+			}
+			if j.explain {
+				c.children = append(c.children, j.explainOpinion(b, o, d, x))
+			}
+		}
+		c.counted = slices.Clip(b.counted[first:])
+		c.filled = len(c.counted)
+		switch short := d.requirement.Approvals - len(c.counted); {
+		case j.policy.DistinctApprovers:
+			c.able = j.able(b, c, len(d.who.members))
+		case short > 0 && j.explain:
+			c.able = j.able(b, c, len(d.who.members))
+		case short > 0:
+			c.able = j.able(b, c, short)
+		}
+		c.reach = len(c.able)
 	}
-	short := requirement.Approvals - len(counted)
-	var able []User
-	if short > 0 {
-		able = r.stillAble(i, pr, counted, parts)
+	if j.policy.DistinctApprovers {
+		distinguish(b, counts)
 	}
+	return counts
+}
+
+// fits says whether one person's last word fulfils a demand. Words that neither
+// approve nor were withdrawn have nothing to do with it.
+func (j *judge) fits(o *opinion, d *demand) (objection, bool) {
 	switch {
-	case requirement.Approvals < 1 || len(requirement.Teams)+len(requirement.Users) == 0:
+	case o.review.State == ReviewDismissed:
+		return objection{CodeApprovalDismissed, Blocked}, true
+	case o.review.State != ReviewApproved:
+		return objection{}, false
+	case o.general.code != "":
+		return o.general, true
+	case !d.requirement.accepts(o.review.Method):
+		return objection{CodeApprovalMethod, Blocked}, true
+	case !j.isMember(o, d) && len(d.who.missing) > 0:
+		return objection{CodeQuorumPeople, Unknown}, true
+	case !j.isMember(o, d):
+		return objection{CodeApprovalOutsider, Blocked}, true
+	case o.further.code != "":
+		return o.further, true
+	case o.role == "":
+		return objection{CodeApprovalRole, Unknown}, true
+	case !hasRole(o.role, d.requirement.MinimumRole):
+		return objection{CodeApprovalRole, Blocked}, true
+	default:
+		return objection{CodeApprovalCounted, Allowed}, true
+	}
+}
+
+// explainOpinion is the finding on one person's word.
+func (j *judge) explainOpinion(b *ballot, o *opinion, d *demand, x objection) Finding {
+	u, login := *o.user, oneLine(o.user.Login)
+	f := Finding{Code: x.code, Verdict: x.verdict, User: &u, Commit: o.review.Commit}
+	switch {
+	case x.verdict == Allowed:
+		f.Text = login + " approved " + o.review.Commit.Short()
+	case x.code == CodeApprovalDismissed:
+		f.Text = "not counted: the review of " + login + " was dismissed"
+	case x == o.general || x == o.further:
+		f.Text = explainObjection(b, o, x)
+	case x.code == CodeApprovalMethod:
+		f.Text = "not counted: " + login + " approved by a comment, and reviews alone are taken"
+		if o.review.Method != MethodComment {
+			f.Text = "not counted: " + login + " approved by a review, and comments alone are taken"
+		}
+	case x.code == CodeQuorumPeople:
+		f.Text = "it is not known whether " + login + " is one of " + d.who.text
+	case x.code == CodeApprovalOutsider:
+		f.Text = "not counted: " + login + " is not one of " + d.who.text
+	case x.verdict == Unknown:
+		f.Text = "the role of " + login + " in " + string(b.pr.Repository) + " is not known"
+	case o.role == "" || !hasRole(o.role, ""):
+		f.Text = "not counted: " + login + " may not write to " + string(b.pr.Repository)
+	default:
+		f.Text = "not counted: " + login + " has the role " + o.role + ", and " + d.requirement.MinimumRole + " is needed"
+	}
+	return f
+}
+
+// settle says whether a demand is met, and if not, who could meet it.
+func (j *judge) settle(b *ballot, c *tally) Finding {
+	requirement := c.requirement
+	f := Finding{Code: CodeQuorumMissing, Verdict: Blocked, Children: c.children}
+	progress := j.textf(func() string {
+		text := strconv.Itoa(min(c.filled, requirement.Approvals)) + " of " + plural(requirement.Approvals, "approval")
+		if c.about != "" {
+			text += " for " + c.about
+		}
+		if requirement.Name != "" {
+			text = requirement.Name + ": " + text
+		}
+		return text
+	})
+	short := requirement.Approvals - c.filled
+	switch {
+	case requirement.asksNothing():
 		f.Code, f.Text = CodePolicyEmpty, "a requirement asks for nothing, so nothing can fulfil it"
+		return f
 	case short <= 0:
 		f.Code, f.Verdict, f.Text = CodeQuorumMet, Allowed, progress
-	case len(r.missing[i]) > 0:
+		return f
+	case len(c.who.missing) > 0:
 		f.Code, f.Verdict = CodeQuorumPeople, Unknown
-		f.Text = progress + "; not known: " + strings.Join(r.missing[i], ", ")
-	case unknown:
+		f.Text = j.textf(func() string { return progress + "; not known: " + strings.Join(c.who.missing, ", ") })
+		return f
+	case c.unknown:
 		f.Code, f.Verdict = CodeQuorumPeople, Unknown
-		f.Text = progress + "; it is not known whether all approvals count"
-	case len(able) < short:
+		f.Text = j.textf(func() string { return progress + "; it is not known whether all approvals count" })
+		return f
+	case c.who.everybody:
+		f.Text = j.textf(func() string { return progress + "; waiting for " + strconv.Itoa(short) + " more of " + c.who.text })
+		f.Remedy = j.textf(func() string {
+			return c.who.text + " of " + string(b.pr.Repository) + " can approve #" + strconv.Itoa(b.pr.Number)
+		})
+		return f
+	}
+	if c.reach < short {
 		f.Code = CodeQuorumUnsatisfiable
-		f.Text = progress + "; " + strconv.Itoa(short) + " more needed of " + who + ", but only " + strconv.Itoa(len(able)) + " of them can still approve"
-		f.Remedy = "add people to " + who + ", or let somebody else author the change"
-	default:
-		f.Text = progress + "; waiting for " + strconv.Itoa(short) + " more of " + who
-		f.Remedy = people(len(able)) + " can still approve #" + strconv.Itoa(pr.Number) + ": " + some(able)
+		f.Text = j.textf(func() string { return unsatisfiable(progress, short, c) })
+		f.Remedy = j.textf(func() string { return "add people to " + c.who.text + ", or let somebody else author the change" })
+		return f
 	}
-	return f, counted
-}
-
-// judgeOpinion says whether one person's review fulfils a requirement. Reviews
-// that neither approve nor were withdrawn give no finding.
-func (r roll) judgeOpinion(i int, pr PullRequest, o Review, parts map[UserID]Code) (Finding, bool) {
-	u := *o.User
-	login := oneLine(u.Login)
-	no := func(code Code, text string) (Finding, bool) {
-		return Finding{Code: code, Verdict: Blocked, Text: "not counted: " + text, User: &u, Commit: o.Commit}, true
-	}
-	unknown := func(code Code, text string) (Finding, bool) {
-		return Finding{Code: code, Verdict: Unknown, Text: text, User: &u, Commit: o.Commit}, true
-	}
-	switch o.State {
-	case ReviewApproved:
-	case ReviewDismissed:
-		return no(CodeApprovalDismissed, "the review of "+login+" was dismissed")
-	default:
-		return Finding{}, false
-	}
-	if u.Type != UserTypePerson {
-		return no(CodeApprovalBot, login+" is not a person")
-	}
-	switch code := parts[u.ID]; code {
-	case CodeApprovalAuthor:
-		return no(code, login+" is the author of the pull request")
-	case CodeApprovalPusher:
-		return no(code, login+" pushed the head "+pr.Head.Short())
-	case CodeApprovalContributor:
-		return no(code, login+" had a part in its commits")
-	default:
-	}
-	if o.Commit == "" || o.Commit != pr.Head {
-		return no(CodeApprovalStale, login+" approved "+o.Commit.Short()+", but the head is "+pr.Head.Short())
-	}
-	if _, ok := r.eligible[i][u.ID]; !ok {
-		if len(r.missing[i]) > 0 {
-			return unknown(CodeQuorumPeople, "it is not known whether "+login+" is one of "+requirementPeople(r.quorum.Requirements[i]))
+	f.Text = j.textf(func() string {
+		text := progress + "; waiting for " + strconv.Itoa(short) + " more of " + c.who.text
+		if c.filled < len(c.counted) {
+			text += " who fill no other requirement"
 		}
-		return no(CodeApprovalOutsider, login+" is not one of "+requirementPeople(r.quorum.Requirements[i]))
-	}
-	switch {
-	case pr.HeadPushedAt.IsZero():
-		return unknown(CodeApprovalUnwitnessed, "it is not known whether "+login+" approved after the head was pushed")
-	case o.SubmittedAt.Before(pr.HeadPushedAt):
-		return no(CodeApprovalBeforePush, login+" approved before the head was pushed")
-	case !o.Witnessed && !o.SubmittedAt.After(pr.HeadPushedAt):
-		// GitHub's times have a resolution of one second. Without a witness of
-		// the reviewed commit the same second may be before or after the push.
-		return no(CodeApprovalBeforePush, login+" approved in the second in which the head was pushed")
-	}
-	switch role, ok := r.roles[roleKey{pr.BaseRepositoryID, u.ID}]; {
-	case !ok || role == contradictory:
-		return unknown(CodeApprovalRole, "the role of "+login+" in "+string(pr.Repository)+" is not known")
-	case !mayWrite(role):
-		return no(CodeApprovalRole, login+" may not write to "+string(pr.Repository))
-	}
-	return Finding{Code: CodeApprovalCounted, Verdict: Allowed, User: &u, Commit: o.Commit, Text: login + " approved " + o.Commit.Short()}, true
+		return text
+	})
+	f.Remedy = j.textf(func() string {
+		return people(len(c.able)) + " can still approve #" + strconv.Itoa(b.pr.Number) + ": " + some(c.able)
+	})
+	return f
 }
 
-// mayWrite says whether a repository role includes writing. Custom roles are
-// reported by GitHub under the role that they are based on.
-func mayWrite(role string) bool { return role == "write" || role == "maintain" || role == "admin" }
-
-func requirementPeople(r Requirement) string {
-	names := make([]string, 0, len(r.Teams)+len(r.Users))
-	for _, t := range r.Teams {
-		names = append(names, string(t))
+func unsatisfiable(progress string, short int, c *tally) string {
+	text := progress + "; " + strconv.Itoa(short) + " more needed of " + c.who.text + ", but only " + strconv.Itoa(c.reach) + " of them can still approve"
+	if len(c.who.gone) > 0 {
+		text += " (" + strings.Join(c.who.gone, ", ") + " does not exist, or the App may not see it)"
 	}
-	return strings.Join(append(names, r.Users...), ", ")
+	return text
+}
+
+// able are those who could fulfil the demand but have not, at most as many as
+// are asked for.
+func (j *judge) able(b *ballot, c *tally, most int) []User {
+	members := c.who.members
+	if j.explain {
+		members = c.who.ordered
+	}
+	var out []User
+	for _, u := range members {
+		if len(out) == most {
+			break
+		}
+		if u.Type != UserTypePerson || b.part(u.ID) != "" || (j.excluded != nil && j.excluded.has(u.ID)) {
+			continue
+		}
+		if role := j.roleIn(b.pr.BaseRepositoryID, u.ID); role != "" && !hasRole(role, c.requirement.MinimumRole) {
+			continue
+		}
+		if slices.ContainsFunc(c.counted, func(n int32) bool { return b.opinions[n].user.ID == u.ID }) {
+			continue
+		}
+		out = append(out, u)
+	}
+	return out
 }
 
 func people(n int) string {

@@ -108,7 +108,7 @@ func TestJudgeQuorumCounts(t *testing.T) {
 	approve(s.pull(), "carol")
 	s.grant("admin", "carol")
 
-	r := approval.JudgeQuorum(s.Config, *s.pull(), s.Directory)
+	r := s.judge(s.pull())
 	require.Equal(t, approval.Blocked, r.Finding.Verdict)
 	require.Equal(t, 4, r.Needed)
 	require.Equal(t, 3, r.Met, "two of three in the first requirement, one of two in the second")
@@ -117,7 +117,7 @@ func TestJudgeQuorumCounts(t *testing.T) {
 
 	approve(s.pull(), "erin")
 	s.grant("maintain", "erin")
-	r = approval.JudgeQuorum(s.Config, *s.pull(), s.Directory)
+	r = s.judge(s.pull())
 	require.Equal(t, approval.Allowed, r.Finding.Verdict)
 	require.Equal(t, r.Needed, r.Met)
 }
@@ -129,7 +129,7 @@ func TestJudgeQuorumDoesNotGuessMembers(t *testing.T) {
 	s.Config.Requirements[0].Users = nil
 	s.Directory.Teams[0].Members = []approval.User{person("dave"), {Login: "nobody", Type: approval.UserTypePerson}}
 	s.pull().Reviews = nil
-	r := approval.JudgeQuorum(s.Config, *s.pull(), s.Directory)
+	r := s.judge(s.pull())
 	require.Equal(t, approval.CodeQuorumPeople, r.Finding.Code, r.Finding.Text)
 	require.Equal(t, approval.Unknown, r.Finding.Verdict)
 }

@@ -154,6 +154,7 @@ var mayBeBlank = map[string]string{
 	"Facts.Lines[].Landings[].Pull.Title":                 "for people",
 	"Facts.Lines[].Landings[].Pull.URL":                   "for people",
 	"Facts.Lines[].Landings[].Pull.Reviews[].ID":          "for the record",
+	"Facts.Lines[].Landings[].Pull.MergedAt":              "only a gate that takes no late reviews asks for it; without it that gate says unknown",
 	"Policy.Config.Requirements[].Name":                   "for people",
 	"Facts.Lines[].Landings[].Pull.Contributors[].Role":   "for people",
 	"Facts.Lines[].Landings[].Pull.Contributors[].Commit": "for people",

@@ -215,8 +215,9 @@ func (d delivery) witnessedMerge(h approval.Hint) (*approval.WitnessedMerge, err
 	return &approval.WitnessedMerge{RepositoryID: h.RepositoryID, Pull: h.Pull, Commit: commit}, nil
 }
 
-// readReview witnesses the commit of a review at the one moment at which it is
-// certain: later GitHub may move it to another head.
+// readReview witnesses the commit and the base branch of a review at the one
+// moment at which they are certain: later GitHub may move the review to another
+// head, and the author the pull request to another base.
 func readReview(d delivery) (approval.Hint, error) {
 	h, err := d.aboutPull()
 	if err != nil {
@@ -232,7 +233,10 @@ func readReview(d delivery) (approval.Hint, error) {
 	if err != nil {
 		return approval.Hint{}, fmt.Errorf("the reviewed commit: %w", err)
 	}
-	h.Review = &approval.WitnessedReview{RepositoryID: h.RepositoryID, ReviewID: d.Review.ID, Commit: commit}
+	if d.PullRequest.Base.Ref == "" {
+		return approval.Hint{}, errors.New("it names no base branch")
+	}
+	h.Review = &approval.WitnessedReview{RepositoryID: h.RepositoryID, ReviewID: d.Review.ID, Commit: commit, Base: d.PullRequest.Base.Ref}
 	return h, nil
 }
 

@@ -123,7 +123,7 @@ func TestParse(t *testing.T) {
 			h.Merge = &approval.WitnessedMerge{RepositoryID: 42, Pull: 12, Commit: landed}
 		})},
 		"review": {"pull_request_review", `{"action":"submitted","review":{"id":5,"commit_id":"` + head + `"},` + pull(sameRepository) + `}`, with(aboutPull, func(h *approval.Hint) {
-			h.Review = &approval.WitnessedReview{RepositoryID: 42, ReviewID: 5, Commit: head}
+			h.Review = &approval.WitnessedReview{RepositoryID: 42, ReviewID: 5, Commit: head, Base: "main"}
 		})},
 		"review dismissed":  {"pull_request_review", `{"action":"dismissed","review":{"id":5,"commit_id":"` + landed + `"},` + pull(sameRepository) + `}`, aboutPull},
 		"review edited":     {"pull_request_review", `{"action":"edited","review":{"id":5,"commit_id":null},` + pull(sameRepository) + `}`, aboutPull},

@@ -1,0 +1,213 @@
+package approval
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+)
+
+// ballot is one pull request while its reviews are counted.
+type ballot struct {
+	pr       *PullRequest
+	opinions []opinion
+	parts    []participant
+	// ghosts are reviews of deleted accounts, strange ones cannot be placed.
+	ghosts, strange []Finding
+	counted         []int32 // of one demand after the other
+	ordered         []*Review
+	counts          []tally
+}
+
+// opinion is the last word of one person.
+type opinion struct {
+	review *Review
+	user   *User
+	// general is why it counts for nothing; further is why it does not count even
+	// if the person is asked for. Both are empty when there is no reason.
+	general, further objection
+	voter            *voter
+	listed           bool   // among the approvers
+	role             string // in the base repository; "" when not known
+}
+
+type objection struct {
+	code    Code
+	verdict Verdict
+}
+
+type participant struct {
+	id   UserID
+	code Code
+}
+
+// open fills the ballot from a pull request.
+func (j *judge) open(pr *PullRequest) *ballot {
+	b := &j.scratch
+	*b = ballot{pr: pr, opinions: b.opinions[:0], parts: b.parts[:0], counted: b.counted[:0], ordered: b.ordered[:0], counts: b.counts}
+	j.participants(b)
+	j.effective(b)
+	for i := range b.opinions {
+		o := &b.opinions[i]
+		o.voter = j.voterOf(pr.BaseRepositoryID, o.user.ID)
+		o.role = o.voter.role
+		if o.review.State == ReviewApproved {
+			o.general, o.further = j.objections(b, o), j.furtherObjections(b, o)
+		}
+	}
+	return b
+}
+
+// participants are those who had a hand in the pull request, with the reason
+// that weighs most first.
+func (j *judge) participants(b *ballot) {
+	b.parts = append(b.parts, participant{b.pr.Author.ID, CodeApprovalAuthor})
+	if b.pr.Pusher != nil {
+		b.parts = append(b.parts, participant{b.pr.Pusher.ID, CodeApprovalPusher})
+	}
+	if j.policy.Exclude.Pushers {
+		for _, u := range b.pr.Pushers {
+			b.parts = append(b.parts, participant{u.ID, CodeApprovalFormerPusher})
+		}
+	}
+	for i := range b.pr.Contributors {
+		if u := b.pr.Contributors[i].User; u != nil && b.part(u.ID) == "" {
+			b.parts = append(b.parts, participant{u.ID, CodeApprovalContributor})
+		}
+	}
+}
+
+// part is the code of a person's part in the pull request, "" for none.
+func (b *ballot) part(id UserID) Code {
+	for _, p := range b.parts {
+		if p.id == id {
+			return p.code
+		}
+	}
+	return ""
+}
+
+// effective folds the reviews to the latest opinion of each person. APPROVED,
+// CHANGES_REQUESTED and DISMISSED replace what the person said before; COMMENTED
+// and PENDING say nothing. The fold is that of GitHub's
+// latestOpinionatedReviews. Of two opinions of one second, the one that asks for
+// more counts. Reviews of deleted accounts, and reviews that cannot be placed,
+// become findings.
+func (j *judge) effective(b *ballot) {
+	unfit := func(r *Review, text func() string) {
+		b.strange = append(b.strange, Finding{
+			Code: CodeReviewUnknown, Verdict: Unknown,
+			Text: j.textf(func() string { return "review " + strconv.FormatInt(r.ID, 10) + " " + text() }),
+		})
+	}
+	seen := newReviewSet(b.pr.Reviews)
+	sorted := true
+	for i := range b.pr.Reviews {
+		r := &b.pr.Reviews[i]
+		if before := seen.add(i); before != nil {
+			if !before.same(r) {
+				unfit(r, func() string { return "is in the facts twice, with different content" })
+			}
+			continue
+		}
+		switch r.State {
+		case ReviewApproved, ReviewChangesRequested, ReviewDismissed:
+		case ReviewCommented, ReviewPending:
+			continue
+		default:
+			unfit(r, func() string { return "has the unknown state " + strconv.Quote(string(r.State)) })
+			continue
+		}
+		switch {
+		case r.User == nil || r.User.ID <= 0:
+			b.ghosts = append(b.ghosts, Finding{Code: CodeApprovalGhost, Verdict: Blocked, Text: "not counted: a review by a deleted account"})
+			continue
+		case r.SubmittedAt.IsZero():
+			unfit(r, func() string {
+				return "of " + oneLine(r.User.Login) + " has no time, so it is not known what it replaces"
+			})
+			continue
+		}
+		sorted = sorted && (len(b.ordered) == 0 || compareReviews(b.ordered[len(b.ordered)-1], r) <= 0)
+		b.ordered = append(b.ordered, r)
+	}
+	if !sorted {
+		slices.SortStableFunc(b.ordered, compareReviews)
+	}
+	for _, r := range b.ordered {
+		i := slices.IndexFunc(b.opinions, func(o opinion) bool { return o.user.ID == r.User.ID })
+		if i < 0 {
+			i = len(b.opinions)
+			b.opinions = append(b.opinions, opinion{})
+		}
+		b.opinions[i] = opinion{review: r, user: r.User}
+	}
+}
+
+// reviewSet finds reviews that are in the facts twice. With few reviews it
+// compares each with each, which is faster than a map.
+type reviewSet struct {
+	reviews []Review
+	byID    map[int64]int
+}
+
+func newReviewSet(reviews []Review) reviewSet {
+	s := reviewSet{reviews: reviews}
+	if len(reviews) > 16 {
+		s.byID = make(map[int64]int, len(reviews))
+	}
+	return s
+}
+
+// add returns the earlier review of the same ID, if there is one.
+func (s reviewSet) add(i int) *Review {
+	id := s.reviews[i].ID
+	if id == 0 {
+		return nil
+	}
+	if s.byID != nil {
+		if before, ok := s.byID[id]; ok {
+			return &s.reviews[before]
+		}
+		s.byID[id] = i
+		return nil
+	}
+	for before := range s.reviews[:i] {
+		if s.reviews[before].ID == id {
+			return &s.reviews[before]
+		}
+	}
+	return nil
+}
+
+func compareReviews(a, b *Review) int {
+	if c := a.SubmittedAt.Compare(b.SubmittedAt); c != 0 {
+		return c
+	}
+	return cmp.Compare(severity(a.State), severity(b.State))
+}
+
+// same says whether two reviews of one ID say the same.
+func (r *Review) same(o *Review) bool {
+	if r.State != o.State || r.Commit != o.Commit || r.Witnessed != o.Witnessed || !r.SubmittedAt.Equal(o.SubmittedAt) ||
+		r.Base != o.Base || r.Method != o.Method || r.Edited != o.Edited ||
+		(r.User == nil) != (o.User == nil) || (r.Dismissed == nil) != (o.Dismissed == nil) {
+		return false
+	}
+	return (r.User == nil || r.User.ID == o.User.ID) && (r.Dismissed == nil || r.Dismissed.same(o.Dismissed))
+}
+
+func (d *Dismissal) same(o *Dismissal) bool {
+	return d.Was == o.Was && (d.By == nil) == (o.By == nil) && (d.By == nil || d.By.ID == o.By.ID)
+}
+
+// severity orders opinions by how much they ask for.
+func severity(s ReviewState) int {
+	switch s {
+	case ReviewApproved:
+		return 0
+	case ReviewDismissed:
+		return 1
+	default:
+		return 2
+	}
+}

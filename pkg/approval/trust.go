@@ -1,0 +1,94 @@
+package approval
+
+// trust follows the paths in scope along a line.
+type trust struct {
+	paths map[string]int // index in list
+	list  []pathTrust
+	// dirty counts the paths without trusted content, moved those whose content is
+	// not that of the baseline.
+	dirty, moved int
+	// on tells for each landing that is approved but builds on content that is not,
+	// which landing brought that content.
+	on []SHA
+}
+
+// pathTrust follows one path along a line.
+type pathTrust struct {
+	baseline Entry
+	trusted  Entry
+	current  Entry
+	dirty    bool
+	// by is the landing that made the path dirty.
+	by SHA
+	// at is the index of the landing that changed it last.
+	at int
+}
+
+func newTrust(landings int) *trust {
+	return &trust{paths: make(map[string]int, landings), list: make([]pathTrust, 0, landings), on: make([]SHA, landings)}
+}
+
+// of is the state of a path before a change of it.
+func (t *trust) of(c *Change) *pathTrust {
+	i, ok := t.paths[c.Path]
+	if !ok {
+		i = len(t.list)
+		t.paths[c.Path] = i
+		t.list = append(t.list, pathTrust{baseline: c.Before, trusted: c.Before, current: c.Before, at: -1})
+	}
+	return &t.list[i]
+}
+
+// follow takes the changes of landing i, of which judged says whether it is
+// approved, and adds to judged what only the history before it tells. It returns
+// false when the changes do not fit to that history.
+func (j *judge) follow(t *trust, i int, landing *Landing, changes []*Change, judged *judgedLanding) (Finding, bool) {
+	approved := judged.decision.Verdict == Allowed
+	spoils, spoilt := false, SHA("")
+	for _, c := range changes {
+		p := t.of(c)
+		if p.current != c.Before || p.at == i {
+			return Finding{
+				Code: CodeLineBroken, Verdict: Unknown, Commit: landing.Commit,
+				Text: "the history of " + oneLine(c.Path) + " does not fit together at " + landing.Commit.Short(),
+			}, false
+		}
+		was, wasMoved := p.dirty, p.current != p.baseline
+		p.current, p.at = c.After, i
+		switch {
+		case approved && !was:
+			p.trusted = c.After
+		case approved && c.After != p.trusted:
+			if t.on[i] == "" {
+				t.on[i] = p.by
+			}
+			if j.explain {
+				judged.finding.Children = append(judged.finding.Children, Finding{
+					Code: CodeLandingUntrusted, Verdict: Blocked, Commit: p.by,
+					Text: "it changes " + oneLine(c.Path) + " on top of " + p.by.Short() + ", which is not approved",
+				})
+			}
+		default:
+			if p.dirty = c.After != p.trusted; p.dirty && !was {
+				p.by, spoils = landing.Commit, true
+			}
+		}
+		if was {
+			spoilt = p.by
+		}
+		t.dirty += count(p.dirty) - count(was)
+		t.moved += count(p.current != p.baseline) - count(wasMoved)
+	}
+	if f := &judged.finding; spoilt != "" && !spoils && (f.Code == CodeLandingDirect || f.Code == CodeLandingMismatch) {
+		// To take this one back would bring back what an earlier one did.
+		f.Remedy = j.textf(func() string { return "clear " + spoilt.Short() + " first" })
+	}
+	return Finding{}, true
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
