@@ -165,7 +165,7 @@ func (h *hub) pull(n int) approval.PullRequest {
 	}
 	for i, u := range h.approved[n] {
 		pr.Reviews = append(pr.Reviews, approval.Review{
-			ID: int64(n*100 + i), User: new(u), State: approval.ReviewApproved, Commit: pr.Head, Witnessed: true,
+			ID: int64(n*100 + i), User: new(u), State: approval.ReviewApproved, Base: "main", Commit: pr.Head, Witnessed: true,
 			SubmittedAt: start.Add(-time.Minute),
 		})
 	}

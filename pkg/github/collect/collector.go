@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hmarr/codeowners"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -39,8 +40,9 @@ type GitHub interface {
 // Witness remembers what webhooks told and GitHub does not keep. False means
 // that nothing was witnessed.
 type Witness interface {
-	// ReviewCommit is the commit on which a review was submitted.
-	ReviewCommit(ctx context.Context, repositoryID, reviewID int64) (approval.SHA, bool, error)
+	// Review is what was told when a review was submitted. The base branch may be
+	// empty.
+	Review(ctx context.Context, repositoryID, reviewID int64) (approval.WitnessedReview, bool, error)
 	// HeadPush is the newest arrival of this head at the pull request.
 	HeadPush(ctx context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error)
 	// MergedPull is the number of the pull request that was merged with a commit.
@@ -92,6 +94,8 @@ type Collector struct {
 	teams         *memory[string, approval.Team]
 	users         *memory[string, account]
 	roles         *memory[roleKey, string]
+	pasts         *memory[pullKey, past]
+	rulesets      *memory[approval.SHA, codeowners.Ruleset]
 	reviews       *queue[pullName, []approval.Review]
 }
 
@@ -128,6 +132,8 @@ func New(o Options) (*Collector, error) {
 		teams:        newMemory[string, approval.Team](1024),
 		users:        newMemory[string, account](8192),
 		roles:        newMemory[roleKey, string](8192),
+		pasts:        newMemory[pullKey, past](4096),
+		rulesets:     newMemory[approval.SHA, codeowners.Ruleset](64),
 		reviews:      newQueue[pullName, []approval.Review](),
 	}, nil
 }
@@ -157,7 +163,7 @@ func (c *Collector) Collect(ctx context.Context, q approval.Query) (approval.Ans
 	g, gctx := errgroup.WithContext(ctx)
 	for i, r := range q.Ranges {
 		g.Go(func() error {
-			line, err := c.line(gctx, repos[i], r)
+			line, err := c.line(gctx, repos[i], r, q.Needs)
 			if err != nil {
 				return fmt.Errorf("collect %s %s: %w", r.Repository, r.Branch, err)
 			}
@@ -175,18 +181,34 @@ func (c *Collector) Collect(ctx context.Context, q approval.Query) (approval.Ans
 		return approval.Answer{}, err
 	}
 	var votes []vote
+	var pulls []*approval.PullRequest
 	for i, line := range answer.Lines {
 		for _, l := range line.Landings {
 			if l.Pull != nil && l.Unsettled == "" {
-				votes = append(votes, votesOf(repos[i], *l.Pull)...)
+				votes, pulls = append(votes, votesOf(repos[i], *l.Pull)...), append(pulls, l.Pull)
 			}
 		}
 	}
-	if people.Roles, err = c.rolesOf(ctx, people, votes); err != nil {
+	if answer.Directory, err = c.complete(ctx, q, people, repos, pulls, votes); err != nil {
 		return approval.Answer{}, err
 	}
-	answer.Directory = people
 	return answer, nil
+}
+
+// complete adds to the people of the query the code owners, and the roles.
+func (c *Collector) complete(ctx context.Context, q approval.Query, people approval.Directory, repos []*repo, pulls []*approval.PullRequest, votes []vote) (approval.Directory, error) {
+	if extra := ownersIn(q, pulls); len(extra.Teams)+len(extra.Users) > 0 {
+		owners, err := c.peopleOf(ctx, extra, repos)
+		if err != nil {
+			return approval.Directory{}, err
+		}
+		people.Teams = append(people.Teams, owners.Teams...)
+		people.Users = append(people.Users, owners.Users...)
+		people.NoSuchUsers = append(people.NoSuchUsers, owners.NoSuchUsers...)
+	}
+	var err error
+	people.Roles, err = c.rolesOf(ctx, people, votes, q.Needs.Roles)
+	return people, err
 }
 
 // repo is a repository with the means to read it.

@@ -63,23 +63,24 @@ func (c *Collector) CollectPull(ctx context.Context, repository approval.Reposit
 	if err := g.Wait(); err != nil {
 		return approval.PullAnswer{}, err
 	}
-	answer, err := c.pullAnswer(ctx, r, p, reviews, people)
+	answer, err := c.pullAnswer(ctx, r, p, reviews, people, q)
 	if err != nil {
 		return approval.PullAnswer{}, besides{fmt.Errorf("collect #%d of %s: %w", number, repository, err)}
 	}
 	return answer, nil
 }
 
-func (c *Collector) pullAnswer(ctx context.Context, r *repo, p pull, reviews []approval.Review, people approval.Directory) (approval.PullAnswer, error) {
+func (c *Collector) pullAnswer(ctx context.Context, r *repo, p pull, reviews []approval.Review, people approval.Directory, q approval.Query) (approval.PullAnswer, error) {
 	before, changes, err := c.effect(ctx, r, p)
 	if err != nil {
 		return approval.PullAnswer{}, err
 	}
-	pr, err := c.fill(ctx, r, p, before, reviews)
+	pr, err := c.fill(ctx, r, p, change{before: before, changes: changes}, reviews, q.Needs)
 	if err != nil {
 		return approval.PullAnswer{}, err
 	}
-	if people.Roles, err = c.rolesOf(ctx, people, votesOf(r, *pr)); err != nil {
+	people, err = c.complete(ctx, q, people, []*repo{r}, []*approval.PullRequest{pr}, votesOf(r, *pr))
+	if err != nil {
 		return approval.PullAnswer{}, err
 	}
 	return approval.PullAnswer{Pull: *pr, Open: p.open, MergeCommit: p.mergeCommit, Changes: changes, Directory: people}, nil

@@ -31,14 +31,25 @@ type roleKey struct {
 type vote struct {
 	repo *repo
 	user approval.User
+	// always: the role matters even of somebody whom nothing names.
+	always bool
 }
 
-// votesOf lists the people who gave an opinion on a pull request.
+// votesOf lists the people who gave an opinion on a pull request, or took one
+// away.
 func votesOf(r *repo, pr approval.PullRequest) []vote {
 	var out []vote
+	add := func(u *approval.User, always bool) {
+		if u != nil && u.Type == approval.UserTypePerson {
+			out = append(out, vote{r, *u, always})
+		}
+	}
 	for _, review := range pr.Reviews {
-		if review.User != nil && review.User.Type == approval.UserTypePerson && isOpinion(review.State) {
-			out = append(out, vote{r, *review.User})
+		if isOpinion(review.State) {
+			add(review.User, false)
+		}
+		if review.Dismissed != nil && review.Dismissed.Was == approval.ReviewChangesRequested {
+			add(review.Dismissed.By, true)
 		}
 	}
 	return out
@@ -67,11 +78,11 @@ func (c *Collector) peopleOf(ctx context.Context, q approval.Query, repos []*rep
 	if err := g.Wait(); err != nil {
 		return approval.Directory{}, err
 	}
-	for _, a := range accounts {
-		// A login that names nobody is left out: the core then says that it is
-		// not known, if it matters at all.
+	for i, a := range accounts {
 		if a.user.ID > 0 {
 			d.Users = append(d.Users, a.user)
+		} else {
+			d.NoSuchUsers = append(d.NoSuchUsers, q.Users[i])
 		}
 	}
 	return d, nil
@@ -91,10 +102,12 @@ func (c *Collector) team(ctx context.Context, name approval.TeamName, repos []*r
 		members, err := github.All(maxMembers, func(o gh.ListOptions) ([]*gh.User, *gh.Response, error) {
 			return client.API().Teams.ListTeamMembersBySlug(ctx, name.Organization(), name.Slug(), &gh.TeamListTeamMembersOptions{ListOptions: o})
 		})
-		if err = github.Wrap("list the members of team "+string(name), "", err); err != nil {
-			if errors.Is(err, approval.ErrNotFound) {
-				err = fmt.Errorf("team %s does not exist, or the App may not see it (it needs the organization permission \"Members: read\"): %w", name, err)
-			}
+		switch err = github.Wrap("list the members of team "+string(name), "", err); {
+		case errors.Is(err, approval.ErrNotFound):
+			// It was deleted or renamed, or the App may not see it. Nobody can approve
+			// for it either way, and the decision says so by its name.
+			return approval.Team{Name: name, Gone: true}, c.people, nil
+		case err != nil:
 			return approval.Team{}, 0, err
 		}
 		t := approval.Team{Name: name, Members: make([]approval.User, 0, len(members))}
@@ -143,10 +156,10 @@ func (c *Collector) user(ctx context.Context, login string, repos []*repo) (acco
 	})
 }
 
-// rolesOf reads the roles of those among the voters whom the query names.
+// rolesOf reads the roles of those among the voters whom the directory names.
 // Others cannot count whatever their role, and reading theirs would let anybody
-// spend our requests.
-func (c *Collector) rolesOf(ctx context.Context, d approval.Directory, votes []vote) ([]approval.RepositoryRole, error) {
+// spend our requests; so theirs are read only if the policy asks for everybody's.
+func (c *Collector) rolesOf(ctx context.Context, d approval.Directory, votes []vote, everybody bool) ([]approval.RepositoryRole, error) {
 	named := map[approval.UserID]bool{}
 	for _, t := range d.Teams {
 		for _, u := range t.Members {
@@ -159,7 +172,7 @@ func (c *Collector) rolesOf(ctx context.Context, d approval.Directory, votes []v
 	seen := map[roleKey]bool{}
 	wanted := slices.DeleteFunc(votes, func(v vote) bool {
 		key := roleKey{v.repo.id, v.user.ID}
-		if !named[v.user.ID] || seen[key] {
+		if (!named[v.user.ID] && !v.always && !everybody) || seen[key] {
 			return true
 		}
 		seen[key] = true

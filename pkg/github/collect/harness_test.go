@@ -296,13 +296,13 @@ func (w *world) resetCalls() {
 // witness keeps what webhooks told, in memory.
 type witness struct {
 	mu      sync.Mutex
-	reviews map[int64]approval.SHA
+	reviews map[int64]approval.WitnessedReview
 	heads   map[string]approval.WitnessedHead
 	merges  map[approval.SHA]int
 }
 
 func newWitness() *witness {
-	return &witness{reviews: map[int64]approval.SHA{}, heads: map[string]approval.WitnessedHead{}, merges: map[approval.SHA]int{}}
+	return &witness{reviews: map[int64]approval.WitnessedReview{}, heads: map[string]approval.WitnessedHead{}, merges: map[approval.SHA]int{}}
 }
 
 func headKey(repositoryID int64, pull int, head approval.SHA) string {
@@ -313,7 +313,7 @@ func (w *witness) keep(h approval.Hint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if h.Review != nil {
-		w.reviews[h.Review.ReviewID] = h.Review.Commit
+		w.reviews[h.Review.ReviewID] = *h.Review
 	}
 	if h.Head != nil {
 		w.heads[headKey(h.Head.RepositoryID, h.Head.Pull, h.Head.Head)] = *h.Head
@@ -323,11 +323,11 @@ func (w *witness) keep(h approval.Hint) {
 	}
 }
 
-func (w *witness) ReviewCommit(_ context.Context, _, reviewID int64) (approval.SHA, bool, error) {
+func (w *witness) Review(_ context.Context, _, reviewID int64) (approval.WitnessedReview, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	sha, ok := w.reviews[reviewID]
-	return sha, ok, nil
+	v, ok := w.reviews[reviewID]
+	return v, ok, nil
 }
 
 func (w *witness) HeadPush(_ context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error) {

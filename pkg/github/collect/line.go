@@ -28,7 +28,7 @@ type step struct {
 }
 
 // line collects the first-parent history of a branch after the baseline.
-func (c *Collector) line(ctx context.Context, r *repo, rg approval.Range) (approval.Line, error) {
+func (c *Collector) line(ctx context.Context, r *repo, rg approval.Range, needs approval.Needs) (approval.Line, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	line := approval.Line{
@@ -56,7 +56,7 @@ func (c *Collector) line(ctx context.Context, r *repo, rg approval.Range) (appro
 	if err := reads.wait(); err != nil {
 		return approval.Line{}, err
 	}
-	if line.Landings, err = c.fillSteps(ctx, r, steps, reads); err != nil {
+	if line.Landings, err = c.fillSteps(ctx, r, steps, reads, needs); err != nil {
 		return approval.Line{}, err
 	}
 	return line, nil
@@ -121,7 +121,7 @@ func (c *Collector) steps(ctx context.Context, r *repo, line *approval.Line, fet
 }
 
 // fillSteps adds people and reviews to the landings.
-func (c *Collector) fillSteps(ctx context.Context, r *repo, steps []step, reads *reviewReads) ([]approval.Landing, error) {
+func (c *Collector) fillSteps(ctx context.Context, r *repo, steps []step, reads *reviewReads, needs approval.Needs) ([]approval.Landing, error) {
 	out := make([]approval.Landing, len(steps))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
@@ -133,7 +133,8 @@ func (c *Collector) fillSteps(ctx context.Context, r *repo, steps []step, reads 
 			out[i].Pull = s.pull.basics(r)
 		default:
 			g.Go(func() error {
-				pr, err := c.fill(ctx, r, *s.pull, s.before, *reads.got[s.pull.number])
+				about := change{before: s.before, changes: s.landing.Changes}
+				pr, err := c.fill(ctx, r, *s.pull, about, *reads.got[s.pull.number], needs)
 				out[i].Pull = pr
 				return err
 			})

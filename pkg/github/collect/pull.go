@@ -6,6 +6,7 @@ import (
 	"time"
 
 	gh "github.com/google/go-github/v60/github"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
@@ -23,6 +24,7 @@ type pull struct {
 	base           string
 	baseRepository int64
 	mergeCommit    approval.SHA // after the merge; before it GitHub names a test merge
+	mergedAt       time.Time
 }
 
 type pullKey struct {
@@ -97,6 +99,9 @@ func parsePull(a *gh.PullRequest) (pull, error) {
 		if p.mergeCommit, err = approval.ParseSHA(a.GetMergeCommitSHA()); err != nil {
 			return pull{}, fmt.Errorf("the merge commit: %w", err)
 		}
+		if p.mergedAt = a.GetMergedAt().UTC(); p.mergedAt.IsZero() {
+			return pull{}, fmt.Errorf("the time of the merge is missing")
+		}
 	}
 	return p, nil
 }
@@ -109,12 +114,18 @@ func person(u *gh.User) *approval.User {
 	return &approval.User{ID: approval.UserID(u.GetID()), Login: u.GetLogin(), Type: u.GetType()}
 }
 
-// fill makes the pull request of the facts. Exclude is the commit of the base
-// branch before it: what is reachable from there is not part of it.
-func (c *Collector) fill(ctx context.Context, r *repo, p pull, exclude approval.SHA, reviews []approval.Review) (*approval.PullRequest, error) {
+// change is what a pull request changes. Before is the commit of the base branch
+// before it: what is reachable from there is not part of it.
+type change struct {
+	before  approval.SHA
+	changes []approval.Change
+}
+
+// fill makes the pull request of the facts.
+func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, reviews []approval.Review, needs approval.Needs) (*approval.PullRequest, error) {
 	pr := p.basics(r)
 	var err error
-	if pr.Contributors, err = c.contributorsOf(ctx, r, p, exclude); err != nil {
+	if pr.Contributors, err = c.contributorsOf(ctx, r, p, about.before); err != nil {
 		return nil, err
 	}
 	pushed, err := c.pusherOf(ctx, r, p)
@@ -122,10 +133,43 @@ func (c *Collector) fill(ctx context.Context, r *repo, p pull, exclude approval.
 		return nil, err
 	}
 	pr.Pusher, pr.HeadPushedAt = pushed.by, pushed.at
-	if pr.Reviews, err = c.witnessed(ctx, r, p.number, reviews); err != nil {
+	if pr.Reviews, err = c.witnessed(ctx, r, p, reviews); err != nil {
+		return nil, err
+	}
+	if err := c.fillNeeds(ctx, r, p, about, needs, pr); err != nil {
 		return nil, err
 	}
 	return pr, nil
+}
+
+// fillNeeds adds what only some policies ask for.
+func (c *Collector) fillNeeds(ctx context.Context, r *repo, p pull, about change, needs approval.Needs, pr *approval.PullRequest) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if needs.CodeOwners {
+		g.Go(func() (err error) {
+			pr.Owners, err = c.ownersOf(ctx, r, about.before, about.changes)
+			return err
+		})
+	}
+	if needs.Pushers {
+		g.Go(func() (err error) {
+			pr.Pushers, err = c.pushersOf(ctx, r, p)
+			return err
+		})
+	}
+	if needs.Requested {
+		g.Go(func() (err error) {
+			pr.Requested, err = readRequested(ctx, r, p.number)
+			return err
+		})
+	}
+	if len(needs.Checks) > 0 {
+		g.Go(func() (err error) {
+			pr.Checks, err = readChecks(ctx, r, p.head, needs.Checks)
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // basics is the pull request without its people and reviews. It has the name by
@@ -133,6 +177,6 @@ func (c *Collector) fill(ctx context.Context, r *repo, p pull, exclude approval.
 func (p pull) basics(r *repo) *approval.PullRequest {
 	return &approval.PullRequest{
 		Repository: r.name, Number: p.number, Title: p.title, URL: p.url,
-		BaseRepositoryID: p.baseRepository, Base: p.base, Merged: p.merged, Head: p.head, Author: p.author,
+		BaseRepositoryID: p.baseRepository, Base: p.base, Merged: p.merged, MergedAt: p.mergedAt, Head: p.head, Author: p.author,
 	}
 }

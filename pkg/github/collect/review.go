@@ -100,19 +100,39 @@ func parseReview(a *gh.PullRequestReview) approval.Review {
 }
 
 // witnessed puts in place of the API's commits those on which the reviews were
-// submitted, as far as that was witnessed.
-func (c *Collector) witnessed(ctx context.Context, r *repo, number int, reviews []approval.Review) ([]approval.Review, error) {
+// submitted, as far as that was witnessed, and adds the branch that they were
+// for. Where no witness tells, and for dismissed reviews, the timeline is read.
+func (c *Collector) witnessed(ctx context.Context, r *repo, p pull, reviews []approval.Review) ([]approval.Review, error) {
 	out := slices.Clone(reviews)
+	untold := false
 	for i := range out {
-		if !isOpinion(out[i].State) {
+		v := &out[i]
+		if !isOpinion(v.State) {
 			continue
 		}
-		commit, ok, err := c.witness.ReviewCommit(ctx, r.id, out[i].ID)
+		w, ok, err := c.witness.Review(ctx, r.id, v.ID)
 		if err != nil {
-			return nil, fmt.Errorf("look up the commit of review %d of #%d: %w", out[i].ID, number, err)
+			return nil, fmt.Errorf("look up what review %d of #%d was of: %w", v.ID, p.number, err)
 		}
 		if ok {
-			out[i].Commit, out[i].Witnessed = commit, true
+			v.Commit, v.Base, v.Witnessed = w.Commit, w.Base, true
+		}
+		untold = untold || v.Base == "" || v.State == approval.ReviewDismissed
+	}
+	if !untold {
+		return out, nil
+	}
+	before, err := c.pastOf(ctx, r, p, out)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		v := &out[i]
+		if v.Base == "" && isOpinion(v.State) && !v.SubmittedAt.IsZero() {
+			v.Base = before.baseAt(v.SubmittedAt, p.base)
+		}
+		if d, ok := before.dismissed[v.ID]; ok && v.State == approval.ReviewDismissed {
+			v.Dismissed = &d
 		}
 	}
 	return out, nil

@@ -137,13 +137,13 @@ func TestOnlyAllowedSucceeds(t *testing.T) {
 
 // The core's own findings come out as they went in.
 func TestCoreFindings(t *testing.T) {
-	q := approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 2, Teams: []approval.TeamName{"acme/sre"}}}}
+	p := approval.Policy{Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 2, Teams: []approval.TeamName{"acme/sre"}}}}}
 	alice := approval.User{ID: 1, Login: "alice", Type: approval.UserTypePerson}
 	bob := approval.User{ID: 2, Login: "bob", Type: approval.UserTypePerson}
 	carol := approval.User{ID: 3, Login: "carol", Type: approval.UserTypePerson}
-	res := approval.JudgeQuorum(q, approval.PullRequest{Repository: "acme/deploy", Number: 42, Head: head, Author: alice, Pusher: &alice,
+	res := approval.JudgeQuorum(p, approval.ProtectedRepository{}, approval.PullRequest{Repository: "acme/deploy", Number: 42, Head: head, Author: alice, Pusher: &alice,
 		Contributors: []approval.Contributor{{User: &alice, Email: "alice@example.com", Role: "author", Commit: head}}},
-		approval.Directory{Teams: []approval.Team{{Name: "acme/sre", Members: []approval.User{alice, bob, carol}}}})
+		nil, approval.Directory{Teams: []approval.Team{{Name: "acme/sre", Members: []approval.User{alice, bob, carol}}}})
 	g := gate("prod", approval.ClassConfig, res.Met, res.Needed, res.Finding)
 	c := Check(report(false, g), g)
 	require.Equal(t, "action_required", c.Conclusion)
