@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
@@ -17,9 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
@@ -29,8 +25,6 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argoapi"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argosync"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/collect"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
@@ -81,40 +75,17 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	}
 	closers = append(closers, box.Close)
 
-	// Who is asked on GitHub's side: the App, the mirrors, the collector.
+	// Who is asked.
 	calls := newGitHubMetrics()
 	registry.MustRegister(calls)
-	app, err := github.NewApp(github.Options{
-		BaseURL: cfg.File.GitHub.APIURL, AppID: cfg.File.GitHub.AppID,
-		PrivateKeyPEM: cfg.Secrets.PrivateKey.Reveal(), Version: currentVersion().Version,
-		Observe: calls.observe, Logger: log,
-	})
-	if err != nil {
-		return fmt.Errorf("set up the GitHub App: %w", err)
-	}
-	web, err := url.Parse(cfg.File.GitHub.URL)
-	if err != nil {
-		return fmt.Errorf("parse github.url: %w", err)
-	}
-	repositories := newMirrors(mirrorsPath(cfg.File.DataDirectory), cfg.File.GitHub.URL, app, log)
-	closers = append(closers, repositories.close)
-	collector, err := collect.New(collect.Options{
-		GitHub: app, Witness: box, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
-		IndexGrace: cfg.File.GitHub.IndexGrace, MembershipTTL: cfg.File.GitHub.MembershipTTL,
-	})
-	if err != nil {
-		return fmt.Errorf("set up collecting: %w", err)
-	}
-
-	// Who is asked on Argo CD's side: the Applications in Kubernetes, and the API
-	// for sync windows.
-	client, err := kubernetes(cfg.File.Kubernetes)
+	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), calls.observe, log)
 	if err != nil {
 		return err
 	}
-	parser, err := argo.NewParser([]string{web.Host})
+	closers = append(closers, hub.repositories.close)
+	cluster, err := connectArgoCD(cfg)
 	if err != nil {
-		return fmt.Errorf("set up reading Applications: %w", err)
+		return err
 	}
 	api, err := argoapi.New(argoapi.Options{
 		Server: cfg.File.ArgoCD.Server, TokenFile: cfg.Path(cfg.File.ArgoCD.TokenFile),
@@ -128,7 +99,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	// Who decides. The watcher wakes the gate, and the gate reads the watcher's
 	// cache, so the gate is known to the watcher by a variable.
 	var decider *gate.Gate
-	watcher := argo.NewWatcher(client, parser, argo.WatcherOptions{
+	watcher := argo.NewWatcher(cluster.client, cluster.parser, argo.WatcherOptions{
 		Logger: log, OnChange: func(before, after approval.Application) {
 			if after.UID == "" {
 				after = before // it is gone
@@ -141,11 +112,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
-			Reader: argo.NewReader(client, parser), Watcher: watcher, API: api,
-			Syncer: argosync.New(client, parser, argosync.Options{}), // the gate logs each sync
+			Reader: argo.NewReader(cluster.client, cluster.parser), Watcher: watcher, API: api,
+			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: collector, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(app, written{box}, log),
+		Collector: hub.collector, Record: record, Metrics: metrics, Logger: log,
+		Reporter: report.NewPublisher(hub.app, written{box}, log),
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 
@@ -227,28 +198,6 @@ func (w written) Written(ctx context.Context, r approval.RepositoryName, pull in
 
 func (w written) SaveWritten(ctx context.Context, r approval.RepositoryName, pull int, name string, v report.Written) error {
 	return w.box.SaveWritten(ctx, r, pull, name, v.ID, v.Digest)
-}
-
-// kubernetes makes a client. Client-side limits are left to the API server's
-// priority and fairness: a limit of our own would delay a sync.
-func kubernetes(k config.Kubernetes) (dynamic.Interface, error) {
-	var c *rest.Config
-	var err error
-	if k.Kubeconfig != "" {
-		c, err = clientcmd.BuildConfigFromFlags("", k.Kubeconfig)
-	} else {
-		c, err = rest.InClusterConfig()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find the cluster (set kubernetes.kubeconfig outside of one): %w", err)
-	}
-	c.UserAgent = "gatekeeper/" + currentVersion().Version
-	c.QPS = -1
-	client, err := dynamic.NewForConfig(c)
-	if err != nil {
-		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
-	}
-	return client, nil
 }
 
 // whenSynced waits until all Applications were read once: before that, nothing is

@@ -199,12 +199,8 @@ func (g *Gate) backoff(last *deployed, c approval.Candidate) time.Duration {
 // ambiguous blocks an Application that more than one gate protects: which
 // quorum holds must not depend on the order of a file.
 func (g *Gate) ambiguous(ctx context.Context, app approval.Application, policies []approval.Policy) {
-	names := make([]string, len(policies))
-	for i, p := range policies {
-		names[i] = p.Gate
-	}
-	text := "it is protected by " + strconv.Itoa(len(policies)) + " gates (" + strings.Join(names, ", ") + ")"
-	g.log.LogAttrs(ctx, slog.LevelError, "gates_overlap", slog.String("application", app.Key()), slog.Any("gates", names))
+	text := "it is protected by " + strconv.Itoa(len(policies)) + " gates (" + gateNames(policies) + ")"
+	g.log.LogAttrs(ctx, slog.LevelError, "gates_overlap", slog.String("application", app.Key()), slog.String("gates", gateNames(policies)))
 	g.metrics.decided(policies[0].Gate, approval.Blocked)
 	g.remember(ctx, app, policies[0], approval.Decision{
 		Gate: policies[0].Gate, Application: app.Key(), Verdict: approval.Blocked,
@@ -213,6 +209,14 @@ func (g *Gate) ambiguous(ctx context.Context, app approval.Application, policies
 			Remedy: "change the gates' application selectors so that one gate protects it",
 		}},
 	}, text)
+}
+
+func gateNames(policies []approval.Policy) string {
+	names := make([]string, len(policies))
+	for i, p := range policies {
+		names[i] = p.Gate
+	}
+	return strings.Join(names, ", ")
 }
 
 // remember keeps the decision for reports, and wakes the pull requests that it

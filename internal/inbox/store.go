@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/sqlitefile"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
 // applicationID is "GKIN" in the header of the file.
@@ -46,4 +47,40 @@ func (s *Store) Close() error {
 		return fmt.Errorf("close the inbox: %w", err)
 	}
 	return nil
+}
+
+// Witness is an inbox that was opened for reading alone: what webhooks told can
+// be looked up.
+type Witness struct{ store *Store }
+
+// Inspect opens the inbox for reading alone, which works while another process
+// has it open.
+func Inspect(ctx context.Context, path string) (*Witness, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("load the migrations: %w", err)
+	}
+	file, err := sqlitefile.Inspect(ctx, path, sqlitefile.Schema{ApplicationID: applicationID, Migrations: files})
+	if err != nil {
+		return nil, fmt.Errorf("open the inbox: %w", err)
+	}
+	return &Witness{&Store{file: file}}, nil
+}
+
+// Close releases the file.
+func (w *Witness) Close() error { return w.store.Close() }
+
+// Review is as that of Store.
+func (w *Witness) Review(ctx context.Context, repositoryID, reviewID int64) (approval.WitnessedReview, bool, error) {
+	return w.store.Review(ctx, repositoryID, reviewID)
+}
+
+// HeadPush is as that of Store.
+func (w *Witness) HeadPush(ctx context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error) {
+	return w.store.HeadPush(ctx, repositoryID, pull, head)
+}
+
+// MergedPull is as that of Store.
+func (w *Witness) MergedPull(ctx context.Context, repositoryID int64, commit approval.SHA) (int, bool, error) {
+	return w.store.MergedPull(ctx, repositoryID, commit)
 }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/collect"
+)
+
+// hub is GitHub's side: the App, the mirrors, the collector.
+type hub struct {
+	app          *github.App
+	repositories *mirrors
+	collector    *collect.Collector
+}
+
+// connectGitHub makes no request. The mirrors are kept in a folder of their own;
+// close them when the collector is not used any more.
+func connectGitHub(cfg config.Config, witness collect.Witness, mirrorsDir string, observe func(github.Call), log *slog.Logger) (hub, error) {
+	app, err := github.NewApp(github.Options{
+		BaseURL: cfg.File.GitHub.APIURL, AppID: cfg.File.GitHub.AppID,
+		PrivateKeyPEM: cfg.Secrets.PrivateKey.Reveal(), Version: currentVersion().Version,
+		Observe: observe, Logger: log,
+	})
+	if err != nil {
+		return hub{}, fmt.Errorf("set up the GitHub App: %w", err)
+	}
+	web, err := url.Parse(cfg.File.GitHub.URL)
+	if err != nil {
+		return hub{}, fmt.Errorf("parse github.url: %w", err)
+	}
+	repositories := newMirrors(mirrorsDir, cfg.File.GitHub.URL, app, log)
+	collector, err := collect.New(collect.Options{
+		GitHub: app, Witness: witness, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
+		IndexGrace: cfg.File.GitHub.IndexGrace, MembershipTTL: cfg.File.GitHub.MembershipTTL,
+	})
+	if err != nil {
+		return hub{}, fmt.Errorf("set up collecting: %w", err)
+	}
+	return hub{app, repositories, collector}, nil
+}
+
+// cluster is Argo CD's side: the Applications in Kubernetes.
+type cluster struct {
+	client dynamic.Interface
+	parser *argo.Parser
+}
+
+// connectArgoCD makes no request.
+func connectArgoCD(cfg config.Config) (cluster, error) {
+	client, err := kubernetes(cfg.File.Kubernetes)
+	if err != nil {
+		return cluster{}, err
+	}
+	web, err := url.Parse(cfg.File.GitHub.URL)
+	if err != nil {
+		return cluster{}, fmt.Errorf("parse github.url: %w", err)
+	}
+	parser, err := argo.NewParser([]string{web.Host})
+	if err != nil {
+		return cluster{}, fmt.Errorf("set up reading Applications: %w", err)
+	}
+	return cluster{client, parser}, nil
+}
+
+// kubernetes makes a client. Client-side limits are left to the API server's
+// priority and fairness: a limit of our own would delay a sync.
+func kubernetes(k config.Kubernetes) (dynamic.Interface, error) {
+	var c *rest.Config
+	var err error
+	if k.Kubeconfig != "" {
+		c, err = clientcmd.BuildConfigFromFlags("", k.Kubeconfig)
+	} else {
+		c, err = rest.InClusterConfig()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster (set kubernetes.kubeconfig outside of one): %w", err)
+	}
+	c.UserAgent = "gatekeeper/" + currentVersion().Version
+	c.QPS = -1
+	client, err := dynamic.NewForConfig(c)
+	if err != nil {
+		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
+	}
+	return client, nil
+}

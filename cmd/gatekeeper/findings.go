@@ -1,0 +1,37 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// mark is the sign before a verdict.
+func mark(v approval.Verdict) string {
+	switch v {
+	case approval.Allowed:
+		return "✓"
+	case approval.Blocked:
+		return "✗"
+	case approval.Unknown:
+		return "?"
+	default:
+		return "?"
+	}
+}
+
+// writeFindings writes findings as a tree. The texts are one line each, whoever
+// chose their words.
+func writeFindings(b *strings.Builder, findings []approval.Finding, indent string) {
+	for i, f := range findings {
+		branch, below := "├─ ", "│  "
+		if i == len(findings)-1 {
+			branch, below = "└─ ", "   "
+		}
+		b.WriteString(indent + branch + mark(f.Verdict) + " " + f.Text + "  [" + string(f.Code) + "]\n")
+		if f.Remedy != "" {
+			b.WriteString(indent + below + "  → " + f.Remedy + "\n")
+		}
+		writeFindings(b, f.Children, indent+below)
+	}
+}

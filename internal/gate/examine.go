@@ -1,0 +1,69 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// Examination is a decision with what it was made of.
+type Examination struct {
+	Policy   approval.Policy
+	Facts    approval.Facts
+	Decision approval.Decision
+}
+
+// Examiner decides as a Gate does, but records nothing, syncs nothing and tells
+// nobody. The record is read for what was deployed last.
+type Examiner struct {
+	Policies     []approval.Policy
+	Applications interface {
+		Get(ctx context.Context, namespace, name string) (approval.Application, error)
+	}
+	Collector Collector
+	Record    history.Reader
+}
+
+// ErrNotProtected is returned for an Application that no gate protects.
+var ErrNotProtected = errors.New("no gate protects the Application")
+
+// Examine collects the facts of one Application ("namespace/name") now and
+// decides. Facts that could not be collected are in the examination's decision,
+// as they are in a Gate's.
+func (e Examiner) Examine(ctx context.Context, application string) (Examination, error) {
+	g := &Gate{policies: e.Policies, collector: e.Collector, record: readOnly{e.Record}, now: time.Now}
+	namespace, name := splitKey(application)
+	app, err := e.Applications.Get(ctx, namespace, name)
+	if err != nil {
+		return Examination{}, fmt.Errorf("read application %s: %w", application, err)
+	}
+	policies := g.policiesFor(app)
+	switch {
+	case len(policies) == 0:
+		return Examination{}, fmt.Errorf("%s: %w", application, ErrNotProtected)
+	case len(policies) > 1:
+		return Examination{}, fmt.Errorf("%s is protected by several gates, so it is blocked: %s", application, gateNames(policies))
+	}
+	last, err := g.lastDeployed(ctx, app)
+	if err != nil {
+		return Examination{}, err
+	}
+	facts, err := g.collect(ctx, policies[0], app, last)
+	if err != nil && ctx.Err() != nil {
+		return Examination{}, fmt.Errorf("collect facts of %s: %w", application, err)
+	}
+	return Examination{Policy: policies[0], Facts: facts, Decision: approval.Explain(policies[0], facts)}, nil
+}
+
+// readOnly is a record to which nothing can be appended.
+type readOnly struct{ history.Reader }
+
+var errReadOnly = errors.New("the record is open for reading alone")
+
+func (readOnly) Append(context.Context, history.Head, ...history.Draft) (history.Head, error) {
+	return history.Head{}, errReadOnly
+}
