@@ -106,8 +106,24 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 		}
 		facts.Lines, facts.Directory = answer.Lines, answer.Directory
 	}
+	err := g.collectClosure(ctx, p, &facts)
 	facts.CollectedAt = g.now().UTC()
-	return facts, nil
+	return facts, err
+}
+
+// collectClosure reads what the prospective candidate is rendered from.
+func (g *Gate) collectClosure(ctx context.Context, p approval.Policy, facts *approval.Facts) error {
+	prospect, ok := approval.Prospect(p, *facts)
+	if !ok {
+		return nil // nothing could be allowed, whatever it is rendered from
+	}
+	closure, err := g.closures.Closure(ctx, facts.Application, prospect.Revisions)
+	if err != nil {
+		facts.Missing = append(facts.Missing, approval.Missing{What: "what the Application is rendered from", Why: strings.ToValidUTF8(err.Error(), "\uFFFD")})
+		return err
+	}
+	facts.Closure = &closure
+	return nil
 }
 
 // ranges asks for one line for each protected repository that the Application's

@@ -25,6 +25,7 @@ type Examiner struct {
 		Get(ctx context.Context, namespace, name string) (approval.Application, error)
 	}
 	Collector Collector
+	Closures  Closures
 	Record    history.Reader
 }
 
@@ -35,7 +36,7 @@ var ErrNotProtected = errors.New("no gate protects the Application")
 // decides. Facts that could not be collected are in the examination's decision,
 // as they are in a Gate's.
 func (e Examiner) Examine(ctx context.Context, application string) (Examination, error) {
-	g := &Gate{policies: e.Policies, collector: e.Collector, record: readOnly{e.Record}, now: time.Now}
+	g := &Gate{policies: e.Policies, collector: e.Collector, closures: e.Closures, record: readOnly{e.Record}, now: time.Now}
 	namespace, name := splitKey(application)
 	app, err := e.Applications.Get(ctx, namespace, name)
 	if err != nil {

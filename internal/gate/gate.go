@@ -40,6 +40,13 @@ type Collector interface {
 	Forget()
 }
 
+// Closures finds what an Application is rendered from at exact revisions, which
+// are those of its sources in their order. What it cannot follow widens the
+// answer; an error says that the content could not be read.
+type Closures interface {
+	Closure(ctx context.Context, a approval.Application, revisions []approval.Revision) (approval.Closure, error)
+}
+
 // Reporter tells people on the pull request.
 type Reporter interface {
 	Publish(ctx context.Context, r approval.PullReport) error
@@ -50,6 +57,7 @@ type Options struct {
 	Policies     []approval.Policy
 	Applications Applications
 	Collector    Collector
+	Closures     Closures
 	Record       history.Record
 	Reporter     Reporter
 	Logger       *slog.Logger
@@ -69,6 +77,7 @@ type Gate struct {
 	policies  []approval.Policy
 	apps      Applications
 	collector Collector
+	closures  Closures
 	record    history.Record
 	reporter  Reporter
 	log       *slog.Logger
@@ -87,7 +96,7 @@ type Gate struct {
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
-		policies: o.Policies, apps: o.Applications, collector: o.Collector, record: o.Record, reporter: o.Reporter,
+		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, record: o.Record, reporter: o.Reporter,
 		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 	}
 	if g.now == nil {

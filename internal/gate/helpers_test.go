@@ -107,11 +107,12 @@ type hub struct {
 	// unsettled is true for landings that GitHub has not indexed yet.
 	unsettled map[int]bool
 	// failure answers every call, if set.
-	failure error
-	calls   int
-	pulls   int
-	forgets int
-	pullOf  map[int]approval.PullAnswer
+	failure    error
+	calls      int
+	pulls      int
+	closureErr error
+	forgets    int
+	pullOf     map[int]approval.PullAnswer
 	// onAnswer runs after the facts were read and before they are answered.
 	onAnswer func()
 }
@@ -244,6 +245,20 @@ func (h *hub) CollectPull(_ context.Context, _ approval.RepositoryName, n int, _
 		return approval.PullAnswer{}, fmt.Errorf("read #%d: %w", n, approval.ErrNotFound)
 	}
 	return answer, nil
+}
+
+// Closure says that an Application is rendered from what its sources name.
+func (h *hub) Closure(_ context.Context, a approval.Application, revisions []approval.Revision) (approval.Closure, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closureErr != nil {
+		return approval.Closure{}, h.closureErr
+	}
+	c := approval.Closure{Revisions: revisions}
+	for _, s := range a.Sources {
+		c.Reads = append(c.Reads, s.Reads...)
+	}
+	return c, nil
 }
 
 func (h *hub) Forget() {
@@ -389,7 +404,7 @@ func (s *setup) newGate(policies ...approval.Policy) *Gate {
 		policies = []approval.Policy{gatePolicy("prod")}
 	}
 	g := New(Options{
-		Policies: policies, Applications: s.argo, Collector: s.hub, Record: s.record, Reporter: s.reports,
+		Policies: policies, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
 		Logger: testLogger(s.t), Metrics: NewMetrics(), Now: s.clock.now, Workers: 2, Resync: time.Hour,
 	})
 	s.t.Cleanup(func() { shutDown(g) })

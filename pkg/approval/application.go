@@ -73,6 +73,19 @@ type Read struct {
 	Path       string         `json:"path"`
 }
 
+// Closure is everything that an Application is rendered from at exact revisions,
+// found by following what the files there refer to: values files, bases of
+// kustomizations, local charts, symbolic links.
+type Closure struct {
+	// Revisions are those of the sources, in their order.
+	Revisions []Revision `json:"revisions"`
+	// Reads are the files and folders. Whatever could not be followed makes a whole
+	// repository one of them.
+	Reads []Read `json:"reads"`
+	// Unresolved says, in words, what could not be followed.
+	Unresolved []string `json:"unresolved,omitempty"`
+}
+
 // Operation is an Argo CD operation on the Application.
 type Operation struct {
 	// Intent is the ID of the recorded intent that asked for it; empty when

@@ -147,7 +147,38 @@ type setting struct {
 	approval.Facts
 }
 
-func (s *setting) decide() approval.Decision { return approval.Explain(s.Policy, s.Facts) }
+// decide explains the decision. A setting without a closure gets the one that
+// belongs to what would be synced.
+func (s *setting) decide() approval.Decision {
+	f := s.Facts
+	if f.Closure == nil {
+		f.Closure = s.closure()
+	}
+	return approval.Explain(s.Policy, f)
+}
+
+// decideBare is decide without the words.
+func (s *setting) decideBare() approval.Decision {
+	f := s.Facts
+	if f.Closure == nil {
+		f.Closure = s.closure()
+	}
+	return approval.Decide(s.Policy, f)
+}
+
+// closure is what the prospective candidate is rendered from: what the sources
+// themselves say.
+func (s *setting) closure() *approval.Closure {
+	c, ok := approval.Prospect(s.Policy, s.Facts)
+	if !ok {
+		return nil
+	}
+	closure := &approval.Closure{Revisions: c.Revisions}
+	for _, source := range s.Application.Sources {
+		closure.Reads = append(closure.Reads, source.Reads...)
+	}
+	return closure
+}
 
 // judge counts the reviews of a pull request that changes what the first landing
 // changes.

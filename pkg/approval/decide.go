@@ -11,15 +11,30 @@ import (
 // is total: every input yields a decision, and only complete, consistent facts
 // yield an allowed one. Its findings have codes and verdicts, those of landings
 // no texts and no children; see Explain. Safe for concurrent use.
-func Decide(p Policy, f Facts) Decision { return decide(&p, &f, false) }
+func Decide(p Policy, f Facts) Decision {
+	d, _ := decide(&p, &f, false)
+	return d
+}
 
 // Explain is Decide with the whole tree of findings: for each landing in words
 // which requirement is met by whom, and who can clear what is missing. It is the
 // form to show and to record, and takes about ten times as long. The verdicts
 // and codes are those of Decide. Safe for concurrent use.
-func Explain(p Policy, f Facts) Decision { return decide(&p, &f, true) }
+func Explain(p Policy, f Facts) Decision {
+	d, _ := decide(&p, &f, true)
+	return d
+}
 
-func decide(p *Policy, f *Facts, explain bool) Decision {
+// Prospect is the candidate that Decide would allow if nothing that it is
+// rendered from is outside the gate's scope: the one whose Closure has to be in
+// the facts. False when there is none.
+func Prospect(p Policy, f Facts) (Candidate, bool) {
+	_, c := decide(&p, &f, false)
+	return c, len(c.Revisions) > 0
+}
+
+// decide returns the decision, and the candidate before its closure was judged.
+func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 	d := Decision{Gate: p.Gate, Application: f.Application.Key(), Verdict: Blocked}
 
 	for _, m := range f.Missing {
@@ -63,7 +78,7 @@ func decide(p *Policy, f *Facts, explain bool) Decision {
 
 	if hindered != Allowed {
 		d.Verdict = hindered
-		return d
+		return d, Candidate{}
 	}
 	waiting := Allowed
 	for i := range lines {
@@ -74,15 +89,65 @@ func decide(p *Policy, f *Facts, explain bool) Decision {
 	}
 	if !d.Advances && waiting != Allowed {
 		d.Verdict = waiting
-		return d
+		return d, Candidate{}
 	}
-	d.Candidate = candidate(&f.Application, lines)
-	if len(d.Candidate.Revisions) == 0 {
+	c := candidate(&f.Application, lines)
+	if len(c.Revisions) == 0 {
 		d.Advances = false
-		return d
+		return d, c
 	}
-	d.Verdict = Allowed
-	return d
+	outside := judgeClosure(p, f, c)
+	d.Findings = append(d.Findings, outside...)
+	if d.Verdict = worst(outside); d.Verdict != Allowed {
+		d.Advances = false
+		return d, c
+	}
+	d.Candidate = c
+	return d, c
+}
+
+// judgeClosure checks that everything that the candidate is rendered from is in
+// the gate's scope. Otherwise changes could reach it that nobody judged.
+func judgeClosure(p *Policy, f *Facts, c Candidate) []Finding {
+	closure := f.Closure
+	if closure == nil || len(closure.Reads) == 0 || !slices.Equal(closure.Revisions, c.Revisions) ||
+		slices.ContainsFunc(closure.Reads, func(r Read) bool { return r.Path == "" || r.Repository == "" }) {
+		return []Finding{{
+			Code: CodeSourceClosure, Verdict: Unknown,
+			Text: "it is not known what " + c.Revisions[0].SHA.Short() + " is rendered from",
+		}}
+	}
+	out := judgeReads(p, &f.Application, closure.Reads)
+	if len(out) > 0 {
+		for _, u := range closure.Unresolved {
+			out[0].Children = append(out[0].Children, Finding{Code: CodeSourceClosure, Verdict: Blocked, Text: oneLine(u)})
+		}
+	}
+	return out
+}
+
+// judgeReads checks that what an Application is rendered from is in the gate's
+// scope, and of a revision that is pinned.
+func judgeReads(p *Policy, a *Application, reads []Read) []Finding {
+	var out []Finding
+	for _, r := range reads {
+		protected, ok := p.Repository(r.Repository)
+		f := Finding{Code: CodeSourceScope, Verdict: Blocked}
+		what := "the Application is rendered from " + oneLine(r.Path) + " of " + oneLine(string(r.Repository))
+		if r.Path == "/" {
+			what = "the Application may be rendered from anything in " + oneLine(string(r.Repository))
+		}
+		switch {
+		case !ok || !protected.CoversAll(r.Path):
+			f.Text, f.Remedy = what+", which is outside the paths of gate "+p.Gate, "add it to the paths of the gate"
+		case !pins(a, r.Repository):
+			f.Text, f.Remedy = what+", of which no source of it says the revision", "make that repository a source of the Application"
+		default:
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // pins says whether a source of the Application is in the repository.
@@ -231,16 +296,7 @@ func judgeSources(p *Policy, f *Facts) []Finding {
 				Text: "it is not known what source " + strconv.Itoa(i+1) + " is rendered from"})
 			continue
 		}
-		for _, r := range s.Reads {
-			what := "the Application is rendered from " + oneLine(r.Path) + " of " + oneLine(string(r.Repository))
-			protected, ok := p.Repository(r.Repository)
-			switch {
-			case !ok || !protected.CoversAll(r.Path):
-				block(CodeSourceScope, what+", which is outside the paths of gate "+p.Gate, "add it to the paths of the gate")
-			case !pins(&f.Application, r.Repository):
-				block(CodeSourceScope, what+", of which no source of it says the revision", "make that repository a source of the Application")
-			}
-		}
+		out = append(out, judgeReads(p, &f.Application, s.Reads)...)
 	}
 	return out
 }

@@ -84,6 +84,10 @@ func ExampleExplain() {
 		},
 	}
 
+	// What the candidate is rendered from is read once it is known what it would be.
+	prospect, _ := approval.Prospect(policy, facts)
+	facts.Closure = &approval.Closure{Revisions: prospect.Revisions, Reads: []approval.Read{{Repository: "acme/deploy", Path: "apps/prod/"}}}
+
 	decision := approval.Explain(policy, facts)
 	fmt.Println(decision.Verdict, "to sync", decision.Candidate.Revisions[0].SHA.Short())
 	for _, f := range decision.Findings {

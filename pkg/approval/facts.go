@@ -14,7 +14,10 @@ type Facts struct {
 	// Application's sources name.
 	Lines     []Line    `json:"lines"`
 	Directory Directory `json:"directory"`
-	Missing   []Missing `json:"missing,omitempty"`
+	// Closure is what the revisions that would be synced are rendered from; nil
+	// when it was not read.
+	Closure *Closure  `json:"closure,omitempty"`
+	Missing []Missing `json:"missing,omitempty"`
 }
 
 // Missing names facts that could not be collected, and why.
