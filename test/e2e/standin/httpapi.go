@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin/contract"
 )
 
 // call is one API request on its way through a handler.
@@ -27,6 +29,8 @@ type call struct {
 	raw    []byte      // the request's body
 	header http.Header // of the answer
 	status int         // of the answer, 200 when 0
+
+	operation *contract.Operation // what GitHub describes; nil when the address does not exist
 }
 
 // handlerFunc answers a request with an object to be written as JSON, or an error. A nil object is
@@ -132,8 +136,8 @@ func (c *call) oneOf(name string, values ...string) (string, error) {
 }
 
 // serveAPI is the REST API behind /, after /api/v3 was cut off.
-func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, rt *route) {
-	c := &call{s: s, r: r, ctx: s.ctx, header: w.Header()}
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, rt *route, operation *contract.Operation) {
+	c := &call{s: s, r: r, ctx: s.ctx, header: w.Header(), operation: operation}
 	requestID := rand.Text()[:16]
 	c.header.Set("X-Github-Request-Id", requestID)
 	c.header.Set("X-Github-Media-Type", "github.v3; format=json")
@@ -186,6 +190,9 @@ func (s *Server) answer(c *call, rt *route, entry *Call) (any, error) {
 		return nil, err
 	}
 	if err := c.readBody(); err != nil {
+		return nil, err
+	}
+	if err := s.checkRequest(c, rt); err != nil {
 		return nil, err
 	}
 	return rt.handle(c)
@@ -264,6 +271,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, body any, err error) int 
 		if c.status == 0 {
 			c.status = http.StatusNoContent
 		}
+		s.checkAnswer(c, nil)
 		w.WriteHeader(c.status)
 		return c.status
 	}
@@ -279,6 +287,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, body any, err error) int 
 	if c.status == 0 {
 		c.status = http.StatusOK
 	}
+	s.checkAnswer(c, buf.Bytes())
 	if c.r.Method == http.MethodGet && c.status == http.StatusOK {
 		// As on GitHub, the tag depends on the token and not on the content alone.
 		sum := sha256.Sum256(append([]byte(c.r.Header.Get("Authorization")), buf.Bytes()...))

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin/contract"
 )
 
 // route is one endpoint.
@@ -137,12 +139,13 @@ func (s *Server) handler() http.Handler {
 		if rt.first {
 			mux = first
 		}
-		mux.Handle(rt.method+" "+rt.pattern, boundRoute{s, &rt})
+		operation := s.operationOf(&rt)
+		mux.Handle(rt.method+" "+rt.pattern, boundRoute{s, &rt, operation})
 		if rest, ok := strings.CutPrefix(rt.pattern, repoPath); ok {
-			mux.Handle(rt.method+" /repositories/{repository_id}"+rest, boundRoute{s, &rt})
+			mux.Handle(rt.method+" /repositories/{repository_id}"+rest, boundRoute{s, &rt, operation})
 		}
 	}
-	others.Handle("/", boundRoute{s, nil})
+	others.Handle("/", boundRoute{s, nil, nil})
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := first.Handler(r); pattern != "" {
 			first.ServeHTTP(w, r)
@@ -168,8 +171,11 @@ func (s *Server) handler() http.Handler {
 
 // boundRoute is a route as an http.Handler; a nil route is an address the API does not have.
 type boundRoute struct {
-	s  *Server
-	rt *route
+	s         *Server
+	rt        *route
+	operation *contract.Operation
 }
 
-func (b boundRoute) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.s.serveAPI(w, r, b.rt) }
+func (b boundRoute) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.s.serveAPI(w, r, b.rt, b.operation)
+}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin/contract"
 )
 
 // Options of Start. The zero value works.
@@ -39,8 +41,11 @@ type Server struct {
 	hooks      *http.Client
 	faults     *faults
 	calls      *callLog
-	done       sync.WaitGroup
-	active     sync.RWMutex // held for reading by every request
+	contract   *contract.Checker
+	// violations are our own, clientViolations those of the requests that arrived.
+	violations, clientViolations violationLog
+	done                         sync.WaitGroup
+	active                       sync.RWMutex // held for reading by every request
 
 	mu            sync.Mutex // guards everything below, and all that hangs on it; held briefly, never while git runs
 	counters      map[string]int64
@@ -80,6 +85,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	host, _, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
 		return nil, fmt.Errorf("listen on %q: a loopback address is needed", listen)
+	}
+	if s.contract, err = contract.New(); err != nil {
+		return nil, fmt.Errorf("read GitHub's description: %w", err)
 	}
 	if s.dir == "" {
 		if s.dir, err = os.MkdirTemp("", "github-standin-"); err != nil {
@@ -128,7 +136,8 @@ func (s *Server) APIURL() string { return s.base + "/api/v3/" }
 // api is the start of "url" fields.
 func (s *Server) api() string { return s.base + "/api/v3" }
 
-// Close stops serving and delivering, waits for both, and removes a folder that Start made.
+// Close stops serving and delivering, waits for both, and removes a folder that Start made. The error wraps
+// ErrContract when the stand-in sent what GitHub would not, see Violations.
 func (s *Server) Close() error {
 	s.cancel()
 	err := s.http.Close()
@@ -136,7 +145,8 @@ func (s *Server) Close() error {
 	s.active.Lock()
 	defer s.active.Unlock()
 	s.hooks.CloseIdleConnections()
-	return errors.Join(err, s.removeDir())
+	s.checkWaiting()
+	return errors.Join(err, s.removeDir(), s.contractError())
 }
 
 func (s *Server) removeDir() error {

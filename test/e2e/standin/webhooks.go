@@ -141,6 +141,7 @@ func (s *Server) startDeliveries(a *app) {
 
 // deliver makes one attempt; GitHub never makes a second one by itself.
 func (s *Server) deliver(d *Delivery, drop bool) {
+	s.checkDelivery(d)
 	started := time.Now()
 	d.DeliveredAt = s.now()
 	err := errDropped

@@ -69,7 +69,7 @@ func (o *Operation) before(other *Operation) bool {
 func (c *Checker) Request(method, path string, query url.Values, body []byte) error {
 	o, params := c.Find(method, path)
 	if o == nil {
-		return Violations{{Unchecked, method + " " + path, "path", "is not in the description"}}
+		return Violations{{Unchecked, method + " " + path, "path", undocumented}}
 	}
 	return c.OperationRequest(o, Request{Params: params, Query: query, Body: body})
 }
@@ -102,7 +102,7 @@ func (c *Checker) OperationResponse(o *Operation, status int, header http.Header
 // NoOperation checks the answer to a request that GitHub does not have: an error with GitHub's body.
 func (c *Checker) NoOperation(of string, status int, header http.Header, body []byte) error {
 	if status < 400 || status > 499 {
-		return Violations{{Unchecked, of, "path", "is not in the description"}}
+		return Violations{{Unchecked, of, "path", undocumented}}
 	}
 	o := &Operation{Method: of, otherError: c.p.otherError}
 	found := o.checkResponse(status, header, body)
@@ -115,7 +115,7 @@ func (c *Checker) Webhook(event, action string, body []byte) error {
 	of := strings.TrimSpace("event " + event + " " + action)
 	s, ok := c.event(event, action)
 	if !ok {
-		return Violations{{Unchecked, of, "event", "is not in the description"}}
+		return Violations{{Unchecked, of, "event", undocumented}}
 	}
 	key := c.seen.key(s, 0, "", body)
 	if c.seen.has(key) {
@@ -153,7 +153,7 @@ func (c *Checker) Headers(event string, header http.Header, secret bool) error {
 			continue
 		}
 		if p.Required && header.Get(p.Name) == "" {
-			out = append(out, Violation{Wrong, "event " + event, "header " + p.Name, "is missing"})
+			out = append(out, Violation{Wrong, "event " + event, "header " + p.Name, Missing})
 		}
 	}
 	return out.err()

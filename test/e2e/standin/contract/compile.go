@@ -20,17 +20,23 @@ const scheme = "contract:///"
 type compiler struct {
 	mu     sync.Mutex
 	lib    *jsonschema.Compiler
-	p      *published
 	inline int
+
+	tolerated tolerated
 }
 
 // schema is a validator that is compiled when it is first used.
 type schema struct {
-	compile func() (*jsonschema.Schema, error)
+	compile   func() (*jsonschema.Schema, error)
+	tolerated tolerated
 }
 
 func newCompiler(p *published) (*compiler, error) {
-	c := &compiler{lib: jsonschema.NewCompiler(), p: p}
+	c := &compiler{lib: jsonschema.NewCompiler()}
+	var err error
+	if c.tolerated, err = newTolerated(); err != nil {
+		return nil, fmt.Errorf("read amendments: %w", err)
+	}
 	c.lib.DefaultDraft(jsonschema.Draft2020)
 	c.lib.AssertFormat()
 	// RFC 6570 templates are not what the library takes for a uri-template; GitHub uses {/name} and {?a,b}.
@@ -48,7 +54,7 @@ func (c *compiler) schema(document string, node map[string]any) *schema {
 	c.inline++
 	address := scheme + document + "/inline/" + strconv.Itoa(c.inline)
 	c.mu.Unlock()
-	return &schema{compile: sync.OnceValues(func() (*jsonschema.Schema, error) {
+	return &schema{tolerated: c.tolerated, compile: sync.OnceValues(func() (*jsonschema.Schema, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err := c.lib.AddResource(address, convert(document, node, false)); err != nil {
@@ -73,7 +79,7 @@ func (s *schema) check(of, where string, value any) Violations {
 		return nil
 	}
 	if wrong, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
-		return violations(of, where, wrong)
+		return report{of, where, s.tolerated}.violations(wrong)
 	}
 	return Violations{{Unchecked, of, where, err.Error()}}
 }
@@ -117,9 +123,6 @@ func (l components) Load(address string) (any, error) {
 	object, ok := node.(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("schema %q is no object", address)
-	}
-	if object, err = amend(parts[0], parts[2], object); err != nil {
-		return nil, err
 	}
 	return convert(parts[0], object, parts[1] == "loose"), nil
 }

@@ -17,8 +17,8 @@
 //
 // # Errors
 //
-// GitHub documents few error answers. An undocumented status from 400 to 499 is held against the shapes
-// that GitHub uses for errors everywhere, and so is every 422. 304 and the redirects 301, 302, 307 and 308
+// GitHub documents few error answers, and many of those without their body. A status from 400 to 499 is held
+// against what the operation documents and the shapes that GitHub uses for errors everywhere; one must fit. 304 and the redirects 301, 302, 307 and 308
 // may answer anything (docs "Best practices for using the REST API": conditional requests, redirects).
 // Every other undocumented status is a violation, 500 above all.
 //

@@ -172,7 +172,7 @@ func (p *published) answer(status string, r response) *answer {
 		}
 	}
 	switch {
-	case status == "422":
+	case strings.HasPrefix(status, "4"):
 		alternatives := errorShapes()
 		if json.Schema != nil {
 			alternatives = append(alternatives, json.Schema)

@@ -128,7 +128,7 @@ func (o *Operation) checkRequest(r Request) Violations {
 	for _, name := range slices.Sorted(keysOf(r.Query)) {
 		s, known := o.query[name]
 		if !known {
-			out = append(out, Violation{Unknown, of, "query " + name, "is not in the description"})
+			out = append(out, Violation{Unknown, of, "query " + name, undocumented})
 			continue
 		}
 		for _, value := range r.Query[name] {
@@ -140,7 +140,7 @@ func (o *Operation) checkRequest(r Request) Violations {
 	}
 	for _, name := range o.required {
 		if !r.Query.Has(name) {
-			out = append(out, Violation{Wrong, of, "query " + name, "is missing"})
+			out = append(out, Violation{Wrong, of, "query " + name, Missing})
 		}
 	}
 	return append(out, o.checkBody(r.Body)...)
@@ -161,7 +161,7 @@ func (o *Operation) checkBody(body []byte) Violations {
 	text := strings.TrimSpace(string(body))
 	if text == "" || text == "null" {
 		if o.needsBody {
-			return Violations{{Wrong, of, "body", "is missing"}}
+			return Violations{{Wrong, of, "body", Missing}}
 		}
 		return nil
 	}
@@ -215,7 +215,7 @@ func (o *Operation) checkResponse(status int, header http.Header, body []byte) V
 	case status >= 400 && status <= 499:
 		a = &answer{documented: true, body: o.otherError}
 	default:
-		return Violations{{Wrong, of, where, "is not in the description"}}
+		return Violations{{Wrong, of, where, undocumented}}
 	}
 	if len(body) == 0 {
 		if a.documented && status < 300 {

@@ -23,6 +23,11 @@ const (
 	Unchecked Kind = "unchecked"
 )
 
+// Missing is what is said of something that must be there and is not.
+const Missing = "is missing"
+
+const undocumented = "is not in the description"
+
 // Violation is one difference from the description.
 type Violation struct {
 	Kind Kind
@@ -59,59 +64,74 @@ func (v Violations) err() error {
 // mostViolations bounds what one check reports.
 const mostViolations = 20
 
-// violations are the leaves of a validator's error. Of alternatives, the one that fits best is reported.
-func violations(of, where string, err *jsonschema.ValidationError) Violations {
+// leaf is a violation and how much it says against the alternative that it was found in.
+type leaf struct {
+	Violation
+	weight int
+}
+
+// report makes the violations of one check out of a validator's error.
+type report struct {
+	of, where string
+	tolerated tolerated
+}
+
+// violations are the leaves of the error that no amendment allows.
+func (r report) violations(err *jsonschema.ValidationError) Violations {
 	var out Violations
-	for _, leaf := range leaves(err) {
+	for _, l := range r.leaves(err) {
 		if len(out) == mostViolations {
 			break
 		}
-		at := where + " /" + strings.Join(leaf.InstanceLocation, "/")
-		switch k := leaf.ErrorKind.(type) {
-		case *kind.AdditionalProperties:
-			for _, name := range k.Properties {
-				out = append(out, Violation{Unknown, of, strings.TrimSuffix(at, "/") + "/" + name, "is not in the description"})
-			}
-		case *kind.FalseSchema: // of unevaluatedProperties
-			out = append(out, Violation{Unknown, of, at, "is not in the description"})
-		default:
-			out = append(out, Violation{Wrong, of, at, sentence(leaf.ErrorKind)})
-		}
+		out = append(out, l.Violation)
 	}
 	return out
 }
 
-func leaves(err *jsonschema.ValidationError) []*jsonschema.ValidationError {
+// leaves of alternatives are those of the one that fits best.
+func (r report) leaves(err *jsonschema.ValidationError) []leaf {
 	if len(err.Causes) == 0 {
-		return []*jsonschema.ValidationError{err}
+		return slices.DeleteFunc(r.leaf(err), func(l leaf) bool { return r.tolerated.has(l.Violation) })
 	}
-	var each [][]*jsonschema.ValidationError
+	var each [][]leaf
 	for _, cause := range err.Causes {
-		each = append(each, leaves(cause))
+		each = append(each, r.leaves(cause))
 	}
 	switch err.ErrorKind.(type) {
 	case *kind.AnyOf, *kind.OneOf:
-		return slices.MinFunc(each, func(a, b []*jsonschema.ValidationError) int { return distance(a) - distance(b) })
+		return slices.MinFunc(each, func(a, b []leaf) int { return weight(a) - weight(b) })
 	}
 	return slices.Concat(each...)
 }
 
-// distance orders alternatives: one that fails at its root, by being another type, says the least.
-func distance(found []*jsonschema.ValidationError) int {
-	n := 0
-	for _, leaf := range found {
-		n++
-		if k, ok := leaf.ErrorKind.(*kind.Type); ok && slices.Equal(k.Want, []string{"null"}) {
-			n += 1000
-		}
-		if k, ok := leaf.ErrorKind.(*kind.Required); ok {
-			n += len(k.Missing)
-		}
-		if k, ok := leaf.ErrorKind.(*kind.AdditionalProperties); ok {
-			n += len(k.Properties)
-		}
+func weight(leaves []leaf) (total int) {
+	for _, l := range leaves {
+		total += l.weight
 	}
-	return n
+	return total
+}
+
+func (r report) leaf(err *jsonschema.ValidationError) (out []leaf) {
+	at := r.where + " /" + strings.Join(err.InstanceLocation, "/")
+	below := strings.TrimSuffix(at, "/") + "/"
+	switch k := err.ErrorKind.(type) {
+	case *kind.AdditionalProperties:
+		for _, name := range k.Properties {
+			out = append(out, leaf{Violation{Unknown, r.of, below + name, undocumented}, 1})
+		}
+	case *kind.Required:
+		for _, name := range k.Missing {
+			out = append(out, leaf{Violation{Wrong, r.of, below + name, Missing}, 2})
+		}
+	case *kind.FalseSchema: // of unevaluatedProperties
+		out = []leaf{{Violation{Unknown, r.of, at, undocumented}, 1}}
+	case *kind.Type:
+		// An alternative of another type, null above all, is not what was meant.
+		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 100}}
+	default:
+		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 3}}
+	}
+	return out
 }
 
 // sentence words the errors that occur; the validator's own words need a printer for a language.
@@ -119,10 +139,8 @@ func sentence(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *kind.Type:
 		return fmt.Sprintf("is %s, not %s", k.Got, strings.Join(k.Want, " or "))
-	case *kind.Required:
-		return fmt.Sprintf("lacks %s", strings.Join(k.Missing, ", "))
 	case *kind.Enum:
-		return fmt.Sprintf("is %q, not one of %v", fmt.Sprint(k.Got), k.Want)
+		return fmt.Sprintf("%q is not a member of %q", fmt.Sprint(k.Got), k.Want)
 	case *kind.Format:
 		return fmt.Sprintf("%q is no %s: %v", fmt.Sprint(k.Got), k.Want, k.Err)
 	case *kind.OneOf:
