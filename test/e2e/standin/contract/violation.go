@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,7 +80,11 @@ type report struct {
 // violations are the leaves of the error that no amendment allows.
 func (r report) violations(err *jsonschema.ValidationError) Violations {
 	var out Violations
-	for _, l := range r.leaves(err) {
+	leaves := r.leaves(err)
+	slices.SortFunc(leaves, func(a, b leaf) int { // the validator visits properties in no order
+		return cmp.Or(strings.Compare(a.Where, b.Where), strings.Compare(a.What, b.What))
+	})
+	for _, l := range leaves {
 		if len(out) == mostViolations {
 			break
 		}
@@ -112,24 +117,28 @@ func weight(leaves []leaf) (total int) {
 }
 
 func (r report) leaf(err *jsonschema.ValidationError) (out []leaf) {
-	at := r.where + " /" + strings.Join(err.InstanceLocation, "/")
-	below := strings.TrimSuffix(at, "/") + "/"
+	at := r.where
+	below := at + " /"
+	if len(err.InstanceLocation) > 0 {
+		at += " /" + strings.Join(err.InstanceLocation, "/")
+		below = at + "/"
+	}
 	switch k := err.ErrorKind.(type) {
 	case *kind.AdditionalProperties:
 		for _, name := range k.Properties {
-			out = append(out, leaf{Violation{Unknown, r.of, below + name, undocumented}, 1})
+			out = append(out, leaf{Violation{Unknown, r.of, below + name, undocumented}, 3})
 		}
 	case *kind.Required:
 		for _, name := range k.Missing {
 			out = append(out, leaf{Violation{Wrong, r.of, below + name, Missing}, 2})
 		}
 	case *kind.FalseSchema: // of unevaluatedProperties
-		out = []leaf{{Violation{Unknown, r.of, at, undocumented}, 1}}
+		out = []leaf{{Violation{Unknown, r.of, at, undocumented}, 3}}
 	case *kind.Type:
 		// An alternative of another type, null above all, is not what was meant.
 		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 100}}
 	default:
-		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 3}}
+		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 5}}
 	}
 	return out
 }
