@@ -253,7 +253,7 @@ func movedTo(c *call) error {
 	if c.r.URL.RawQuery != "" {
 		target += "?" + c.r.URL.RawQuery
 	}
-	return &APIError{Status: status, Message: "Moved Permanently", header: http.Header{"Location": {target}}}
+	return &APIError{Status: status, Message: "Moved Permanently", movedTo: target, header: http.Header{"Location": {target}}}
 }
 
 // write sends the answer and returns its status.
