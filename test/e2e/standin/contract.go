@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,10 +88,11 @@ func (s *Server) differs(err error) {
 	}
 }
 
-// operationOf is what GitHub describes for a route; a route that GitHub does not have is a violation.
+// operationOf is what GitHub describes for a route; a route that GitHub does not have is a violation, unless
+// it says why.
 func (s *Server) operationOf(rt *route) *contract.Operation {
-	operation := s.contract.Operation(rt.method, rt.pattern)
-	if operation == nil {
+	operation := s.contract.Operation(rt.method, cmp.Or(rt.described, rt.pattern))
+	if operation == nil && rt.undescribed == "" {
 		s.differs(contract.Violations{{Kind: contract.Unchecked, Of: rt.method + " " + rt.pattern, Where: "route", What: "is not in the description"}})
 	}
 	return operation
@@ -102,6 +104,9 @@ func (s *Server) checkAnswer(c *call, body []byte) {
 		return // work that Close cut off
 	}
 	if c.operation == nil {
+		if c.undescribed {
+			return
+		}
 		s.differs(s.contract.NoOperation(c.r.Method+" "+c.r.URL.Path, c.status, c.header, body))
 		return
 	}
@@ -154,13 +159,17 @@ func refusalOf(v contract.Violation) error {
 	return refuse(http.StatusUnprocessableEntity, "Invalid request.\n\nFor '%s', the value %s.", "properties/"+strings.ReplaceAll(name, "/", "/properties/"), v.What)
 }
 
-// params are the values of the parameters in a route's pattern, in order.
+// params are the values of the parameters in a route's pattern, in order. The path that describes it may
+// end in one more, which is empty then.
 func (rt *route) params(r *http.Request) []string {
 	var out []string
 	for segment := range strings.SplitSeq(rt.pattern, "/") {
 		if name, ok := strings.CutPrefix(segment, "{"); ok {
 			out = append(out, r.PathValue(strings.TrimSuffix(strings.TrimSuffix(name, "}"), "...")))
 		}
+	}
+	for range strings.Count(rt.described, "{") - len(out) {
+		out = append(out, "")
 	}
 	return out
 }

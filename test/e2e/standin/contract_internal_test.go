@@ -87,3 +87,23 @@ func TestViolationsAreBounded(t *testing.T) {
 	require.Equal(t, "and 10 more", all[keptViolations])
 	require.Empty(t, l.all())
 }
+
+// TestRoutesBesideTheDescription: one that has another path there, and one that is no part of the REST API.
+func TestRoutesBesideTheDescription(t *testing.T) {
+	s, _ := startLogged(t)
+	answer := func(rt *route, path string) int {
+		w := httptest.NewRecorder()
+		mux := http.NewServeMux()
+		mux.Handle(rt.method+" "+rt.pattern, boundRoute{s, rt, s.operationOf(rt)})
+		mux.ServeHTTP(w, httptest.NewRequest(rt.method, path, nil))
+		return w.Code
+	}
+	text := func(*call) (any, error) { return "text", nil }
+	require.Equal(t, 200, answer(&route{method: "GET", pattern: "/web.gpg", undescribed: "a file of github.com", handle: text}, "/web.gpg"))
+	require.Empty(t, s.Violations())
+	require.Equal(t, 200, answer(&route{method: "GET", pattern: repoPath + "/contents", described: repoPath + "/contents/{path}", handle: text}, "/repos/a/b/contents"))
+	require.Empty(t, s.ClientViolations())
+	require.Len(t, s.Violations(), 1)
+	require.Contains(t, s.Violations()[0], "GET /repos/{owner}/{repo}/contents/{path}: status 200 body")
+	require.ErrorIs(t, s.Close(), ErrContract)
+}

@@ -30,7 +30,8 @@ type call struct {
 	header http.Header // of the answer
 	status int         // of the answer, 200 when 0
 
-	operation *contract.Operation // what GitHub describes; nil when the address does not exist
+	operation   *contract.Operation // what GitHub describes; nil when the address does not exist
+	undescribed bool                // the address exists, but GitHub does not describe it
 }
 
 // handlerFunc answers a request with an object to be written as JSON, or an error. A nil object is
@@ -137,7 +138,7 @@ func (c *call) oneOf(name string, values ...string) (string, error) {
 
 // serveAPI is the REST API behind /, after /api/v3 was cut off.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, rt *route, operation *contract.Operation) {
-	c := &call{s: s, r: r, ctx: s.ctx, header: w.Header(), operation: operation}
+	c := &call{s: s, r: r, ctx: s.ctx, header: w.Header(), operation: operation, undescribed: rt != nil && rt.undescribed != ""}
 	requestID := rand.Text()[:16]
 	c.header.Set("X-Github-Request-Id", requestID)
 	c.header.Set("X-Github-Media-Type", "github.v3; format=json")

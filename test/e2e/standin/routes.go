@@ -18,6 +18,10 @@ type route struct {
 	handle handlerFunc
 	// first routes are tried before the others: ServeMux refuses patterns of which neither is more specific.
 	first bool
+	// described is the path under which GitHub's description has the endpoint, where it is not the pattern's.
+	described string
+	// undescribed says why GitHub's description does not have the endpoint; it is not checked then.
+	undescribed string
 }
 
 // locked makes a handler that only looks at or changes the state, and runs no git.
