@@ -2,11 +2,13 @@ package contract
 
 import "regexp"
 
-// amendment is a place where GitHub contradicts its own description: a violation that is none.
+// amendment is a place where GitHub contradicts its own description: a violation that is none. The texts are
+// regular expressions over all of a violation's.
 type amendment struct {
-	of     string // an operation or event; a regular expression over all of it
-	where  string // the same
 	kind   Kind
+	of     string
+	where  string
+	what   string
 	sample Violation // one that it lets pass
 	reason string    // with the date and the evidence
 }
@@ -15,32 +17,52 @@ type amendment struct {
 // GitHub's descriptions or documentation, and not the wish that a test passes.
 func amendments() []amendment {
 	const (
-		operation = "GET /repos/{owner}/{repo}/pulls"
+		pulls     = "GET /repos/{owner}/{repo}/pulls"
 		installed = "GET /app/installations"
+		teamRepo  = "GET /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+		statuses  = "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
 	)
 	return []amendment{
-		{of: ".*", where: `status 4\d\d body /status`, kind: Unknown,
-			sample: Violation{Unknown, operation, "status 422 body /status", ""},
+		{kind: Unknown, of: ".*", where: `status 4\d\d body /status`, what: ".*",
+			sample: Violation{Unknown, pulls, "status 422 body /status", undocumented},
 			reason: "2026-11-21: every error body has status, as basic-error says; the two shapes of 422 do not list it"},
-		{of: installed, where: `status 200 body /\d+/account/(name|slug|created_at|updated_at)`, kind: Wrong,
+		{kind: Wrong, of: installed, where: `status 200 body /\d+/account/(name|slug|created_at|updated_at)`, what: Missing,
 			sample: Violation{Wrong, installed, "status 200 body /0/account/slug", Missing},
 			reason: "2026-11-21: account is allOf user and enterprise here, and no account is both; the schema installation has anyOf"},
-		{of: installed, where: `status 200 body /\d+/client_id`, kind: Unknown,
-			sample: Violation{Unknown, installed, "status 200 body /0/client_id", ""},
+		{kind: Unknown, of: installed, where: `status 200 body /\d+/client_id`, what: ".*",
+			sample: Violation{Unknown, installed, "status 200 body /0/client_id", undocumented},
 			reason: "2026-11-21: the schema installation, which GET /app/installations/{installation_id} answers with, has client_id"},
-		{of: "event pull_request_review edited", where: `body /pull_request/(base|head)/repo/(has_discussions|web_commit_signoff_required)`, kind: Unknown,
-			sample: Violation{Unknown, "event pull_request_review edited", "body /pull_request/base/repo/has_discussions", ""},
+		{kind: Unknown, of: "event pull_request_review edited", where: `body /pull_request/(base|head)/repo/(has_discussions|web_commit_signoff_required)`, what: ".*",
+			sample: Violation{Unknown, "event pull_request_review edited", "body /pull_request/base/repo/has_discussions", undocumented},
 			reason: "2026-11-21: pull_request_review submitted and every pull_request event list both for the same object"},
-		{of: "event pull_request(_review)? .*", where: `body /(pull_request/requested_teams/\d+|requested_team)(/parent)?/(notification_setting|organization_id|type)`, kind: Unknown,
-			sample: Violation{Unknown, "event pull_request review_requested", "body /requested_team/notification_setting", ""},
+		{kind: Unknown, of: "event team .*", where: `body /repository/(has_discussions|web_commit_signoff_required)`, what: ".*",
+			sample: Violation{Unknown, "event team edited", "body /repository/has_discussions", undocumented},
+			reason: "2026-11-21: repository-webhooks, the repository of every other event, lists both"},
+		{kind: Unknown, of: `GET /orgs/\{org\}/teams/\{team_slug\}/repos/\{owner\}/\{repo\}`, where: "status 200 body /has_discussions", what: ".*",
+			sample: Violation{Unknown, teamRepo, "status 200 body /has_discussions", undocumented},
+			reason: "2026-11-21: minimal-repository, repository and full-repository list it; team-repository has their other has_ fields"},
+		{kind: Unknown, of: "event pull_request(_review)? .*", where: `body /(pull_request/requested_teams/\d+|requested_team)(/parent)?/(notification_setting|organization_id|type)`, what: ".*",
+			sample: Violation{Unknown, "event pull_request review_requested", "body /requested_team/notification_setting", undocumented},
 			reason: "2026-11-21: the events team and membership list all three for the same object, and so does GET pulls"},
+		{kind: Wrong, of: `GET /repos/.*/pulls|event pull_request(_review)? .*`, where: `(status 200 body /\d+|body /pull_request)/labels/\d+/description`, what: "is null, not string",
+			sample: Violation{Wrong, pulls, "status 200 body /0/labels/0/description", "is null, not string"},
+			reason: "2026-11-21: the schemas pull-request and label have it nullable; a label needs no description"},
+		{kind: Wrong, of: `(GET|POST) /repos/.*/deployments/.*|event deployment_status .*`, where: `.* (/\d+)?(/deployment_status)?/(environment_url|log_url|target_url)`, what: `"" is no uri: .*`,
+			sample: Violation{Wrong, statuses, "status 200 body /0/log_url", `"" is no uri: relative url`},
+			reason: "2026-11-21: the description's own default of all three is the empty text"},
+		{kind: Unknown, of: "event deployment(_status)? .*", where: `body /deployment(_status)?/performed_via_github_app/client_id`, what: ".*",
+			sample: Violation{Unknown, "event deployment created", "body /deployment/performed_via_github_app/client_id", undocumented},
+			reason: "2026-11-21: the schema integration, which is an App everywhere in the API, has client_id"},
+		{kind: Wrong, of: "event check_(suite|run) .*", where: `body /.*app/events/\d+`, what: `"repository_ruleset" is not a member of .*`,
+			sample: Violation{Wrong, "event check_suite requested", "body /check_suite/app/events/0", `"repository_ruleset" is not a member of ["push"]`},
+			reason: "2026-11-21: Apps may subscribe to repository_ruleset (docs \"Webhook events and payloads\"); the list is older than the event"},
 	}
 }
 
 // tolerated are the amendments, ready for use.
 type tolerated []struct {
-	of, where *regexp.Regexp
-	kind      Kind
+	of, where, what *regexp.Regexp
+	kind            Kind
 }
 
 func newTolerated() (tolerated, error) {
@@ -48,10 +70,13 @@ func newTolerated() (tolerated, error) {
 	out := make(tolerated, len(list))
 	for i, a := range list {
 		var err error
-		if out[i].of, err = regexp.Compile("^" + a.of + "$"); err != nil {
+		if out[i].of, err = regexp.Compile("^(" + a.of + ")$"); err != nil {
 			return nil, err
 		}
-		if out[i].where, err = regexp.Compile("^" + a.where + "$"); err != nil {
+		if out[i].where, err = regexp.Compile("^(" + a.where + ")$"); err != nil {
+			return nil, err
+		}
+		if out[i].what, err = regexp.Compile("^(" + a.what + ")$"); err != nil {
 			return nil, err
 		}
 		out[i].kind = a.kind
@@ -61,7 +86,7 @@ func newTolerated() (tolerated, error) {
 
 func (t tolerated) has(v Violation) bool {
 	for _, a := range t {
-		if a.kind == v.Kind && a.of.MatchString(v.Of) && a.where.MatchString(v.Where) {
+		if a.kind == v.Kind && a.of.MatchString(v.Of) && a.where.MatchString(v.Where) && a.what.MatchString(v.What) {
 			return true
 		}
 	}

@@ -230,3 +230,17 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestPartsAreTakenTogether: a rule of a branch is allOf a rule of its type and where it comes from.
+func TestPartsAreTakenTogether(t *testing.T) {
+	const rule = `[{"type":"pull_request","ruleset_source_type":"Repository","ruleset_source":"a/b","ruleset_id":1,"parameters":
+{"dismiss_stale_reviews_on_push":true,"require_code_owner_review":false,"require_last_push_approval":false,"required_approving_review_count":1,"required_review_thread_resolution":false}}]`
+	check := func(old, with string) []string {
+		return places(t, newChecker(t).Response("GET", "/repos/a/b/rules/branches/main", 200, http.Header{"Content-Type": {"application/json"}}, []byte(strings.Replace(rule, old, with, 1))))
+	}
+	require.Empty(t, check("", ""))
+	require.NotEmpty(t, check(`"ruleset_id"`, `"key":1,"ruleset_id"`))
+	require.Contains(t, check(`"require_code_owner_review"`, `"key":1,"require_code_owner_review"`), "status 200 body /0/parameters/key: unknown")
+	found := check(`"required_approving_review_count":1`, `"required_approving_review_count":11`)
+	require.Equal(t, []string{"status 200 body /0/parameters/required_approving_review_count: wrong"}, found, "what is left over when a part fails means nothing")
+}

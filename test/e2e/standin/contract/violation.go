@@ -68,7 +68,10 @@ const mostViolations = 20
 // leaf is a violation and how much it says against the alternative that it was found in.
 type leaf struct {
 	Violation
-	weight int
+	weight int // 0 when an amendment allows it
+	// leftOver is the object whose property no part of a composition has. When a part failed, its properties
+	// are left over as well, so this means something only where nothing else is wrong.
+	leftOver string
 }
 
 // report makes the violations of one check out of a validator's error.
@@ -80,7 +83,7 @@ type report struct {
 // violations are the leaves of the error that no amendment allows.
 func (r report) violations(err *jsonschema.ValidationError) Violations {
 	var out Violations
-	leaves := r.leaves(err)
+	leaves := slices.DeleteFunc(meant(r.leaves(err)), func(l leaf) bool { return l.weight == 0 })
 	slices.SortFunc(leaves, func(a, b leaf) int { // the validator visits properties in no order
 		return cmp.Or(strings.Compare(a.Where, b.Where), strings.Compare(a.What, b.What))
 	})
@@ -96,7 +99,13 @@ func (r report) violations(err *jsonschema.ValidationError) Violations {
 // leaves of alternatives are those of the one that fits best.
 func (r report) leaves(err *jsonschema.ValidationError) []leaf {
 	if len(err.Causes) == 0 {
-		return slices.DeleteFunc(r.leaf(err), func(l leaf) bool { return r.tolerated.has(l.Violation) })
+		out := r.leaf(err)
+		for i := range out {
+			if r.tolerated.has(out[i].Violation) {
+				out[i].weight = 0
+			}
+		}
+		return out
 	}
 	var each [][]leaf
 	for _, cause := range err.Causes {
@@ -104,9 +113,21 @@ func (r report) leaves(err *jsonschema.ValidationError) []leaf {
 	}
 	switch err.ErrorKind.(type) {
 	case *kind.AnyOf, *kind.OneOf:
+		for i := range each {
+			each[i] = meant(each[i])
+		}
 		return slices.MinFunc(each, func(a, b []leaf) int { return weight(a) - weight(b) })
 	}
 	return slices.Concat(each...)
+}
+
+// meant leaves out what is left over because something else is wrong.
+func meant(all []leaf) []leaf {
+	return slices.DeleteFunc(slices.Clone(all), func(l leaf) bool {
+		return l.leftOver != "" && slices.ContainsFunc(all, func(other leaf) bool {
+			return other.leftOver == "" && strings.HasPrefix(other.Where, l.leftOver+"/")
+		})
+	})
 }
 
 func weight(leaves []leaf) (total int) {
@@ -126,19 +147,24 @@ func (r report) leaf(err *jsonschema.ValidationError) (out []leaf) {
 	switch k := err.ErrorKind.(type) {
 	case *kind.AdditionalProperties:
 		for _, name := range k.Properties {
-			out = append(out, leaf{Violation{Unknown, r.of, below + name, undocumented}, 3})
+			out = append(out, leaf{Violation{Unknown, r.of, below + name, undocumented}, 3, ""})
 		}
 	case *kind.Required:
 		for _, name := range k.Missing {
-			out = append(out, leaf{Violation{Wrong, r.of, below + name, Missing}, 2})
+			out = append(out, leaf{Violation{Wrong, r.of, below + name, Missing}, 2, ""})
 		}
 	case *kind.FalseSchema: // of unevaluatedProperties
-		out = []leaf{{Violation{Unknown, r.of, at, undocumented}, 3}}
+		out = []leaf{{Violation{Unknown, r.of, at, undocumented}, 3, at[:strings.LastIndexByte(at, '/')]}}
 	case *kind.Type:
 		// An alternative of another type, null above all, is not what was meant.
-		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 100}}
+		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 100, ""}}
+	case *kind.Enum:
+		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 5, ""}}
+		if len(k.Want) == 1 { // the one value names the alternative
+			out[0].weight = 50
+		}
 	default:
-		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 5}}
+		out = []leaf{{Violation{Wrong, r.of, at, sentence(err.ErrorKind)}, 5, ""}}
 	}
 	return out
 }
