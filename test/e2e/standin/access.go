@@ -42,6 +42,9 @@ func (s *Server) mayUse(c *call, rt *route) error {
 	if c.repo == nil {
 		return nil
 	}
+	if rt.closed && c.actor.kind == installationToken && !c.actor.inScope(c.repo) {
+		return forbidden()
+	}
 	if c.repo.archived && !reading {
 		return refuse(http.StatusForbidden, "Repository was archived so is read-only.")
 	}
