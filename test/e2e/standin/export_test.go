@@ -23,3 +23,24 @@ func (s *Server) Routes() (out []RouteInfo) {
 	}
 	return out
 }
+
+// OwnersOf and MatchRef are what CODEOWNERS and rulesets are read with.
+var (
+	OwnersOf = ownersOf
+	MatchRef = matchRef
+)
+
+// ReadPush parses the head of a push and returns how many commands it has, and its capabilities.
+func ReadPush(body []byte) (commands int, capabilities []string, pack []byte, err error) {
+	in, err := readPush(body)
+	return len(in.changes), in.capabilities, in.pack, err
+}
+
+// PlaceLine finds the line of a comment in a patch: its position, and the hunk up to it.
+func PlaceLine(patch string, line int, side string) (position int, hunk string, err error) {
+	l, err := (&lineRequest{Body: "x", Line: &line, Side: side}).place(patch)
+	if err != nil {
+		return 0, "", err
+	}
+	return l.position, l.hunk, nil
+}

@@ -25,7 +25,6 @@ type call struct {
 	actor  *actor
 	repo   *repository // when the route names one
 	raw    []byte      // the request's body
-	lines  []*lineComment
 	header http.Header // of the answer
 	status int         // of the answer, 200 when 0
 }

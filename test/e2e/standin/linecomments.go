@@ -2,7 +2,6 @@ package standin
 
 import (
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -115,47 +114,41 @@ func (in *lineRequest) place(patch string) (*lineComment, error) {
 	return out, nil
 }
 
-// createReviewWithLines finds the lines in the diff before it takes the lock.
-func (s *Server) createReviewWithLines(c *call) (any, error) {
-	var in struct {
-		CommitID string        `json:"commit_id"`
-		Body     string        `json:"body"`
-		Event    string        `json:"event"`
-		Comments []lineRequest `json:"comments"`
+// findLines finds the lines of comments in the diff.
+func (s *Server) findLines(c *call, requests []lineRequest) ([]*lineComment, error) {
+	if len(requests) == 0 {
+		return nil, nil
 	}
-	if err := c.body(&in); err != nil {
+	pr, err := c.lockedPull()
+	if err != nil {
 		return nil, err
 	}
-	if len(in.Comments) > 0 {
-		pr, err := c.lockedPull()
-		if err != nil {
-			return nil, err
-		}
-		if err := s.fresh(c.ctx, pr); err != nil {
-			return nil, err
-		}
-		s.mu.Lock()
-		ends := diffEnds{pr.mergeBase, pr.headSHA}
-		s.mu.Unlock()
-		files, err := pr.repo.git.diff(c.ctx, ends.from, ends.to, true)
-		if err != nil {
-			return nil, err
-		}
-		for _, one := range in.Comments {
-			i := slices.IndexFunc(files, func(f fileChange) bool { return f.path == one.Path })
-			if i < 0 {
-				return nil, unprocessable("Path could not be resolved")
-			}
-			l, err := one.place(files[i].patch)
-			if err != nil {
-				return nil, err
-			}
-			c.lines = append(c.lines, l)
-		}
+	if err := s.fresh(c.ctx, pr); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.createReview(c)
+	ends := diffEnds{pr.mergeBase, pr.headSHA}
+	s.mu.Unlock()
+	if ends.from == "" {
+		return nil, unprocessable("Path could not be resolved")
+	}
+	files, err := pr.repo.git.diff(c.ctx, ends.from, ends.to, true)
+	if err != nil {
+		return nil, err
+	}
+	var out []*lineComment
+	for _, one := range requests {
+		i := slices.IndexFunc(files, func(f fileChange) bool { return f.path == one.Path })
+		if i < 0 {
+			return nil, unprocessable("Path could not be resolved")
+		}
+		l, err := one.place(files[i].patch)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	return out, nil
 }
 
 func (s *Server) lineRoutes() []route {
@@ -246,16 +239,4 @@ func (s *Server) listReviewLines(c *call) (any, error) {
 		out = append(out, s.lineComment(l))
 	}
 	return page(c, out)
-}
-
-// mayDismiss allows writers; on a protected branch with a list of those who may dismiss, admins and those.
-func (s *Server) mayDismiss(a *actor, pr *pull) error {
-	if err := s.needs(a, pr.repo, roleWrite); err != nil {
-		return err
-	}
-	p := pr.repo.protection[pr.baseRef]
-	if p == nil || p.Reviews == nil || p.Reviews.Dismissers == nil || s.isAdmin(a, pr.repo) || s.among(a, pr.repo, p.Reviews.Dismissers) {
-		return nil
-	}
-	return refuse(http.StatusForbidden, "You are not authorized to dismiss reviews on this protected branch.")
 }

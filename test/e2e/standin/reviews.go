@@ -147,11 +147,17 @@ func (s *Server) createReview(c *call) (any, error) {
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
+	lines, err := s.findLines(c, in.Comments)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	pr, err := c.pull()
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.submit(c.actor, pr, newReview{event: in.Event, body: in.Body, commit: in.CommitID, lines: c.lines})
+	v, err := s.submit(c.actor, pr, newReview{event: in.Event, body: in.Body, commit: in.CommitID, lines: lines})
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func (s *Server) pullRoutes() []route {
 		{method: "POST", pattern: repoPath + "/pulls/{number}/requested_reviewers", role: roleTriage, perms: anyOf("pull_requests:write"), handle: locked(s.requestReviewers)},
 		{method: "DELETE", pattern: repoPath + "/pulls/{number}/requested_reviewers", role: roleTriage, perms: anyOf("pull_requests:write"), handle: locked(s.removeReviewers)},
 		{method: "GET", pattern: repoPath + "/pulls/{number}/reviews", perms: anyOf("pull_requests:read"), handle: locked(s.listReviews)},
-		{method: "POST", pattern: repoPath + "/pulls/{number}/reviews", role: roleRead, perms: anyOf("pull_requests:write"), handle: s.createReviewWithLines},
+		{method: "POST", pattern: repoPath + "/pulls/{number}/reviews", role: roleRead, perms: anyOf("pull_requests:write"), handle: s.createReview},
 		{method: "GET", pattern: repoPath + "/pulls/{number}/reviews/{review_id}", perms: anyOf("pull_requests:read"), handle: locked(s.getReview)},
 		{method: "PUT", pattern: repoPath + "/pulls/{number}/reviews/{review_id}", role: roleRead, perms: anyOf("pull_requests:write"), handle: locked(s.updateReview)},
 		{method: "POST", pattern: repoPath + "/pulls/{number}/reviews/{review_id}/events", role: roleRead, perms: anyOf("pull_requests:write"), handle: locked(s.submitReview)},

@@ -1,7 +1,7 @@
 package standin
 
 import (
-	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -305,23 +305,32 @@ func (set *ruleset) matches(r *repository, ref string) bool {
 	return slices.ContainsFunc(set.Include, hit) && !slices.ContainsFunc(set.Exclude, hit)
 }
 
-// matchRef is fnmatch as GitHub uses it: * stays within a path segment, ** does not.
+// matchRef is fnmatch as GitHub uses it: * and ? stay within a path segment, ** does not. As an
+// expression of package regexp it takes time in proportion to its text, whoever wrote it.
 func matchRef(pattern, ref string) bool {
-	head, rest, many := strings.Cut(pattern, "**")
-	if !many {
-		ok, err := path.Match(pattern, ref)
-		return err == nil && ok
-	}
-	for i := range len(ref) + 1 {
-		if ok, err := path.Match(head, ref[:i]); err == nil && ok {
-			for j := i; j <= len(ref); j++ {
-				if matchRef(strings.TrimPrefix(rest, "/"), ref[j:]) {
-					return true
-				}
-			}
+	var re strings.Builder
+	re.WriteString(`^(?s:`)
+	for pattern != "" {
+		switch {
+		case strings.HasPrefix(pattern, "**/"):
+			re.WriteString(`(?:.*/)?`)
+			pattern = pattern[3:]
+			continue
+		case strings.HasPrefix(pattern, "**"):
+			re.WriteString(`.*`)
+			pattern = pattern[2:]
+			continue
+		case pattern[0] == '*':
+			re.WriteString(`[^/]*`)
+		case pattern[0] == '?':
+			re.WriteString(`[^/]`)
+		default:
+			re.WriteString(regexp.QuoteMeta(pattern[:1]))
 		}
+		pattern = pattern[1:]
 	}
-	return false
+	compiled, err := regexp.Compile(re.String() + `)$`)
+	return err == nil && compiled.MatchString(ref)
 }
 
 // protected tells whether any rule holds on the branch; it needs Server.mu.

@@ -254,3 +254,15 @@ func (s *Server) unstable(pr *pull) bool {
 	return slices.ContainsFunc(s.latestRuns(pr.repo, pr.headSHA), func(run *checkRun) bool { return run.verdict() != "success" }) ||
 		slices.ContainsFunc(pr.repo.latestStatuses(pr.headSHA), func(st *status) bool { return st.state != "success" })
 }
+
+// mayDismiss allows writers; on a protected branch with a list of those who may dismiss, admins and those.
+func (s *Server) mayDismiss(a *actor, pr *pull) error {
+	if err := s.needs(a, pr.repo, roleWrite); err != nil {
+		return err
+	}
+	p := pr.repo.protection[pr.baseRef]
+	if p == nil || p.Reviews == nil || p.Reviews.Dismissers == nil || s.isAdmin(a, pr.repo) || s.among(a, pr.repo, p.Reviews.Dismissers) {
+		return nil
+	}
+	return refuse(http.StatusForbidden, "You are not authorized to dismiss reviews on this protected branch.")
+}
