@@ -56,3 +56,8 @@ func (s *Server) mayUse(c *call, rt *route) error {
 	}
 	return nil
 }
+
+// noContent is the answer without a body: 204, unless the handler set another status.
+func noContent() (any, error) {
+	return nil, nil //nolint:nilnil // a nil object is an empty answer
+}

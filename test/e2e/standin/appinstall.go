@@ -81,7 +81,7 @@ func (s *Server) deleteInstallation(c *call) (any, error) {
 		return nil, err
 	}
 	s.uninstall(i)
-	return nil, nil
+	return noContent()
 }
 
 func (s *Server) putSuspended(c *call) (any, error)    { return s.changeSuspended(c, true) }
@@ -96,7 +96,7 @@ func (s *Server) changeSuspended(c *call, suspend bool) (any, error) {
 		return nil, notFound()
 	}
 	s.suspend(i, suspend)
-	return nil, nil
+	return noContent()
 }
 
 // revokeToken ends the installation token that asks for it.
@@ -109,5 +109,5 @@ func (s *Server) revokeToken(c *call) (any, error) {
 			delete(s.tokens, value)
 		}
 	}
-	return nil, nil
+	return noContent()
 }

@@ -218,7 +218,7 @@ func (s *Server) removeLabels(c *call) (any, error) {
 	for _, l := range slices.Clone(pr.labels) {
 		s.unlabel(c.actor, pr, l)
 	}
-	return nil, nil
+	return noContent()
 }
 
 func (s *Server) removeLabel(c *call) (any, error) {

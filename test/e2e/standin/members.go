@@ -67,12 +67,12 @@ func (s *Server) checkMember(c *call) (any, error) {
 	if !c.insider(o) {
 		c.status = http.StatusFound
 		c.header.Set("Location", s.api()+"/orgs/"+o.login+"/public_members/"+c.r.PathValue("username"))
-		return nil, nil
+		return noContent()
 	}
 	if a := s.logins[fold(c.r.PathValue("username"))]; a == nil || !o.members[a.id] {
 		return nil, refuse(http.StatusNotFound, "User does not exist or is not a member of the organization")
 	}
-	return nil, nil
+	return noContent()
 }
 
 // membershipJSON is "org-membership".
@@ -174,7 +174,7 @@ func (s *Server) checkTeamRepository(c *call) (any, error) {
 	if strings.Contains(c.r.Header.Get("Accept"), ".repository+json") {
 		return s.teamRepository(t, c.repo), nil
 	}
-	return nil, nil
+	return noContent()
 }
 
 func (s *Server) listRepositoryTeams(c *call) (any, error) {
@@ -243,7 +243,7 @@ func (s *Server) checkCollaborator(c *call) (any, error) {
 	if a == nil || !s.collaborates(a, c.repo, "all") {
 		return nil, refuse(http.StatusNotFound, "%s is not a collaborator", c.r.PathValue("username"))
 	}
-	return nil, nil
+	return noContent()
 }
 
 // AddMember makes a person a member of an organisation.

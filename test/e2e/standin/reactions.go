@@ -133,5 +133,5 @@ func (s *Server) deleteReaction(c *call) (any, error) {
 		return nil, refuse(http.StatusForbidden, "You can only delete your own reactions.")
 	}
 	*list = slices.Delete(*list, i, i+1)
-	return nil, nil
+	return noContent()
 }

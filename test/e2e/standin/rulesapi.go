@@ -47,7 +47,7 @@ func (s *Server) deleteProtection(c *call) (any, error) {
 		return nil, refuse(http.StatusNotFound, "Branch not protected")
 	}
 	s.unprotect(c.repo, c.actor.user, name)
-	return nil, nil
+	return noContent()
 }
 
 type actorsRequest struct {
