@@ -41,7 +41,10 @@ type App struct {
 var eventNeeds = map[string]string{
 	"push": "contents", "pull_request": "pull_requests", "pull_request_review": "pull_requests",
 	"issue_comment": "issues", "check_run": "checks", "membership": "members", "team": "members",
-	"repository": "metadata", "installation": "", "installation_repositories": "", "ping": "",
+	"repository": "metadata", "check_suite": "checks", "status": "statuses", "deployment": "deployments",
+	"deployment_status": "deployments", "member": "members", "organization": "members",
+	"branch_protection_rule": "administration", "repository_ruleset": "administration",
+	"pull_request_review_comment": "pull_requests", "installation": "", "installation_repositories": "", "ping": "",
 }
 
 // CreateApp registers an App with a fresh RSA key.
@@ -152,9 +155,14 @@ func (s *Server) Uninstall(installationID int64) error {
 	if i == nil {
 		return errNoInstallation
 	}
-	s.emitInstallation(i, "installation", "deleted", map[string]any{"repositories": s.reducedRepositories(s.covered(i))})
-	delete(s.installations, installationID)
+	s.uninstall(i)
 	return nil
+}
+
+// uninstall needs Server.mu.
+func (s *Server) uninstall(i *installation) {
+	s.emitInstallation(i, "installation", "deleted", map[string]any{"repositories": s.reducedRepositories(s.covered(i))})
+	delete(s.installations, i.id)
 }
 
 // SuspendInstallation suspends an installation or wakes it up again. GitHub sends no events to a
@@ -166,14 +174,17 @@ func (s *Server) SuspendInstallation(installationID int64, suspend bool) error {
 	if i == nil {
 		return errNoInstallation
 	}
-	if suspend {
-		i.suspended = s.now()
-		s.emitInstallation(i, "installation", "suspend", nil)
-		return nil
-	}
-	i.suspended = zeroTime
-	s.emitInstallation(i, "installation", "unsuspend", nil)
+	s.suspend(i, suspend)
 	return nil
+}
+
+// suspend needs Server.mu.
+func (s *Server) suspend(i *installation, suspend bool) {
+	action := "unsuspend"
+	if i.suspended = zeroTime; suspend {
+		i.suspended, action = s.now(), "suspend"
+	}
+	s.emitInstallation(i, "installation", action, nil)
 }
 
 // AddToInstallation gives a "selected" installation one more repository, named without the owner.

@@ -20,6 +20,7 @@ func (s *Server) addComment(a *actor, pr *pull, body string) (*comment, error) {
 	c := &comment{id: s.nextID("comment"), pull: pr, author: a.user, app: a.app, body: body, created: s.now(), updated: s.now()}
 	pr.comments = append(pr.comments, c)
 	pr.updated = s.now()
+	s.note(pr, a.user, timelineEntry{event: "commented", comment: c})
 	s.emitComment(c, a.user, "created", nil)
 	return c, nil
 }

@@ -122,9 +122,9 @@ func (s *Server) getBranch(c *call) (any, error) {
 	defer s.mu.Unlock()
 	self := c.repo.links.URL + "/branches/" + name
 	return map[string]any{
-		"name": name, "commit": s.commit(c.repo, commit), "protected": false, "protection_url": self + "/protection",
+		"name": name, "commit": s.commit(c.repo, commit), "protected": s.protected(c.repo, name), "protection_url": self + "/protection",
 		"_links":     map[string]string{"self": self, "html": c.repo.links.HTMLURL + "/tree/" + name},
-		"protection": map[string]any{"enabled": false, "required_status_checks": map[string]any{"enforcement_level": "off", "contexts": []string{}, "checks": []string{}}},
+		"protection": s.protectionSummary(c.repo, name),
 	}, nil
 }
 

@@ -99,7 +99,11 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, 
 	if err != nil {
 		return err
 	}
-	s.backend(answer, r, repo, target.rest, a)
+	if taken, err := s.receive(answer, r, repo, a, before); err != nil {
+		return err
+	} else if !taken {
+		s.backend(answer, r, repo, target.rest, a)
+	}
 	after, err := repo.git.refs(s.ctx)
 	if err != nil {
 		return err
@@ -152,6 +156,8 @@ func (s *Server) gitAccess(a *actor, name string, pushing bool) (*repository, er
 		level = "contents:write"
 	}
 	switch {
+	case repo.archived && pushing:
+		return nil, refuse(http.StatusForbidden, "This repository was archived so it is read-only.")
 	case a.kind == noToken && pushing:
 		return nil, refuse(http.StatusUnauthorized, "No anonymous write access.")
 	case a.kind == installationToken && (repo.private || pushing) && (!a.inScope(repo) || !a.permitted([]string{level})):

@@ -232,12 +232,7 @@ func (s *Server) authorize(c *call, rt *route) error {
 			return forbidden()
 		}
 	}
-	if c.actor.kind == installationToken && (c.repo == nil || c.repo.private || c.r.Method != http.MethodGet) && !c.actor.permitted(rt.perms) {
-		err := forbidden()
-		err.header = http.Header{"X-Accepted-Github-Permissions": {strings.NewReplacer(":", "=").Replace(strings.Join(rt.perms, "; "))}}
-		return err
-	}
-	return nil
+	return s.mayUse(c, rt)
 }
 
 // movedTo answers for a former name of a repository.

@@ -82,7 +82,7 @@ func (s *Server) mayMerge(a *actor, pr *pull, m mergeRequest) error {
 	case !pr.mergeable:
 		return refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
 	}
-	return nil
+	return s.refuseMerge(a, pr, m.method)
 }
 
 func (s *Server) mergeCommit(ctx context.Context, pr *pull, m mergeRequest, base string, merger signature) (mergeResult, error) {
@@ -178,6 +178,9 @@ func (s *Server) finishMerge(ctx context.Context, pr *pull, a *actor, res mergeR
 	s.mu.Lock()
 	pr.merged, pr.closed, pr.updated = s.now(), s.now(), s.now()
 	pr.mergedBy, pr.mergeSHA, pr.landed, pr.landedOnto, pr.baseSHA, pr.stale = a.user, res.sha, res.landed, res.onto, res.onto, false
+	pr.closedBy = a.user
+	s.note(pr, a.user, timelineEntry{event: "merged", commit: res.sha, app: a.app})
+	s.note(pr, a.user, timelineEntry{event: "closed", app: a.app})
 	s.emitPull(pr, a.user, "closed", nil)
 	s.mu.Unlock()
 	return s.dropTestMerge(ctx, pr)
@@ -228,6 +231,9 @@ func (s *Server) updateBranch(ctx context.Context, a *actor, pr *pull, expected 
 
 // moveBranch moves a reference to a commit that exists, and announces it. Callers hold work.
 func (s *Server) moveBranch(ctx context.Context, p push, c refChange) error {
+	if err := s.checkMove(ctx, p.actor, p.repo, c); err != nil {
+		return err
+	}
 	if err := p.repo.git.setRefs(ctx, c); err != nil {
 		return err
 	}

@@ -278,12 +278,14 @@ func (s *Server) addReviewers(a *actor, pr *pull, people []*account, teams []*te
 	for _, p := range people {
 		if !slices.Contains(pr.reviewers, p) {
 			pr.reviewers = append(pr.reviewers, p)
+			s.note(pr, a.user, timelineEntry{event: "review_requested", reviewer: p, app: a.app})
 			s.emitPull(pr, a.user, "review_requested", map[string]any{"requested_reviewer": p.view})
 		}
 	}
 	for _, t := range teams {
 		if !slices.Contains(pr.teams, t) {
 			pr.teams = append(pr.teams, t)
+			s.note(pr, a.user, timelineEntry{event: "review_requested", team: t, app: a.app})
 			s.emitPull(pr, a.user, "review_requested", map[string]any{"requested_team": s.team(t)})
 		}
 	}
@@ -299,12 +301,14 @@ func (s *Server) removeReviewers(c *call) (any, error) {
 	for _, p := range people {
 		if i := slices.Index(pr.reviewers, p); i >= 0 {
 			pr.reviewers = slices.Delete(pr.reviewers, i, i+1)
+			s.note(pr, c.actor.user, timelineEntry{event: "review_request_removed", reviewer: p, app: c.actor.app})
 			s.emitPull(pr, c.actor.user, "review_request_removed", map[string]any{"requested_reviewer": p.view})
 		}
 	}
 	for _, t := range teams {
 		if i := slices.Index(pr.teams, t); i >= 0 {
 			pr.teams = slices.Delete(pr.teams, i, i+1)
+			s.note(pr, c.actor.user, timelineEntry{event: "review_request_removed", team: t, app: c.actor.app})
 			s.emitPull(pr, c.actor.user, "review_request_removed", map[string]any{"requested_team": s.team(t)})
 		}
 	}

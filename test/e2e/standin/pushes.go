@@ -93,6 +93,9 @@ func (s *Server) announceOne(ctx context.Context, p push, c refChange) error {
 	s.emitPush(p, c, created, deleted, forced, commits, files)
 	dependents := s.pullsTouchedBy(p.repo, c)
 	s.mu.Unlock()
+	if err := s.openSuites(ctx, p, c); err != nil {
+		return err
+	}
 	for _, pr := range dependents {
 		if pr == p.merge {
 			continue
@@ -213,6 +216,7 @@ func (s *Server) newHead(ctx context.Context, pr *pull, a *actor, c refChange) e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.noteForce(pr, a.user, c)
 	s.emitPull(pr, a.user, "synchronize", map[string]any{"before": before, "after": c.after})
 	return nil
 }
@@ -244,7 +248,8 @@ func (s *Server) mergedByPush(ctx context.Context, pr *pull, a *actor, c refChan
 // closePull closes without a merge.
 func (s *Server) closePull(ctx context.Context, pr *pull, a *actor) error {
 	s.mu.Lock()
-	pr.closed, pr.updated = s.now(), s.now()
+	pr.closed, pr.updated, pr.closedBy = s.now(), s.now(), a.user
+	s.note(pr, a.user, timelineEntry{event: "closed", app: a.app})
 	s.emitPull(pr, a.user, "closed", nil)
 	s.mu.Unlock()
 	return s.dropTestMerge(ctx, pr)

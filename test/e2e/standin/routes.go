@@ -13,9 +13,15 @@ type route struct {
 	method, pattern string
 	// perms are the permissions of which an installation token needs one; nil for endpoints that
 	// every token may use.
-	perms  []string
-	jwt    bool // only for the App itself
-	handle handlerFunc
+	perms []string
+	jwt   bool // only for the App itself
+	open  bool // for everybody: no permission is needed
+	// role is the least one of a person; to read for GET and to write for the rest when it is not set.
+	// Handlers may ask for more.
+	role    role
+	closed  bool // needs its permission, or a person, on public repositories as well
+	anybody bool // an endpoint without a repository that answers without a token
+	handle  handlerFunc
 	// first routes are tried before the others: ServeMux refuses patterns of which neither is more specific.
 	first bool
 	// described is the path under which GitHub's description has the endpoint, where it is not the pattern's.
@@ -48,6 +54,15 @@ func (s *Server) routes() []route {
 		s.pullRoutes(),
 		s.issueRoutes(),
 		s.checkRoutes(),
+		s.installationRoutes(),
+		s.memberRoutes(),
+		s.ruleRoutes(),
+		s.deploymentRoutes(),
+		s.suiteRoutes(),
+		s.timelineRoutes(),
+		s.labelRoutes(),
+		s.reactionRoutes(),
+		s.lineRoutes(),
 	)
 }
 
@@ -67,11 +82,11 @@ func (s *Server) appRoutes() []route {
 
 func (s *Server) peopleRoutes() []route {
 	return []route{
-		{method: "GET", pattern: "/meta", handle: locked(s.getMeta)},
-		{method: "GET", pattern: "/rate_limit", handle: locked(s.getRateLimit)},
-		{method: "GET", pattern: "/user", handle: locked(s.getAuthenticatedUser)},
-		{method: "GET", pattern: "/user/{account_id}", handle: locked(s.getUser)},
-		{method: "GET", pattern: "/users/{username}", handle: locked(s.getUser)},
+		{method: "GET", pattern: "/meta", open: true, handle: locked(s.getMeta)},
+		{method: "GET", pattern: "/rate_limit", open: true, handle: locked(s.getRateLimit)},
+		{method: "GET", pattern: "/user", open: true, handle: locked(s.getAuthenticatedUser)},
+		{method: "GET", pattern: "/user/{account_id}", open: true, handle: locked(s.getUser)},
+		{method: "GET", pattern: "/users/{username}", open: true, handle: locked(s.getUser)},
 		{method: "GET", pattern: "/orgs/{org}/teams", perms: anyOf("members:read"), handle: locked(s.listTeams)},
 		{method: "GET", pattern: "/orgs/{org}/teams/{team_slug}", perms: anyOf("members:read"), handle: locked(s.getTeam)},
 		{method: "GET", pattern: "/orgs/{org}/teams/{team_slug}/members", perms: anyOf("members:read"), handle: locked(s.listTeamMembers)},
@@ -96,20 +111,20 @@ func (s *Server) repositoryRoutes() []route {
 func (s *Server) pullRoutes() []route {
 	return []route{
 		{method: "GET", pattern: repoPath + "/pulls", perms: anyOf("pull_requests:read"), handle: locked(s.listPulls)},
-		{method: "POST", pattern: repoPath + "/pulls", perms: anyOf("pull_requests:write"), handle: s.createPull},
+		{method: "POST", pattern: repoPath + "/pulls", role: roleRead, perms: anyOf("pull_requests:write"), handle: s.createPull},
 		{method: "GET", pattern: repoPath + "/pulls/{number}", perms: anyOf("pull_requests:read"), handle: s.getPull},
-		{method: "PATCH", pattern: repoPath + "/pulls/{number}", perms: anyOf("pull_requests:write"), handle: s.updatePull},
+		{method: "PATCH", pattern: repoPath + "/pulls/{number}", role: roleRead, perms: anyOf("pull_requests:write"), handle: s.updatePull},
 		{method: "GET", pattern: repoPath + "/pulls/{number}/commits", perms: anyOf("pull_requests:read"), handle: s.listPullCommits},
 		{method: "GET", pattern: repoPath + "/pulls/{number}/files", perms: anyOf("pull_requests:read"), handle: s.listPullFiles},
 		{method: "PUT", pattern: repoPath + "/pulls/{number}/merge", perms: anyOf("contents:write"), handle: s.putMerge},
-		{method: "PUT", pattern: repoPath + "/pulls/{number}/update-branch", perms: anyOf("pull_requests:write"), handle: s.putUpdateBranch},
-		{method: "POST", pattern: repoPath + "/pulls/{number}/requested_reviewers", perms: anyOf("pull_requests:write"), handle: locked(s.requestReviewers)},
-		{method: "DELETE", pattern: repoPath + "/pulls/{number}/requested_reviewers", perms: anyOf("pull_requests:write"), handle: locked(s.removeReviewers)},
+		{method: "PUT", pattern: repoPath + "/pulls/{number}/update-branch", role: roleRead, perms: anyOf("pull_requests:write"), handle: s.putUpdateBranch},
+		{method: "POST", pattern: repoPath + "/pulls/{number}/requested_reviewers", role: roleTriage, perms: anyOf("pull_requests:write"), handle: locked(s.requestReviewers)},
+		{method: "DELETE", pattern: repoPath + "/pulls/{number}/requested_reviewers", role: roleTriage, perms: anyOf("pull_requests:write"), handle: locked(s.removeReviewers)},
 		{method: "GET", pattern: repoPath + "/pulls/{number}/reviews", perms: anyOf("pull_requests:read"), handle: locked(s.listReviews)},
-		{method: "POST", pattern: repoPath + "/pulls/{number}/reviews", perms: anyOf("pull_requests:write"), handle: locked(s.createReview)},
+		{method: "POST", pattern: repoPath + "/pulls/{number}/reviews", role: roleRead, perms: anyOf("pull_requests:write"), handle: s.createReview},
 		{method: "GET", pattern: repoPath + "/pulls/{number}/reviews/{review_id}", perms: anyOf("pull_requests:read"), handle: locked(s.getReview)},
-		{method: "PUT", pattern: repoPath + "/pulls/{number}/reviews/{review_id}", perms: anyOf("pull_requests:write"), handle: locked(s.updateReview)},
-		{method: "POST", pattern: repoPath + "/pulls/{number}/reviews/{review_id}/events", perms: anyOf("pull_requests:write"), handle: locked(s.submitReview)},
+		{method: "PUT", pattern: repoPath + "/pulls/{number}/reviews/{review_id}", role: roleRead, perms: anyOf("pull_requests:write"), handle: locked(s.updateReview)},
+		{method: "POST", pattern: repoPath + "/pulls/{number}/reviews/{review_id}/events", role: roleRead, perms: anyOf("pull_requests:write"), handle: locked(s.submitReview)},
 		{method: "PUT", pattern: repoPath + "/pulls/{number}/reviews/{review_id}/dismissals", perms: anyOf("pull_requests:write"), handle: locked(s.dismissReview)},
 	}
 }
@@ -117,10 +132,10 @@ func (s *Server) pullRoutes() []route {
 func (s *Server) issueRoutes() []route {
 	return []route{
 		{method: "GET", pattern: repoPath + "/issues/{number}/comments", perms: anyOf("issues:read", "pull_requests:read"), handle: locked(s.listComments)},
-		{method: "POST", pattern: repoPath + "/issues/{number}/comments", perms: anyOf("issues:write", "pull_requests:write"), handle: locked(s.createComment)},
+		{method: "POST", pattern: repoPath + "/issues/{number}/comments", role: roleRead, perms: anyOf("issues:write", "pull_requests:write"), handle: locked(s.createComment)},
 		{method: "GET", pattern: repoPath + "/issues/comments/{comment_id}", perms: anyOf("issues:read", "pull_requests:read"), handle: locked(s.getComment), first: true},
-		{method: "PATCH", pattern: repoPath + "/issues/comments/{comment_id}", perms: anyOf("issues:write", "pull_requests:write"), handle: locked(s.updateComment), first: true},
-		{method: "DELETE", pattern: repoPath + "/issues/comments/{comment_id}", perms: anyOf("issues:write", "pull_requests:write"), handle: locked(s.deleteComment), first: true},
+		{method: "PATCH", pattern: repoPath + "/issues/comments/{comment_id}", role: roleRead, perms: anyOf("issues:write", "pull_requests:write"), handle: locked(s.updateComment), first: true},
+		{method: "DELETE", pattern: repoPath + "/issues/comments/{comment_id}", role: roleRead, perms: anyOf("issues:write", "pull_requests:write"), handle: locked(s.deleteComment), first: true},
 	}
 }
 

@@ -160,14 +160,10 @@ func (s *Server) eventCheckRun(c *checkRun) checkRunJSON {
 	suite := checkSuiteJSON{
 		ID: c.suite.id, NodeID: nodeID("CS", c.suite.id), HeadSHA: c.suite.sha, Status: c.status, Conclusion: c.conclusion,
 		URL: c.suite.repo.links.URL + "/check-suites/" + itoa(c.suite.id), PullRequests: out.PullRequests, App: out.App,
-		CreatedAt: stamp(c.suite.created), UpdatedAt: stamp(c.suite.created),
+		CreatedAt: stamp(c.suite.created), UpdatedAt: stamp(c.suite.updated),
+		HeadBranch: nullable(c.suite.branch), Before: nullable(c.suite.before), After: nullable(c.suite.after),
 	}
-	for ref, sha := range c.suite.repo.refs {
-		if name := (refChange{ref: ref}).branch(); sha == c.suite.sha && name != "" {
-			suite.HeadBranch = &name
-			break
-		}
-	}
+	suite.Status, suite.Conclusion = c.suite.state()
 	out.CheckSuite = suite
 	return out
 }

@@ -137,7 +137,7 @@ func (s *Server) repository(r *repository) *repositoryJSON {
 		ID: r.id, NodeID: nodeID("R", r.id), Name: r.name, FullName: r.fullName(), Private: r.private, Owner: r.owner.view,
 		Fork: r.parent != nil, DefaultBranch: r.defaultBranch, Visibility: "public", CreatedAt: stamp(r.created),
 		UpdatedAt: stamp(r.created), PushedAt: stamp(r.pushed), repositoryLinks: r.links, Topics: []string{},
-		HasIssues: true, HasDownloads: true, AllowForking: true,
+		Archived: r.archived, HasIssues: true, HasDownloads: true, AllowForking: true,
 	}
 	if r.private {
 		out.Visibility = "private"
