@@ -128,23 +128,6 @@ func (s *Server) getBranch(c *call) (any, error) {
 	}, nil
 }
 
-func (s *Server) getRef(c *call) (any, error) {
-	ref := "refs/" + c.r.PathValue("ref")
-	s.mu.Lock()
-	sha := c.repo.refs[ref]
-	u := c.repo.links.URL
-	s.mu.Unlock()
-	if sha == "" {
-		return nil, notFound()
-	}
-	kind, err := c.repo.git.line(c.ctx, "cat-file", "-t", sha)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"ref": ref, "node_id": "REF_" + sha, "url": u + "/git/" + ref,
-		"object": map[string]string{"type": kind, "sha": sha, "url": u + "/git/" + kind + "s/" + sha}}, nil
-}
-
 // activityJSON is "activity".
 type activityJSON struct {
 	ID           int64     `json:"id"`

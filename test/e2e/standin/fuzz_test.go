@@ -19,6 +19,7 @@ func FuzzRequests(f *testing.F) {
 	s, err := standin.Start(f.Context(), standin.Options{Dir: f.TempDir()})
 	require.NoError(f, err)
 	f.Cleanup(func() { require.NoError(f, s.Close()) })
+	s.SetRateLimit(1 << 40) // else everything is a 403 after 5,000 requests
 	user, err := s.CreateUser("alice", "Alice")
 	require.NoError(f, err)
 	_, err = s.CreateUser("bob", "Bob")
@@ -48,6 +49,25 @@ func FuzzRequests(f *testing.F) {
 		{"GET", "/alice/env.git/info/refs?service=git-upload-pack", ""},
 		{"POST", "/alice/env.git/git-receive-pack", "0000"},
 		{"DELETE", "//..//%2e%2e/", ""},
+		{"POST", "/repos/alice/env/git/refs", `{"ref":"refs/heads/x","sha":"1111111111111111111111111111111111111111"}`},
+		{"POST", "/repos/alice/env/git/refs", `{"ref":"refs/heads/main/../x","sha":"0000000000000000000000000000000000000000"}`},
+		{"PATCH", "/repos/alice/env/git/refs/heads/main", `{"sha":"0000000000000000000000000000000000000000","force":true}`},
+		{"DELETE", "/repos/alice/env/git/refs/pull/1/head", ""},
+		{"GET", "/repos/alice/env/git/matching-refs/heads/%00", ""},
+		{"POST", "/repos/alice/env/git/blobs", `{"content":"A","encoding":"base64"}`},
+		{"GET", "/repos/alice/env/git/blobs/4b825dc642cb6eb9a060e54bf8d69288fbee4904", ""},
+		{"POST", "/repos/alice/env/git/trees", `{"tree":[{"path":"a\u0001b","mode":"100644","content":"x"},{"path":"a","mode":"160000","sha":"1111111111111111111111111111111111111111"}]}`},
+		{"POST", "/repos/alice/env/git/trees", `{"base_tree":"4b825dc642cb6eb9a060e54bf8d69288fbee4904","tree":[{"path":"a","sha":null},{"path":"a/b","mode":"100644","content":"\u0000"},{"path":"a","mode":"100755","content":""}]}`},
+		{"GET", "/repos/alice/env/git/trees/main?recursive=0", ""},
+		{"POST", "/repos/alice/env/git/commits", `{"message":"x","tree":"4b825dc642cb6eb9a060e54bf8d69288fbee4904","parents":[""],"author":{"name":"<","email":">"}}`},
+		{"POST", "/repos/alice/env/git/commits", `{"message":"\n\n","tree":"4b825dc642cb6eb9a060e54bf8d69288fbee4904","signature":"\n\n\ntree x","author":{"name":"a\nb","email":"c","date":"9999-12-31T23:59:59Z"}}`},
+		{"POST", "/repos/alice/env/git/tags", `{"tag":"v\n1","message":"-----BEGIN ","object":"4b825dc642cb6eb9a060e54bf8d69288fbee4904","type":"tree"}`},
+		{"GET", "/repos/alice/env/contents/%2e%2e/x?ref=main", ""},
+		{"GET", "/repos/alice/env/contents/README.md/?ref=-x", ""},
+		{"PUT", "/repos/alice/env/contents/a%0ab", `{"message":"x","content":"eA=="}`},
+		{"PUT", "/repos/alice/env/contents/README.md/x", `{"message":"","content":"","branch":"refs/heads/main"}`},
+		{"DELETE", "/repos/alice/env/contents/README.md", `{"message":"x","sha":"x","committer":{"name":"","email":""}}`},
+		{"GET", "/web-flow.gpg", ""},
 	} {
 		f.Add(seed.method, seed.path, seed.body)
 	}

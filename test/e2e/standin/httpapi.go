@@ -33,6 +33,25 @@ type call struct {
 // an empty answer.
 type handlerFunc func(c *call) (any, error)
 
+// rawAnswer is an answer that is not JSON.
+type rawAnswer struct {
+	kind    string // media type
+	content []byte
+}
+
+// accepts tells whether the caller asks for a media type of GitHub, "raw" for instance:
+// application/vnd.github.raw, .v3.raw and both with +json.
+func (c *call) accepts(kind string) bool {
+	for part := range strings.SplitSeq(c.r.Header.Get("Accept"), ",") {
+		name, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		name = strings.TrimSuffix(name, "+json")
+		if name == "application/vnd.github."+kind || name == "application/vnd.github.v3."+kind {
+			return true
+		}
+	}
+	return false
+}
+
 // created is a 201 with a body.
 func (c *call) created(v any) (any, error) {
 	c.status = http.StatusCreated
@@ -185,7 +204,7 @@ func (s *Server) answer(c *call, rt *route, entry *Call) (any, error) {
 	if err := s.locked(func() error { return s.authorize(c, rt) }); err != nil {
 		return nil, err
 	}
-	if err := c.readBody(); err != nil {
+	if err := c.readBody(rt.bodyLimit()); err != nil {
 		return nil, err
 	}
 	return rt.handle(c)
@@ -268,14 +287,19 @@ func (s *Server) write(w http.ResponseWriter, c *call, body any, err error) int 
 		return c.status
 	}
 	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
-		s.log.LogAttrs(c.ctx, slog.LevelError, "standin.encode_failed", slog.Any("error", err))
-		w.WriteHeader(http.StatusInternalServerError)
-		return http.StatusInternalServerError
+	if raw, ok := body.(rawAnswer); ok {
+		c.header.Set("Content-Type", raw.kind)
+		buf.Write(raw.content)
+	} else {
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(body); err != nil {
+			s.log.LogAttrs(c.ctx, slog.LevelError, "standin.encode_failed", slog.Any("error", err))
+			w.WriteHeader(http.StatusInternalServerError)
+			return http.StatusInternalServerError
+		}
+		c.header.Set("Content-Type", "application/json; charset=utf-8")
 	}
-	c.header.Set("Content-Type", "application/json; charset=utf-8")
 	if c.status == 0 {
 		c.status = http.StatusOK
 	}

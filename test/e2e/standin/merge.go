@@ -8,14 +8,27 @@ import (
 	"strings"
 )
 
-// webFlow is the committer of commits that GitHub makes for people. Unlike there, they are not signed.
-var webFlow = Identity{Name: "GitHub", Email: "noreply@github.com"}
-
 // mergeRequest is what PUT …/merge asks for.
 type mergeRequest struct {
-	method         string // merge, squash, rebase
-	title, message string // of the new commit; GitHub's defaults when empty
-	sha            string // the head the caller has seen; any when empty
+	method  string  // merge, squash, rebase
+	title   string  // of the new commit; GitHub's default when empty
+	message *string // of the new commit, below the title; GitHub's default when nil
+	sha     string  // the head the caller has seen; any when empty
+}
+
+// text is the message of the new commit. What the caller gives replaces GitHub's text entirely, trailers
+// included, although the documentation speaks of "extra detail to append" (github/rest-api-description#4340, 2024-11).
+func (m mergeRequest) text(title, body string) string {
+	if m.title != "" {
+		title = m.title
+	}
+	if m.message != nil {
+		body = *m.message
+	}
+	if body == "" {
+		return title
+	}
+	return title + "\n\n" + body
 }
 
 // mergeResult is how a pull request landed.
@@ -59,7 +72,7 @@ func (s *Server) mergePull(ctx context.Context, a *actor, pr *pull, m mergeReque
 	if err := pr.repo.git.setRefs(ctx, move); err != nil {
 		return "", err
 	}
-	if err := s.announce(ctx, push{repo: pr.repo, actor: a, merge: pr}, move); err != nil {
+	if err := s.announce(ctx, push{repo: pr.repo, actor: a, kind: "pr_merge", merged: []*pull{pr}}, move); err != nil {
 		return "", err
 	}
 	return res.sha, s.finishMerge(ctx, pr, a, res)
@@ -87,18 +100,13 @@ func (s *Server) mayMerge(a *actor, pr *pull, m mergeRequest) error {
 
 func (s *Server) mergeCommit(ctx context.Context, pr *pull, m mergeRequest, base string, merger signature) (mergeResult, error) {
 	git := pr.repo.git
-	title, body := m.title, m.message
-	if title == "" {
-		title = fmt.Sprintf("Merge pull request #%d from %s/%s", pr.number, pr.headRepo.owner.login, pr.headRef)
-	}
-	if body == "" {
-		body = pr.title
-	}
+	message := m.text(fmt.Sprintf("Merge pull request #%d from %s/%s", pr.number, pr.headRepo.owner.login, pr.headRef), pr.title)
 	tree, err := git.mergeTree(ctx, base, pr.headSHA)
 	if err != nil {
 		return mergeResult{}, err
 	}
-	sha, err := git.commitTree(ctx, tree, []string{base, pr.headSHA}, merger, signature{webFlow, merger.when}, title+"\n\n"+body)
+	sha, err := git.store(ctx, newObject{tree: tree, parents: []string{base, pr.headSHA}, author: merger,
+		committer: signature{webFlow, merger.when}, message: message, sign: s.signAsGitHub})
 	return mergeResult{sha: sha, landed: append(append([]string{}, pr.commits...), sha), onto: base}, err
 }
 
@@ -116,7 +124,8 @@ func (s *Server) squash(ctx context.Context, pr *pull, m mergeRequest, base stri
 	author := signature{pr.author.identity(), merger.when}
 	message := s.squashMessage(pr, m, commits)
 	s.mu.Unlock()
-	sha, err := git.commitTree(ctx, tree, []string{base}, author, signature{webFlow, merger.when}, message)
+	sha, err := git.store(ctx, newObject{tree: tree, parents: []string{base}, author: author,
+		committer: signature{webFlow, merger.when}, message: message, sign: s.signAsGitHub})
 	return mergeResult{sha: sha, landed: []string{sha}, onto: base}, err
 }
 
@@ -133,13 +142,10 @@ func (s *Server) squashMessage(pr *pull, m mergeRequest, commits []*commit) stri
 		}
 		body = strings.Join(list, "\n\n")
 	}
-	if m.title != "" {
-		title = m.title
+	var parts, coAuthors []string
+	if body != "" {
+		parts = append(parts, body)
 	}
-	if m.message != "" {
-		body = m.message
-	}
-	var coAuthors []string
 	seen := map[string]bool{}
 	for _, c := range commits {
 		who := c.author.Identity
@@ -149,17 +155,13 @@ func (s *Server) squashMessage(pr *pull, m mergeRequest, commits []*commit) stri
 		seen[fold(who.Email)] = true
 		coAuthors = append(coAuthors, fmt.Sprintf("Co-authored-by: %s <%s>", who.Name, who.Email))
 	}
-	parts := []string{title}
-	if body != "" {
-		parts = append(parts, body)
-	}
 	if coAuthors != nil {
 		if len(commits) > 1 {
 			parts = append(parts, "---------")
 		}
 		parts = append(parts, strings.Join(coAuthors, "\n"))
 	}
-	return strings.Join(parts, "\n\n")
+	return m.text(title, strings.Join(parts, "\n\n"))
 }
 
 func (s *Server) rebaseMerge(ctx context.Context, pr *pull, base string, merger signature) (mergeResult, error) {
@@ -213,8 +215,8 @@ func (s *Server) updateBranch(ctx context.Context, a *actor, pr *pull, expected 
 	if err != nil {
 		return "", err
 	}
-	sha, err := git.commitTree(ctx, tree, []string{head, base}, who, signature{webFlow, who.when},
-		fmt.Sprintf("Merge branch '%s' into %s", pr.baseRef, pr.headRef))
+	sha, err := git.store(ctx, newObject{tree: tree, parents: []string{head, base}, author: who, committer: signature{webFlow, who.when},
+		message: fmt.Sprintf("Merge branch '%s' into %s", pr.baseRef, pr.headRef), sign: s.signAsGitHub})
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,3 @@
+package standin
+
+const queuePrefix = "gh-readonly-queue/"
