@@ -41,7 +41,7 @@ type App struct {
 var eventNeeds = map[string]string{
 	"push": "contents", "pull_request": "pull_requests", "pull_request_review": "pull_requests",
 	"issue_comment": "issues", "check_run": "checks", "membership": "members", "team": "members",
-	"repository": "metadata", "installation": "", "installation_repositories": "", "ping": "",
+	"merge_group": "merge_queues", "repository": "metadata", "installation": "", "installation_repositories": "", "ping": "",
 }
 
 // CreateApp registers an App with a fresh RSA key.

@@ -207,7 +207,11 @@ func (s *Server) answer(c *call, rt *route, entry *Call) (any, error) {
 	if err := c.readBody(rt.bodyLimit()); err != nil {
 		return nil, err
 	}
-	return rt.handle(c)
+	body, err := rt.handle(c)
+	if err != nil || c.repo == nil || c.r.Method == http.MethodGet {
+		return body, err
+	}
+	return body, s.advanceQueues(c.ctx, c.repo) // a check may have been what a merge queue waits for
 }
 
 // authorize finds the repository of the route and checks what the token may do; it needs Server.mu.

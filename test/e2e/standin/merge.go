@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -53,15 +54,7 @@ func (s *Server) mergePull(ctx context.Context, a *actor, pr *pull, m mergeReque
 	if err != nil {
 		return "", err
 	}
-	var res mergeResult
-	switch m.method {
-	case "merge":
-		res, err = s.mergeCommit(ctx, pr, m, base, merger)
-	case "squash":
-		res, err = s.squash(ctx, pr, m, base, merger)
-	case "rebase":
-		res, err = s.rebaseMerge(ctx, pr, base, merger)
-	}
+	res, err := s.mergeOnto(ctx, pr, m, base, merger)
 	if errors.Is(err, errConflict) {
 		return "", refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
 	}
@@ -75,7 +68,22 @@ func (s *Server) mergePull(ctx context.Context, a *actor, pr *pull, m mergeReque
 	if err := s.announce(ctx, push{repo: pr.repo, actor: a, kind: "pr_merge", merged: []*pull{pr}}, move); err != nil {
 		return "", err
 	}
-	return res.sha, s.finishMerge(ctx, pr, a, res)
+	if err := s.finishMerge(ctx, pr, a, res); err != nil {
+		return "", err
+	}
+	return res.sha, s.deleteMerged(ctx, pr, a)
+}
+
+// mergeOnto makes the commits of a merge on top of base; no reference moves.
+func (s *Server) mergeOnto(ctx context.Context, pr *pull, m mergeRequest, base string, merger signature) (mergeResult, error) {
+	switch m.method {
+	case "squash":
+		return s.squash(ctx, pr, m, base, merger)
+	case "rebase":
+		return s.rebaseMerge(ctx, pr, base, merger)
+	default:
+		return s.mergeCommit(ctx, pr, m, base, merger)
+	}
 }
 
 // mayMerge needs Server.mu.
@@ -84,8 +92,12 @@ func (s *Server) mayMerge(a *actor, pr *pull, m mergeRequest) error {
 		return err
 	}
 	switch {
-	case m.method != "merge" && m.method != "squash" && m.method != "rebase":
+	case !slices.Contains(mergeMethods, m.method):
 		return invalid("PullRequest", "merge_method", "invalid")
+	case pr.repo.queues[pr.baseRef] != nil:
+		return refuse(http.StatusMethodNotAllowed, "Repository rule violations found\n\nChanges must be made through the merge queue")
+	case pr.repo.merging.allowed(m.method) != nil:
+		return pr.repo.merging.allowed(m.method)
 	case pr.state() != "open":
 		return refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
 	case pr.draft:
@@ -100,7 +112,7 @@ func (s *Server) mayMerge(a *actor, pr *pull, m mergeRequest) error {
 
 func (s *Server) mergeCommit(ctx context.Context, pr *pull, m mergeRequest, base string, merger signature) (mergeResult, error) {
 	git := pr.repo.git
-	message := m.text(fmt.Sprintf("Merge pull request #%d from %s/%s", pr.number, pr.headRepo.owner.login, pr.headRef), pr.title)
+	message := s.mergeMessage(pr, m)
 	tree, err := git.mergeTree(ctx, base, pr.headSHA)
 	if err != nil {
 		return mergeResult{}, err
@@ -108,6 +120,21 @@ func (s *Server) mergeCommit(ctx context.Context, pr *pull, m mergeRequest, base
 	sha, err := git.store(ctx, newObject{tree: tree, parents: []string{base, pr.headSHA}, author: merger,
 		committer: signature{webFlow, merger.when}, message: message, sign: s.signAsGitHub})
 	return mergeResult{sha: sha, landed: append(append([]string{}, pr.commits...), sha), onto: base}, err
+}
+
+// mergeMessage is the text of a merge commit, as the settings want it; "Merge pull request" and the title by default.
+func (s *Server) mergeMessage(pr *pull, m mergeRequest) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	title := fmt.Sprintf("Merge pull request #%d from %s/%s", pr.number, pr.headRepo.owner.login, pr.headRef)
+	if pr.repo.merging.MergeTitle == "PR_TITLE" {
+		title = fmt.Sprintf("%s (#%d)", pr.title, pr.number)
+	}
+	body, chosen := pr.messageBody(pr.repo.merging.MergeMessage)
+	if !chosen {
+		body = pr.title
+	}
+	return m.text(title, body)
 }
 
 func (s *Server) squash(ctx context.Context, pr *pull, m mergeRequest, base string, merger signature) (mergeResult, error) {
@@ -132,10 +159,17 @@ func (s *Server) squash(ctx context.Context, pr *pull, m mergeRequest, base stri
 // squashMessage is GitHub's default: title of the only commit or of the pull request, messages of the
 // commits, and everyone else who wrote one as co-author. It needs Server.mu.
 func (s *Server) squashMessage(pr *pull, m mergeRequest, commits []*commit) string {
-	title, body := fmt.Sprintf("%s (#%d)", pr.title, pr.number), ""
-	if len(commits) == 1 {
-		title, body = fmt.Sprintf("%s (#%d)", commits[0].title(), pr.number), commits[0].rest()
-	} else {
+	settings := pr.repo.merging
+	title := fmt.Sprintf("%s (#%d)", pr.title, pr.number)
+	if len(commits) == 1 && settings.SquashTitle != "PR_TITLE" {
+		title = fmt.Sprintf("%s (#%d)", commits[0].title(), pr.number)
+	}
+	body, chosen := pr.messageBody(settings.SquashMessage)
+	switch {
+	case chosen:
+	case len(commits) == 1:
+		body = commits[0].rest()
+	default:
 		var list []string
 		for _, c := range commits {
 			list = append(list, "* "+strings.TrimSpace(c.message))
@@ -156,7 +190,7 @@ func (s *Server) squashMessage(pr *pull, m mergeRequest, commits []*commit) stri
 		coAuthors = append(coAuthors, fmt.Sprintf("Co-authored-by: %s <%s>", who.Name, who.Email))
 	}
 	if coAuthors != nil {
-		if len(commits) > 1 {
+		if len(commits) > 1 && body != "" {
 			parts = append(parts, "---------")
 		}
 		parts = append(parts, strings.Join(coAuthors, "\n"))

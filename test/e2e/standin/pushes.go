@@ -111,7 +111,10 @@ func (s *Server) announceOne(ctx context.Context, p push, c refChange) error {
 			return err
 		}
 	}
-	return nil
+	if p.queue { // the queue looks after itself
+		return nil
+	}
+	return s.sweepQueues(ctx, p.repo)
 }
 
 // pushed lists what a push added to a branch, oldest first; for a new branch, what the default branch lacks.
@@ -185,6 +188,9 @@ func (r *repository) sortedPulls() []*pull {
 func (s *Server) followPush(ctx context.Context, p push, pr *pull, c refChange) error {
 	fromHere := pr.headRepo == p.repo && pr.headRef == c.branch()
 	if c.after == zeroSHA {
+		if base := s.baseAfter(p.repo, c.branch()); !fromHere && base != "" {
+			return s.retarget(ctx, pr, base, p.actor)
+		}
 		return s.closePull(ctx, pr, p.actor)
 	}
 	if fromHere {
