@@ -89,6 +89,68 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
+// FuzzGitData sends bodies to what writes git objects, references and files: whatever is accepted is
+// something that git itself finds sound.
+func FuzzGitData(f *testing.F) {
+	s, err := standin.Start(f.Context(), standin.Options{Dir: f.TempDir()})
+	require.NoError(f, err)
+	f.Cleanup(func() { require.NoError(f, s.Close()) })
+	s.SetRateLimit(1 << 40)
+	user, err := s.CreateUser("alice", "Alice")
+	require.NoError(f, err)
+	repo, err := s.CreateRepository("alice", "env", standin.RepositoryOptions{})
+	require.NoError(f, err)
+	endpoints := []struct{ method, path string }{{"POST", "git/refs"}, {"PATCH", "git/refs/heads/main"}, {"POST", "git/blobs"}, {"POST", "git/trees"},
+		{"POST", "git/commits"}, {"POST", "git/tags"}, {"PUT", "contents/a/b"}, {"DELETE", "contents/a/b"}}
+	const tree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+	for _, seed := range []struct {
+		endpoint uint8
+		body     string
+	}{
+		{0, `{"ref":"refs/heads/x","sha":"` + repo.Head + `"}`}, {0, `{"ref":"refs/heads/a b","sha":"` + tree + `"}`}, {0, `{"ref":"refs/tags/-x","sha":"` + repo.Head + `"}`},
+		{1, `{"sha":"` + repo.Head + `","force":true}`}, {2, `{"content":"\ud800","encoding":"utf-8"}`}, {2, `{"content":"A A=","encoding":"base64"}`},
+		{3, `{"tree":[{"path":"a b","mode":"100644","content":"x"},{"path":"a b/c","mode":"120000","type":"blob","content":"\n"}]}`},
+		{3, `{"base_tree":"` + repo.Head + `","tree":[{"path":"README.md","mode":"100644","sha":null},{"path":"d","mode":"040000","sha":"` + tree + `"}]}`},
+		{3, `{"tree":[{"path":"a","mode":"160000","sha":"` + repo.Head + `"},{"path":"b/\"c","mode":"100755","content":""}]}`},
+		{4, `{"message":"m","tree":"` + tree + `","parents":["` + repo.Head + `","` + repo.Head + `"],"author":{"name":"A <","email":"a@b","date":"0001-01-01T00:00:00Z"}}`},
+		{4, `{"message":"\n\n","tree":"` + tree + `","signature":"x\n\ny","committer":{"name":"\t","email":"e"}}`},
+		{4, `{"message":"m","tree":"` + tree + `","author":{"name":"a\rb","email":"a b","date":"9999-12-31T23:59:59+14:00"}}`},
+		{5, `{"tag":"v1","message":"-----BEGIN PGP SIGNATURE-----","object":"` + tree + `","type":"tree","tagger":{"name":"x","email":"y"}}`},
+		{5, `{"tag":"a..b","message":"","object":"` + repo.Head + `","type":"commit"}`},
+		{6, `{"message":"m","content":"eA=="}`}, {6, `{"message":"","content":"e\nA==","sha":"x","author":{"name":"n","email":"e","date":"2026-01-01T00:00:00Z"}}`},
+		{7, `{"message":"m","sha":"` + tree + `"}`},
+	} {
+		f.Add(seed.endpoint, seed.body)
+	}
+	f.Fuzz(func(t *testing.T, endpoint uint8, body string) {
+		if len(body) > 1<<14 {
+			t.Skip("longer than it needs to be")
+		}
+		e := endpoints[int(endpoint)%len(endpoints)]
+		req, err := http.NewRequestWithContext(t.Context(), e.method, s.URL()+"/repos/alice/env/"+e.path, strings.NewReader(body))
+		require.NoError(t, err)
+		req.SetBasicAuth("alice", user.Token)
+		rec := httptest.NewRecorder()
+		s.ServeHTTP(rec, req)
+		require.Less(t, rec.Code, 500, "%s %s\n%s\n%s", e.method, e.path, body, rec.Body)
+		if rec.Code >= 300 {
+			return
+		}
+		var made struct {
+			SHA    string               `json:"sha"`
+			Object struct{ SHA string } `json:"object"`
+			Commit struct{ SHA string } `json:"commit"`
+		}
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &made))
+		sha := made.SHA + made.Commit.SHA
+		if sha == "" { // a reference
+			sha = made.Object.SHA
+		}
+		out, err := tryGit(t, repo.GitDir, "fsck", "--no-progress", "--no-dangling", "--no-reflogs", sha)
+		require.NoError(t, err, "%s\n%s", body, out)
+	})
+}
+
 // FuzzBody holds the reader of bodies to what strict means: accepted text is one JSON object in
 // UTF-8, with known keys that occur once.
 func FuzzBody(f *testing.F) {

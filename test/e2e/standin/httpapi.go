@@ -68,15 +68,16 @@ func (c *call) id(name string) (int64, error) {
 
 // page cuts the requested page out of a list and sets the Link header.
 func page[T any](c *call, all []T) ([]T, error) {
-	from, to, err := c.pageBounds(len(all))
+	from, to, err := c.pageBounds(len(all), 30)
 	if err != nil {
 		return nil, err
 	}
 	return all[from:to], nil
 }
 
-func (c *call) pageBounds(total int) (from, to int, err error) {
-	per, err := c.number("per_page", 30)
+// pageBounds cuts after per_page entries, unless is how many without it.
+func (c *call) pageBounds(total, unless int) (from, to int, err error) {
+	per, err := c.number("per_page", unless)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -84,7 +85,7 @@ func (c *call) pageBounds(total int) (from, to int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	per, n = min(max(per, 1), 100), max(n, 1)
+	per, n = min(max(per, 1), max(100, unless)), max(n, 1)
 	last := max((total+per-1)/per, 1)
 	var links []string
 	link := func(rel string, page int) {
