@@ -168,7 +168,7 @@ func TestCommitsAndCompare(t *testing.T) {
 	require.Equal(t, 1, one.GetStats().GetTotal())
 	require.Equal(t, "bob", one.GetCommitter().GetLogin())
 	require.Len(t, one.Files, 1)
-	for query, want := range map[string]int{"author=bob": 30, "author=BOB@example.com&path=f7": 1, "author=carol": 1, "author=alice": 0, "committer=bob&path=n": 1,
+	for query, want := range map[string]int{"author=bob": 30, "author=BOB@example.com&path=f7": 1, "author=carol": 1, "author=alice": 0, "committer=bob&path=n": 1, "committer=alice": 0,
 		"since=2023-11-14T22:17:00Z&until=2023-11-14T22:17:10Z": 11, "until=2023-11-14T22:13:30Z": 10} {
 		_, _, body := w.send("GET", "/repos/acme/env/commits?sha=long&"+query, "token "+w.alice.Token, "")
 		var list []json.RawMessage
