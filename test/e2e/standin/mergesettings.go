@@ -2,6 +2,7 @@ package standin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -95,7 +96,11 @@ func (s *Server) deleteMerged(ctx context.Context, pr *pull, a *actor) error {
 	if !remove {
 		return nil
 	}
-	return s.moveBranch(ctx, push{repo: r, actor: a}, refChange{"refs/heads/" + pr.headRef, tip, zeroSHA})
+	err := s.moveBranch(ctx, push{repo: r, actor: a}, refChange{"refs/heads/" + pr.headRef, tip, zeroSHA})
+	if _, refused := errors.AsType[*APIError](err); refused { // a rule protects the branch; the merge stands
+		return nil
+	}
+	return err
 }
 
 // baseAfter is where pull requests into a deleted branch go: to the base of the merged pull request that
