@@ -80,17 +80,17 @@ func (s *Server) buildGroup(ctx context.Context, q *mergeQueue, e *queueEntry, t
 	return nil
 }
 
-// simpleCommitJSON is "simple-commit".
-type simpleCommitJSON struct {
-	ID        string         `json:"id"`
-	TreeID    string         `json:"tree_id"`
-	Message   string         `json:"message"`
-	Timestamp string         `json:"timestamp"`
-	Author    simplePersonID `json:"author"`
-	Committer simplePersonID `json:"committer"`
+// groupCommitJSON is "simple-commit", as merge_group events have it.
+type groupCommitJSON struct {
+	ID        string          `json:"id"`
+	TreeID    string          `json:"tree_id"`
+	Message   string          `json:"message"`
+	Timestamp string          `json:"timestamp"`
+	Author    groupPersonJSON `json:"author"`
+	Committer groupPersonJSON `json:"committer"`
 }
 
-type simplePersonID struct {
+type groupPersonJSON struct {
 	Name  string `json:"name"`
 	Email string `json:"email"`
 }
@@ -100,8 +100,8 @@ func (s *Server) emitGroup(q *mergeQueue, e *queueEntry, action string, more map
 	c := e.group.commit
 	payload := map[string]any{"merge_group": map[string]any{
 		"head_sha": c.sha, "head_ref": e.group.ref, "base_sha": e.group.base, "base_ref": "refs/heads/" + q.branch,
-		"head_commit": simpleCommitJSON{ID: c.sha, TreeID: c.tree, Message: c.message, Timestamp: c.committer.when.Format(time.RFC3339),
-			Author: simplePersonID(c.author.Identity), Committer: simplePersonID(c.committer.Identity)},
+		"head_commit": groupCommitJSON{ID: c.sha, TreeID: c.tree, Message: c.message, Timestamp: c.committer.when.Format(time.RFC3339),
+			Author: groupPersonJSON(c.author.Identity), Committer: groupPersonJSON(c.committer.Identity)},
 	}}
 	maps.Copy(payload, more)
 	s.emit(e.pull.repo, q.bot.user, "merge_group", action, payload)
