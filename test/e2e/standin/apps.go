@@ -44,7 +44,8 @@ var eventNeeds = map[string]string{
 	"repository": "metadata", "check_suite": "checks", "status": "statuses", "deployment": "deployments",
 	"deployment_status": "deployments", "member": "members", "organization": "members",
 	"branch_protection_rule": "administration", "repository_ruleset": "administration",
-	"pull_request_review_comment": "pull_requests", "installation": "", "installation_repositories": "", "ping": "",
+	"pull_request_review_comment": "pull_requests", "merge_group": "merge_queues",
+	"installation": "", "installation_repositories": "", "ping": "",
 }
 
 // CreateApp registers an App with a fresh RSA key.

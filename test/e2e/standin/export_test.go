@@ -44,3 +44,13 @@ func PlaceLine(patch string, line int, side string) (position int, hunk string, 
 	}
 	return l.position, l.hunk, nil
 }
+
+// SignAsGitHub signs with the web-flow key.
+func (s *Server) SignAsGitHub(payload []byte) (string, error) { return s.signAsGitHub(payload) }
+
+// SignatureReason judges a signature over a payload for a committer's e-mail.
+func (s *Server) SignatureReason(signature, payload, email string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.signatureReason(signature, payload, email)
+}

@@ -115,14 +115,14 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, 
 	return nil
 }
 
-// moved compares branches and tags.
+// moved compares the references that people may move.
 func moved(before, after map[string]string) []refChange {
 	var out []refChange
 	names := maps.Clone(before)
 	maps.Copy(names, after)
 	for _, ref := range slices.Sorted(maps.Keys(names)) {
 		old, now := before[ref], after[ref]
-		if old == now || (!strings.HasPrefix(ref, "refs/heads/") && !strings.HasPrefix(ref, "refs/tags/")) {
+		if old == now || strings.HasPrefix(ref, "refs/pull/") || strings.HasPrefix(ref, "refs/scratch/") {
 			continue
 		}
 		c := refChange{ref, old, now}

@@ -38,6 +38,25 @@ type call struct {
 // an empty answer.
 type handlerFunc func(c *call) (any, error)
 
+// rawAnswer is an answer that is not JSON.
+type rawAnswer struct {
+	kind    string // media type
+	content []byte
+}
+
+// accepts tells whether the caller asks for a media type of GitHub, "raw" for instance:
+// application/vnd.github.raw, .v3.raw and both with +json.
+func (c *call) accepts(kind string) bool {
+	for part := range strings.SplitSeq(c.r.Header.Get("Accept"), ",") {
+		name, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		name = strings.TrimSuffix(name, "+json")
+		if name == "application/vnd.github."+kind || name == "application/vnd.github.v3."+kind {
+			return true
+		}
+	}
+	return false
+}
+
 // created is a 201 with a body.
 func (c *call) created(v any) (any, error) {
 	c.status = http.StatusCreated
@@ -54,15 +73,16 @@ func (c *call) id(name string) (int64, error) {
 
 // page cuts the requested page out of a list and sets the Link header.
 func page[T any](c *call, all []T) ([]T, error) {
-	from, to, err := c.pageBounds(len(all))
+	from, to, err := c.pageBounds(len(all), 30)
 	if err != nil {
 		return nil, err
 	}
 	return all[from:to], nil
 }
 
-func (c *call) pageBounds(total int) (from, to int, err error) {
-	per, err := c.number("per_page", 30)
+// pageBounds cuts after per_page entries, unless is how many without it.
+func (c *call) pageBounds(total, unless int) (from, to int, err error) {
+	per, err := c.number("per_page", unless)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -70,7 +90,7 @@ func (c *call) pageBounds(total int) (from, to int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	per, n = min(max(per, 1), 100), max(n, 1)
+	per, n = min(max(per, 1), max(100, unless)), max(n, 1)
 	last := max((total+per-1)/per, 1)
 	var links []string
 	link := func(rel string, page int) {
@@ -190,13 +210,17 @@ func (s *Server) answer(c *call, rt *route, entry *Call) (any, error) {
 	if err := s.locked(func() error { return s.authorize(c, rt) }); err != nil {
 		return nil, err
 	}
-	if err := c.readBody(); err != nil {
+	if err := c.readBody(rt.bodyLimit()); err != nil {
 		return nil, err
 	}
 	if err := s.checkRequest(c, rt); err != nil {
 		return nil, err
 	}
-	return rt.handle(c)
+	body, err := rt.handle(c)
+	if err != nil || c.repo == nil || c.r.Method == http.MethodGet {
+		return body, err
+	}
+	return body, s.advanceQueues(c.ctx, c.repo) // a check may have been what a merge queue waits for
 }
 
 // authorize finds the repository of the route and checks what the token may do; it needs Server.mu.
@@ -272,14 +296,19 @@ func (s *Server) write(w http.ResponseWriter, c *call, body any, err error) int 
 		return c.status
 	}
 	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
-		s.log.LogAttrs(c.ctx, slog.LevelError, "standin.encode_failed", slog.Any("error", err))
-		w.WriteHeader(http.StatusInternalServerError)
-		return http.StatusInternalServerError
+	if raw, ok := body.(rawAnswer); ok {
+		c.header.Set("Content-Type", raw.kind)
+		buf.Write(raw.content)
+	} else {
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(body); err != nil {
+			s.log.LogAttrs(c.ctx, slog.LevelError, "standin.encode_failed", slog.Any("error", err))
+			w.WriteHeader(http.StatusInternalServerError)
+			return http.StatusInternalServerError
+		}
+		c.header.Set("Content-Type", "application/json; charset=utf-8")
 	}
-	c.header.Set("Content-Type", "application/json; charset=utf-8")
 	if c.status == 0 {
 		c.status = http.StatusOK
 	}

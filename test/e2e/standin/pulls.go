@@ -246,16 +246,18 @@ func (s *Server) changePull(ctx context.Context, a *actor, pr *pull, n pullChang
 		s.emitPull(pr, a.user, "edited", map[string]any{"changes": changes})
 	}
 	s.mu.Unlock()
-	if action == "closed" {
-		return s.closePull(ctx, pr, a)
+	switch action {
+	case "":
+	case "closed":
+		if err := s.closePull(ctx, pr, a); err != nil {
+			return err
+		}
+	default:
+		s.mu.Lock()
+		s.emitPull(pr, a.user, action, nil)
+		s.mu.Unlock()
 	}
-	if action == "" {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.emitPull(pr, a.user, action, nil)
-	return nil
+	return s.sweepQueues(ctx, pr.repo)
 }
 
 // editPull needs Server.mu. It returns what happened besides edits, and the edits.

@@ -181,10 +181,10 @@ func (s *Server) listPullFiles(c *call) (any, error) {
 
 func (s *Server) putMerge(c *call) (any, error) {
 	in := struct {
-		Title   string `json:"commit_title"`
-		Message string `json:"commit_message"`
-		SHA     string `json:"sha"`
-		Method  string `json:"merge_method"`
+		Title   string  `json:"commit_title"`
+		Message *string `json:"commit_message"`
+		SHA     string  `json:"sha"`
+		Method  string  `json:"merge_method"`
 	}{Method: "merge"}
 	if err := c.body(&in); err != nil {
 		return nil, err

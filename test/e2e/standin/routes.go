@@ -21,6 +21,7 @@ type route struct {
 	role    role
 	closed  bool // needs its permission, or a person, on public repositories as well
 	anybody bool // an endpoint without a repository that answers without a token
+	files   bool // the body carries files, so it may be large
 	handle  handlerFunc
 	// first routes are tried before the others: ServeMux refuses patterns of which neither is more specific.
 	first bool
@@ -51,6 +52,9 @@ func (s *Server) routes() []route {
 		s.appRoutes(),
 		s.peopleRoutes(),
 		s.repositoryRoutes(),
+		s.gitDataRoutes(),
+		s.contentsRoutes(),
+		s.signingRoutes(),
 		s.pullRoutes(),
 		s.issueRoutes(),
 		s.checkRoutes(),
@@ -99,7 +103,6 @@ func (s *Server) repositoryRoutes() []route {
 		{method: "GET", pattern: repoPath, perms: anyOf("metadata:read"), handle: locked(s.getRepository)},
 		{method: "GET", pattern: repoPath + "/collaborators/{username}/permission", perms: anyOf("metadata:read"), handle: locked(s.getPermission)},
 		{method: "GET", pattern: repoPath + "/branches/{branch...}", perms: anyOf("contents:read"), handle: s.getBranch},
-		{method: "GET", pattern: repoPath + "/git/ref/{ref...}", perms: anyOf("contents:read"), handle: s.getRef},
 		{method: "GET", pattern: repoPath + "/activity", perms: anyOf("contents:read"), handle: locked(s.listActivity)},
 		{method: "GET", pattern: repoPath + "/compare/{basehead...}", perms: anyOf("contents:read"), handle: s.compare},
 		{method: "GET", pattern: repoPath + "/commits", perms: anyOf("contents:read"), handle: s.listCommits},

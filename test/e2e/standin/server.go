@@ -60,7 +60,7 @@ type Server struct {
 	limits        map[string]*limitWindow
 	limit         int
 	indexLag      time.Duration
-	verified      map[string]verificationJSON // commit name to what GitHub says of its signature
+	signing       *signing
 }
 
 // Start listens and returns at once; Close, or the end of ctx, stops it.
@@ -70,13 +70,17 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		counters: map[string]int64{}, accounts: map[int64]*account{}, logins: map[string]*account{},
 		emails: map[string]*account{}, repos: map[int64]*repository{}, names: map[string]*repository{},
 		apps: map[int64]*app{}, installations: map[int64]*installation{}, tokens: map[string]*token{},
-		limits: map[string]*limitWindow{}, limit: 5000, verified: map[string]verificationJSON{},
+		limits: map[string]*limitWindow{}, limit: 5000,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	var err error
+	if s.signing, err = newSigning(); err != nil {
+		return nil, err
 	}
 	listen := o.Listen
 	if listen == "" {

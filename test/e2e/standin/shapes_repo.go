@@ -113,6 +113,11 @@ type repositoryJSON struct {
 	AllowMergeCommit *bool            `json:"allow_merge_commit,omitempty"`
 	AllowSquashMerge *bool            `json:"allow_squash_merge,omitempty"`
 	AllowRebaseMerge *bool            `json:"allow_rebase_merge,omitempty"`
+	DeleteBranch     *bool            `json:"delete_branch_on_merge,omitempty"`
+	MergeTitle       string           `json:"merge_commit_title,omitempty"`
+	MergeMessage     string           `json:"merge_commit_message,omitempty"`
+	SquashTitle      string           `json:"squash_merge_commit_title,omitempty"`
+	SquashMessage    string           `json:"squash_merge_commit_message,omitempty"`
 	SubscribersCount *int             `json:"subscribers_count,omitempty"`
 	NetworkCount     *int             `json:"network_count,omitempty"`
 	Organization     any              `json:"organization,omitempty"` // an account; a login in push events
@@ -160,8 +165,11 @@ func (s *Server) repository(r *repository) *repositoryJSON {
 // fullRepository is "full-repository", as the actor sees it.
 func (s *Server) fullRepository(r *repository, a *actor) *repositoryJSON {
 	out := s.repository(r)
-	yes, no := true, 0
-	out.AllowMergeCommit, out.AllowSquashMerge, out.AllowRebaseMerge = &yes, &yes, &yes
+	no, m := 0, r.merging
+	allows := func(method string) *bool { ok := m.allowed(method) == nil; return &ok }
+	out.AllowMergeCommit, out.AllowSquashMerge, out.AllowRebaseMerge = allows("merge"), allows("squash"), allows("rebase")
+	out.DeleteBranch, out.MergeTitle, out.MergeMessage = &m.DeleteBranch, m.MergeTitle, m.MergeMessage
+	out.SquashTitle, out.SquashMessage = m.SquashTitle, m.SquashMessage
 	out.SubscribersCount, out.NetworkCount = &no, &no
 	out.Permissions = s.permissions(r, a)
 	if r.owner.kind == "Organization" {

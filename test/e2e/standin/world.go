@@ -117,6 +117,8 @@ type repository struct {
 	pushed        time.Time
 	collaborators map[int64]role
 	links         *repositoryLinks
+	merging       MergeSettings
+	queues        map[string]*mergeQueue // by branch
 
 	work *sync.Mutex
 	git  *gitRepo
