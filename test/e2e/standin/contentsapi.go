@@ -12,7 +12,7 @@ import (
 func (s *Server) contentsRoutes() []route {
 	read, write := anyOf("contents:read"), anyOf("contents:write")
 	return []route{
-		{method: "GET", pattern: repoPath + "/contents", perms: read, handle: s.getContents},
+		{method: "GET", pattern: repoPath + "/contents", described: repoPath + "/contents/{path}", perms: read, handle: s.getContents},
 		{method: "GET", pattern: repoPath + "/contents/{path...}", perms: read, handle: s.getContents},
 		{method: "PUT", pattern: repoPath + "/contents/{path...}", perms: write, handle: s.putContents, files: true},
 		{method: "DELETE", pattern: repoPath + "/contents/{path...}", perms: write, handle: s.deleteContents},

@@ -98,7 +98,7 @@ func (g *gitRepo) store(ctx context.Context, n newObject) (string, error) {
 }
 
 func (s *Server) signingRoutes() []route {
-	return []route{{method: "GET", pattern: "/web-flow.gpg", handle: s.getWebFlowKey}}
+	return []route{{method: "GET", pattern: "/web-flow.gpg", open: true, undescribed: "a file of github.com, beside the API", handle: s.getWebFlowKey}}
 }
 
 func (s *Server) getWebFlowKey(*call) (any, error) {
