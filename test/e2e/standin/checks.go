@@ -10,11 +10,11 @@ import (
 
 // checkOutput is the output of a check run as sent.
 type checkOutput struct {
-	Title       *string `json:"title"`
-	Summary     *string `json:"summary"`
-	Text        *string `json:"text"`
-	Annotations []any   `json:"annotations"`
-	Images      []any   `json:"images"`
+	Title       *string      `json:"title"`
+	Summary     *string      `json:"summary"`
+	Text        *string      `json:"text"`
+	Annotations []annotation `json:"annotations"`
+	Images      []any        `json:"images"`
 }
 
 type checkAction struct {
@@ -81,6 +81,11 @@ func (in *checkRequest) check() error {
 		}
 		if len(o.Annotations) > maxAnnotations {
 			return bad("No more than %d items are allowed; %d were supplied.", maxAnnotations, len(o.Annotations))
+		}
+		for _, a := range o.Annotations {
+			if err := a.check(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -42,6 +42,7 @@ func (s *Server) routes() []route {
 		s.pullRoutes(),
 		s.issueRoutes(),
 		s.checkRoutes(),
+		s.annotationRoutes(),
 	)
 }
 
