@@ -15,6 +15,7 @@ type APIError struct {
 	Errors  []FieldError
 
 	header http.Header
+	url    string // where a redirect leads
 }
 
 // FieldError is one entry of "errors" in a 422 answer; one with a Message alone is written as a string.
@@ -45,6 +46,7 @@ func (e *APIError) Error() string {
 type errorBody struct {
 	Message string       `json:"message"`
 	Errors  []FieldError `json:"errors,omitempty"`
+	URL     string       `json:"url,omitempty"`
 	Docs    string       `json:"documentation_url"`
 	Status  string       `json:"status"`
 }
@@ -52,7 +54,7 @@ type errorBody struct {
 const docsURL = "https://docs.github.com/rest"
 
 func (e *APIError) body() errorBody {
-	return errorBody{Message: e.Message, Errors: e.Errors, Docs: docsURL, Status: fmt.Sprint(e.Status)}
+	return errorBody{Message: e.Message, Errors: e.Errors, URL: e.url, Docs: docsURL, Status: fmt.Sprint(e.Status)}
 }
 
 func refuse(status int, format string, args ...any) *APIError {

@@ -135,6 +135,7 @@ func (c *call) oneOf(name string, values ...string) (string, error) {
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, rt *route) {
 	c := &call{s: s, r: r, ctx: s.ctx, header: w.Header()}
 	requestID := rand.Text()[:16]
+	c.header.Set("Date", s.now().UTC().Format(http.TimeFormat)) // clients whose clock is wrong read it
 	c.header.Set("X-Github-Request-Id", requestID)
 	c.header.Set("X-Github-Media-Type", "github.v3; format=json")
 	c.header.Set("X-Github-Api-Version-Selected", "2022-11-28")
@@ -246,7 +247,7 @@ func movedTo(c *call) error {
 	if c.r.URL.RawQuery != "" {
 		target += "?" + c.r.URL.RawQuery
 	}
-	return &APIError{Status: status, Message: "Moved Permanently", header: http.Header{"Location": {target}}}
+	return &APIError{Status: status, Message: "Moved Permanently", header: http.Header{"Location": {target}}, url: target}
 }
 
 // write sends the answer and returns its status.
