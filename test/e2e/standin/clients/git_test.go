@@ -20,7 +20,7 @@ import (
 // token makes a token of the installation; nil permissions are all of them.
 func (w *world) token(permissions *github.InstallationPermissions) string {
 	w.t.Helper()
-	tr, err := ghinstallation.NewAppsTransport(http.DefaultTransport, w.app.ID, w.app.PrivateKeyPEM)
+	tr, err := ghinstallation.NewAppsTransport(w.transport(), w.app.ID, w.app.PrivateKeyPEM)
 	require.NoError(w.t, err)
 	tr.BaseURL = strings.TrimSuffix(w.s.APIURL(), "/")
 	client, err := github.NewClient(&http.Client{Transport: tr}).WithEnterpriseURLs(w.s.APIURL(), w.s.APIURL())

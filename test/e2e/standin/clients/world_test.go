@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -99,4 +101,13 @@ func (w *world) openPull(content string) standin.OpenedPull {
 func (w *world) delivered() {
 	w.t.Helper()
 	require.NoError(w.t, w.s.WaitDelivered(w.t.Context()))
+}
+
+// transport trusts the stand-in, whether or not it speaks TLS.
+func (w *world) transport() http.RoundTripper {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(w.s.CACertPEM())
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}
+	w.t.Cleanup(transport.CloseIdleConnections)
+	return transport
 }
