@@ -43,6 +43,7 @@ func (s *Server) routes() []route {
 		s.issueRoutes(),
 		s.checkRoutes(),
 		s.annotationRoutes(),
+		s.installationRoutes(),
 	)
 }
 

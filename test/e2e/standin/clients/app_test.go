@@ -54,8 +54,13 @@ func TestOctokitAuthenticatesAsApp(t *testing.T) {
 			Account string
 		}
 		Repositories []string
-		Found        int64
-		Token        struct {
+		Found        []int64
+		OfUser       refusal
+		Revoked      struct {
+			Status int
+			After  refusal
+		}
+		Token struct {
 			Prefix, Selection string
 			Expires           time.Time
 			Permissions       map[string]string
@@ -76,7 +81,10 @@ func TestOctokitAuthenticatesAsApp(t *testing.T) {
 	require.Len(t, got.Installations, 1)
 	require.Equal(t, w.installation, got.Installations[0].ID)
 	require.Equal(t, []string{"acme/env"}, got.Repositories)
-	require.Equal(t, w.installation, got.Found)
+	require.Equal(t, []int64{w.installation, w.installation}, got.Found)
+	got.OfUser.is(t, 404, "Not Found")
+	require.Equal(t, 204, got.Revoked.Status)
+	got.Revoked.After.is(t, 401, "Bad credentials")
 	require.Equal(t, "ghs_", got.Token.Prefix)
 	require.True(t, got.Token.Cached)
 	require.Equal(t, "selected", got.Token.Selection)

@@ -16,18 +16,26 @@ export async function authenticate(input) {
   await app.eachRepository(({ repository }) => repositories.push(repository.full_name));
   const { data: found } = await app.octokit.rest.apps.getRepoInstallation({ owner, repo });
 
+  const { data: ofOrg } = await app.octokit.rest.apps.getOrgInstallation({ org: owner });
+  const ofUser = await failure(app.octokit.rest.apps.getUserInstallation({ username: owner }));
+
   const octokit = await app.getInstallationOctokit(found.id);
   const full = await octokit.auth({ type: "installation" });
   const again = await octokit.auth({ type: "installation" });
   const narrow = await octokit.auth({ type: "installation", permissions: { checks: "write", metadata: "read" }, repositoryNames: [repo] });
   const denied = await failure(asPerson(input, narrow.token).rest.pulls.list({ owner, repo }));
   const unlisted = await failure(octokit.auth({ type: "installation", repositoryNames: ["absent"] }));
+  const revoked = asPerson(input, narrow.token);
+  const revocation = await revoked.rest.apps.revokeInstallationAccessToken();
+  const after = await failure(revoked.rest.repos.get({ owner, repo }));
   const byClientID = await asApp({ ...input, appId: self.client_id }).octokit.rest.apps.getAuthenticated();
   return {
     self: { id: self.id, slug: self.slug, owner: self.owner.login, permissions: self.permissions, events: self.events, installations: self.installations_count },
     installations,
     repositories,
-    found: found.id,
+    found: [found.id, ofOrg.id],
+    ofUser: refusal(ofUser),
+    revoked: { status: revocation.status, after: refusal(after) },
     token: { prefix: full.token.slice(0, 4), expires: full.expiresAt, selection: full.repositorySelection, permissions: full.permissions, cached: again.token === full.token },
     narrow: { permissions: narrow.permissions, selection: narrow.repositorySelection, repositories: narrow.repositoryNames },
     denied: refusal(denied),
