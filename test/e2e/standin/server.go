@@ -120,6 +120,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that clients break off
 		BaseContext: func(net.Listener) context.Context { return s.ctx }}
 	if s.authority != nil {
 		s.http.TLSConfig = s.authority.config
