@@ -8,6 +8,7 @@
 // A client gets an environment made for it, with a home of its own and nothing of the caller's, and no
 // way off the machine: node/guard.mjs refuses connections of Node to anything but loopback. The Node
 // packages are those of node/package-lock.json; package tools installs them into its cache, which
-// needs the network once. Tests of clients that are not on the machine are skipped. Under CI=true a
-// missing Node is a failure instead.
+// needs the network once. Tests of clients that are not on the machine, or of a Node that is too old for
+// Probot, are skipped; under CI=true a missing Node is a failure. gh is built from its source, so its
+// tests run with the other end-to-end tests only (GATEKEEPER_E2E=1).
 package clients

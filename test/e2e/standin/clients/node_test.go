@@ -83,16 +83,37 @@ func TestRecentEnough(t *testing.T) {
 	}
 }
 
-// nodeOrSkip is the cache folder with the Node packages. Without a usable Node the test is skipped;
-// in continuous integration it fails.
+// nodeOrSkip is the cache folder with the Node packages. With an old Node the test is skipped; without
+// any too, but not in continuous integration, where it fails.
 func nodeOrSkip(t *testing.T) string {
 	t.Helper()
 	dir, err := nodePackages()
-	if (errors.Is(err, tools.ErrNoNode) || errors.Is(err, errOldNode)) && os.Getenv("CI") != "true" {
+	if mayNotRun(err, os.Getenv("CI")) {
 		t.Skip("needs Node 20.18.1 or newer and npm: ", err)
 	}
 	require.NoError(t, err)
 	return dir
+}
+
+func mayNotRun(err error, ci string) bool {
+	return errors.Is(err, errOldNode) || (errors.Is(err, tools.ErrNoNode) && ci != "true")
+}
+
+func TestMayNotRun(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		ci   string
+		want bool
+	}{
+		"all is well":                {nil, "", false},
+		"no Node":                    {tools.ErrNoNode, "", true},
+		"no Node, in CI":             {tools.ErrNoNode, "true", false},
+		"old":                        {errOldNode, "", true},
+		"old, in CI":                 {errOldNode, "true", true},
+		"the installation went awry": {errors.New("npm ci: exit status 1"), "", false},
+	} {
+		require.Equal(t, c.want, mayNotRun(c.err, c.ci), name)
+	}
 }
 
 // node is a script that runs under Node. It talks to the test in lines of JSON: the test sends the
