@@ -202,10 +202,7 @@ func TestGHByHostName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	g := newGH(w, w.alice.Token).with("GH_HOST=", "GH_TOKEN="+w.bob.Token)
-	dir, err := os.MkdirTemp("", "gh") // the path of a socket has to be short
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	socket := filepath.Join(dir, "s")
+	socket := filepath.Join(t.TempDir(), "s")
 	forward(t, socket, strings.TrimPrefix(w.s.URL(), "http://"))
 	config := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(config, "config.yml"), []byte("http_unix_socket: "+socket+"\n"), 0o600))
