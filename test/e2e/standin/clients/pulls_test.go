@@ -152,8 +152,8 @@ func TestOctokitRunsACheck(t *testing.T) {
 		"annotation_level": "warning", "message": "line 1", "title": "Gate", "raw_details": nil,
 		"blob_href": w.s.URL() + "/acme/env/blob/" + opened.Head + "/prod/values.yaml"}, got.Annotations[1])
 	got.Person.is(t, 403, "You must authenticate via a GitHub App.")
-	got.Long.is(t, 422, "1 to 20 characters")
-	got.Level.is(t, 422, "annotation_level")
+	got.Long.is(t, 422, "Invalid request.")
+	got.Level.is(t, 422, "Invalid request.")
 
 	runs := must(w.s.CheckRuns("acme/env", opened.Head))(t)
 	require.Len(t, runs, 1)
