@@ -74,8 +74,8 @@ verify: ## Check that generated files, formatting and go.mod are up to date
 	go run ./internal/config/docgen -check docs/configuration.md
 
 .PHONY: tools
-tools: ## Build what the sandbox runs: Kubernetes, Argo CD, KWOK, helm, kustomize (minutes the first time)
-	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render >/dev/null
+tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, gh (minutes the first time)
+	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render gh >/dev/null
 
 .PHONY: clean
 clean: ## Remove what was built here

@@ -84,6 +84,9 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, 
 	if err != nil {
 		return err
 	}
+	if target.rest == "info/refs" && s.redirectGit(w, r, target, repo) {
+		return nil
+	}
 	if err := spool(r); err != nil {
 		return err
 	}
@@ -166,6 +169,20 @@ func (s *Server) gitAccess(a *actor, name string, pushing bool) (*repository, er
 		return nil, refuse(http.StatusForbidden, "Permission to %s denied to %s.", repo.fullName(), a.user.login)
 	}
 	return repo, nil
+}
+
+// redirectGit sends git to a repository's present name. Git asks for references first, and goes on
+// where it found them.
+func (s *Server) redirectGit(w http.ResponseWriter, r *http.Request, target gitRequest, repo *repository) bool {
+	s.mu.Lock()
+	now, address := repo.fullName(), repo.links.CloneURL
+	s.mu.Unlock()
+	if strings.EqualFold(now, target.repo) {
+		return false
+	}
+	w.Header().Set("Location", address+"/"+target.rest+"?"+r.URL.RawQuery)
+	w.WriteHeader(http.StatusMovedPermanently)
+	return true
 }
 
 func refuseGit(w http.ResponseWriter, err error) {

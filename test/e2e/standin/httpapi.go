@@ -160,6 +160,7 @@ func (c *call) oneOf(name string, values ...string) (string, error) {
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, rt *route, operation *contract.Operation) {
 	c := &call{s: s, r: r, ctx: s.ctx, header: w.Header(), operation: operation, undescribed: rt != nil && rt.undescribed != ""}
 	requestID := rand.Text()[:16]
+	c.header.Set("Date", s.now().UTC().Format(http.TimeFormat)) // clients whose clock is wrong read it
 	c.header.Set("X-Github-Request-Id", requestID)
 	c.header.Set("X-Github-Media-Type", "github.v3; format=json")
 	c.header.Set("X-Github-Api-Version-Selected", "2022-11-28")

@@ -253,6 +253,14 @@ func (s *Server) reviewerLists(c *call) (*pull, []*account, []*team, error) {
 	return pr, people, teams, nil
 }
 
+func (s *Server) listRequestedReviewers(c *call) (any, error) {
+	pr, err := c.pull()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"users": simples(pr.reviewers), "teams": s.teams(pr.teams)}, nil
+}
+
 func (s *Server) requestReviewers(c *call) (any, error) {
 	pr, people, teams, err := s.reviewerLists(c)
 	if err != nil {

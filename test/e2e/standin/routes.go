@@ -121,6 +121,7 @@ func (s *Server) pullRoutes() []route {
 		{method: "GET", pattern: repoPath + "/pulls/{number}/files", perms: anyOf("pull_requests:read"), handle: s.listPullFiles},
 		{method: "PUT", pattern: repoPath + "/pulls/{number}/merge", perms: anyOf("contents:write"), handle: s.putMerge},
 		{method: "PUT", pattern: repoPath + "/pulls/{number}/update-branch", role: roleRead, perms: anyOf("pull_requests:write"), handle: s.putUpdateBranch},
+		{method: "GET", pattern: repoPath + "/pulls/{number}/requested_reviewers", perms: anyOf("pull_requests:read"), handle: locked(s.listRequestedReviewers)},
 		{method: "POST", pattern: repoPath + "/pulls/{number}/requested_reviewers", role: roleTriage, perms: anyOf("pull_requests:write"), handle: locked(s.requestReviewers)},
 		{method: "DELETE", pattern: repoPath + "/pulls/{number}/requested_reviewers", role: roleTriage, perms: anyOf("pull_requests:write"), handle: locked(s.removeReviewers)},
 		{method: "GET", pattern: repoPath + "/pulls/{number}/reviews", perms: anyOf("pull_requests:read"), handle: locked(s.listReviews)},

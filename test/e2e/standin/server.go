@@ -25,6 +25,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock of every timestamp, token and limit; time.Now when nil.
 	Now func() time.Time
+	// TLS serves https and nothing else, with the certificate of an authority made for this server
+	// (CACertPEM), for 127.0.0.1 and localhost. Webhooks may still go to plain HTTP.
+	TLS bool
 }
 
 // Server is a running stand-in. All methods may be called at the same time.
@@ -35,8 +38,9 @@ type Server struct {
 	now        func() time.Time
 	dir        string
 	ownDir     bool
-	base       string // http://host:port
-	gitBackend string // path of git http-backend
+	base       string     // http://host:port, or https with Options.TLS
+	authority  *authority // nil without Options.TLS
+	gitBackend string     // path of git http-backend
 	http       *http.Server
 	hooks      *http.Client
 	faults     *faults
@@ -87,11 +91,19 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		listen = "127.0.0.1:0"
 	}
 	host, _, err := net.SplitHostPort(listen)
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+	ip := net.ParseIP(host)
+	if err != nil || ip == nil || !ip.IsLoopback() {
 		return nil, fmt.Errorf("listen on %q: a loopback address is needed", listen)
 	}
 	if s.contract, err = contract.New(); err != nil {
 		return nil, fmt.Errorf("read GitHub's description: %w", err)
+	}
+	scheme := "http://"
+	if o.TLS {
+		scheme = "https://"
+		if s.authority, err = newAuthority(ip); err != nil {
+			return nil, err
+		}
 	}
 	if s.dir == "" {
 		if s.dir, err = os.MkdirTemp("", "github-standin-"); err != nil {
@@ -111,7 +123,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on %s: %w", listen, err), s.removeDir())
 	}
-	s.base = "http://" + listener.Addr().String()
+	s.base = scheme + listener.Addr().String()
 	running, cancel := context.WithCancel(ctx)
 	s.ctx, s.cancel = running, cancel
 	s.hooks = &http.Client{
@@ -120,9 +132,13 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that clients break off
 		BaseContext: func(net.Listener) context.Context { return s.ctx }}
+	if s.authority != nil {
+		s.http.TLSConfig = s.authority.config
+	}
 	s.done.Go(func() {
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.LogAttrs(s.ctx, slog.LevelError, "standin.serve_failed", slog.Any("error", err))
 		}
 	})

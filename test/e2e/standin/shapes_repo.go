@@ -58,7 +58,7 @@ func (s *Server) newRepositoryLinks(fullName string) *repositoryLinks {
 		ContentsURL: u + "/contents/{+path}", ContributorsURL: u + "/contributors", DeploymentsURL: u + "/deployments",
 		DownloadsURL: u + "/downloads", EventsURL: u + "/events", ForksURL: u + "/forks", GitCommitsURL: u + "/git/commits{/sha}",
 		GitRefsURL: u + "/git/refs{/sha}", GitTagsURL: u + "/git/tags{/sha}",
-		GitURL: strings.Replace(html, "http://", "git://", 1) + ".git", IssueCommentURL: u + "/issues/comments{/number}",
+		GitURL: "git" + html[strings.Index(html, "://"):] + ".git", IssueCommentURL: u + "/issues/comments{/number}",
 		IssueEventsURL: u + "/issues/events{/number}", IssuesURL: u + "/issues{/number}", KeysURL: u + "/keys{/key_id}",
 		LabelsURL: u + "/labels{/name}", LanguagesURL: u + "/languages", MergesURL: u + "/merges", MilestonesURL: u + "/milestones{/number}",
 		NotificationsURL: u + "/notifications{?since,all,participating}", PullsURL: u + "/pulls{/number}", ReleasesURL: u + "/releases{/id}",
