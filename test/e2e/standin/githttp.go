@@ -72,6 +72,9 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request, target gitRequ
 // git authenticates, authorises and runs the backend.
 func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, entry *Call) error {
 	a, err := s.authenticate(r)
+	if refusal, ok := errors.AsType[*APIError](err); ok && refusal.Status == http.StatusNotFound {
+		return refuse(http.StatusNotFound, "Repository not found.")
+	}
 	if err != nil {
 		return refuse(http.StatusUnauthorized, "Invalid username or token.")
 	}
@@ -83,6 +86,10 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, 
 	repo, err := s.gitAccess(a, target.repo, pushing)
 	if err != nil {
 		return err
+	}
+	if target.rest == "info/refs" && !strings.EqualFold(repo.fullName(), target.repo) {
+		// Only the first request of a fetch or push is redirected; the others follow it.
+		return s.gitMoved(repo, r)
 	}
 	if err := spool(r); err != nil {
 		return err
@@ -168,10 +175,19 @@ func (s *Server) gitAccess(a *actor, name string, pushing bool) (*repository, er
 	return repo, nil
 }
 
+// gitMoved is the answer for a former name of a repository.
+func (s *Server) gitMoved(repo *repository, r *http.Request) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	target := s.base + "/" + repo.fullName() + ".git/info/refs?" + r.URL.RawQuery
+	return &APIError{Status: http.StatusMovedPermanently, Message: "Moved Permanently", header: http.Header{"Location": {target}}}
+}
+
 func refuseGit(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	if refusal, ok := errors.AsType[*APIError](err); ok {
 		status = refusal.Status
+		maps.Copy(w.Header(), refusal.header)
 	}
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)
