@@ -415,6 +415,9 @@ func TestConcerned(t *testing.T) {
 		"other branch":                        {hint: approval.Hint{Repository: repository, Branch: "feature"}, known: &blocked},
 		"protected branch":                    {hint: pushed, known: new(line(1, 1)), want: app},
 		"protected branch, spelled otherwise": {hint: approval.Hint{Repository: "Acme/Deploy", Branch: "main"}, known: new(line(1, 1)), want: app},
+		"push after a rename":                 {hint: approval.Hint{RepositoryID: repositoryID, Repository: "acme/renamed", Branch: "main"}, known: new(line(1, 1)), want: app},
+		"pull request after a rename":         {hint: approval.Hint{RepositoryID: repositoryID, Repository: "acme/renamed", Pull: 2}, known: &blocked, want: pr},
+		"number of another repository":        {hint: approval.Hint{RepositoryID: repositoryID + 1, Repository: "acme/renamed", Branch: "main"}, known: &blocked},
 		"pull request that landed":            {hint: pull(1), known: &blocked, want: app},
 		"pull request that has not":           {hint: pull(2), known: &blocked, want: pr},
 		"pull request, unknown verdict":       {hint: pull(2), known: &unknown, want: both},
@@ -452,6 +455,8 @@ func TestConcerned(t *testing.T) {
 			if test.want == pr || test.want == both {
 				want = append(want, Key{Repository: repository, Pull: test.hint.Pull})
 			}
+			s.gate.names.learn(repositoryID, repository)
+			s.gate.names.learn(0, "acme/unrelated")
 			require.Equal(t, want, s.gate.concerned(test.hint))
 		})
 	}
