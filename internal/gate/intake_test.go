@@ -409,6 +409,7 @@ func TestConcerned(t *testing.T) {
 		known   *approval.Decision
 		working bool
 		want    string
+		all     bool // every protected Application besides
 	}{
 		"nothing":                             {known: &blocked},
 		"other repository":                    {hint: approval.Hint{Repository: "acme/other", Branch: "main", Pull: 1}, known: &blocked},
@@ -424,6 +425,7 @@ func TestConcerned(t *testing.T) {
 		"pull request, nothing known":         {hint: pull(2), want: both},
 		"pull request, while at work":         {hint: pull(2), known: &blocked, working: true, want: both},
 		"push, while at work":                 {hint: approval.Hint{Repository: repository, Branch: "feature"}, known: &blocked, working: true},
+		"access, nothing waits":               {hint: approval.Hint{Access: true}, known: new(line(2, 2, 1, 2)), want: app, all: true},
 		"people, blocked":                     {hint: approval.Hint{People: true}, known: &blocked, want: app},
 		"people, unknown":                     {hint: approval.Hint{People: true}, known: &unknown, want: app},
 		"people, nothing known":               {hint: approval.Hint{People: true}, want: app},
@@ -452,12 +454,15 @@ func TestConcerned(t *testing.T) {
 			if test.want == app || test.want == both {
 				want = append(want, Key{Application: payments})
 			}
+			if test.all {
+				want = append(want, Key{Application: elsewhere.Key()})
+			}
 			if test.want == pr || test.want == both {
 				want = append(want, Key{Repository: repository, Pull: test.hint.Pull})
 			}
 			s.gate.names.learn(repositoryID, repository)
 			s.gate.names.learn(0, "acme/unrelated")
-			require.Equal(t, want, s.gate.concerned(test.hint))
+			require.ElementsMatch(t, want, s.gate.concerned(test.hint))
 		})
 	}
 }

@@ -121,6 +121,9 @@ func (g *Gate) protectsRepository(name approval.RepositoryName) bool {
 }
 
 func (g *Gate) concerns(h approval.Hint, a approval.Application, p approval.Policy) bool {
+	if h.Access {
+		return true
+	}
 	known, ok := g.memory.settled(a.Key())
 	if h.People {
 		return !ok || waits(known.decision)

@@ -237,9 +237,9 @@ func TestLackingTokenIsReplaced(t *testing.T) {
 			require.EqualError(t, err, "read the repository of acme/deploy: GitHub answered 403 Forbidden: Resource not accessible by integration; "+
 				"give the GitHub App the permission issues: write or pull_requests: write, which an owner of acme then has to accept")
 			require.Equal(t, minted, s.minted)
-			time.Sleep(20 * time.Second)
+			time.Sleep(10 * time.Second)
 		}
-		require.Equal(t, 80*time.Second, time.Since(start), "only this test waits")
+		require.Equal(t, 40*time.Second, time.Since(start), "only this test waits")
 	})
 }
 

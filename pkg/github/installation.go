@@ -37,7 +37,7 @@ func youngDelay(attempt int, left time.Duration) (time.Duration, bool) {
 // renewAfter is the age from which a token that lacks a permission is replaced.
 // Permissions that an owner accepted later come with new tokens only, and
 // without this it would take up to an hour until they are noticed.
-const renewAfter = 30 * time.Second
+const renewAfter = 15 * time.Second
 
 // installation is the App's installation on one account. Its tokens come and
 // go; when the App is removed and installed again, so does its ID. Safe for

@@ -254,5 +254,5 @@ func TestAccessThatIsTakenAway(t *testing.T) {
 	}
 	require.NoError(t, suspended.SuspendInstallation(suspended.installation, false))
 	require.NoError(t, read(t.Context(), ofSuspended))
-	// That permissions come back is in TestLackingTokenIsReplaced: it takes half a minute.
+	// That permissions come back is in TestLackingTokenIsReplaced: it takes longer.
 }

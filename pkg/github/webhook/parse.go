@@ -335,5 +335,5 @@ func readPeople(d delivery) (approval.Hint, error) {
 
 // readInstallation says that the App may now see or do something else: it was
 // suspended or is no longer, was given permissions or repositories, or lost them.
-// What could not be read before may be readable now, the people first of all.
-func readInstallation(delivery) (approval.Hint, error) { return approval.Hint{People: true}, nil }
+// GitHub sends no other events to a suspended App, and repeats none afterwards.
+func readInstallation(delivery) (approval.Hint, error) { return approval.Hint{Access: true}, nil }
