@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/mirror"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
@@ -146,10 +147,22 @@ func TestFreshTokenForGit(t *testing.T) {
 		require.NoError(t, w.gh.LagTokens(time.Hour, status))
 		err := w.mirror.Fetch(t.Context(), "main")
 		require.Error(t, err)
+		require.ErrorIs(t, err, mirror.ErrDenied)
 		require.NotErrorIs(t, err, approval.ErrNotFound)
 		require.NoError(t, w.gh.LagTokens(0, status))
 		require.NoError(t, w.mirror.Fetch(t.Context(), "main"))
 	}
+}
+
+// git is refused without a reason, so the reason is asked for.
+func TestDeniedFetchIsExplained(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.collect(w.repo.Head)
+	require.NoError(t, w.gh.SetPermissions(w.app.ID, map[string]string{"pull_requests": "write", "members": "read"}))
+	_, err := w.collector.Collect(t.Context(), w.query(w.repo.Head))
+	require.ErrorContains(t, err, "give the GitHub App the permission contents: read")
+	require.ErrorIs(t, err, mirror.ErrDenied)
 }
 
 // People are their numbers. Who is renamed stays author, approver and member,
