@@ -2,6 +2,7 @@ package collect_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -199,6 +200,43 @@ func TestRenamedLogins(t *testing.T) {
 	require.NoError(t, w.gh.AddTeamMember("acme", "sre", "bob"))
 	w.restart()
 	w.blocked(approval.CodeApprovalOutsider)
+}
+
+// The rename happens between two reads: the role that is read then is somebody
+// else's.
+func TestLoginThatIsTakenOverMeanwhile(t *testing.T) {
+	t.Parallel()
+	hook := &before{RoundTripper: http.DefaultTransport, suffix: "/collaborators/bob/permission"}
+	w := newWorld(t, withTransport(hook))
+	w.listen()
+	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
+	w.review("bob", p.Number, "APPROVE")
+	sha := w.merge(p.Number, "squash")
+	hook.do = func() {
+		require.NoError(t, w.gh.RenameUser("bob", "robert"))
+		_, err := w.gh.CreateUser("bob", "Another")
+		require.NoError(t, err)
+		require.NoError(t, w.gh.SetCollaborator(repoName, "bob", "write"))
+		require.NoError(t, w.gh.SetCollaborator(repoName, "robert", "read"))
+	}
+	w.blocked(approval.CodeApprovalRole)
+	require.NoError(t, w.gh.SetCollaborator(repoName, "robert", "write"))
+	w.allowed(sha)
+}
+
+// before does something once before a request is sent.
+type before struct {
+	http.RoundTripper
+	suffix string
+	do     func()
+}
+
+func (b *before) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.do != nil && strings.HasSuffix(r.URL.Path, b.suffix) {
+		b.do()
+		b.do = nil
+	}
+	return b.RoundTripper.RoundTrip(r)
 }
 
 // What deleted people said and did stays in the facts, and counts for nothing.
