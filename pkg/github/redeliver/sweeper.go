@@ -109,12 +109,12 @@ func (s *Sweeper) count(ctx context.Context, d *gh.HookDelivery) {
 		clear(s.attempts)
 	}
 	s.attempts[d.GetGUID()]++
-	level, name := slog.LevelInfo, "redelivery_asked"
+	attrs := []slog.Attr{slog.String("delivery", d.GetGUID()), slog.String("event", d.GetEvent()),
+		slog.String("status", d.GetStatus()), slog.Int("attempt", s.attempts[d.GetGUID()])}
+	s.log.LogAttrs(ctx, slog.LevelInfo, "redelivery_asked", attrs...)
 	if s.attempts[d.GetGUID()] == maxAttempts {
-		level, name = slog.LevelError, "redelivery_given_up"
+		s.log.LogAttrs(ctx, slog.LevelError, "redelivery_given_up", attrs...)
 	}
-	s.log.LogAttrs(ctx, level, name, slog.String("delivery", d.GetGUID()), slog.String("event", d.GetEvent()),
-		slog.String("status", d.GetStatus()), slog.Int("attempt", s.attempts[d.GetGUID()]))
 }
 
 // missed are the deliveries between two times of which no attempt arrived, oldest
