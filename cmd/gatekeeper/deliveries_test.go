@@ -91,6 +91,15 @@ type town struct {
 	cluster *cluster
 	record  history.Record
 	ahead   atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
+	frozen  atomic.Pointer[time.Time]
+}
+
+// now is GitHub's clock.
+func (w *town) now() time.Time {
+	if at := w.frozen.Load(); at != nil {
+		return *at
+	}
+	return time.Now().Add(time.Duration(w.ahead.Load()))
 }
 
 var townKey = sync.OnceValue(func() []byte {
@@ -107,8 +116,7 @@ func newTown(t *testing.T, resync time.Duration) *town {
 	t.Helper()
 	w := &town{t: t}
 	var err error
-	w.Server, err = standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir(),
-		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }})
+	w.Server, err = standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir(), Now: w.now})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
 	for _, login := range []string{"alice", "bob", "carol", "web-flow"} {
@@ -265,7 +273,9 @@ func TestDeliveriesComeAsTheyLike(t *testing.T) {
 		resync        time.Duration // an hour if 0, so that webhooks alone wake anything
 		before, after func(w *town)
 	}{
-		"in order":                   {},
+		"in order": {},
+		// Then only the webhooks tell what was first.
+		"all within one second":      {before: func(w *town) { w.frozen.Store(new(time.Now())) }},
 		"twice":                      {before: func(w *town) { w.DuplicateDeliveries(100) }},
 		"once more when all is done": {after: redeliverAll},
 		"backwards": {
