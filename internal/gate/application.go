@@ -104,6 +104,9 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 			return facts, err
 		}
 		facts.Lines, facts.Directory = answer.Lines, answer.Directory
+		for _, l := range answer.Lines {
+			g.names.learn(l.RepositoryID, l.Repository)
+		}
 	}
 	facts.CollectedAt = g.now().UTC()
 	return facts, nil

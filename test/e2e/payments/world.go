@@ -66,8 +66,10 @@ type World struct {
 	dir     string
 	client  dynamic.Interface
 	app     standin.App
-	tokens  map[string]string // by login
-	runs    atomic.Int64
+	// installation is that of the App on the organisation.
+	installation int64
+	tokens       map[string]string // by login
+	runs         atomic.Int64
 }
 
 // Open makes a world: everything is as it was the day before Gatekeeper was

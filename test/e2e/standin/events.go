@@ -42,7 +42,8 @@ func (a *app) subscribed(event, action string) bool {
 		}
 		return level == "write" || (level != "" && slices.Contains(a.events, event))
 	}
-	return slices.Contains(a.events, event)
+	need := eventNeeds[event]
+	return slices.Contains(a.events, event) && (need == "" || a.permissions[need] != "")
 }
 
 // sortedApps are all Apps, by ID; it needs Server.mu.

@@ -26,6 +26,10 @@ type Fault struct {
 	AfterEffect bool
 	// Disconnect closes the connection without an answer.
 	Disconnect bool
+	// Reset breaks the connection off with a TCP reset and without an answer.
+	Reset bool
+	// Cut sends status, header and body, announces more than that, and closes the connection.
+	Cut bool
 
 	match *regexp.Regexp
 }
@@ -66,7 +70,7 @@ func (s *Server) Fail(f Fault) (remove func(), err error) {
 	if f.match, err = regexp.Compile(f.Match); err != nil {
 		return nil, fmt.Errorf("fault: %w", err)
 	}
-	if f.Status == 0 && !f.Disconnect {
+	if f.Status == 0 && !f.Disconnect && !f.Reset {
 		return nil, fmt.Errorf("fault %q has no status", f.Match)
 	}
 	s.faults.mu.Lock()
@@ -141,7 +145,10 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // answer sends the fault instead of an answer.
 func (f *Fault) answer(ctx context.Context, w http.ResponseWriter) {
-	if err := wait(ctx, f.Delay); err != nil || f.Disconnect {
+	if err := wait(ctx, f.Delay); err != nil || f.Disconnect || f.Reset {
+		if f.Reset {
+			reset(w)
+		}
 		panic(http.ErrAbortHandler) // net/http closes the connection
 	}
 	for k, v := range f.Header {
@@ -150,6 +157,13 @@ func (f *Fault) answer(ctx context.Context, w http.ResponseWriter) {
 	if w.Header().Get("Content-Type") == "" {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	}
+	if f.Cut {
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.Body)+1))
+	}
 	w.WriteHeader(f.Status)
 	_, _ = w.Write([]byte(f.Body)) // the caller may be gone already
+	if f.Cut {
+		_ = http.NewResponseController(w).Flush() // so that the beginning arrives
+		panic(http.ErrAbortHandler)
+	}
 }

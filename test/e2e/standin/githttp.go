@@ -72,6 +72,9 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request, target gitRequ
 // git authenticates, authorises and runs the backend.
 func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, entry *Call) error {
 	a, err := s.authenticate(r)
+	if refusal, ok := errors.AsType[*APIError](err); ok && refusal.Status == http.StatusNotFound {
+		return refuse(http.StatusNotFound, "Repository not found.")
+	}
 	if err != nil {
 		return refuse(http.StatusUnauthorized, "Invalid username or token.")
 	}
@@ -189,6 +192,7 @@ func refuseGit(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	if refusal, ok := errors.AsType[*APIError](err); ok {
 		status = refusal.Status
+		maps.Copy(w.Header(), refusal.header)
 	}
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)

@@ -230,6 +230,9 @@ func (s *Server) newHead(ctx context.Context, pr *pull, a *actor, c refChange) e
 	if err := s.refresh(ctx, pr); err != nil {
 		return err
 	}
+	if err := s.reanchored(ctx, pr, before, c.after); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.noteForce(pr, a.user, c)

@@ -65,6 +65,9 @@ type Server struct {
 	limit         int
 	indexLag      time.Duration
 	signing       *signing
+	tokenLag      time.Duration
+	tokenRefusal  *APIError
+	reanchor      bool
 }
 
 // Start listens and returns at once; Close, or the end of ctx, stops it.

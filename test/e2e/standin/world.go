@@ -298,6 +298,7 @@ type token struct {
 	permissions  map[string]string
 	repos        map[int64]bool // nil when not narrowed
 	expires      time.Time      // zero when it does not expire
+	minted       time.Time      // of an installation
 }
 
 // nextID counts per kind from a base, so that IDs of different kinds are easily told apart and the
