@@ -28,6 +28,7 @@ type Fault struct {
 	Disconnect bool
 
 	match *regexp.Regexp
+	id    int64 // see Faults
 }
 
 // The limits below are GitHub's ("Rate limits for the REST API").
@@ -58,6 +59,7 @@ func ServerError500(match string) Fault {
 type faults struct {
 	mu    sync.Mutex
 	list  []*Fault
+	last  int64 // ID
 	delay time.Duration
 }
 
@@ -71,6 +73,8 @@ func (s *Server) Fail(f Fault) (remove func(), err error) {
 	}
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
+	s.faults.last++
+	f.id = s.faults.last
 	s.faults.list = append(s.faults.list, &f)
 	return func() { s.faults.remove(&f) }, nil
 }
