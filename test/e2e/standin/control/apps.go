@@ -87,11 +87,6 @@ type NewApp struct {
 	PrivateKeyFile string // where the stand-in saved the key, if it does
 }
 
-func (a *API) createApp(_ context.Context, in newApp) (NewApp, error) {
-	in.AppOptions.Slug, in.AppOptions.Owner = in.Slug, in.Owner
-	return a.makeApp(in.AppOptions)
-}
-
 // newApp is standin.AppOptions with what must be there.
 type newApp struct {
 	Slug  string `wire:"required" doc:"name of the App; its bot is slug[bot]"`
@@ -99,8 +94,9 @@ type newApp struct {
 	standin.AppOptions
 }
 
-func (a *API) makeApp(o standin.AppOptions) (NewApp, error) {
-	app, err := a.s.CreateApp(o)
+func (a *API) createApp(_ context.Context, in newApp) (NewApp, error) {
+	in.AppOptions.Slug, in.AppOptions.Owner = in.Slug, in.Owner
+	app, err := a.s.CreateApp(in.AppOptions)
 	if err != nil {
 		return NewApp{}, err
 	}

@@ -13,8 +13,8 @@ func (a *API) deliveryOperations() []operation {
 	return []operation{
 		op("GET", "apps/{app}/deliveries", "list past deliveries of an App, oldest first, without payloads", "Server.Deliveries", a.deliveries),
 		op("GET", "apps/{app}/deliveries/{delivery}", "one delivery with request and answer", "Server.Deliveries", a.delivery),
-		op("POST", "apps/{app}/deliveries/{delivery}/redeliver", "repeat a delivery with its GUID", "Server.Redeliver", func(_ context.Context, in inDelivery) (done, error) {
-			if _, err := a.delivery(context.Background(), in); err != nil {
+		op("POST", "apps/{app}/deliveries/{delivery}/redeliver", "repeat a delivery with its GUID", "Server.Redeliver", func(ctx context.Context, in inDelivery) (done, error) {
+			if _, err := a.delivery(ctx, in); err != nil {
 				return done{}, err
 			}
 			return nothing(a.s.Redeliver(in.App, in.Delivery))

@@ -157,13 +157,13 @@ func (a *API) seed(ctx context.Context, in document) (Seeded, error) {
 // Apply makes what a seed names. It checks first that none of it exists and that every name in it is
 // known, and does nothing otherwise. What GitHub would refuse is found only when it is tried: the error
 // then says what was made until then.
-func (a *API) Apply(_ context.Context, seed Seed) (Seeded, error) {
+func (a *API) Apply(ctx context.Context, seed Seed) (Seeded, error) {
 	if err := a.checkSeed(seed); err != nil {
 		return Seeded{}, err
 	}
 	out := Seeded{}
-	for _, step := range []func(Seed, *Seeded) error{a.seedPeople, a.seedRepositories, a.seedApps, a.seedPulls} {
-		if err := step(seed, &out); err != nil {
+	for _, step := range []func(context.Context, Seed, *Seeded) error{a.seedPeople, a.seedRepositories, a.seedApps, a.seedPulls} {
+		if err := step(ctx, seed, &out); err != nil {
 			return Seeded{}, problemf(422, "the seed stopped halfway: %v; made until then: %s", err, out.made())
 		}
 	}
@@ -191,9 +191,9 @@ func (d Seeded) made() string {
 	return list(names)
 }
 
-func (a *API) seedPeople(seed Seed, out *Seeded) error {
+func (a *API) seedPeople(ctx context.Context, seed Seed, out *Seeded) error {
 	for i, u := range seed.Users {
-		made, err := a.createUser(context.Background(), inUser(u))
+		made, err := a.createUser(ctx, inUser(u))
 		if err != nil {
 			return at("users", i, err)
 		}
@@ -223,7 +223,7 @@ func ownSlug(slug string) string { return slug[strings.LastIndexByte(slug, '/')+
 
 func at(what string, i int, err error) error { return fmt.Errorf("%s[%d]: %w", what, i, err) }
 
-func (a *API) seedRepositories(seed Seed, out *Seeded) error {
+func (a *API) seedRepositories(_ context.Context, seed Seed, out *Seeded) error {
 	for i, r := range seed.Repositories {
 		owner, name, _ := strings.Cut(r.Name, "/")
 		made, err := a.s.CreateRepository(owner, name, r.RepositoryOptions)
@@ -244,9 +244,9 @@ func (a *API) seedRepositories(seed Seed, out *Seeded) error {
 	return nil
 }
 
-func (a *API) seedApps(seed Seed, out *Seeded) error {
+func (a *API) seedApps(ctx context.Context, seed Seed, out *Seeded) error {
 	for i, one := range seed.Apps {
-		made, err := a.createApp(context.Background(), one.newApp)
+		made, err := a.createApp(ctx, one.newApp)
 		if err != nil {
 			return at("apps", i, err)
 		}
@@ -263,7 +263,7 @@ func (a *API) seedApps(seed Seed, out *Seeded) error {
 	return nil
 }
 
-func (a *API) seedPulls(seed Seed, out *Seeded) error {
+func (a *API) seedPulls(_ context.Context, seed Seed, out *Seeded) error {
 	for i, one := range seed.Pulls {
 		p := one.SeedProposal
 		opened, err := a.s.As(one.Author).OpenPull(one.Repository, standin.PullOptions{Branch: p.Branch, Base: p.Base, Title: p.Title, Body: p.Body,
@@ -292,4 +292,16 @@ func (a *API) seedPulls(seed Seed, out *Seeded) error {
 		out.Pulls = append(out.Pulls, pr)
 	}
 	return nil
+}
+
+// WithoutSecrets is a copy that can be printed.
+func (d Seeded) WithoutSecrets() Seeded {
+	d.Users, d.Apps = slices.Clone(d.Users), slices.Clone(d.Apps)
+	for i := range d.Users {
+		d.Users[i].Token = ""
+	}
+	for i := range d.Apps {
+		d.Apps[i].PrivateKeyPEM = nil
+	}
+	return d
 }
