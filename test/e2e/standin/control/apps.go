@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"regexp"
 
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
@@ -94,7 +95,13 @@ type newApp struct {
 	standin.AppOptions
 }
 
+// slugForm is stricter than Server.CreateApp: the slug names a file here.
+var slugForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,33}$`)
+
 func (a *API) createApp(_ context.Context, in newApp) (NewApp, error) {
+	if !slugForm.MatchString(in.Slug) {
+		return NewApp{}, problemf(422, "slug: %q is not small letters, digits and hyphens, 34 at most", in.Slug)
+	}
 	in.AppOptions.Slug, in.AppOptions.Owner = in.Slug, in.Owner
 	app, err := a.s.CreateApp(in.AppOptions)
 	if err != nil {

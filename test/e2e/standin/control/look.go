@@ -39,11 +39,12 @@ type InputField struct {
 
 // Index is the answer of GET Prefix.
 type Index struct {
-	Operations []Operation
+	Operations   []Operation
+	KeepsSecrets bool // tokens and keys are also saved in files, which the answers name
 }
 
 func (a *API) index(context.Context, struct{}) (Index, error) {
-	return Index{a.Operations()}, nil
+	return Index{a.Operations(), a.save != nil}, nil
 }
 
 // Operations describes all operations, in the order of the table.

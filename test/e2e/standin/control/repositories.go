@@ -70,10 +70,13 @@ func (a *API) repositoryOperations() []operation {
 				}
 				return nothing(a.s.As(in.As).SetBranch(in.repo(), in.Branch, in.SHA))
 			}),
-		op("DELETE", "repositories/{owner}/{repo}/branches/{branch...}", "delete a branch", "As.SetBranch", func(_ context.Context, in struct {
+		op("DELETE", "repositories/{owner}/{repo}/branches/{branch...}", "delete a branch", "As.SetBranch", func(ctx context.Context, in struct {
 			inBranch
 			actAs
 		}) (done, error) {
+			if _, err := a.branch(ctx, in.inBranch); err != nil {
+				return done{}, err
+			}
 			return nothing(a.s.As(in.As).SetBranch(in.repo(), in.Branch, ""))
 		}),
 		op("POST", "repositories/{owner}/{repo}/reverts", "open a pull request that takes back one commit", "As.RevertCommit",

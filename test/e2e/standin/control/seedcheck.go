@@ -39,6 +39,9 @@ func (a *API) checkSeed(seed Seed) error {
 	n.checkRepositories(seed)
 	for _, app := range seed.Apps {
 		n.add(n.apps, "app", app.Slug)
+		if !slugForm.MatchString(app.Slug) {
+			n.unknown = append(n.unknown, fmt.Sprintf("the slug %q is not small letters, digits and hyphens, 34 at most", app.Slug))
+		}
 		n.needAccount("owner of app "+app.Slug, app.Owner)
 		for _, i := range app.Installations {
 			n.needAccount("account of app "+app.Slug, i.Account)

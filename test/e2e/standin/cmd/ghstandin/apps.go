@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,6 +62,9 @@ func (c *cli) appCreate() *cobra.Command {
 	var owner, hook, secretFile, keyFile string
 	var permissions, events []string
 	create := verb("create SLUG", "Register an App with a fresh private key", "ghstandin app create gatekeeper --owner acme --permission checks=write --permission contents=read --event push", func(ctx context.Context, cmd *cobra.Command, args []string) error {
+		if owner == "" {
+			return usage("who owns it? name a person or an organization with --owner")
+		}
 		given, err := pairs("--permission", permissions)
 		if err != nil {
 			return err
@@ -73,10 +74,11 @@ func (c *cli) appCreate() *cobra.Command {
 			return err
 		}
 		var made control.NewApp
-		if err := c.call(ctx, "POST", "apps", fields{"slug": args[0], "owner": owner, "permissions": given, "events": events, "webhook_url": hook, "webhook_secret": secret}, &made); err != nil {
-			return err
-		}
-		place, err := keepSecret(keyFile, made.PrivateKeyFile, made.PrivateKeyPEM, "--key-file")
+		in := fields{"slug": args[0], "owner": owner, "permissions": given, "events": events, "webhook_url": hook, "webhook_secret": secret}
+		place, err := c.keepSecret(ctx, keyFile, "--key-file", func() ([]byte, string, error) {
+			err := c.call(ctx, "POST", "apps", in, &made)
+			return made.PrivateKeyPEM, made.PrivateKeyFile, err
+		})
 		if err != nil {
 			return err
 		}
@@ -91,25 +93,8 @@ func (c *cli) appCreate() *cobra.Command {
 	f.StringSliceVar(&events, "event", nil, "to subscribe to; each needs its permission")
 	f.StringVar(&hook, "webhook", "", "where events go")
 	f.StringVar(&secretFile, "secret-file", "", "file with the webhook secret")
-	f.StringVar(&keyFile, "key-file", "", "write the private key here; where serve keeps its secrets when empty")
-	_ = create.MarkFlagRequired("owner") // the flag is there
+	f.StringVar(&keyFile, "key-file", "", "write the private key to this new file; where serve keeps its secrets when empty")
 	return create
-}
-
-// readSecret reads a secret from a file, without the line end at its end.
-func readSecret(file string) (string, error) {
-	if file == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("read the secret: %w", err)
-	}
-	secret := strings.TrimRight(string(text), "\r\n")
-	if secret == "" {
-		return "", fmt.Errorf("the secret file %s is empty", file)
-	}
-	return secret, nil
 }
 
 func (c *cli) appInstall() *cobra.Command {

@@ -30,7 +30,7 @@ func (c *cli) deliveriesCommand() *cobra.Command {
 		if err := c.call(ctx, "POST", "deliveries/drop", fields{"count": n}, nil); err != nil {
 			return err
 		}
-		return c.say(cmd, "the next %d deliveries of every App fail", n)
+		return c.say(cmd, "of every App, so many next deliveries fail: %d", n)
 	})
 	redeliver := verb("redeliver APP DELIVERY", "Repeat a delivery with its GUID", "ghstandin deliveries redeliver 101 12000001", func(ctx context.Context, cmd *cobra.Command, args []string) error {
 		path, err := deliveryPath(args)
@@ -113,7 +113,8 @@ func (c *cli) deliveryShow() *cobra.Command {
 		if err := c.call(ctx, "GET", path, nil, &d); err != nil {
 			return err
 		}
-		return c.show(cmd, d, func(w io.Writer) {
+		return c.show(cmd, d, func(io.Writer) {
+			w := cmd.OutOrStdout() // tabs of the payload stay as they are
 			line(w, fmt.Sprintf("%d %s to %s: %s (%d)", d.ID, eventName(d.DeliverySummary), d.URL, d.Status, d.StatusCode))
 			for _, name := range sortedKeys(d.RequestHeader) {
 				line(w, name+": "+d.RequestHeader[name])

@@ -63,6 +63,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%v; %q shows what is possible", err, c.CommandPath()+" --help")
 	})
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkOutput() }
 	p := root.PersistentFlags()
 	p.StringVar(&c.url, "url", "", "address of the stand-in; GHSTANDIN_URL, else "+defaultURL)
 	p.StringVar(&c.as, "as", "", "login of the person who acts; GHSTANDIN_AS")

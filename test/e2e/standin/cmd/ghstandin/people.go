@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -18,10 +17,10 @@ func (c *cli) userCommand() *cobra.Command {
 	var emails []string
 	add := verb("add LOGIN", "Add a person, with a token for API and git", "ghstandin user add bob --email bob@example.com", func(ctx context.Context, cmd *cobra.Command, args []string) error {
 		var made control.NewUser
-		if err := c.call(ctx, "POST", "users", fields{"login": args[0], "name": name, "emails": emails}, &made); err != nil {
-			return err
-		}
-		place, err := keepSecret(tokenFile, made.TokenFile, []byte(made.Token+"\n"), "--token-file")
+		place, err := c.keepSecret(ctx, tokenFile, "--token-file", func() ([]byte, string, error) {
+			err := c.call(ctx, "POST", "users", fields{"login": args[0], "name": name, "emails": emails}, &made)
+			return []byte(made.Token + "\n"), made.TokenFile, err
+		})
 		if err != nil {
 			return err
 		}
@@ -30,7 +29,7 @@ func (c *cli) userCommand() *cobra.Command {
 	})
 	add.Flags().StringVar(&name, "name", "", "name in commits; the login when empty")
 	add.Flags().StringSliceVar(&emails, "email", nil, "e-mail address; commits with it are this person's")
-	add.Flags().StringVar(&tokenFile, "token-file", "", "write the token here; where serve keeps its secrets when empty")
+	add.Flags().StringVar(&tokenFile, "token-file", "", "write the token to this new file; where serve keeps its secrets when empty")
 	list := verb("list", "List people and bots", "", func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 		var users []standin.UserState
 		if err := c.call(ctx, "GET", "users", nil, &users); err != nil {
@@ -44,20 +43,6 @@ func (c *cli) userCommand() *cobra.Command {
 		})
 	})
 	return group("user", "People", add, list)
-}
-
-// keepSecret makes sure that a secret that is shown only once is in a file, and returns which.
-func keepSecret(file, saved string, secret []byte, flag string) (string, error) {
-	if file == "" {
-		if saved == "" {
-			return "", fmt.Errorf("it was made, but its secret is lost: this stand-in keeps none; name a file with %s", flag)
-		}
-		return saved, nil
-	}
-	if err := os.WriteFile(file, secret, 0o600); err != nil {
-		return "", fmt.Errorf("it was made, but its secret cannot be written: %w", err)
-	}
-	return file, nil
 }
 
 func (c *cli) orgCommand() *cobra.Command {

@@ -16,20 +16,25 @@ import (
 
 // show prints a value as JSON, or as people like it.
 func (c *cli) show(cmd *cobra.Command, v any, table func(io.Writer)) error {
-	switch c.output {
-	case "json":
+	if c.output == "json" {
 		text, err := wire.Marshal(v)
 		if err != nil {
 			return err
 		}
 		_, err = cmd.OutOrStdout().Write(text)
 		return err
-	case "table":
-		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-		table(w)
-		return w.Flush()
 	}
-	return usage("the output is table or json, not %q", c.output)
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	table(w)
+	return w.Flush()
+}
+
+// checkOutput is asked before a verb does anything.
+func (c *cli) checkOutput() error {
+	if c.output != "json" && c.output != "table" {
+		return usage("the output is table or json, not %q", c.output)
+	}
+	return nil
 }
 
 // say prints that something is done.
@@ -42,7 +47,7 @@ func (c *cli) say(cmd *cobra.Command, format string, args ...any) error {
 func line(w io.Writer, cells ...any) {
 	texts := make([]string, len(cells))
 	for i, cell := range cells {
-		texts[i] = strings.ReplaceAll(clean(fmt.Sprint(cell)), "\n", " ")
+		texts[i] = strings.NewReplacer("\n", " ", "\t", " ").Replace(clean(fmt.Sprint(cell)))
 	}
 	_, _ = fmt.Fprintln(w, strings.TrimRight(strings.Join(texts, "\t"), "\t "))
 }
@@ -51,10 +56,8 @@ func line(w io.Writer, cells ...any) {
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n':
+		case r == '\n' || r == '\t':
 			return r
-		case r == '\t':
-			return ' '
 		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
 			return -1
 		}

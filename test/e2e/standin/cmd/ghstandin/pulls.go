@@ -134,21 +134,32 @@ func (c *cli) pullDiff() *cobra.Command {
 		if err := c.call(ctx, "GET", path+"/files", nil, &files); err != nil {
 			return err
 		}
-		return c.show(cmd, files, func(w io.Writer) {
+		return c.show(cmd, files, func(io.Writer) { // tabs of the files stay as they are
 			for _, f := range files {
-				from := f.Path
-				if f.From != "" {
-					from = f.From
-				}
-				_, _ = fmt.Fprintf(w, "%s %s (+%d -%d)\n--- a/%s\n+++ b/%s\n", f.Status, clean(f.Path), f.Additions, f.Deletions, clean(from), clean(f.Path))
-				if f.Patch == "" {
-					_, _ = fmt.Fprintln(w, "(no text to compare)")
-					continue
-				}
-				_, _ = fmt.Fprintln(w, clean(f.Patch))
+				printFile(cmd.OutOrStdout(), f)
 			}
 		})
 	})
+}
+
+// printFile prints one file's part of a unified diff.
+func printFile(w io.Writer, f standin.PullFile) {
+	from, to := "a/"+clean(f.Path), "b/"+clean(f.Path)
+	if f.From != "" {
+		from = "a/" + clean(f.From)
+	}
+	switch f.Status {
+	case "added":
+		from = "/dev/null"
+	case "removed":
+		to = "/dev/null"
+	}
+	_, _ = fmt.Fprintf(w, "%s %s (+%d -%d)\n", f.Status, clean(f.Path), f.Additions, f.Deletions)
+	if f.Patch == "" {
+		_, _ = fmt.Fprintln(w, "(no text to compare)")
+		return
+	}
+	_, _ = fmt.Fprintf(w, "--- %s\n+++ %s\n%s\n", from, to, clean(f.Patch))
 }
 
 func (c *cli) pullMerge() *cobra.Command {

@@ -30,7 +30,7 @@ func printPull(w io.Writer, name string, pr control.PullState) {
 	line(w, name+"  "+pr.Title)
 	line(w, sentence(pr.Pull))
 	line(w, "head "+short(pr.Head)+", base "+short(pr.BaseSHA))
-	if asked := append(append([]string{}, pr.Reviewers...), teamNames(pr.Teams)...); len(asked) > 0 {
+	if asked := append(append([]string{}, pr.Reviewers...), teamNames(pr.Teams)...); len(asked) > 0 && pr.State == "open" {
 		line(w, "waiting for "+strings.Join(asked, ", "))
 	}
 	if text := strings.TrimSpace(clean(pr.Body)); text != "" {

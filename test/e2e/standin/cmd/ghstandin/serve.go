@@ -94,6 +94,7 @@ func serve(ctx context.Context, out io.Writer, log *slog.Logger, listen, dir, se
 	if _, err := secrets.save("url", []byte(s.URL()+"\n")); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, secrets.root.Remove("url")) }()
 	greet(out, s, secrets.dir, made)
 	<-ctx.Done()
 	return nil
@@ -141,7 +142,7 @@ func openSecrets(dir string) (*secrets, error) {
 // save writes a secret so that only its owner can read it. A file of an earlier run is replaced, not
 // written to: it could be readable by others, or a link. Names cannot leave the folder.
 func (s *secrets) save(name string, secret []byte) (string, error) {
-	if path.Dir(path.Clean(name)) != path.Dir(name) {
+	if path.Clean(name) != name {
 		return "", fmt.Errorf("%q is not the name of a secret", name)
 	}
 	if err := s.root.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -17,7 +17,7 @@ func printState(w io.Writer, state control.State) {
 			people++
 		}
 	}
-	line(w, fmt.Sprintf("%d people, %d bots, %d requests answered, delay %s, index lag %s, %d requests an hour", people, bots, state.Calls, state.Knobs.Delay, state.Knobs.IndexLag, state.Knobs.RateLimit))
+	line(w, fmt.Sprintf("people: %d, bots: %d, requests answered: %d, delay: %s, index lag: %s, requests per hour: %d", people, bots, state.Calls, state.Knobs.Delay, state.Knobs.IndexLag, state.Knobs.RateLimit))
 	if len(state.Organizations) > 0 {
 		_, _ = fmt.Fprintln(w)
 		printOrganizations(w, state.Organizations)
