@@ -38,8 +38,8 @@ var notOverHTTP = map[string]string{
 func TestEveryControlCallIsReachable(t *testing.T) {
 	methods := map[string]bool{}
 	for name, typ := range map[string]reflect.Type{"Server": reflect.TypeFor[*standin.Server](), "As": reflect.TypeFor[standin.As]()} {
-		for i := range typ.NumMethod() {
-			methods[name+"."+typ.Method(i).Name] = true
+		for m := range typ.Methods() {
+			methods[name+"."+m.Name] = true
 		}
 	}
 	named := map[string]bool{}

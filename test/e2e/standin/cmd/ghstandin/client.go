@@ -116,8 +116,7 @@ func unreachable(base string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	var inner *url.Error
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err
 	}
 	return fmt.Errorf("%w at %s: is it running? start it with: ghstandin serve --listen %s (%w)", errUnreachable, base,

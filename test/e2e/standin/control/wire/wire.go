@@ -81,12 +81,12 @@ func Key(name string) string {
 
 // TypeName describes a type to people.
 func TypeName(t reflect.Type) string {
-	switch {
-	case t == timeType:
+	switch t {
+	case timeType:
 		return "time"
-	case t == durationType:
+	case durationType:
 		return `duration, like "1.5s"`
-	case t == rawType:
+	case rawType:
 		return "any"
 	}
 	switch t.Kind() {
