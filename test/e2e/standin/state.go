@@ -88,8 +88,8 @@ type Knobs struct {
 	RateLimit int           // see SetRateLimit
 }
 
-// Users lists people and bots by ID.
-func (s *Server) Users() []UserState {
+// UserStates lists people and bots by ID.
+func (s *Server) UserStates() []UserState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []UserState
@@ -102,8 +102,8 @@ func (s *Server) Users() []UserState {
 	return out
 }
 
-// Organizations lists organisations by ID.
-func (s *Server) Organizations() []OrganizationState {
+// OrganizationStates lists organisations by ID.
+func (s *Server) OrganizationStates() []OrganizationState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []OrganizationState
@@ -151,8 +151,8 @@ func (s *Server) teamState(t *team) TeamState {
 	return out
 }
 
-// Repositories lists repositories by ID.
-func (s *Server) Repositories() []RepositoryState {
+// RepositoryStates lists repositories by ID.
+func (s *Server) RepositoryStates() []RepositoryState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []RepositoryState
@@ -178,8 +178,8 @@ func (s *Server) Repositories() []RepositoryState {
 	return out
 }
 
-// Apps lists Apps by ID, with their installations.
-func (s *Server) Apps() []AppState {
+// AppStates lists Apps by ID, with their installations.
+func (s *Server) AppStates() []AppState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []AppState
@@ -269,32 +269,4 @@ func (s *Server) PullFiles(repo string, number int) ([]PullFile, error) {
 		out = append(out, PullFile{Path: c.path, From: c.oldPath, Status: c.status, Additions: c.additions, Deletions: c.deletions, Patch: c.patch})
 	}
 	return out, nil
-}
-
-// SetPermissions replaces an App's permissions, as if every installation had accepted at once. Tokens that
-// were issued before keep theirs; subscriptions whose permission is gone end.
-func (s *Server) SetPermissions(appID int64, permissions map[string]string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a := s.apps[appID]
-	if a == nil {
-		return fmt.Errorf("no app %d", appID)
-	}
-	for name, level := range permissions {
-		if level != "read" && level != "write" && level != "admin" {
-			return fmt.Errorf("permission %s: %q is not read, write or admin", name, level)
-		}
-	}
-	next := map[string]string{}
-	maps.Copy(next, permissions)
-	next["metadata"] = "read"
-	a.permissions = next
-	a.events = slices.DeleteFunc(slices.Clone(a.events), func(e string) bool { return next[eventNeeds[e]] == "" })
-	for _, id := range slices.Sorted(maps.Keys(s.installations)) {
-		if i := s.installations[id]; i.app == a {
-			i.updated = s.now()
-			s.emitInstallation(i, "installation", "new_permissions_accepted", nil)
-		}
-	}
-	return nil
 }

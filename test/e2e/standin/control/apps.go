@@ -10,8 +10,8 @@ import (
 
 func (a *API) appOperations() []operation {
 	return []operation{
-		op("GET", "apps", "list Apps with their installations and queues", "Server.Apps",
-			func(context.Context, struct{}) ([]standin.AppState, error) { return a.s.Apps(), nil }),
+		op("GET", "apps", "list Apps with their installations and queues", "Server.AppStates",
+			func(context.Context, struct{}) ([]standin.AppState, error) { return a.s.AppStates(), nil }),
 		op("POST", "apps", "register an App; the answer alone has its private key", "Server.CreateApp", a.createApp),
 		op("PUT", "apps/{app}/webhook", "change where an App's events go, and send a ping there", "Server.SetWebhook", func(_ context.Context, in struct {
 			App    int64  `path:"app"`
@@ -68,7 +68,7 @@ func (a *API) installed(id int64, err error) error {
 		return nil
 	}
 	var have []string
-	for _, app := range a.s.Apps() {
+	for _, app := range a.s.AppStates() {
 		for _, i := range app.Installations {
 			if i.ID == id && i.All {
 				return problemf(422, "%v: installation %d is on all repositories of %s", err, id, i.Account)

@@ -53,9 +53,13 @@ func TestEveryControlCallIsReachable(t *testing.T) {
 	called := calledNames(t)
 	for name := range methods {
 		reason := notOverHTTP[name]
-		require.True(t, named[name] || reason != "",
-			"%s cannot be reached over HTTP: add an operation, or a reason to notOverHTTP", name)
-		require.False(t, named[name] && reason != "", "%s is reachable: remove its reason", name)
+		byName := slices.ContainsFunc(control.ControlCalls(), func(c control.ControlCall) bool { return c.Call == name })
+		require.True(t, named[name] || byName || reason != "",
+			"%s cannot be reached over HTTP: its arguments or results cannot travel; add an operation, or a reason to notOverHTTP", name)
+		if !named[name] && reason == "" {
+			t.Logf("%s has no operation of its own: it is reached by POST do/%s alone", name, name)
+		}
+		require.False(t, (named[name] || byName) && reason != "", "%s is reachable: remove its reason", name)
 		_, method, _ := strings.Cut(name, ".")
 		require.True(t, !named[name] || called[method], "an operation names %s, but nothing here calls it", name)
 	}

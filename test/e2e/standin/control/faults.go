@@ -46,7 +46,7 @@ type Count struct{ Count int }
 type inFault struct {
 	Kind       string        `doc:"rate-limit, secondary-limit or server-error answer as GitHub does then; empty: as the other keys say"`
 	RetryAfter time.Duration `doc:"of secondary-limit"`
-	Reset      time.Time     `doc:"of rate-limit; an hour from now when absent"`
+	ResetAt    time.Time     `doc:"of rate-limit; an hour from now when absent"`
 	standin.Fault
 }
 
@@ -60,14 +60,14 @@ func (a *API) addFault(_ context.Context, in inFault) (NewID, error) {
 	}
 	switch in.Kind {
 	case "":
-		if !f.Disconnect && (f.Status < 200 || f.Status > 599) {
-			return NewID{}, problemf(400, "status: %d is not a status from 200 to 599; or set disconnect, or a kind", f.Status)
+		if f.Status != 0 && (f.Status < 200 || f.Status > 599) {
+			return NewID{}, problemf(400, "status: %d is not a status from 200 to 599", f.Status)
 		}
 	case "rate-limit":
-		if in.Reset.IsZero() {
-			in.Reset = time.Now().Add(time.Hour)
+		if in.ResetAt.IsZero() {
+			in.ResetAt = time.Now().Add(time.Hour)
 		}
-		f = standin.RateLimited403(f.Match, in.Reset)
+		f = standin.RateLimited403(f.Match, in.ResetAt)
 	case "secondary-limit":
 		if f.Status == 0 {
 			f.Status = 403
@@ -81,8 +81,8 @@ func (a *API) addFault(_ context.Context, in inFault) (NewID, error) {
 	default:
 		return NewID{}, problemf(400, "kind: %q is not rate-limit, secondary-limit or server-error", in.Kind)
 	}
-	f.Times, f.Delay, f.AfterEffect, f.Disconnect = in.Times, in.Delay, in.AfterEffect, in.Disconnect
-	return newID(a.s.AddFault(f))
+	in.Status, in.Header, in.Body = f.Status, f.Header, f.Body
+	return newID(a.s.AddFault(in.Fault))
 }
 
 type inKnobs struct {

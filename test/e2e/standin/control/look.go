@@ -13,7 +13,7 @@ func (a *API) lookOperations() []operation {
 	return []operation{
 		op("GET", "{$}", "list the operations with their fields", "", a.index),
 		op("GET", "state", "everything there is now, without secrets; each part is consistent by itself",
-			"Server.URL Server.APIURL Server.Users Server.Organizations Server.Repositories Server.Pull Server.Reviews Server.Comments Server.CheckRuns Server.Apps Server.Faults Server.Knobs Server.Calls", a.state),
+			"Server.URL Server.APIURL Server.UserStates Server.OrganizationStates Server.RepositoryStates Server.Pull Server.Reviews Server.Comments Server.CheckRuns Server.AppStates Server.Faults Server.Knobs Server.Calls", a.state),
 		op("POST", "seed", "apply a document, YAML or JSON, of users, organizations, repositories, apps and pulls; nothing is done when something of it exists",
 			"", a.seed),
 	}
@@ -122,9 +122,9 @@ type ReviewState struct {
 }
 
 func (a *API) state(context.Context, struct{}) (State, error) {
-	out := State{URL: a.s.URL(), APIURL: a.s.APIURL(), Users: a.s.Users(), Organizations: a.s.Organizations(), Apps: a.s.Apps(),
+	out := State{URL: a.s.URL(), APIURL: a.s.APIURL(), Users: a.s.UserStates(), Organizations: a.s.OrganizationStates(), Apps: a.s.AppStates(),
 		Faults: a.s.Faults(), Knobs: a.s.Knobs(), Calls: len(a.s.Calls())}
-	for _, r := range a.s.Repositories() {
+	for _, r := range a.s.RepositoryStates() {
 		one := RepositoryState{RepositoryState: r}
 		for _, number := range r.Pulls {
 			pr, err := a.pullState(r.Name, number)

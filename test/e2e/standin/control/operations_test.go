@@ -31,6 +31,7 @@ func TestEveryOperation(t *testing.T) {
 	w.checks()
 	w.deliveries()
 	w.breakIt()
+	w.byName()
 	for _, one := range w.api.Operations() {
 		pattern := one.Method + " " + one.Path
 		if one.Path == control.Prefix {
@@ -178,17 +179,17 @@ func (w *world) apps() {
 	w.ok("POST", "repositories", `{"owner":"acme","name":"more"}`)
 	path := fmt.Sprintf("installations/%d", i)
 	w.ok("PUT", path+"/repositories/more", "")
-	require.Equal(t, []string{"acme/env", "acme/more"}, w.s.Apps()[1].Installations[0].Repositories)
+	require.Equal(t, []string{"acme/env", "acme/more"}, w.s.AppStates()[1].Installations[0].Repositories)
 	w.ok("DELETE", path+"/repositories/env", "")
 	w.ok("POST", path+"/suspend", "")
-	require.True(t, w.s.Apps()[1].Installations[0].Suspended)
+	require.True(t, w.s.AppStates()[1].Installations[0].Suspended)
 	w.ok("POST", path+"/unsuspend", "")
 	w.ok("PUT", "apps/102/permissions", `{"permissions":{"issues":"write"}}`)
 	apps := into[[]standin.AppState](t, w.ok("GET", "apps", ""))
 	require.Equal(t, map[string]string{"issues": "write", "metadata": "read"}, apps[1].Permissions)
 	require.Empty(t, apps[1].Events, "push needs contents")
 	w.ok("DELETE", path, "")
-	require.Empty(t, w.s.Apps()[1].Installations)
+	require.Empty(t, w.s.AppStates()[1].Installations)
 }
 
 func (w *world) deliveries() {
@@ -205,8 +206,8 @@ func (w *world) deliveries() {
 	w.ok("POST", "deliveries/pause", "")
 	pr := w.open("Events", "events", "1\n")
 	w.ok("POST", pr+"/comments", `{"as":"bob","body":"last"}`)
-	require.Equal(t, 3, w.s.Apps()[0].Waiting, "push, pull_request, issue_comment")
-	require.True(t, w.s.Apps()[0].Paused)
+	require.Equal(t, 3, w.s.AppStates()[0].Waiting, "push, pull_request, issue_comment")
+	require.True(t, w.s.AppStates()[0].Paused)
 	w.ok("POST", "deliveries/reverse", "")
 	w.ok("POST", "deliveries/resume", "")
 	w.ok("POST", "deliveries/wait", `{"timeout":"20s"}`)
@@ -268,4 +269,26 @@ func (w *world) breakIt() {
 	w.ok("PATCH", "knobs", `{"delay":"0s"}`)
 	require.Equal(t, standin.Knobs{IndexLag: 13 * time.Second, RateLimit: 7}, w.s.Knobs(), "what is not named stays")
 	require.Equal(t, 7, into[control.State](t, w.ok("GET", "state", "")).Knobs.RateLimit)
+}
+
+// byName makes control calls by their Go names.
+func (w *world) byName() {
+	t := w.t
+	w.ok("PATCH", "knobs", `{"rate_limit":5000}`)
+	require.Contains(t, w.ok("GET", "do", ""), `"Server.Install"`)
+	result := func(text string) string { return strings.Join(strings.Fields(text), "") }
+	require.Equal(t, `{"results":[]}`, result(w.ok("POST", "do/Server.SetDelay", `{"args":["1ms"]}`)))
+	require.Equal(t, time.Millisecond, w.s.Knobs().Delay)
+	require.Equal(t, `{"results":[3005]}`, result(w.ok("POST", "do/Server.CreateTeam", `{"args":["acme","named","alice","bob"]}`)), "variadic")
+	require.Contains(t, w.ok("POST", "do/As.OpenPull", `{"as":"alice","args":["acme/env",{"title":"By name","files":{"named":"1"}}]}`), `"change-`)
+	require.Equal(t, `{"results":[]}`, result(w.ok("POST", "do/Server.WaitDelivered", `{}`)), "the context is left out")
+	w.refused(404, "POST", "do/Server.Close", `{}`, `there is no control call "Server.Close"`)
+	w.refused(404, "POST", "do/Server.Mount", `{}`, "there is no control call")
+	w.refused(400, "POST", "do/Server.SetDelay", `{}`, "args: Server.SetDelay takes 1: duration, like \"1.5s\"; 0 were given")
+	w.refused(400, "POST", "do/Server.SetDelay", `{"args":["1s","2s"]}`, "2 were given")
+	w.refused(400, "POST", "do/Server.SetDelay", `{"args":[1]}`, "args[0]: a number where a duration is needed")
+	w.refused(400, "POST", "do/As.OpenPull", `{"args":["acme/env",{}]}`, "as: is needed")
+	w.refused(400, "POST", "do/As.OpenPull", `{"as":"alice","args":["acme/env",{"titel":"x"}]}`, "args[1]: titel: unknown key")
+	w.refused(404, "POST", "do/As.OpenPull", `{"as":"zoe","args":["acme/env",{"title":"x"}]}`, `no user "zoe"`)
+	w.refused(422, "POST", "do/As.Review", `{"as":"alice","args":["acme/env",1,"APPROVE",""]}`, "Can not approve your own")
 }

@@ -8,11 +8,13 @@ import (
 
 func (a *API) peopleOperations() []operation {
 	return []operation{
-		op("GET", "users", "list people and the bots of Apps", "Server.Users",
-			func(context.Context, struct{}) ([]standin.UserState, error) { return a.s.Users(), nil }),
+		op("GET", "users", "list people and the bots of Apps", "Server.UserStates",
+			func(context.Context, struct{}) ([]standin.UserState, error) { return a.s.UserStates(), nil }),
 		op("POST", "users", "add a person; the answer alone has the token, which works for the API and for git", "Server.CreateUser", a.createUser),
-		op("GET", "organizations", "list organizations with their teams", "Server.Organizations",
-			func(context.Context, struct{}) ([]standin.OrganizationState, error) { return a.s.Organizations(), nil }),
+		op("GET", "organizations", "list organizations with their teams", "Server.OrganizationStates",
+			func(context.Context, struct{}) ([]standin.OrganizationState, error) {
+				return a.s.OrganizationStates(), nil
+			}),
 		op("POST", "organizations", "add an organization", "Server.CreateOrganization", a.createOrganization),
 		op("POST", "organizations/{org}/teams", "add a team", "Server.CreateTeam", a.createTeam),
 		op("PUT", "organizations/{org}/teams/{slug}/members/{login}", "make a person an active member", "Server.AddTeamMember",

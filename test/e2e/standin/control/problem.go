@@ -107,7 +107,7 @@ func (a *API) missing(in reflect.Value) *problem {
 	}
 	if app, ok := field(in, "App").(int64); ok {
 		var ids []string
-		for _, one := range a.s.Apps() {
+		for _, one := range a.s.AppStates() {
 			if one.ID == app {
 				return nil
 			}
@@ -131,7 +131,7 @@ func list(names []string) string {
 
 func (a *API) missingUser(login string) *problem {
 	var names []string
-	for _, u := range a.s.Users() {
+	for _, u := range a.s.UserStates() {
 		if strings.EqualFold(u.Login, login) {
 			return nil
 		}
@@ -144,7 +144,7 @@ func (a *API) missingUser(login string) *problem {
 
 func (a *API) missingOrganization(org string, slug any) *problem {
 	var names []string
-	for _, o := range a.s.Organizations() {
+	for _, o := range a.s.OrganizationStates() {
 		names = append(names, o.Login)
 		if !strings.EqualFold(o.Login, org) {
 			continue
@@ -164,7 +164,7 @@ func (a *API) missingOrganization(org string, slug any) *problem {
 func (a *API) missingRepository(repo string, number any) *problem {
 	_, err := a.s.Branch(repo, "") // knows former names too
 	var names []string
-	for _, r := range a.s.Repositories() {
+	for _, r := range a.s.RepositoryStates() {
 		names = append(names, r.Name)
 		n, ok := number.(int)
 		if err != nil || !ok || !strings.EqualFold(r.Name, repo) || slices.Contains(r.Pulls, n) {

@@ -103,7 +103,7 @@ func (a *API) pulls(_ context.Context, in inRepo) ([]standin.Pull, error) {
 	if _, err := a.s.Branch(in.repo(), ""); err != nil {
 		return nil, err
 	}
-	for _, r := range a.s.Repositories() {
+	for _, r := range a.s.RepositoryStates() {
 		if !sameRepository(r.Name, in.repo()) {
 			continue
 		}

@@ -26,8 +26,8 @@ func newCommit(sha string, err error) (NewCommit, error) { return NewCommit{sha}
 
 func (a *API) repositoryOperations() []operation {
 	return []operation{
-		op("GET", "repositories", "list repositories", "Server.Repositories",
-			func(context.Context, struct{}) ([]standin.RepositoryState, error) { return a.s.Repositories(), nil }),
+		op("GET", "repositories", "list repositories", "Server.RepositoryStates",
+			func(context.Context, struct{}) ([]standin.RepositoryState, error) { return a.s.RepositoryStates(), nil }),
 		op("POST", "repositories", "make a repository with one commit", "Server.CreateRepository", a.createRepository),
 		op("POST", "repositories/{owner}/{repo}/rename", "rename; the former name redirects", "Server.RenameRepository",
 			func(_ context.Context, in struct {

@@ -64,19 +64,19 @@ func fold(s string) string { return strings.ToLower(s) }
 
 func (a *API) namesNow() *seedNames {
 	n := &seedNames{people: map[string]bool{}, organizations: map[string]bool{}, repositories: map[string]bool{}, apps: map[string]bool{}, teams: map[string]bool{}}
-	for _, u := range a.s.Users() {
+	for _, u := range a.s.UserStates() {
 		n.people[fold(u.Login)] = true
 	}
-	for _, o := range a.s.Organizations() {
+	for _, o := range a.s.OrganizationStates() {
 		n.organizations[fold(o.Login)] = true
 		for _, t := range o.Teams {
 			n.teams[fold(o.Login+"/"+t.Slug)] = true
 		}
 	}
-	for _, r := range a.s.Repositories() {
+	for _, r := range a.s.RepositoryStates() {
 		n.repositories[fold(r.Name)] = true
 	}
-	for _, app := range a.s.Apps() {
+	for _, app := range a.s.AppStates() {
 		n.apps[fold(app.Slug)] = true
 	}
 	return n

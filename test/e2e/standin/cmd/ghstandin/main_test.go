@@ -126,7 +126,7 @@ func (sc *script) checkRun(name, pull string) {
 	pr, err := sc.s.Pull("acme/env", 1)
 	require.NoError(sc.t, err)
 	require.Equal(sc.t, "acme/env#1", pull)
-	app := sc.s.Apps()[0]
+	app := sc.s.AppStates()[0]
 	text, err := os.ReadFile(filepath.Join(sc.dir, "apps", app.Slug+".pem"))
 	require.NoError(sc.t, err)
 	key, err := jwt.ParseRSAPrivateKeyFromPEM(text)
@@ -326,7 +326,7 @@ func TestNoSecretsKept(t *testing.T) {
 	var out, errs bytes.Buffer
 	require.Equal(t, exitUsage, run(t.Context(), []string{"user", "add", "bob", "--url", s.URL()}, func(string) string { return "" }, &out, &errs))
 	require.Contains(t, errs.String(), "this stand-in keeps no secrets: name a file with --token-file")
-	require.Empty(t, s.Users(), "nobody is made whose token would be lost")
+	require.Empty(t, s.UserStates(), "nobody is made whose token would be lost")
 	file := filepath.Join(t.TempDir(), "bob.token")
 	require.Zero(t, run(t.Context(), []string{"user", "add", "bob", "--url", s.URL(), "--token-file", file}, func(string) string { return "" }, &out, &errs))
 	text, err := os.ReadFile(file)
