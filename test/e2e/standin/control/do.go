@@ -141,7 +141,7 @@ func (a *API) do(ctx context.Context, in inDo) (Results, error) {
 			out.Results = append(out.Results, v.Interface())
 			continue
 		}
-		if err, failed := v.Interface().(error); failed {
+		if err, failed := reflect.TypeAssert[error](v); failed {
 			return Results{}, err
 		}
 	}

@@ -276,12 +276,11 @@ func (w *world) byName() {
 	t := w.t
 	w.ok("PATCH", "knobs", `{"rate_limit":5000}`)
 	require.Contains(t, w.ok("GET", "do", ""), `"Server.Install"`)
-	result := func(text string) string { return strings.Join(strings.Fields(text), "") }
-	require.Equal(t, `{"results":[]}`, result(w.ok("POST", "do/Server.SetDelay", `{"args":["1ms"]}`)))
+	require.JSONEq(t, `{"results":[]}`, w.ok("POST", "do/Server.SetDelay", `{"args":["1ms"]}`))
 	require.Equal(t, time.Millisecond, w.s.Knobs().Delay)
-	require.Equal(t, `{"results":[3005]}`, result(w.ok("POST", "do/Server.CreateTeam", `{"args":["acme","named","alice","bob"]}`)), "variadic")
+	require.JSONEq(t, `{"results":[3005]}`, w.ok("POST", "do/Server.CreateTeam", `{"args":["acme","named","alice","bob"]}`), "variadic")
 	require.Contains(t, w.ok("POST", "do/As.OpenPull", `{"as":"alice","args":["acme/env",{"title":"By name","files":{"named":"1"}}]}`), `"change-`)
-	require.Equal(t, `{"results":[]}`, result(w.ok("POST", "do/Server.WaitDelivered", `{}`)), "the context is left out")
+	require.JSONEq(t, `{"results":[]}`, w.ok("POST", "do/Server.WaitDelivered", `{}`), "the context is left out")
 	w.refused(404, "POST", "do/Server.Close", `{}`, `there is no control call "Server.Close"`)
 	w.refused(404, "POST", "do/Server.Mount", `{}`, "there is no control call")
 	w.refused(400, "POST", "do/Server.SetDelay", `{}`, "args: Server.SetDelay takes 1: duration, like \"1.5s\"; 0 were given")
