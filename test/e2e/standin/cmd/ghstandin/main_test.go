@@ -100,7 +100,29 @@ func (sc *script) play(lines string) string {
 	for _, r := range random {
 		plain = r.form.ReplaceAllString(plain, r.text)
 	}
-	return plain
+	return nameCommits(plain)
+}
+
+var commitName = regexp.MustCompile(`\b[0-9a-f]{40}\b|\b[0-9a-f]{10}\b|\brevert-[0-9a-f]{8}\b`)
+
+// nameCommits numbers commits in the order in which they appear: merges are signed with a key that is new
+// in every run.
+func nameCommits(text string) string {
+	names := map[string]string{}
+	return commitName.ReplaceAllStringFunc(text, func(sha string) string {
+		bare, isRevert := strings.CutPrefix(sha, "revert-")
+		key := bare[:8]
+		if names[key] == "" {
+			names[key] = fmt.Sprintf("COMMIT%d", len(names)+1)
+		}
+		if isRevert {
+			return "revert-" + names[key]
+		}
+		if len(bare) == 40 {
+			return names[key] + "-IN-FULL"
+		}
+		return names[key]
+	})
 }
 
 // words splits a command line; single quotes keep words together.
