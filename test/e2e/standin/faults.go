@@ -32,6 +32,7 @@ type Fault struct {
 	Cut bool
 
 	match *regexp.Regexp
+	id    int64 // see Faults
 }
 
 // The limits below are GitHub's ("Rate limits for the REST API").
@@ -62,21 +63,33 @@ func ServerError500(match string) Fault {
 type faults struct {
 	mu    sync.Mutex
 	list  []*Fault
+	last  int64 // ID
 	delay time.Duration
 }
 
 // Fail adds a fault and returns what removes it.
 func (s *Server) Fail(f Fault) (remove func(), err error) {
+	id, err := s.AddFault(f)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = s.RemoveFault(id) }, nil // it may be used up already
+}
+
+// AddFault is Fail for callers that remove by ID.
+func (s *Server) AddFault(f Fault) (id int64, err error) {
 	if f.match, err = regexp.Compile(f.Match); err != nil {
-		return nil, fmt.Errorf("fault: %w", err)
+		return 0, fmt.Errorf("fault: %w", err)
 	}
 	if f.Status == 0 && !f.Disconnect && !f.Reset {
-		return nil, fmt.Errorf("fault %q has no status", f.Match)
+		return 0, fmt.Errorf("fault %q has no status", f.Match)
 	}
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
+	s.faults.last++
+	f.id = s.faults.last
 	s.faults.list = append(s.faults.list, &f)
-	return func() { s.faults.remove(&f) }, nil
+	return f.id, nil
 }
 
 // ClearFaults removes all faults.
@@ -91,17 +104,6 @@ func (s *Server) SetDelay(perAPICall time.Duration) {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.delay = perAPICall
-}
-
-func (f *faults) remove(gone *Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i, fault := range f.list {
-		if fault == gone {
-			f.list = append(f.list[:i:i], f.list[i+1:]...)
-			return
-		}
-	}
 }
 
 // take finds the fault for a request and uses it up by one.

@@ -180,6 +180,10 @@ func (s *Server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.active.RLock()
 		defer s.active.RUnlock()
+		if mounted := s.mounts.find(r.URL.Path); mounted != nil {
+			mounted.ServeHTTP(w, r)
+			return
+		}
 		if target, ok := gitTarget(r.URL.Path); ok {
 			s.serveGit(w, r, target)
 			return

@@ -50,6 +50,7 @@ type Server struct {
 	violations, clientViolations violationLog
 	done                         sync.WaitGroup
 	active                       sync.RWMutex // held for reading by every request
+	mounts                       mounts
 
 	mu            sync.Mutex // guards everything below, and all that hangs on it; held briefly, never while git runs
 	counters      map[string]int64
