@@ -50,6 +50,33 @@ func documentedPermissions(r standin.RouteInfo) string {
 	return "nothing is documented"
 }
 
+// leastRoles are what people need where it is not read for GET and write for everything else. Authors
+// and reviewers may do some of it with read; the handlers know them.
+var leastRoles = []struct{ pattern, role string }{
+	{"^(GET|PUT|DELETE) .*/branches/{branch}/protection", "admin"},
+	{"^GET .*/collaborators(/{username})?$", "write"},
+	{"^POST .*/pulls$", "read"},
+	{"^PATCH .*/pulls/{number}$", "read"},
+	{"^PUT .*/pulls/{number}/update-branch$", "read"},
+	{"^(POST|DELETE) .*/requested_reviewers$", "triage"},
+	{"^(POST|PUT) .*/reviews(/{review_id}(/events)?)?$", "read"},
+	{"^POST .*/issues/{number}/comments$", "read"},
+	{"^(PATCH|DELETE) .*/issues/comments/{comment_id}$", "read"},
+	{"^(POST|DELETE) .*/reactions", "read"},
+	{"^(POST|PUT|DELETE) .*/issues/{number}/labels", "triage"},
+	{"^GET ", "read"},
+	{"", "write"},
+}
+
+func documentedRole(r standin.RouteInfo) string {
+	for _, l := range leastRoles {
+		if regexp.MustCompile(l.pattern).MatchString(r.Method + " " + r.Pattern) {
+			return l.role
+		}
+	}
+	return ""
+}
+
 // everything is the world with one of each thing that addresses name, in a private and a public repository.
 type everything struct {
 	*world
@@ -127,6 +154,7 @@ func TestEveryRouteDeclaresWhoMayUseIt(t *testing.T) {
 		default:
 			require.NotEmpty(t, r.Perms, "%s declares no permissions, nor that it is open", name)
 			require.Equal(t, documentedPermissions(r), strings.Join(r.Perms, " "), name)
+			require.Equal(t, documentedRole(r), r.Role, name)
 		}
 	}
 }
