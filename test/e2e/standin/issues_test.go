@@ -3,6 +3,7 @@ package standin_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-github/v60/github"
@@ -197,4 +198,12 @@ func TestCommentsOnLines(t *testing.T) {
 	list, _, err = pulls.ListComments(t.Context(), "acme", "env", pr.Number, nil)
 	require.NoError(t, err)
 	require.Len(t, list, 3, "pending ones are not listed")
+	must(w.s.As("carol").PushBranch("acme/env", "main", standin.Change{Files: map[string]string{"g": strings.Repeat("x\n", 40)}}))(t)
+	two := must(w.s.As("alice").OpenPull("acme/env", standin.PullOptions{Title: "x",
+		Change: standin.Change{Files: map[string]string{"g": "a\n" + strings.Repeat("x\n", 38) + "b\n"}}}))(t)
+	for start, want := range map[int]int{1: 422, 38: 200} {
+		_, resp, _ := pulls.CreateReview(t.Context(), "acme", "env", two.Number, &github.PullRequestReviewRequest{Event: new("COMMENT"),
+			Comments: []*github.DraftReviewComment{{Path: new("g"), StartLine: &start, Line: new(40), Side: new("RIGHT"), Body: new("x")}}})
+		require.Equal(t, want, resp.StatusCode, "a comment stays within one hunk")
+	}
 }

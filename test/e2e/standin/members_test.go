@@ -180,4 +180,8 @@ func TestWhatHappensToRepositories(t *testing.T) {
 	require.Equal(t, 404, resp.StatusCode, "the installation lost it")
 	status, _, _ = w.send("GET", "/repos/acme/environment", "token "+w.bob.Token, "")
 	require.Equal(t, 301, status)
+	require.NoError(t, w.s.TransferRepository("other/environment", "acme"))
+	_, resp, err = client.Repositories.Get(t.Context(), "acme", "environment")
+	require.Error(t, err)
+	require.Equal(t, 404, resp.StatusCode, "it has to be selected again")
 }
