@@ -23,6 +23,15 @@ func amendments() []amendment {
 		statuses  = "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
 	)
 	return []amendment{
+		{kind: Wrong, of: `(POST|PUT) /repos/.*/issues/\{issue_number\}/labels`, where: "body", what: "is array, not object",
+			sample: Violation{Wrong, "PUT /repos/{owner}/{repo}/issues/{issue_number}/labels", "body", "is array, not object"},
+			reason: "2026-11-21: GitHub takes a list of names as well, which is all that go-github sends; the description once had both"},
+		{kind: Wrong, of: `PUT /repos/.*/protection`, where: "body /required_status_checks/contexts", what: Missing,
+			sample: Violation{Wrong, "PUT /repos/{owner}/{repo}/branches/{branch}/protection", "body /required_status_checks/contexts", Missing},
+			reason: "2026-11-21: contexts is required and closing down, says the description, in favour of checks, which go-github sends alone"},
+		{kind: Unknown, of: `.*/pulls.*|event pull_request.*`, where: `(status 20\d )?body ?(/\d+|/pull_request)?/requested_teams/\d+/parent`, what: ".*",
+			sample: Violation{Unknown, "event pull_request closed", "body /pull_request/requested_teams/0/parent", undocumented},
+			reason: "2026-11-21: GET pulls and pull_request review_requested list the parent of the same object; pull-request has team-simple"},
 		{kind: Unknown, of: ".*", where: `status 4\d\d body /status`, what: ".*",
 			sample: Violation{Unknown, pulls, "status 422 body /status", undocumented},
 			reason: "2026-11-21: every error body has status, as basic-error says; the two shapes of 422 do not list it"},
