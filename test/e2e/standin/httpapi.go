@@ -215,12 +215,15 @@ func (s *Server) answer(c *call, rt *route, entry *Call) (any, error) {
 		return nil, err
 	}
 	refusal := s.checkRequest(c, rt)
-	if refusal != nil && !rt.refuses {
+	if refusal != nil && !rt.refuses && rt.method != http.MethodGet {
 		return nil, refusal
 	}
 	body, err := rt.handle(c)
 	if refusal != nil && err == nil {
-		s.accepted(c, refusal)
+		if rt.refuses {
+			s.accepted(c, refusal)
+		}
+		return nil, refusal
 	}
 	if err != nil || c.repo == nil || c.r.Method == http.MethodGet {
 		return body, err
