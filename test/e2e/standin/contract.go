@@ -139,6 +139,12 @@ func (s *Server) checkRequest(c *call, rt *route) error {
 	return refusal
 }
 
+// accepted notes that a handler that refuses by itself did not.
+func (s *Server) accepted(c *call, refusal error) {
+	s.differs(contract.Violations{{Kind: contract.Wrong, Of: c.operation.String(), Where: "request",
+		What: "was accepted, but GitHub refuses it: " + refusal.Error()}})
+}
+
 // refusalOf is GitHub's answer to a request that differs from the description; nil when GitHub lets it pass.
 func refusalOf(v contract.Violation) error {
 	in, name, _ := strings.Cut(v.Where, " ")

@@ -23,6 +23,18 @@ func amendments() []amendment {
 		statuses  = "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
 	)
 	return []amendment{
+		{kind: Wrong, of: `(POST|PUT) /repos/.*/issues/\{issue_number\}/labels`, where: "body", what: "is array, not object",
+			sample: Violation{Wrong, "PUT /repos/{owner}/{repo}/issues/{issue_number}/labels", "body", "is array, not object"},
+			reason: "2026-11-21: GitHub takes a list of names as well, which is all that go-github sends; the description once had both"},
+		{kind: Unknown, of: `DELETE /repos/.*/contents/\{path\}`, where: "body /content", what: ".*",
+			sample: Violation{Unknown, "DELETE /repos/{owner}/{repo}/contents/{path}", "body /content", undocumented},
+			reason: "2026-11-21: go-github has one type for writing and deleting files and always sends content; its DeleteFile works with GitHub"},
+		{kind: Wrong, of: `PUT /repos/.*/protection`, where: "body /required_status_checks/contexts", what: Missing,
+			sample: Violation{Wrong, "PUT /repos/{owner}/{repo}/branches/{branch}/protection", "body /required_status_checks/contexts", Missing},
+			reason: "2026-11-21: contexts is required and closing down, says the description, in favour of checks, which go-github sends alone"},
+		{kind: Unknown, of: `.*/pulls.*|event pull_request.*`, where: `(status 20\d )?body ?(/\d+|/pull_request)?/requested_teams/\d+/parent`, what: ".*",
+			sample: Violation{Unknown, "event pull_request closed", "body /pull_request/requested_teams/0/parent", undocumented},
+			reason: "2026-11-21: GET pulls and pull_request review_requested list the parent of the same object; pull-request has team-simple"},
 		{kind: Unknown, of: ".*", where: `status 4\d\d body /status`, what: ".*",
 			sample: Violation{Unknown, pulls, "status 422 body /status", undocumented},
 			reason: "2026-11-21: every error body has status, as basic-error says; the two shapes of 422 do not list it"},
@@ -50,6 +62,9 @@ func amendments() []amendment {
 		{kind: Wrong, of: `(GET|POST) /repos/.*/deployments/.*|event deployment_status .*`, where: `.* (/\d+)?(/deployment_status)?/(environment_url|log_url|target_url)`, what: `"" is no uri: .*`,
 			sample: Violation{Wrong, statuses, "status 200 body /0/log_url", `"" is no uri: relative url`},
 			reason: "2026-11-21: the description's own default of all three is the empty text"},
+		{kind: Unknown, of: "event .*", where: "body /(.*/)?app/permissions/merge_queues", what: ".*",
+			sample: Violation{Unknown, "event check_suite completed", "body /check_suite/app/permissions/merge_queues", undocumented},
+			reason: "2026-11-21: app-permissions, which both descriptions have, lists it"},
 		{kind: Unknown, of: "event deployment(_status)? .*", where: `body /deployment(_status)?/performed_via_github_app/client_id`, what: ".*",
 			sample: Violation{Unknown, "event deployment created", "body /deployment/performed_via_github_app/client_id", undocumented},
 			reason: "2026-11-21: the schema integration, which is an App everywhere in the API, has client_id"},

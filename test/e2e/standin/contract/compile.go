@@ -41,6 +41,8 @@ func newCompiler(p *published) (*compiler, error) {
 	c.lib.AssertFormat()
 	// RFC 6570 templates are not what the library takes for a uri-template; GitHub uses {/name} and {?a,b}.
 	c.lib.RegisterFormat(&jsonschema.Format{Name: "uri-template", Validate: validTemplate})
+	// The addresses of Apps, 1007+app[bot]@users.noreply.github.com, have brackets, which RFC 5321 forbids.
+	c.lib.RegisterFormat(&jsonschema.Format{Name: "email", Validate: validEmail})
 	c.lib.UseLoader(components{p})
 	return c, nil
 }
@@ -203,6 +205,18 @@ func orNull(node map[string]any) map[string]any {
 		node["enum"] = append(append([]any{}, enum...), nil)
 	}
 	return node
+}
+
+// validEmail takes an address as git writes them.
+func validEmail(value any) error {
+	text, ok := value.(string)
+	if !ok {
+		return nil
+	}
+	if name, host, _ := strings.Cut(text, "@"); name == "" || host == "" || strings.ContainsAny(text, " <>\t\r\n") {
+		return errors.New("name@host is wanted")
+	}
+	return nil
 }
 
 // validTemplate takes an address with balanced braces.

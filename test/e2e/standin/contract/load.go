@@ -164,12 +164,12 @@ func errorShapes() []any {
 
 func (p *published) answer(status string, r response) *answer {
 	a := &answer{documented: len(r.Content) > 0}
-	json, ok := r.Content["application/json"]
 	for mediaType := range r.Content {
 		a.media = append(a.media, mediaType)
-		if !ok && json.Schema == nil {
-			json = r.Content[mediaType] // application/vnd.github.object and the like are JSON, too
-		}
+	}
+	json := r.Content["application/json"]
+	if object, ok := r.Content["application/vnd.github.object"]; ok { // sent as application/json, too
+		json.Schema = map[string]any{"anyOf": []any{json.Schema, object.Schema}}
 	}
 	switch {
 	case strings.HasPrefix(status, "4"):
