@@ -72,7 +72,7 @@ func nothing(err error) (done, error) { return done{}, err }
 
 func (a *API) operations() []operation {
 	return slices.Concat(a.lookOperations(), a.peopleOperations(), a.repositoryOperations(), a.pullOperations(),
-		a.pullHistoryOperations(), a.reviewOperations(), a.appOperations(), a.deliveryOperations(), a.faultOperations(), a.doOperations())
+		a.pullHistoryOperations(), a.reviewOperations(), a.appOperations(), a.deliveryOperations(), a.faultOperations(), a.rulesetOperations(), a.doOperations())
 }
 
 // ServeHTTP implements http.Handler.
