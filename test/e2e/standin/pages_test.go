@@ -52,8 +52,8 @@ func TestPages(t *testing.T) {
 	}{
 		{"GET", "/acme/env", client, 404}, {"GET", "/nothing", "*/*", 404}, {"POST", "/acme/env/raw/main/x", client, 404}, // unknown calls
 		{"GET", "/meta", browser, 200}, {"GET", "/api/v3/meta", browser, 200}, {"GET", "/users/alice", browser, 200}, // the API's own
-		{"GET", "/repos/acme/env", browser, 404}, {"GET", "/orgs/acme/teams/sre", client, 404}, // private, and nobody asks
-		{"GET", "/api/v3/orgs/acme/teams/sre", browser, 404}, {"GET", "/api/v3/nothing", browser, 404}, {"GET", "/api/v3/_standin/x", browser, 404},
+		{"GET", "/repos/acme/env", browser, 404}, {"GET", "/orgs/acme/teams/sre", client, 401}, // private, and nobody asks
+		{"GET", "/api/v3/orgs/acme/teams/sre", browser, 401}, {"GET", "/api/v3/nothing", browser, 404}, {"GET", "/api/v3/_standin/x", browser, 404},
 	} {
 		status, body := ask(c.method, c.path, c.accept)
 		require.Equal(t, c.status, status, c.path)

@@ -68,7 +68,8 @@ func Mount(gh *standin.Server, logger *slog.Logger) error {
 	for _, prefix := range []string{"/_pages/", "/avatars/"} {
 		gh.Mount(prefix, s)
 	}
-	for _, pattern := range []string{"GET /{owner}/{repo}/raw/{rest...}", "GET /{owner}/{repo}/pull/{number}", "GET /{owner}/{repo}/compare/{rest...}"} {
+	for _, pattern := range []string{"GET /{owner}/{repo}/raw/{rest...}", "GET /{owner}/{repo}/pull/{number}",
+		"GET /{owner}/{repo}/compare", "GET /{owner}/{repo}/compare/{rest...}"} {
 		gh.MountFiles(pattern, s)
 	}
 	for _, pattern := range []string{"/orgs/{org}/teams/{team}", "/apps/", "/settings/", "/organizations/", "/"} {
