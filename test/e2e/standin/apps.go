@@ -16,6 +16,7 @@ import (
 // AppOptions describe a GitHub App.
 type AppOptions struct {
 	Slug  string
+	Name  string // the slug when empty
 	Owner string // an account; the slug's own organisation is not created
 	// WebhookURL may be set later with SetWebhook; until then no deliveries are made.
 	WebhookURL, WebhookSecret string
@@ -24,6 +25,7 @@ type AppOptions struct {
 	// LongTokens issues installation tokens in the form ghs_APPID_JWT of about 520 characters,
 	// which GitHub introduces from 2026-04 on, instead of 40 characters.
 	LongTokens bool
+	Details    AppDetails
 	// PrivateKeyPEM is used instead of a fresh key, which takes a good part of a second to make.
 	PrivateKeyPEM []byte
 }
@@ -34,6 +36,16 @@ type App struct {
 	Slug          string
 	PrivateKeyPEM []byte
 	BotID         int64 // the user "slug[bot]"
+}
+
+// AppDetails are what an App says about itself and where it leads people.
+type AppDetails struct {
+	Description   string
+	ExternalURL   string // the App's own page; the stand-in's address when empty
+	SetupURL      string // where people go after installing; nowhere when empty
+	SetupOnUpdate bool   // there too after the selection of repositories changed
+	CallbackURLs  []string
+	Public        bool
 }
 
 // eventNeeds is the permission with which an App can subscribe to an event ("Webhook events and
@@ -60,7 +72,10 @@ func (s *Server) CreateApp(o AppOptions) (App, error) {
 	if owner == nil {
 		return App{}, fmt.Errorf("create app: no account %q", o.Owner)
 	}
-	a := &app{slug: o.Slug, name: o.Slug, owner: owner, permissions: map[string]string{}, created: s.now(),
+	if o.Name == "" {
+		o.Name = o.Slug
+	}
+	a := &app{slug: o.Slug, name: o.Name, owner: owner, permissions: map[string]string{}, created: s.now(), details: o.Details,
 		key: &key.PublicKey, hookURL: o.WebhookURL, hookSecret: o.WebhookSecret, longTokens: o.LongTokens}
 	maps.Copy(a.permissions, o.Permissions)
 	a.permissions["metadata"] = "read"
@@ -76,7 +91,7 @@ func (s *Server) CreateApp(o AppOptions) (App, error) {
 		}
 	}
 	a.events = slices.Sorted(slices.Values(o.Events))
-	if a.bot, err = s.newAccount(o.Slug+"[bot]", o.Slug, "Bot"); err != nil {
+	if a.bot, err = s.newAccount(o.Slug+"[bot]", o.Name, "Bot"); err != nil {
 		return App{}, fmt.Errorf("create app: %w", err)
 	}
 	a.id = s.nextID("app")

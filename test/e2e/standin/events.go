@@ -100,6 +100,7 @@ func (s *Server) ping(a *app) {
 
 // emitPull sends a pull_request event; it needs Server.mu.
 func (s *Server) emitPull(p *pull, sender *account, action string, more map[string]any) {
+	s.remember(p, sender, action, more)
 	payload := map[string]any{"number": p.number, "pull_request": s.fullPull(p)}
 	maps.Copy(payload, more)
 	s.emit(p.repo, sender, "pull_request", action, payload)

@@ -138,7 +138,7 @@ func (s *Server) find(repo string) (*repository, error) {
 	if r := s.names[fold(repo)]; r != nil {
 		return r, nil
 	}
-	return nil, fmt.Errorf("no repository %q", repo)
+	return nil, fmt.Errorf("%w: no repository %q", ErrNotFound, repo)
 }
 
 // Branch is the commit at the tip of a branch, "" when there is no such branch.

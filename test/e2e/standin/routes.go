@@ -71,6 +71,7 @@ func (s *Server) routes() []route {
 		s.labelRoutes(),
 		s.reactionRoutes(),
 		s.lineRoutes(),
+		s.manifestRoutes(),
 	)
 }
 
@@ -180,6 +181,13 @@ func (s *Server) handler() http.Handler {
 		}
 		others.ServeHTTP(w, r)
 	})
+	known := func(r *http.Request) bool {
+		if _, pattern := first.Handler(r); pattern != "" {
+			return true
+		}
+		_, pattern := others.Handler(r)
+		return pattern != "/"
+	}
 	enterprise := http.StripPrefix("/api/v3", api)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.active.RLock()
@@ -194,6 +202,10 @@ func (s *Server) handler() http.Handler {
 		}
 		if strings.HasPrefix(r.URL.Path, "/api/v3/") {
 			enterprise.ServeHTTP(w, r)
+			return
+		}
+		if mounted := s.pages.find(r, known); mounted != nil {
+			mounted.ServeHTTP(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)

@@ -51,6 +51,7 @@ type Server struct {
 	done                         sync.WaitGroup
 	active                       sync.RWMutex // held for reading by every request
 	mounts                       mounts
+	pages                        pages
 
 	mu            sync.Mutex // guards everything below, and all that hangs on it; held briefly, never while git runs
 	counters      map[string]int64
@@ -69,6 +70,7 @@ type Server struct {
 	tokenLag      time.Duration
 	tokenRefusal  *APIError
 	reanchor      bool
+	conversions   map[string]*conversion // by the code of the App manifest flow
 }
 
 // Start listens and returns at once; Close, or the end of ctx, stops it.
@@ -78,7 +80,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		counters: map[string]int64{}, accounts: map[int64]*account{}, logins: map[string]*account{},
 		emails: map[string]*account{}, repos: map[int64]*repository{}, names: map[string]*repository{},
 		apps: map[int64]*app{}, installations: map[int64]*installation{}, tokens: map[string]*token{},
-		limits: map[string]*limitWindow{}, limit: 5000,
+		limits: map[string]*limitWindow{}, limit: 5000, conversions: map[string]*conversion{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -24,9 +24,13 @@ func (s *Server) app(a *app) *appJSON {
 	if a == nil {
 		return nil
 	}
+	external := a.details.ExternalURL
+	if external == "" {
+		external = s.base
+	}
 	return &appJSON{
 		ID: a.id, ClientID: a.clientID, Slug: a.slug, NodeID: nodeID("A", a.id), Owner: a.owner.view, Name: a.name,
-		ExternalURL: s.base, HTMLURL: s.base + "/apps/" + a.slug, CreatedAt: stamp(a.created), UpdatedAt: stamp(a.created),
+		Description: nullable(a.details.Description), ExternalURL: external, HTMLURL: s.base + "/apps/" + a.slug, CreatedAt: stamp(a.created), UpdatedAt: stamp(a.created),
 		Permissions: maps.Clone(a.permissions), Events: append([]string{}, a.events...),
 	}
 }

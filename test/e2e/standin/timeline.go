@@ -66,6 +66,7 @@ func (s *Server) overwrite(v *review, who *account, message, commit string) {
 	before := v.state
 	v.state, v.updated, v.pull.updated = "DISMISSED", s.now(), s.now()
 	s.note(v.pull, who, timelineEntry{event: "review_dismissed", review: v, state: fold(before), message: message, to: commit})
+	s.rememberDismissal(v, who, message)
 	s.emitReview(v, who, "dismissed", nil)
 }
 

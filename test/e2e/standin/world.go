@@ -172,6 +172,7 @@ type pull struct {
 	teams       []*team
 	reviews     []*review
 	comments    []*comment
+	history     []TimelineEvent
 
 	// What git says of head against base; refreshed when stale.
 	stale         bool
@@ -270,6 +271,7 @@ type app struct {
 	created     time.Time
 	key         publicKey
 	longTokens  bool
+	details     AppDetails
 
 	hookURL    string
 	hookSecret string

@@ -27,10 +27,12 @@ import (
 
 // notOverHTTP are control methods without an operation, with the reason.
 var notOverHTTP = map[string]string{
-	"Server.As":    "the field as of each operation",
-	"Server.Close": "stops the process that answers; end it with a signal",
-	"Server.Mount": "takes Go code",
-	"Server.Fail":  "Server.AddFault for callers who keep a function",
+	"Server.As":         "the field as of each operation",
+	"Server.Close":      "stops the process that answers; end it with a signal",
+	"Server.Mount":      "takes Go code",
+	"Server.MountPages": "takes Go code",
+	"Server.MountFiles": "takes Go code",
+	"Server.Fail":       "Server.AddFault for callers who keep a function",
 }
 
 // TestEveryControlCallIsReachable keeps the API from falling behind the Go calls: every exported method is
