@@ -54,7 +54,7 @@ func (s *Server) SetPermissions(appID int64, permissions map[string]string) erro
 	next["metadata"] = "read"
 	for name, level := range next {
 		if permissionLevels[level] == 0 {
-			return fmt.Errorf("set permissions of app %d: %s: %q", appID, name, level)
+			return fmt.Errorf("set permissions of app %d: %s: %q is not read, write or admin", appID, name, level)
 		}
 	}
 	a.permissions = next
