@@ -33,7 +33,7 @@ func TestRecordedPayloads(t *testing.T) {
 		"team_add":                   func(h approval.Hint) bool { return h.People && h.RepositoryID > 0 },
 		"organization.member_added":  func(h approval.Hint) bool { return h.People },
 		"member.added":               func(h approval.Hint) bool { return h.People && h.RepositoryID > 0 },
-		"installation.created":       func(h approval.Hint) bool { return h == approval.Hint{} },
+		"installation.created":       func(h approval.Hint) bool { return h == approval.Hint{Access: true} },
 		"ping":                       func(h approval.Hint) bool { return h == approval.Hint{} },
 	}
 	files, err := filepath.Glob("testdata/octokit/*.json")
