@@ -103,9 +103,12 @@ func newEverything(t *testing.T, public bool) *everything {
 	require.NoError(t, err)
 	require.NoError(t, w.s.As("bob").Label("acme/env", 1, "urgent"))
 	must(w.s.Install(w.app.ID, "bob"))(t) // for /users/{username}/installation
+	runGit(t, w.repo.GitDir, "tag", "-a", "-m", "one", "v1", "main")
 	id := func(n int64) string { return strconv.FormatInt(n, 10) }
 	w.take()
 	e := &everything{w, map[string]string{
+		"git ref": "heads/main", "git refs": "heads/main", "git matching-refs": "heads", "git blobs": w.git("rev-parse", "main:README.md"),
+		"git trees": w.git("rev-parse", "main^{tree}"), "git commits": pr.Head, "git tags": w.git("rev-parse", "v1"), "path": "README.md",
 		"owner": "acme", "repo": "env", "org": "acme", "team_slug": "sre", "username": "bob", "account_id": id(w.bob.ID), "number": "1",
 		"branch": "main", "ref": "main", "sha": pr.Head, "basehead": "main..." + pr.Branch, "name": "urgent",
 		"installation_id": id(w.installation), "delivery_id": id(w.s.Deliveries(w.app.ID)[0].ID),
@@ -127,8 +130,9 @@ var pathParameter = regexp.MustCompile(`\{([a-z_]+)(\.\.\.)?\}`)
 func (e *everything) path(r standin.RouteInfo) string {
 	return pathParameter.ReplaceAllStringFunc(r.Pattern, func(text string) string {
 		name := pathParameter.FindStringSubmatch(text)[1]
-		if name == "ref" && strings.Contains(r.Pattern, "/git/") {
-			return "heads/main"
+		if _, kind, ok := strings.Cut(r.Pattern, "/git/"); ok && (name == "ref" || name == "sha") {
+			kind, _, _ = strings.Cut(kind, "/")
+			name = "git " + kind
 		}
 		value, ok := e.params[name]
 		require.True(e.t, ok, "%s %s: add what {%s} stands for to newEverything", r.Method, r.Pattern, name)

@@ -226,7 +226,7 @@ func TestProtectionOverTheAPI(t *testing.T) {
 	require.ErrorIs(t, err, github.ErrBranchNotProtected)
 	require.Equal(t, 404, resp.StatusCode)
 	made, _, err := repos.UpdateBranchProtection(t.Context(), "acme", "env", "main", &github.ProtectionRequest{
-		RequiredStatusChecks: &github.RequiredStatusChecks{Strict: true, Checks: &[]*github.RequiredStatusCheck{{Context: "gate", AppID: &w.app.ID}}},
+		RequiredStatusChecks: &github.RequiredStatusChecks{Strict: true, Contexts: &[]string{}, Checks: &[]*github.RequiredStatusCheck{{Context: "gate", AppID: &w.app.ID}}},
 		RequiredPullRequestReviews: &github.PullRequestReviewsEnforcementRequest{RequiredApprovingReviewCount: 2, DismissStaleReviews: true,
 			RequireLastPushApproval: new(true), DismissalRestrictionsRequest: &github.DismissalRestrictionsRequest{Users: &[]string{"carol"}}},
 		EnforceAdmins: true, Restrictions: &github.BranchRestrictionsRequest{Users: []string{"bob"}, Teams: []string{"sre"}, Apps: []string{}},
