@@ -115,8 +115,8 @@ func (s *Server) checkAnswer(c *call, body []byte) {
 
 // checkRequest compares a request with GitHub's description, notes every difference, and returns how GitHub
 // would refuse the request; nil when it would not. Handlers have GitHub's own words for most of it, so they
-// are asked first, unless first is true: nobody has better words for null where a value belongs, or for a
-// body that is missing or no object.
+// are asked first, unless first is true: nobody has better words for an unknown field, for null where a value
+// belongs, or for a body that is missing or no object.
 func (s *Server) checkRequest(c *call, rt *route) (refusal error, first bool) {
 	if c.operation == nil {
 		return nil, false
@@ -134,7 +134,7 @@ func (s *Server) checkRequest(c *call, rt *route) (refusal error, first bool) {
 		s.log.LogAttrs(c.ctx, slog.LevelWarn, "standin.request_violation", slog.String("of", v.Of),
 			slog.String("where", v.Where), slog.String("what", v.What), slog.String("kind", string(v.Kind)))
 		answer := refusalOf(v)
-		atOnce := answer != nil && (v.Where == "body" || strings.HasPrefix(v.What, "is null"))
+		atOnce := answer != nil && (v.Where == "body" || v.Kind == contract.Unknown || strings.HasPrefix(v.What, "is null"))
 		if refusal == nil || atOnce && !first {
 			refusal, first = answer, atOnce
 		}
