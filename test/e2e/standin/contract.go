@@ -113,34 +113,40 @@ func (s *Server) checkAnswer(c *call, body []byte) {
 	s.differs(s.contract.OperationResponse(c.operation, c.status, c.header, body))
 }
 
-// checkRequest refuses what GitHub would refuse before a handler sees it, and notes everything that
-// GitHub's description does not have.
-func (s *Server) checkRequest(c *call, rt *route) error {
+// checkRequest compares a request with GitHub's description, notes every difference, and returns how GitHub
+// would refuse the request; nil when it would not. Handlers have GitHub's own words for most of it, so they
+// are asked first, unless first is true: nobody has better words for an unknown field, for null where a value
+// belongs, or for a body that is missing or no object.
+func (s *Server) checkRequest(c *call, rt *route) (refusal error, first bool) {
 	if c.operation == nil {
-		return nil
+		return nil, false
 	}
 	if text := strings.TrimSpace(string(c.raw)); text != "" && (!utf8.ValidString(text) || !json.Valid(c.raw)) {
-		return refuse(http.StatusBadRequest, "Problems parsing JSON")
+		return refuse(http.StatusBadRequest, "Problems parsing JSON"), true
 	}
 	err := s.contract.OperationRequest(c.operation, contract.Request{Params: rt.params(c.r), Query: c.r.URL.Query(), Body: c.raw})
 	found, ok := errors.AsType[contract.Violations](err)
 	if !ok {
-		return nil
+		return nil, false
 	}
 	s.clientViolations.add(found)
-	var refusal error
 	for _, v := range found {
 		s.log.LogAttrs(c.ctx, slog.LevelWarn, "standin.request_violation", slog.String("of", v.Of),
 			slog.String("where", v.Where), slog.String("what", v.What), slog.String("kind", string(v.Kind)))
-		if refusal == nil {
-			refusal = refusalOf(v)
+		answer := refusalOf(v)
+		atOnce := answer != nil && (v.Where == "body" || v.Kind == contract.Unknown || strings.HasPrefix(v.What, "is null"))
+		if refusal == nil || atOnce && !first {
+			refusal, first = answer, atOnce
 		}
 	}
-	return refusal
+	return refusal, first
 }
 
-// accepted notes that a handler that refuses by itself did not.
+// accepted notes that a handler did what GitHub would refuse. A GET does no harm, and is refused after all.
 func (s *Server) accepted(c *call, refusal error) {
+	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
+		return
+	}
 	s.differs(contract.Violations{{Kind: contract.Wrong, Of: c.operation.String(), Where: "request",
 		What: "was accepted, but GitHub refuses it: " + refusal.Error()}})
 }

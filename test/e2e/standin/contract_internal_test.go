@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,9 +57,9 @@ func TestBrokenAnswersFailClose(t *testing.T) {
 		{"failure", answering("GET", "/meta", "/meta", func(*call) (any, error) { return nil, errors.New("broken") }), "GET /meta: status 500: is not in the description (wrong)"},
 		{"endpoint that GitHub does not have", answering("GET", "/nothing", "/nothing", func(*call) (any, error) { return 1, nil }), "GET /nothing: route: is not in the description (unchecked)"},
 		{"handler that should refuse", func(s *Server) {
-			rt := &route{method: "GET", pattern: "/app/installations", refuses: true, handle: func(*call) (any, error) { return []any{}, nil }}
-			s.serveAPI(httptest.NewRecorder(), httptest.NewRequest("GET", "/app/installations?page=x", nil), rt, s.operationOf(rt))
-		}, "GET /app/installations: request: was accepted, but GitHub refuses it: 422 Invalid request.\n\nFor 'properties/page', the value is string, not integer. (wrong)"},
+			rt := &route{method: "PATCH", pattern: "/app/hook/config", handle: func(*call) (any, error) { return map[string]any{"url": s.URL()}, nil }}
+			s.serveAPI(httptest.NewRecorder(), httptest.NewRequest("PATCH", "/app/hook/config", strings.NewReader(`{"url":1}`)), rt, s.operationOf(rt))
+		}, "PATCH /app/hook/config: request: was accepted, but GitHub refuses it: 422 Invalid request.\n\nFor 'properties/url', the value is number, not string. (wrong)"},
 		{"delivered event", event(hook.URL), "event ping: body /zen: is number, not string (wrong)"},
 		{"waiting event", event("http://127.0.0.1:1/"), "event ping: body /zen: is number, not string (wrong)"},
 	} {

@@ -35,6 +35,8 @@ func FuzzRequests(f *testing.F) {
 		{"PATCH", "/repos/alice/env/pulls/1", `{"base":null,"state":"open"}`},
 		{"POST", "/repos/alice/env/pulls/1/reviews", `{"event":"APPROVE","commit_id":"zz"}`},
 		{"PUT", "/repos/alice/env/pulls/1/merge", `{"merge_method":"octopus"}`},
+		{"POST", "/repos/alice/env/pulls/1/reviews", `{"event":"COMMENT","body":"x","comments":[{"path":"a","body":"b","lin":1}]}`},
+		{"DELETE", "/repos/alice/env/pulls/1/requested_reviewers", `{"team_reviewers":[]}`},
 		{"PUT", "/repos/alice/env/pulls/1/reviews/1/dismissals", `{"message":`},
 		{"POST", "/repos/alice/env/issues/1/comments", `{"body":"\ud800"}`},
 		{"PATCH", "/repos/alice/env/issues/comments/comments", `[]`},
@@ -103,6 +105,7 @@ func FuzzRequests(f *testing.F) {
 		rec := httptest.NewRecorder()
 		s.ServeHTTP(rec, req)
 		require.Less(t, rec.Code, 500, "%s %s\n%s\n%s", method, path, body, rec.Body)
+		require.Empty(t, s.Violations())
 		if strings.HasPrefix(rec.Header().Get("Content-Type"), "application/json") {
 			require.True(t, json.Valid(rec.Body.Bytes()), rec.Body)
 		}

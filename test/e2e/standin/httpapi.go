@@ -214,15 +214,13 @@ func (s *Server) answer(c *call, rt *route, entry *Call) (any, error) {
 	if err := c.readBody(rt.bodyLimit()); err != nil {
 		return nil, err
 	}
-	refusal := s.checkRequest(c, rt)
-	if refusal != nil && !rt.refuses && rt.method != http.MethodGet {
+	refusal, first := s.checkRequest(c, rt)
+	if refusal != nil && first {
 		return nil, refusal
 	}
 	body, err := rt.handle(c)
 	if refusal != nil && err == nil {
-		if rt.refuses {
-			s.accepted(c, refusal)
-		}
+		s.accepted(c, refusal)
 		return nil, refusal
 	}
 	if err != nil || c.repo == nil || c.r.Method == http.MethodGet {

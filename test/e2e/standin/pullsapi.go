@@ -231,6 +231,9 @@ func (s *Server) reviewerLists(c *call) (*pull, []*account, []*team, error) {
 	if err := c.body(&in); err != nil {
 		return nil, nil, nil, err
 	}
+	if in.Reviewers == nil && c.r.Method == http.MethodDelete { // required there, and not when asking for reviews
+		return nil, nil, nil, refuse(http.StatusUnprocessableEntity, "Invalid request.\n\n%q wasn't supplied.", "reviewers")
+	}
 	pr, err := c.pull()
 	if err != nil {
 		return nil, nil, nil, err

@@ -47,7 +47,7 @@ func TestReviewRules(t *testing.T) {
 		{"own pull request", w.alice, "APPROVE", "", "", "Can not approve your own pull request"},
 		{"own veto", w.alice, "REQUEST_CHANGES", "no", "", "your own pull request"},
 		{"no text", w.bob, "REQUEST_CHANGES", "", "", "body can't be blank"},
-		{"unknown event", w.bob, "APPROVED", "", "", "not a member of"},
+		{"unknown event", w.bob, "APPROVED", "", "", "invalid"},
 		{"commit of elsewhere", w.bob, "APPROVE", "", w.repo.Head, "not part of the pull request"},
 	} {
 		_, err := w.review(c.user, n, c.event, c.body, c.commit)

@@ -27,10 +27,6 @@ type route struct {
 	first bool
 	// described is the path under which GitHub's description has the endpoint, where it is not the pattern's.
 	described string
-	// refuses says that the handler refuses by itself all that GitHub's description does not have, in the words
-	// that GitHub uses at this endpoint. Accepting it is a violation then. A GET does no harm, so its handler is
-	// always asked first.
-	refuses bool
 	// undescribed says why GitHub's description does not have the endpoint; it is not checked then.
 	undescribed string
 }
