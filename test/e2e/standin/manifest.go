@@ -273,7 +273,7 @@ var appPermissions = func() map[string][]string {
 		{[]string{"write"}, `profile workflows`},
 		{[]string{"read"}, `organization_events organization_plan`},
 	} {
-		for _, name := range strings.Fields(group.names) {
+		for name := range strings.FieldsSeq(group.names) {
 			out[name] = group.levels
 		}
 	}

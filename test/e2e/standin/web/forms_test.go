@@ -20,7 +20,7 @@ func TestForms(t *testing.T) {
 		page, _, _ := strings.Cut(got.Location, "#")
 		shown := w.get(page)
 		require.Equal(t, http.StatusOK, shown.Status)
-		require.True(t, strings.Contains(shown.Body, message), "the page does not say %q", message)
+		require.True(t, holds(shown.Body, message), "the page does not say %q", message)
 	}
 	head := func() string { return w.pull(1).Head }
 	last := func() standin.Review {
@@ -76,7 +76,7 @@ func TestForms(t *testing.T) {
 	require.Equal(t, "bob", w.pull(1).MergedBy)
 	shown := w.get(pull).Body
 	for _, text := range []string{"landed as", "closed this", "opened this again", "no longer the head"} {
-		require.True(t, strings.Contains(shown, text), "the page lacks %q", text)
+		require.True(t, holds(shown, text), "the page lacks %q", text)
 	}
 }
 
@@ -153,10 +153,10 @@ func TestRefusals(t *testing.T) {
 			require.Contains(t, alert(t, got.Body), "Refused.")
 			for i := 0; i < len(c.form); i += 2 {
 				if c.form[i+1] == typed {
-					require.True(t, strings.Contains(got.Body, "typed &lt;with&gt; care"), "what was typed is lost")
+					require.True(t, holds(got.Body, "typed &lt;with&gt; care"), "what was typed is lost")
 				}
 				if c.form[i] == "as" && c.form[i+1] != "" && c.form[i+1] != "zoe" {
-					require.True(t, strings.Contains(got.Body, "<option selected>"+c.form[i+1]), "who acted is forgotten")
+					require.True(t, holds(got.Body, "<option selected>"+c.form[i+1]), "who acted is forgotten")
 				}
 			}
 			harmless(t, got.Body)
@@ -254,7 +254,7 @@ func TestEditIsRefused(t *testing.T) {
 			require.Equal(t, c.status, got.Status, alert(t, got.Body))
 			require.Contains(t, alert(t, got.Body), c.says)
 			if c.change[0] != "content" {
-				require.True(t, strings.Contains(got.Body, "typed &lt;b&gt;"), "what was typed is lost")
+				require.True(t, holds(got.Body, "typed &lt;b&gt;"), "what was typed is lost")
 			}
 			harmless(t, got.Body)
 		})

@@ -78,7 +78,7 @@ func (s *Site) become(w http.ResponseWriter, r *http.Request) error {
 	if login != "" && !slices.Contains(s.page(r, "").People, login) {
 		return errNoPage
 	}
-	//nolint:gosec // G124: the stand-in speaks HTTP on loopback, and the cookie is no secret
+	// The stand-in speaks HTTP on loopback, and the cookie is no secret
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: login, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	back := values.Get("back")
 	if !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") || strings.ContainsAny(back, "\\\r\n\t") {

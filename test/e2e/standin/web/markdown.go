@@ -47,7 +47,7 @@ func newMarkdown() *markdown {
 func (m *markdown) render(source string) template.HTML {
 	var out bytes.Buffer
 	if err := m.convert.Convert([]byte(source), &out); err != nil {
-		return template.HTML("<pre>" + template.HTMLEscapeString(source) + "</pre>") //nolint:gosec // G203: escaped
+		return template.HTML("<pre>" + template.HTMLEscapeString(source) + "</pre>") // escaped
 	}
-	return template.HTML(m.policy.Sanitize(out.String())) //nolint:gosec // G203: only the elements of the policy are left
+	return template.HTML(m.policy.Sanitize(out.String())) // only the elements of the policy are left
 }

@@ -192,7 +192,7 @@ func link(parts ...string) string {
 
 func when(t time.Time) template.HTML {
 	t = t.UTC()
-	//nolint:gosec // G203: a formatted time has no markup
+	// A formatted time has no markup.
 	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" title="` + t.Format("2 January 2006, 15:04:05 UTC") + `">` +
 		t.Format("2 Jan, 15:04:05") + `</time>`)
 }

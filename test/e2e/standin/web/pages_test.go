@@ -64,7 +64,7 @@ func TestPages(t *testing.T) {
 			require.NotContains(t, policy, "unsafe")
 			require.Equal(t, "nosniff", got.Header.Get("X-Content-Type-Options"))
 			for _, text := range c.has {
-				require.True(t, strings.Contains(got.Body, text), "the page lacks %q", text)
+				require.True(t, holds(got.Body, text), "the page lacks %q", text)
 			}
 			harmless(t, got.Body)
 			accessible(t, got.Body)
@@ -154,7 +154,7 @@ func TestLinks(t *testing.T) {
 			for _, a := range n.Attr {
 				if a.Key == "href" && !strings.HasPrefix(a.Val, "mailto:") || a.Key == "src" {
 					if fragment, inPage := strings.CutPrefix(a.Val, "#"); inPage {
-						require.True(t, strings.Contains(got.Body, `id="`+fragment+`"`), "nothing has the ID %s on %s", fragment, p)
+						require.True(t, holds(got.Body, `id="`+fragment+`"`), "nothing has the ID %s on %s", fragment, p)
 						continue
 					}
 					add(p, a.Val)

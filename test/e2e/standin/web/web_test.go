@@ -240,3 +240,6 @@ func path(format ...any) string {
 	}
 	return b.String()
 }
+
+// holds tells whether a page has a text; a failing test then shows the text and not the whole page.
+func holds(page, text string) bool { return strings.Contains(page, text) }
