@@ -20,8 +20,8 @@ func TestMountsAreAskedFirstAndUncounted(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		return resp.StatusCode
 	}
-	w.s.Mount("/_a/", answer(http.StatusTeapot))
 	w.s.Mount("/_a/deep/", answer(http.StatusAccepted))
+	w.s.Mount("/_a/", answer(http.StatusTeapot))
 	require.Equal(t, http.StatusTeapot, get("/_a/x"))
 	require.Equal(t, http.StatusTeapot, get("/_a/x/info/refs"), "before git")
 	require.Equal(t, http.StatusAccepted, get("/_a/deep/x"), "the longest pattern wins")

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -55,7 +56,8 @@ func newScript(t *testing.T, archive *txtar.Archive) *script {
 	keep, err := openSecrets(sc.dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, keep.root.Close()) })
-	mount(sc.s, keep.save)
+	_, err = mount(sc.s, slog.New(slog.DiscardHandler), keep.save)
+	require.NoError(t, err)
 	return sc
 }
 
@@ -275,6 +277,15 @@ func TestServe(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, http.StatusOK, resp.StatusCode)
 
+		page, err := http.NewRequestWithContext(t.Context(), "GET", url+"/acme/env/pull/1", nil)
+		require.NoError(t, err)
+		page.Header.Set("Accept", "text/html")
+		resp, err = http.DefaultClient.Do(page)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		require.Contains(t, resp.Header.Get("Content-Type"), "text/html", "the web pages are there")
+
 		var out, errs bytes.Buffer
 		env := map[string]string{"GHSTANDIN_URL": url, "GHSTANDIN_AS": "bob"}
 		require.Zero(t, run(t.Context(), []string{"pr", "merge", "acme/env#1"}, func(n string) string { return env[n] }, &out, &errs), errs.String())
@@ -344,7 +355,8 @@ func TestNoSecretsKept(t *testing.T) {
 	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	mount(s, nil)
+	_, err = mount(s, slog.New(slog.DiscardHandler), nil)
+	require.NoError(t, err)
 	var out, errs bytes.Buffer
 	require.Equal(t, exitUsage, run(t.Context(), []string{"user", "add", "bob", "--url", s.URL()}, func(string) string { return "" }, &out, &errs))
 	require.Contains(t, errs.String(), "this stand-in keeps no secrets: name a file with --token-file")

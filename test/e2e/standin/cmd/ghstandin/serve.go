@@ -15,6 +15,7 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin/control"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin/web"
 )
 
 const serveHelp = `Runs a stand-in until it is interrupted. Everything is kept in memory and is gone
@@ -30,7 +31,7 @@ can reach the address can do everything with this stand-in.`
 func serveCommand() *cobra.Command {
 	var listen, dir, seed string
 	var verbose bool
-	serve := verb("serve", "Run a stand-in with its control API", "ghstandin serve --listen 127.0.0.1:9090 --dir ./github --seed examples/two-teams.yaml",
+	serve := verb("serve", "Run a stand-in with its web pages and control API", "ghstandin serve --listen 127.0.0.1:9090 --dir ./github --seed examples/two-teams.yaml",
 		func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			log := slog.New(slog.DiscardHandler)
 			if verbose {
@@ -48,10 +49,13 @@ func serveCommand() *cobra.Command {
 }
 
 // mount puts everything beside GitHub's own paths: the one place where that is wired.
-func mount(s *standin.Server, save func(string, []byte) (string, error)) *control.API {
+func mount(s *standin.Server, log *slog.Logger, save func(string, []byte) (string, error)) (*control.API, error) {
 	api := control.New(s, control.Options{Save: save})
 	s.Mount(control.Prefix, api)
-	return api
+	if err := web.Mount(s, log); err != nil {
+		return nil, fmt.Errorf("mount web pages: %w", err)
+	}
+	return api, nil
 }
 
 func serve(ctx context.Context, out io.Writer, log *slog.Logger, listen, dir, seedFile string) (err error) {
@@ -86,7 +90,10 @@ func serve(ctx context.Context, out io.Writer, log *slog.Logger, listen, dir, se
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	api := mount(s, secrets.save)
+	api, err := mount(s, log, secrets.save)
+	if err != nil {
+		return err
+	}
 	made, err := api.Apply(ctx, seed)
 	if err != nil {
 		return fmt.Errorf("seed %s: %w", seedFile, err)
