@@ -59,6 +59,14 @@ fmt: ## Format the code
 generate: ## Write the generated documentation anew
 	go run ./internal/config/docgen -o docs/configuration.md
 
+# The versions are those that test/e2e/standin/contract asserts; change them in both places.
+.PHONY: contracts
+contracts: ## Cut GitHub's published API descriptions down for the stand-in anew (needs npm)
+	@dir="$$(mktemp -d)"; trap 'rm -rf "$$dir"' EXIT; \
+	npm pack --silent --pack-destination "$$dir" @octokit/openapi@23.0.2 @octokit/openapi-webhooks@12.1.0 >/dev/null; \
+	go run ./test/e2e/standin/contract/prune -out test/e2e/standin/contract \
+	  -openapi "$$dir/octokit-openapi-23.0.2.tgz" -webhooks "$$dir/octokit-openapi-webhooks-12.1.0.tgz"
+
 .PHONY: verify
 verify: ## Check that generated files, formatting and go.mod are up to date
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted (make fmt)"; exit 1; fi
@@ -66,8 +74,8 @@ verify: ## Check that generated files, formatting and go.mod are up to date
 	go run ./internal/config/docgen -check docs/configuration.md
 
 .PHONY: tools
-tools: ## Build what the sandbox runs: Kubernetes, Argo CD, KWOK, helm, kustomize (minutes the first time)
-	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render >/dev/null
+tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, gh (minutes the first time)
+	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render gh >/dev/null
 
 .PHONY: clean
 clean: ## Remove what was built here

@@ -48,27 +48,27 @@ func connectGitHub(cfg config.Config, witness collect.Witness, mirrorsDir string
 	return hub{app, repositories, collector}, nil
 }
 
-// cluster is Argo CD's side: the Applications in Kubernetes.
-type cluster struct {
+// argoCD is Argo CD's side: the Applications in Kubernetes.
+type argoCD struct {
 	client dynamic.Interface
 	parser *argo.Parser
 }
 
 // connectArgoCD makes no request.
-func connectArgoCD(cfg config.Config) (cluster, error) {
+func connectArgoCD(cfg config.Config) (argoCD, error) {
 	client, err := kubernetes(cfg.File.Kubernetes)
 	if err != nil {
-		return cluster{}, err
+		return argoCD{}, err
 	}
 	web, err := url.Parse(cfg.File.GitHub.URL)
 	if err != nil {
-		return cluster{}, fmt.Errorf("parse github.url: %w", err)
+		return argoCD{}, fmt.Errorf("parse github.url: %w", err)
 	}
 	parser, err := argo.NewParser([]string{web.Host})
 	if err != nil {
-		return cluster{}, fmt.Errorf("set up reading Applications: %w", err)
+		return argoCD{}, fmt.Errorf("set up reading Applications: %w", err)
 	}
-	return cluster{client, parser}, nil
+	return argoCD{client, parser}, nil
 }
 
 // kubernetes makes a client. Client-side limits are left to the API server's

@@ -25,6 +25,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argoapi"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argosync"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/redeliver"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
@@ -175,6 +176,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return both.Wait()
 	})
 	group.Go(func() error { return prune(ctx, box, log) })
+	// What GitHub could not deliver while nobody listened, it is asked for again.
+	group.Go(func() error {
+		redeliver.New(hub.app, log, nil).Run(ctx, redeliver.DefaultInterval)
+		return nil
+	})
 	err = group.Wait()
 	log.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopped")
 	return err

@@ -105,6 +105,9 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 			return facts, err
 		}
 		facts.Lines, facts.Directory = answer.Lines, answer.Directory
+		for _, l := range answer.Lines {
+			g.names.learn(l.RepositoryID, l.Repository)
+		}
 	}
 	err := g.collectClosure(ctx, p, &facts)
 	facts.CollectedAt = g.now().UTC()

@@ -90,6 +90,7 @@ type Gate struct {
 	// raced counts how often in a row somebody else was faster.
 	raced   workqueue.TypedRateLimiter[Key]
 	memory  memory
+	names   names
 	tickets tickets
 }
 

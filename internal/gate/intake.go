@@ -206,7 +206,7 @@ func (in *Intake) open(ctx context.Context, d inbox.Delivery) ([]Key, error) {
 			return nil, fmt.Errorf("keep the merge: %w", err)
 		}
 	}
-	if hint.People {
+	if hint.People || hint.Access {
 		in.gate.collector.Forget()
 	}
 	return in.gate.concerned(hint), nil

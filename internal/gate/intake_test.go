@@ -409,18 +409,23 @@ func TestConcerned(t *testing.T) {
 		known   *approval.Decision
 		working bool
 		want    string
+		all     bool // every protected Application besides
 	}{
 		"nothing":                             {known: &blocked},
 		"other repository":                    {hint: approval.Hint{Repository: "acme/other", Branch: "main", Pull: 1}, known: &blocked},
 		"other branch":                        {hint: approval.Hint{Repository: repository, Branch: "feature"}, known: &blocked},
 		"protected branch":                    {hint: pushed, known: new(line(1, 1)), want: app},
 		"protected branch, spelled otherwise": {hint: approval.Hint{Repository: "Acme/Deploy", Branch: "main"}, known: new(line(1, 1)), want: app},
+		"push after a rename":                 {hint: approval.Hint{RepositoryID: repositoryID, Repository: "acme/renamed", Branch: "main"}, known: new(line(1, 1)), want: app},
+		"pull request after a rename":         {hint: approval.Hint{RepositoryID: repositoryID, Repository: "acme/renamed", Pull: 2}, known: &blocked, want: pr},
+		"number of another repository":        {hint: approval.Hint{RepositoryID: repositoryID + 1, Repository: "acme/renamed", Branch: "main"}, known: &blocked},
 		"pull request that landed":            {hint: pull(1), known: &blocked, want: app},
 		"pull request that has not":           {hint: pull(2), known: &blocked, want: pr},
 		"pull request, unknown verdict":       {hint: pull(2), known: &unknown, want: both},
 		"pull request, nothing known":         {hint: pull(2), want: both},
 		"pull request, while at work":         {hint: pull(2), known: &blocked, working: true, want: both},
 		"push, while at work":                 {hint: approval.Hint{Repository: repository, Branch: "feature"}, known: &blocked, working: true},
+		"access, nothing waits":               {hint: approval.Hint{Access: true}, known: new(line(2, 2, 1, 2)), want: app, all: true},
 		"people, blocked":                     {hint: approval.Hint{People: true}, known: &blocked, want: app},
 		"people, unknown":                     {hint: approval.Hint{People: true}, known: &unknown, want: app},
 		"people, nothing known":               {hint: approval.Hint{People: true}, want: app},
@@ -449,10 +454,15 @@ func TestConcerned(t *testing.T) {
 			if test.want == app || test.want == both {
 				want = append(want, Key{Application: payments})
 			}
+			if test.all {
+				want = append(want, Key{Application: elsewhere.Key()})
+			}
 			if test.want == pr || test.want == both {
 				want = append(want, Key{Repository: repository, Pull: test.hint.Pull})
 			}
-			require.Equal(t, want, s.gate.concerned(test.hint))
+			s.gate.names.learn(repositoryID, repository)
+			s.gate.names.learn(0, "acme/unrelated")
+			require.ElementsMatch(t, want, s.gate.concerned(test.hint))
 		})
 	}
 }

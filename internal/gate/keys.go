@@ -61,6 +61,7 @@ func (g *Gate) WakeApplication(a approval.Application) {
 // among the landings of one is told by that Application's reconcile, if anything
 // changed, so that its reviews are not read twice.
 func (g *Gate) concerned(h approval.Hint) []Key {
+	h.Repository = g.names.configured(h)
 	var keys []Key
 	told := false
 	for _, a := range g.apps.List() {
@@ -79,6 +80,37 @@ func (g *Gate) concerned(h approval.Hint) []Key {
 	return keys
 }
 
+// names are the repositories by their numbers, as far as they were read. After a
+// rename events carry the new name, and the configuration, which GitHub redirects
+// from, the old one.
+type names struct {
+	mu   sync.Mutex
+	byID map[int64]approval.RepositoryName
+}
+
+// learn keeps under which configured name a repository was found.
+func (n *names) learn(id int64, name approval.RepositoryName) {
+	if id <= 0 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.byID == nil {
+		n.byID = map[int64]approval.RepositoryName{}
+	}
+	n.byID[id] = name
+}
+
+// configured is the name by which the gate knows the repository of a hint.
+func (n *names) configured(h approval.Hint) approval.RepositoryName {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if name, ok := n.byID[h.RepositoryID]; ok {
+		return name
+	}
+	return h.Repository
+}
+
 func (g *Gate) protectsRepository(name approval.RepositoryName) bool {
 	for _, p := range g.policies {
 		if _, ok := p.Repository(name); ok {
@@ -89,6 +121,9 @@ func (g *Gate) protectsRepository(name approval.RepositoryName) bool {
 }
 
 func (g *Gate) concerns(h approval.Hint, a approval.Application, p approval.Policy) bool {
+	if h.Access {
+		return true
+	}
 	known, ok := g.memory.settled(a.Key())
 	if h.People {
 		return !ok || waits(known.decision)

@@ -34,6 +34,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) error {
 	if err != nil {
 		return fmt.Errorf("collect facts of %s: %w", key, err)
 	}
+	g.names.learn(answer.Pull.BaseRepositoryID, key.Repository)
 	if !answer.Open && !answer.Pull.Merged {
 		return nil // closed without being merged: nothing will land
 	}

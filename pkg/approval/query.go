@@ -63,6 +63,9 @@ type Hint struct {
 	Branch string
 	// People is true when teams, memberships or permissions may have changed.
 	People bool
+	// Access is true when what the App may read may have changed. While it could
+	// not, events may have been missed, so anything may be different.
+	Access bool
 	Review *WitnessedReview
 	Head   *WitnessedHead
 	Merge  *WitnessedMerge

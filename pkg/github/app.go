@@ -166,7 +166,7 @@ func (a *App) installation(owner string) *installation {
 	if in, ok := a.owners[key]; ok {
 		return in
 	}
-	in := newInstallation(a)
+	in := newInstallation(a, owner)
 	a.owners[key] = in
 	return in
 }

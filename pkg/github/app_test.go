@@ -134,7 +134,8 @@ func TestYoungToken(t *testing.T) {
 	}{
 		"works at once":         {answers: nil, wantSent: 1},
 		"not known for a while": {answers: []int{404, 403, 401}, wantSent: 4, wantTook: 7 * time.Second},
-		"still not known":       {answers: []int{404, 404, 404, 404}, wantSent: 4, wantTook: 7 * time.Second, wantErr: 404},
+		"not known for long":    {answers: []int{404, 404, 404, 404}, wantSent: 5, wantTook: 10 * time.Second},
+		"still not known":       {answers: []int{404, 404, 404, 404, 404}, wantSent: 5, wantTook: 10 * time.Second, wantErr: 404},
 		"old token, not found":  {age: time.Minute, answers: []int{404}, wantSent: 1, wantErr: 404},
 		"old token, forbidden":  {age: time.Minute, answers: []int{403}, wantSent: 1, wantErr: 403},
 		"grows old meanwhile":   {age: 8 * time.Second, answers: []int{404, 404, 404}, wantSent: 3, wantTook: 3 * time.Second, wantErr: 404},
@@ -205,6 +206,40 @@ func TestRevokedTokenIsReplacedOnce(t *testing.T) {
 		require.ErrorAs(t, getRepository(t.Context(), c), &e)
 		require.Equal(t, http.StatusUnauthorized, e.Status)
 		require.Equal(t, 3, s.minted)
+	})
+}
+
+// Permissions that an owner accepts later come with a new token. One that stays
+// without is replaced now and then, and nobody waits for it.
+func TestLackingTokenIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		good := "Bearer ghs_xx"
+		s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != good {
+				w.Header().Set("X-Accepted-GitHub-Permissions", "issues=write; pull_requests=write")
+				writeJSON(w, http.StatusForbidden, map[string]any{"message": "Resource not accessible by integration"})
+				return
+			}
+			writeJSON(w, http.StatusOK, map[string]any{})
+		})
+		c := inMemoryClient(t, s)
+		_, err := c.Token(t.Context())
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		require.NoError(t, getRepository(t.Context(), c))
+		require.Equal(t, 2, s.minted)
+
+		good = "nothing"
+		time.Sleep(time.Minute)
+		start := time.Now()
+		for _, minted := range []int{3, 3, 4, 4} {
+			err := getRepository(t.Context(), c)
+			require.EqualError(t, err, "read the repository of acme/deploy: GitHub answered 403 Forbidden: Resource not accessible by integration; "+
+				"give the GitHub App the permission issues: write or pull_requests: write, which an owner of acme then has to accept")
+			require.Equal(t, minted, s.minted)
+			time.Sleep(10 * time.Second)
+		}
+		require.Equal(t, 40*time.Second, time.Since(start), "only this test waits")
 	})
 }
 
@@ -289,7 +324,7 @@ func TestInstallationsRefreshConcurrently(t *testing.T) {
 }
 
 func TestClientWaitsNoLongerThanItsContext(t *testing.T) {
-	in := newInstallation(newTestApp(t, "https://api.github.test/", newServer(t, nil), roundTripper(nil)))
+	in := newInstallation(newTestApp(t, "https://api.github.test/", newServer(t, nil), roundTripper(nil)), "acme")
 	<-in.turn // somebody else is looking
 	ctx, cancel := contextWithCause(t)
 	gone := errors.New("gone")

@@ -20,9 +20,12 @@
 //
 // An error never looks like an empty answer: an empty body where JSON is due, a
 // list with more pages than the bound, a redirect to another host are errors.
-// Nothing is retried here, with one exception: GitHub takes some seconds to
+// Nothing is retried here, with two exceptions. GitHub takes some seconds to
 // spread a new installation token, so a 401, 403 or 404 with a young one is
-// tried again after 1, 2 and 4 seconds. Everything else is left to the caller's
+// tried again after 1, 2 and 4 seconds, and once more when it is 10 seconds old:
+// a 404 means that something is gone only if the token has had time to spread.
+// And a token that lacks a permission is replaced, since permissions that were
+// added come with new tokens only. Everything else is left to the caller's
 // queue, and Error.RetryAfter says how long GitHub wants it to wait; until then
 // requests of the same installation are refused without being sent.
 //

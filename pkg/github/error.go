@@ -30,8 +30,13 @@ type Error struct {
 	Retry time.Duration
 	// Message is GitHub's explanation, shortened to one line.
 	Message string
+	// Remedy is what a person can do about it; empty when nothing but waiting, or
+	// nothing that we know of, would help.
+	Remedy string
 	// Err is the cause when there was no answer.
 	Err error
+
+	needs string // the permission that the token lacks, for people to read
 }
 
 // Error says in one line what failed and why. It never holds a token.
@@ -61,6 +66,9 @@ func (e *Error) Error() string {
 			b.WriteString(": ")
 		}
 		b.WriteString(e.Err.Error())
+	}
+	if e.Remedy != "" {
+		b.WriteString("; " + e.Remedy)
 	}
 	if e.Limited {
 		b.WriteString(" (rate limit, wait " + e.Retry.Round(time.Second).String() + ")")

@@ -24,14 +24,27 @@ import (
 const youngToken = 10 * time.Second
 
 // youngDelay is the pause before a request with a young token is tried again:
-// 1, 2 and 4 seconds, then no more.
-func youngDelay(attempt int) (time.Duration, bool) { return time.Second << attempt, attempt < 3 }
+// 1, 2 and 4 seconds, then what is left until the token is no longer young. So
+// an answer is final only when it was given to a token that is not young: a 404
+// to a young one does not say that anything is gone.
+func youngDelay(attempt int, left time.Duration) (time.Duration, bool) {
+	if attempt == 3 {
+		return left, true
+	}
+	return time.Second << attempt, attempt < 3
+}
+
+// renewAfter is the age from which a token that lacks a permission is replaced.
+// Permissions that an owner accepted later come with new tokens only, and
+// without this it would take up to an hour until they are noticed.
+const renewAfter = 15 * time.Second
 
 // installation is the App's installation on one account. Its tokens come and
 // go; when the App is removed and installed again, so does its ID. Safe for
 // concurrent use.
 type installation struct {
 	app   *App
+	owner string // the account's login
 	wire  *wire
 	turn  chan struct{} // holds one value while nobody looks for the source
 	found atomic.Pointer[source]
@@ -42,13 +55,16 @@ type source struct {
 	id     int64
 	tokens *ghinstallation.Transport
 	minted atomic.Int64 // when the newest token was minted, in Unix nanoseconds
+	// lacking is true when the source before lacked a permission. Then it is no
+	// surprise that this one lacks it as well, and waiting would not help.
+	lacking bool
 }
 
 // finder asks GitHub for the ID of an installation.
 type finder func(context.Context) (int64, error)
 
-func newInstallation(app *App) *installation {
-	in := &installation{app: app, wire: app.newWire(), turn: make(chan struct{}, 1)}
+func newInstallation(app *App, owner string) *installation {
+	in := &installation{app: app, owner: owner, wire: app.newWire(), turn: make(chan struct{}, 1)}
 	in.turn <- struct{}{}
 	return in
 }
@@ -80,6 +96,26 @@ func (in *installation) current(ctx context.Context, find finder) (*source, erro
 // forget drops a source that GitHub no longer accepts, unless somebody else
 // replaced it already.
 func (in *installation) forget(src *source) { in.found.CompareAndSwap(src, nil) }
+
+// renew replaces a source, and with it its token, unless somebody else did so.
+func (in *installation) renew(src *source) {
+	fresh := in.app.newSource(src.id)
+	fresh.lacking = true
+	in.found.CompareAndSwap(src, fresh)
+}
+
+// explain says what a person can do about an error, if anything.
+func (in *installation) explain(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok || e.Status != http.StatusForbidden || e.Limited:
+	case e.needs != "":
+		e.Remedy = "give the GitHub App the permission " + e.needs + ", which an owner of " + in.owner + " then has to accept"
+	case strings.Contains(strings.ToLower(e.Message), "installation has been suspended"):
+		e.Remedy = "an owner of " + in.owner + " can unsuspend the GitHub App in the settings, under GitHub Apps"
+	}
+	return err
+}
 
 // newSource builds the token source of an installation. ghinstallation writes
 // to the AppsTransport at every refresh, which is a data race when several
@@ -115,10 +151,8 @@ func (s *source) token(ctx context.Context) (string, error) {
 	return token, nil
 }
 
-func (s *source) young(now time.Time) bool {
-	minted := s.minted.Load()
-	return minted != 0 && now.Sub(time.Unix(0, minted)) < youngToken
-}
+// age is that of the newest token; very old when there is none.
+func (s *source) age(now time.Time) time.Duration { return now.Sub(time.Unix(0, s.minted.Load())) }
 
 // mint looks at a new token before ghinstallation does, which would panic on
 // "null" and would send whatever else it is given.
@@ -177,8 +211,9 @@ type installationTransport struct {
 }
 
 // RoundTrip sends the request with a token. With a young token it tries again
-// after 1, 2 and 4 seconds; a token that stopped working, or an installation
-// that is gone, is looked up anew once.
+// after 1, 2 and 4 seconds and when the token is no longer young; a token that
+// stopped working or lacks a permission, or an installation that is gone, is
+// looked up anew once.
 func (t *installationTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer closeBody(req) // what is sent are copies
 	ctx := req.Context()
@@ -197,18 +232,23 @@ func (t *installationTransport) RoundTrip(req *http.Request) (*http.Response, er
 		if !errors.As(err, &e) || e.Limited || !tokenMayBeUnknown(e.Status) || !resendable(req) {
 			return resp, err
 		}
-		delay, again := youngDelay(attempt)
+		age := src.age(time.Now())
+		delay, again := youngDelay(attempt, youngToken-age)
+		lacks := e.Status == http.StatusForbidden && e.needs != ""
 		switch {
-		case again && src.young(time.Now()):
+		case again && age < youngToken && (!lacks || !src.lacking):
 			if err := pause(ctx, delay); err != nil {
 				return nil, err
 			}
 			attempt++
+		case lacks && !renewed && attempt == 0 && age >= renewAfter:
+			renewed = true
+			t.in.renew(src)
 		case e.Status == http.StatusUnauthorized && !renewed && attempt == 0:
 			renewed = true
 			t.in.forget(src)
 		default:
-			return nil, err
+			return nil, t.in.explain(err)
 		}
 	}
 }
@@ -227,7 +267,7 @@ func (t *installationTransport) token(ctx context.Context) (*source, string, err
 			token, err = src.token(ctx)
 		}
 	}
-	return src, token, err
+	return src, token, t.in.explain(err)
 }
 
 func authenticated(req *http.Request, token string) (*http.Request, error) {

@@ -54,6 +54,9 @@ func classify(status int, h http.Header, body []byte, now time.Time) *Error {
 		strings.Contains(text, "rate limit") || strings.Contains(text, "abuse detection") ||
 		strings.HasSuffix(answer.DocumentationURL, "secondary-rate-limits") ||
 		strings.HasSuffix(answer.DocumentationURL, "#abuse-rate-limits")
+	if status == http.StatusForbidden && !e.Limited {
+		e.needs = permissionNeeded(h)
+	}
 	if e.Limited && e.Retry == 0 {
 		if exhausted {
 			e.Retry = untilReset(h, now)
@@ -64,6 +67,14 @@ func classify(status int, h http.Header, body []byte, now time.Time) *Error {
 		}
 	}
 	return e
+}
+
+// permissionNeeded reads the header in which GitHub names the permissions of which
+// the token has none ("Permissions required for GitHub Apps", GitHub docs), for
+// example "pull_requests=read; issues=read".
+func permissionNeeded(h http.Header) string {
+	text := oneLine(h.Get("X-Accepted-GitHub-Permissions"))
+	return strings.NewReplacer("=", ": ", ";", " or", ",", " and").Replace(text)
 }
 
 // retryAfter reads the header in both forms of RFC 9110: seconds or a date.

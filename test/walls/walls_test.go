@@ -126,9 +126,10 @@ func TestLibrariesStayHome(t *testing.T) {
 		"github.com/gin-gonic/gin":                {"internal/httpapi"},
 		"github.com/google/go-github":             {"pkg/github", "test/e2e/standin"},
 		"github.com/bradleyfalzon/ghinstallation": {"pkg/github", "test/e2e/standin"},
-		"go.yaml.in/yaml/v4":                      {"internal/config"},
+		"go.yaml.in/yaml/v4":                      {"internal/config", "test/e2e/standin/control"},
 		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
-		"github.com/spf13/cobra":                  {"cmd/gatekeeper"},
+		"github.com/spf13/cobra":                  {"cmd/gatekeeper", "test/e2e/standin/cmd"},
+		"github.com/santhosh-tekuri/jsonschema":   {"test/e2e/standin/contract"},
 	}
 	own, _ := load(t)
 	for _, p := range own {

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -217,6 +218,21 @@ type repo struct {
 	client *github.Client
 	mirror *mirror.Mirror
 	repositoryFacts
+}
+
+// fetch brings branch and heads up to date. git learns from GitHub no more than
+// that it is refused; why, and what to do about it, the API tells.
+func (r *repo) fetch(ctx context.Context, branch string, pulls ...int) error {
+	err := r.mirror.Fetch(ctx, branch, pulls...)
+	if !errors.Is(err, mirror.ErrDenied) {
+		return err
+	}
+	var newest []json.RawMessage
+	path := fmt.Sprintf("repos/%s/%s/commits?per_page=1", r.name.Owner(), r.name.Name())
+	if _, why := r.client.Get(ctx, "read the newest commit", path, &newest); why != nil {
+		return fmt.Errorf("%w (%w)", why, err)
+	}
+	return err
 }
 
 type repositoryFacts struct {

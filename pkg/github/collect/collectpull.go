@@ -103,7 +103,7 @@ func branchOf(q approval.Query, r *repo) string {
 func (c *Collector) pullWithHead(ctx context.Context, r *repo, number int, branch string) (pull, error) {
 	for range 2 {
 		fetched := make(chan error, 1)
-		go func(branch string) { fetched <- r.mirror.Fetch(ctx, branch, number) }(branch)
+		go func(branch string) { fetched <- r.fetch(ctx, branch, number) }(branch)
 		p, err := c.readPullAnew(ctx, r, number)
 		if fetchErr := <-fetched; err == nil && fetchErr != nil {
 			err = besides{fetchErr}
@@ -113,7 +113,7 @@ func (c *Collector) pullWithHead(ctx context.Context, r *repo, number int, branc
 		}
 		if p.base != branch {
 			branch = p.base
-			if err := r.mirror.Fetch(ctx, branch, number); err != nil {
+			if err := r.fetch(ctx, branch, number); err != nil {
 				return pull{}, besides{err}
 			}
 		}

@@ -74,7 +74,10 @@ func newWorld(t *testing.T, options ...option) *world {
 	t.Helper()
 	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir()})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	t.Cleanup(func() {
+		require.NoError(t, s.Close())
+		require.Empty(t, s.ClientViolations(), "requests that GitHub's description does not have")
+	})
 	w := &world{t: t, gh: s, witness: newWitness()}
 	for _, login := range []string{"alice", "bob", "carol", "mallory"} {
 		_, err := s.CreateUser(login, strings.ToUpper(login[:1])+login[1:], login+"@example.com")

@@ -36,7 +36,7 @@ func (c *Collector) line(ctx context.Context, r *repo, rg approval.Range, needs 
 		DefaultBranch: r.defaultBranch == rg.Branch, Baseline: rg.Baseline,
 	}
 	fetched := make(chan error, 1)
-	go func() { fetched <- r.mirror.Fetch(ctx, rg.Branch) }()
+	go func() { fetched <- r.fetch(ctx, rg.Branch) }()
 
 	// What was on the line at the last fetch is most likely on it now.
 	reads := c.newReviewReads(r)
@@ -224,7 +224,7 @@ func fetchHeads(ctx context.Context, r *repo, branch string, pulls []pull) (map[
 	if err != nil || len(missing) == 0 {
 		return heads, err
 	}
-	if err := r.mirror.Fetch(ctx, branch, missing...); err != nil {
+	if err := r.fetch(ctx, branch, missing...); err != nil {
 		return nil, err
 	}
 	_, err = read()

@@ -17,7 +17,9 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
-var errDenied = errors.New("the server refuses the token, or wants one")
+// ErrDenied says that the server does not let git in. It does not tell why:
+// GitHub answers 401, 403 or 404 whatever the reason is.
+var ErrDenied = errors.New("the server refuses the token, or wants one")
 
 // maxPulls bounds the pull requests of one fetch.
 const maxPulls = 5_000
@@ -113,9 +115,10 @@ func (m *Mirror) fetchOnce(ctx context.Context, c credentials, branch string, pu
 		switch {
 		case strings.Contains(failed.message, "couldn't find remote ref refs/heads/"):
 			return fmt.Errorf("the repository has no branch %s: %w", branch, approval.ErrNotFound)
-		case strings.Contains(failed.message, "could not read Username"):
-			// git would ask for other credentials, and may not.
-			failed.cause = errDenied
+		case strings.Contains(failed.message, "could not read Username"), // git would ask for other credentials, and may not
+			strings.Contains(failed.message, "The requested URL returned error: 403"),
+			strings.Contains(failed.message, "fatal: repository '") && strings.Contains(failed.message, "' not found"):
+			failed.cause = ErrDenied
 		}
 	}
 	if err != nil {

@@ -147,7 +147,7 @@ func TestFetchWithToken(t *testing.T) {
 	h.intercept(nil)
 	h.password = "another"
 	err = m.Fetch(t.Context(), "main")
-	require.ErrorIs(t, err, errDenied)
+	require.ErrorIs(t, err, ErrDenied)
 	requireNoSecret(t, "an error", err.Error())
 	requireNoSecret(t, "the log", events.String())
 	require.Contains(t, events.String(), "mirror.fetched")
@@ -184,7 +184,7 @@ func TestFetchWithoutToken(t *testing.T) {
 	h := o.serve("x-access-token", secret)
 	m := o.openWith(Options{URL: h.repository()})
 	// git may not ask anybody.
-	require.ErrorIs(t, m.Fetch(t.Context(), "main"), errDenied)
+	require.ErrorIs(t, m.Fetch(t.Context(), "main"), ErrDenied)
 
 	failure := errors.New("no installation")
 	m = o.openWith(Options{URL: h.repository(), Token: func(context.Context) (string, error) { return "", failure }})

@@ -53,7 +53,10 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir()})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	t.Cleanup(func() {
+		require.NoError(t, s.Close())
+		require.Empty(t, s.ClientViolations(), "requests that GitHub's description does not have")
+	})
 	w := &world{t: t, gh: s, store: newStore()}
 	_, err = s.CreateUser("alice", "Alice")
 	require.NoError(t, err)

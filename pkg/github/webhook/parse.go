@@ -57,6 +57,8 @@ func reader(event string) (func(delivery) (approval.Hint, error), bool) {
 		return readCheckSuite, true
 	case "membership", "team", "team_add", "organization", "member":
 		return readPeople, true
+	case "installation", "installation_repositories":
+		return readInstallation, true
 	default:
 		return nil, false
 	}
@@ -334,3 +336,8 @@ func readPeople(d delivery) (approval.Hint, error) {
 	h.People = true
 	return h, nil
 }
+
+// readInstallation says that the App may now see or do something else: it was
+// suspended or is no longer, was given permissions or repositories, or lost them.
+// GitHub sends no other events to a suspended App, and repeats none afterwards.
+func readInstallation(delivery) (approval.Hint, error) { return approval.Hint{Access: true}, nil }

@@ -145,6 +145,9 @@ func TestParse(t *testing.T) {
 		"check completed":   {"check_run", `{"action":"completed","check_run":{"pull_requests":[{"number":12}]}}`, about},
 		"suite again":       {"check_suite", `{"action":"rerequested","check_suite":{"pull_requests":[{"number":12}]}}`, aboutPull},
 		"ping":              {"ping", `{}`, approval.Hint{}},
+		"unsuspended":       {"installation", `{"action":"unsuspend","repository":null}`, approval.Hint{Access: true}},
+		"given permissions": {"installation", `{"action":"new_permissions_accepted","repository":null}`, approval.Hint{Access: true}},
+		"given repository":  {"installation_repositories", `{"action":"added","repository":null}`, approval.Hint{Access: true}},
 		"unknown":           {"repository_ruleset", `{"repository":null}`, approval.Hint{}},
 	}
 	for name, tt := range tests {

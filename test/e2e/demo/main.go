@@ -81,11 +81,15 @@ func stay(out io.Writer, w *payments.World, sb *sandbox.Sandbox) {
 Everything stays up until Ctrl-C.
 
   Argo CD API     %s   user admin, password %s
-  GitHub stand-in %s   (REST API at %s)
+  GitHub stand-in %s   open it in a browser (REST API at %s)
   Gatekeeper      http://%s/metrics   /readyz
   Kubernetes      export KUBECONFIG=%s
   Gatekeeper's configuration and data   %s
   Logs            %s
+
+In the browser you can open, approve and merge pull requests as alice, bob or anybody
+else, press the buttons of check runs, and pause, lose or repeat webhooks:
+  %s/%s
 
 Three things to try in another terminal, after "make build" there:
 
@@ -98,5 +102,5 @@ Three things to try in another terminal, after "make build" there:
   3. Check that nobody changed the record:
        bin/gatekeeper ledger verify --config %s
 `, argo.URL(), argo.AdminPassword(), w.GitHub.URL(), w.GitHub.APIURL(), w.Address, sb.Kubeconfig(sandbox.Admin),
-		w.Config, sb.Dir(), w.CloneURLFor(payments.Mallory), payments.ValuesFile("prod", payments.Payments), w.Config, w.Config)
+		w.Config, sb.Dir(), w.GitHub.URL(), payments.Repository, w.CloneURLFor(payments.Mallory), payments.ValuesFile("prod", payments.Payments), w.Config, w.Config)
 }

@@ -33,16 +33,14 @@ func (w *World) install() error {
 	app, err := w.GitHub.CreateApp(standin.AppOptions{
 		Slug: "gatekeeper", Owner: Organization,
 		WebhookURL: "http://" + w.Address + "/webhooks/github", WebhookSecret: webhookSecret,
-		Permissions: map[string]string{
-			"contents": "read", "pull_requests": "write", "issues": "write", "checks": "write", "members": "read",
-		},
-		Events: []string{"push", "pull_request", "pull_request_review", "issue_comment", "check_run", "membership", "team"},
+		Permissions: permissions(),
+		Events:      []string{"push", "pull_request", "pull_request_review", "issue_comment", "check_run", "membership", "team"},
 	})
 	if err != nil {
 		return err
 	}
 	w.app = app
-	_, err = w.GitHub.Install(app.ID, Organization, "env-overrides")
+	w.installation, err = w.GitHub.Install(app.ID, Organization, "env-overrides")
 	return err
 }
 

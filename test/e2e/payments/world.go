@@ -13,6 +13,7 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin/web"
 )
 
 // The people. Alice authors changes; bob, carol, dave and erin are the SRE team
@@ -66,8 +67,10 @@ type World struct {
 	dir     string
 	client  dynamic.Interface
 	app     standin.App
-	tokens  map[string]string // by login
-	runs    atomic.Int64
+	// installation is that of the App on the organisation.
+	installation int64
+	tokens       map[string]string // by login
+	runs         atomic.Int64
 }
 
 // Open makes a world: everything is as it was the day before Gatekeeper was
@@ -101,6 +104,9 @@ func Open(ctx context.Context, sb *sandbox.Sandbox, o Options) (_ *World, err er
 			err = errors.Join(err, w.Close())
 		}
 	}()
+	if err = web.Mount(w.GitHub, o.GitHub.Logger); err != nil {
+		return nil, fmt.Errorf("mount the pages of the GitHub stand-in: %w", err)
+	}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error

@@ -66,6 +66,7 @@ func scenarios() []scenario {
 		{name: "killed between sync and outcome", services: []string{payments.Payments}, play: killedBeforeOutcome},
 		{name: "webhook while down", services: one, play: webhookSurvives},
 		{name: "GitHub fails", services: one, play: githubFails},
+		{name: "bad day at GitHub", services: one, play: badDay},
 		{name: "unprotected", services: one, stage: true, play: unprotected},
 	}
 }

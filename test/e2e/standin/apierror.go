@@ -14,7 +14,8 @@ type APIError struct {
 	Message string
 	Errors  []FieldError
 
-	header http.Header
+	header  http.Header
+	movedTo string // set for redirects, whose body is another one
 }
 
 // FieldError is one entry of "errors" in a 422 answer; one with a Message alone is written as a string.
@@ -44,14 +45,18 @@ func (e *APIError) Error() string {
 
 type errorBody struct {
 	Message string       `json:"message"`
+	URL     string       `json:"url,omitempty"`
 	Errors  []FieldError `json:"errors,omitempty"`
 	Docs    string       `json:"documentation_url"`
-	Status  string       `json:"status"`
+	Status  string       `json:"status,omitempty"`
 }
 
 const docsURL = "https://docs.github.com/rest"
 
 func (e *APIError) body() errorBody {
+	if e.movedTo != "" { // the recorded redirects (testdata/octokit) have an address and no status
+		return errorBody{Message: e.Message, URL: e.movedTo, Docs: docsURL}
+	}
 	return errorBody{Message: e.Message, Errors: e.Errors, Docs: docsURL, Status: fmt.Sprint(e.Status)}
 }
 

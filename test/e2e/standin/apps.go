@@ -16,6 +16,7 @@ import (
 // AppOptions describe a GitHub App.
 type AppOptions struct {
 	Slug  string
+	Name  string // the slug when empty
 	Owner string // an account; the slug's own organisation is not created
 	// WebhookURL may be set later with SetWebhook; until then no deliveries are made.
 	WebhookURL, WebhookSecret string
@@ -24,6 +25,7 @@ type AppOptions struct {
 	// LongTokens issues installation tokens in the form ghs_APPID_JWT of about 520 characters,
 	// which GitHub introduces from 2026-04 on, instead of 40 characters.
 	LongTokens bool
+	Details    AppDetails
 	// PrivateKeyPEM is used instead of a fresh key, which takes a good part of a second to make.
 	PrivateKeyPEM []byte
 }
@@ -36,12 +38,26 @@ type App struct {
 	BotID         int64 // the user "slug[bot]"
 }
 
+// AppDetails are what an App says about itself and where it leads people.
+type AppDetails struct {
+	Description   string
+	ExternalURL   string // the App's own page; the stand-in's address when empty
+	SetupURL      string // where people go after installing; nowhere when empty
+	SetupOnUpdate bool   // there too after the selection of repositories changed
+	CallbackURLs  []string
+	Public        bool
+}
+
 // eventNeeds is the permission with which an App can subscribe to an event ("Webhook events and
 // payloads"). Events with an empty need are sent to every App.
 var eventNeeds = map[string]string{
 	"push": "contents", "pull_request": "pull_requests", "pull_request_review": "pull_requests",
 	"issue_comment": "issues", "check_run": "checks", "membership": "members", "team": "members",
-	"repository": "metadata", "installation": "", "installation_repositories": "", "ping": "",
+	"repository": "metadata", "check_suite": "checks", "status": "statuses", "deployment": "deployments",
+	"deployment_status": "deployments", "member": "members", "organization": "members",
+	"branch_protection_rule": "administration", "repository_ruleset": "administration",
+	"pull_request_review_comment": "pull_requests", "merge_group": "merge_queues",
+	"installation": "", "installation_repositories": "", "ping": "",
 }
 
 // CreateApp registers an App with a fresh RSA key.
@@ -56,7 +72,10 @@ func (s *Server) CreateApp(o AppOptions) (App, error) {
 	if owner == nil {
 		return App{}, fmt.Errorf("create app: no account %q", o.Owner)
 	}
-	a := &app{slug: o.Slug, name: o.Slug, owner: owner, permissions: map[string]string{}, created: s.now(),
+	if o.Name == "" {
+		o.Name = o.Slug
+	}
+	a := &app{slug: o.Slug, name: o.Name, owner: owner, permissions: map[string]string{}, created: s.now(), details: o.Details,
 		key: &key.PublicKey, hookURL: o.WebhookURL, hookSecret: o.WebhookSecret, longTokens: o.LongTokens}
 	maps.Copy(a.permissions, o.Permissions)
 	a.permissions["metadata"] = "read"
@@ -72,7 +91,7 @@ func (s *Server) CreateApp(o AppOptions) (App, error) {
 		}
 	}
 	a.events = slices.Sorted(slices.Values(o.Events))
-	if a.bot, err = s.newAccount(o.Slug+"[bot]", o.Slug, "Bot"); err != nil {
+	if a.bot, err = s.newAccount(o.Slug+"[bot]", o.Name, "Bot"); err != nil {
 		return App{}, fmt.Errorf("create app: %w", err)
 	}
 	a.id = s.nextID("app")
@@ -152,9 +171,14 @@ func (s *Server) Uninstall(installationID int64) error {
 	if i == nil {
 		return errNoInstallation
 	}
-	s.emitInstallation(i, "installation", "deleted", map[string]any{"repositories": s.reducedRepositories(s.covered(i))})
-	delete(s.installations, installationID)
+	s.uninstall(i)
 	return nil
+}
+
+// uninstall needs Server.mu.
+func (s *Server) uninstall(i *installation) {
+	s.emitInstallation(i, "installation", "deleted", map[string]any{"repositories": s.reducedRepositories(s.covered(i))})
+	delete(s.installations, i.id)
 }
 
 // SuspendInstallation suspends an installation or wakes it up again. GitHub sends no events to a
@@ -166,14 +190,17 @@ func (s *Server) SuspendInstallation(installationID int64, suspend bool) error {
 	if i == nil {
 		return errNoInstallation
 	}
-	if suspend {
-		i.suspended = s.now()
-		s.emitInstallation(i, "installation", "suspend", nil)
-		return nil
-	}
-	i.suspended = zeroTime
-	s.emitInstallation(i, "installation", "unsuspend", nil)
+	s.suspend(i, suspend)
 	return nil
+}
+
+// suspend needs Server.mu.
+func (s *Server) suspend(i *installation, suspend bool) {
+	action := "unsuspend"
+	if i.suspended = zeroTime; suspend {
+		i.suspended, action = s.now(), "suspend"
+	}
+	s.emitInstallation(i, "installation", action, nil)
 }
 
 // AddToInstallation gives a "selected" installation one more repository, named without the owner.

@@ -95,7 +95,7 @@ func (s *Server) createToken(c *call) (any, error) {
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
-	t := &token{installation: i, permissions: maps.Clone(i.app.permissions), expires: s.now().Add(tokenLife)}
+	t := &token{installation: i, permissions: maps.Clone(i.app.permissions), minted: s.now(), expires: s.now().Add(tokenLife)}
 	if in.Permissions != nil {
 		t.permissions = in.Permissions
 		for name, level := range in.Permissions {

@@ -91,6 +91,9 @@ func (s *Server) authenticateToken(value string) (*actor, error) {
 	if s.installations[i.id] != i {
 		return nil, badCredentials()
 	}
+	if s.now().Before(t.minted.Add(s.tokenLag)) {
+		return nil, s.tokenRefusal
+	}
 	if !i.suspended.IsZero() {
 		return nil, refuse(http.StatusForbidden, "This installation has been suspended")
 	}
@@ -175,10 +178,9 @@ func (a *actor) inScope(r *repository) bool {
 
 // permitted tells whether an installation token has one of the permissions ("name:level").
 func (a *actor) permitted(anyOf []string) bool {
-	level := map[string]int{"": 0, "read": 1, "write": 2, "admin": 3}
 	for _, want := range anyOf {
 		name, need, _ := strings.Cut(want, ":")
-		if level[a.token.permissions[name]] >= level[need] {
+		if permissionLevels[a.token.permissions[name]] >= permissionLevels[need] {
 			return true
 		}
 	}

@@ -10,11 +10,11 @@ import (
 
 // checkOutput is the output of a check run as sent.
 type checkOutput struct {
-	Title       *string `json:"title"`
-	Summary     *string `json:"summary"`
-	Text        *string `json:"text"`
-	Annotations []any   `json:"annotations"`
-	Images      []any   `json:"images"`
+	Title       *string     `json:"title"`
+	Summary     *string     `json:"summary"`
+	Text        *string     `json:"text"`
+	Annotations []checkNote `json:"annotations"`
+	Images      []any       `json:"images"`
 }
 
 type checkAction struct {
@@ -82,6 +82,11 @@ func (in *checkRequest) check() error {
 		if len(o.Annotations) > maxAnnotations {
 			return bad("No more than %d items are allowed; %d were supplied.", maxAnnotations, len(o.Annotations))
 		}
+		for i := range o.Annotations {
+			if err := o.Annotations[i].check(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -107,30 +112,24 @@ func (s *Server) createCheckRun(c *call) (any, error) {
 	if sha != *in.HeadSHA {
 		return nil, refuse(http.StatusUnprocessableEntity, "No commit found for SHA: %s", *in.HeadSHA)
 	}
+	commit, err := c.repo.git.commit(c.ctx, sha)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	none, app := "", s.app(c.actor.app).ExternalURL
-	run := &checkRun{id: s.nextID("check_run"), suite: s.suite(c.repo, c.actor.app, sha), status: "queued", started: s.now(),
+	run := &checkRun{id: s.nextID("check_run"), suite: s.suite(c.repo, c.actor.app, commit), status: "queued", started: s.now(),
 		externalID: &none, detailsURL: &app}
 	c.repo.checks = append(c.repo.checks, run)
 	s.applyCheck(run, in)
+	s.pruneRuns(run.suite, run.name)
 	s.emitCheck(run, c.actor.user, "created")
 	if run.status == "completed" {
 		s.emitCheck(run, c.actor.user, "completed")
+		s.suiteMoved(run.suite, c.actor.user)
 	}
 	return c.created(s.checkRun(run))
-}
-
-// suite is the App's check suite for a commit; it needs Server.mu.
-func (s *Server) suite(r *repository, a *app, sha string) *checkSuite {
-	for _, suite := range r.suites {
-		if suite.app == a && suite.sha == sha {
-			return suite
-		}
-	}
-	suite := &checkSuite{id: s.nextID("check_suite"), app: a, repo: r, sha: sha, created: s.now()}
-	r.suites = append(r.suites, suite)
-	return suite
 }
 
 func (s *Server) applyCheck(run *checkRun, in checkRequest) {
@@ -218,6 +217,7 @@ func (s *Server) updateCheckRun(c *call) (any, error) {
 	s.applyCheck(run, in)
 	if run.status == "completed" && before != "completed" {
 		s.emitCheck(run, c.actor.user, "completed")
+		s.suiteMoved(run.suite, c.actor.user)
 	}
 	return s.checkRun(run), nil
 }
@@ -301,6 +301,10 @@ func (s *Server) createStatus(c *call) (any, error) {
 	if in.Description != nil && utf8.RuneCountInString(*in.Description) > 140 {
 		return nil, invalidBecause("Status", "description is too long (maximum is 140 characters)")
 	}
+	commit, err := c.repo.git.commit(c.ctx, sha)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.needs(c.actor, c.repo, roleWrite); err != nil {
@@ -309,6 +313,7 @@ func (s *Server) createStatus(c *call) (any, error) {
 	st := &status{id: s.nextID("status"), sha: sha, state: in.State, context: in.Context, description: in.Description,
 		targetURL: in.TargetURL, creator: c.actor.user, created: s.now()}
 	c.repo.statuses = append(c.repo.statuses, st)
+	s.emitStatus(c.repo, st, commit)
 	return c.created(s.status(c.repo, st))
 }
 

@@ -17,9 +17,11 @@ func (s *Server) addComment(a *actor, pr *pull, body string) (*comment, error) {
 	if err := checkComment(body); err != nil {
 		return nil, err
 	}
-	c := &comment{id: s.nextID("comment"), pull: pr, author: a.user, app: a.app, body: body, created: s.now(), updated: s.now()}
+	now := s.now()
+	c := &comment{id: s.nextID("comment"), pull: pr, author: a.user, app: a.app, body: body, created: now, updated: now}
 	pr.comments = append(pr.comments, c)
 	pr.updated = s.now()
+	s.note(pr, a.user, timelineEntry{event: "commented", comment: c})
 	s.emitComment(c, a.user, "created", nil)
 	return c, nil
 }

@@ -63,10 +63,38 @@ func (s *Server) listCommits(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if shas, err = s.commitsBy(c, shas); err != nil {
+		return nil, err
+	}
 	if shas, err = page(c, shas); err != nil {
 		return nil, err
 	}
 	return s.readCommits(c, shas)
+}
+
+// commitsBy keeps the commits of an author and a committer, each "GitHub username or email address".
+func (s *Server) commitsBy(c *call, shas []string) ([]string, error) {
+	author, committer := c.r.URL.Query().Get("author"), c.r.URL.Query().Get("committer")
+	if author == "" && committer == "" {
+		return shas, nil
+	}
+	commits, err := c.repo.git.commits(c.ctx, shas...)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	is := func(who string, email string) bool {
+		owner := s.byEmail(email)
+		return who == "" || strings.EqualFold(who, email) || (owner != nil && strings.EqualFold(who, owner.login))
+	}
+	var out []string
+	for _, one := range commits {
+		if is(author, one.author.Email) && is(committer, one.committer.Email) {
+			out = append(out, one.sha)
+		}
+	}
+	return out, nil
 }
 
 // maxCommitFiles is how many files of a commit or comparison GitHub lists on the first page.
@@ -81,11 +109,17 @@ func (s *Server) getCommit(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	from := emptyTree
+	parent := emptyTree
 	if len(commit.parents) > 0 {
-		from = commit.parents[0]
+		parent = commit.parents[0]
 	}
-	files, err := c.repo.git.diff(c.ctx, from, sha, true)
+	if c.accepts("sha") {
+		return rawAnswer{"application/vnd.github.sha; charset=utf-8", []byte(sha)}, nil
+	}
+	if text, ok, err := c.asText(parent, sha); ok || err != nil {
+		return text, err
+	}
+	files, err := c.repo.git.diff(c.ctx, parent, sha, true)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +132,9 @@ func (s *Server) getCommit(c *call) (any, error) {
 		out.Stats.Deletions += f.deletions
 	}
 	out.Stats.Total = out.Stats.Additions + out.Stats.Deletions
-	files, err = page(c, files[:min(len(files), maxPullFiles)])
+	files = files[:min(len(files), maxPullFiles)]
+	from, to, err := c.pageBounds(len(files), maxCommitFiles)
+	files = files[from:to]
 	out.Files = fileList(c.repo, sha, files)
 	return out, err
 }
@@ -122,27 +158,10 @@ func (s *Server) getBranch(c *call) (any, error) {
 	defer s.mu.Unlock()
 	self := c.repo.links.URL + "/branches/" + name
 	return map[string]any{
-		"name": name, "commit": s.commit(c.repo, commit), "protected": false, "protection_url": self + "/protection",
+		"name": name, "commit": s.commit(c.repo, commit), "protected": s.protected(c.repo, name), "protection_url": self + "/protection",
 		"_links":     map[string]string{"self": self, "html": c.repo.links.HTMLURL + "/tree/" + name},
-		"protection": map[string]any{"enabled": false, "required_status_checks": map[string]any{"enforcement_level": "off", "contexts": []string{}, "checks": []string{}}},
+		"protection": s.protectionSummary(c.repo, name),
 	}, nil
-}
-
-func (s *Server) getRef(c *call) (any, error) {
-	ref := "refs/" + c.r.PathValue("ref")
-	s.mu.Lock()
-	sha := c.repo.refs[ref]
-	u := c.repo.links.URL
-	s.mu.Unlock()
-	if sha == "" {
-		return nil, notFound()
-	}
-	kind, err := c.repo.git.line(c.ctx, "cat-file", "-t", sha)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"ref": ref, "node_id": "REF_" + sha, "url": u + "/git/" + ref,
-		"object": map[string]string{"type": kind, "sha": sha, "url": u + "/git/" + kind + "s/" + sha}}, nil
 }
 
 // activityJSON is "activity".

@@ -26,12 +26,17 @@ type comparisonJSON struct {
 // maxCompared is how many commits a comparison lists without paging; they are the newest ones.
 const maxCompared = 250
 
-// compareEnd resolves "ref" or "owner:ref". A commit of a fork is fetched, as forks share their objects on GitHub.
+// compareEnd resolves "ref", "owner:ref" or "owner:repository:ref". A commit of a fork is fetched, as forks share their objects on GitHub.
 func (s *Server) compareEnd(c *call, text string) (string, error) {
 	repo, ref := c.repo, text
 	if owner, rest, named := strings.Cut(text, ":"); named {
 		s.mu.Lock()
 		repo, ref = s.inNetwork(c.repo, owner), rest
+		if name, branch, three := strings.Cut(rest, ":"); three {
+			if repo, ref = s.names[fold(owner+"/"+name)], branch; repo != nil && repo.work != c.repo.work {
+				repo = nil
+			}
+		}
 		visible := repo != nil && s.sees(c.actor, repo)
 		s.mu.Unlock()
 		if !visible {
@@ -71,6 +76,9 @@ func (s *Server) compare(c *call) (any, error) {
 	}
 	if mergeBase == "" {
 		return nil, refuse(http.StatusNotFound, "No common ancestor between %s and %s.", baseName, headName)
+	}
+	if text, ok, err := c.asText(mergeBase, head); ok || err != nil {
+		return text, err
 	}
 	ahead, err := git.revList(c.ctx, "--reverse", base+".."+head)
 	if err != nil {

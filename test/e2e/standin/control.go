@@ -37,7 +37,7 @@ func (s *Server) findPull(repo string, number int) (*pull, error) {
 	if pr := r.pulls[number]; pr != nil {
 		return pr, nil
 	}
-	return nil, fmt.Errorf("no pull request #%d in %s", number, repo)
+	return nil, fmt.Errorf("%w: no pull request #%d in %s", ErrNotFound, number, repo)
 }
 
 // on resolves the person and the pull request of a control call.

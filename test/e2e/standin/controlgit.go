@@ -11,6 +11,7 @@ func (s *Server) commitTo(act *actor, r *repository, branch, onto string, c Chan
 	now := s.now()
 	author := signature{act.user.identity(), now}
 	before := r.branch(branch)
+	guarded := s.protected(r, branch)
 	s.mu.Unlock()
 	if err != nil {
 		return "", err
@@ -26,11 +27,18 @@ func (s *Server) commitTo(act *actor, r *repository, branch, onto string, c Chan
 	if len(tree) > 0 {
 		n.tree = tree[0]
 	}
+	ref := n.ref
+	if guarded { // the branch moves only when the rules let it
+		n.ref = ""
+	}
 	sha, err := r.git.write(s.ctx, n)
 	if err != nil {
 		return "", err
 	}
-	return sha, s.announce(s.ctx, push{repo: r, actor: act}, refChange{n.ref, before, sha})
+	if guarded {
+		return sha, s.moveBranch(s.ctx, push{repo: r, actor: act}, refChange{ref, before, sha})
+	}
+	return sha, s.announce(s.ctx, push{repo: r, actor: act}, refChange{ref, before, sha})
 }
 
 // PushToPull adds a commit to a pull request's head branch and returns the new head.

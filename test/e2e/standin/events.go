@@ -35,14 +35,20 @@ func (s *Server) emit(r *repository, sender *account, event, action string, payl
 // subscribed tells whether the App gets an event. Check runs are sent without subscription: created
 // and completed with checks:read, the buttons with checks:write.
 func (a *app) subscribed(event, action string) bool {
-	if event == "check_run" {
+	if event == "check_run" || event == "check_suite" {
 		level := a.permissions["checks"]
-		if action == "requested_action" || action == "rerequested" {
+		if action == "requested_action" || action == "rerequested" || action == "requested" {
 			return level == "write"
 		}
 		return level == "write" || (level != "" && slices.Contains(a.events, event))
 	}
-	return slices.Contains(a.events, event)
+	need := eventNeeds[event]
+	return slices.Contains(a.events, event) && (need == "" || a.permissions[need] != "")
+}
+
+// sortedApps are all Apps, by ID; it needs Server.mu.
+func (s *Server) sortedApps() []*app {
+	return slices.SortedFunc(maps.Values(s.apps), func(a, b *app) int { return int(a.id - b.id) })
 }
 
 // sortedInstallations keeps the order of deliveries the same from run to run.
@@ -94,6 +100,7 @@ func (s *Server) ping(a *app) {
 
 // emitPull sends a pull_request event; it needs Server.mu.
 func (s *Server) emitPull(p *pull, sender *account, action string, more map[string]any) {
+	s.remember(p, sender, action, more)
 	payload := map[string]any{"number": p.number, "pull_request": s.fullPull(p)}
 	maps.Copy(payload, more)
 	s.emit(p.repo, sender, "pull_request", action, payload)

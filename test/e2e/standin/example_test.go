@@ -2,6 +2,7 @@ package standin_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
@@ -15,12 +16,12 @@ func Example() {
 	// Output: alice's #1 is closed, merged by bob
 }
 
-func example(ctx context.Context) error {
+func example(ctx context.Context) (err error) {
 	s, err := standin.Start(ctx, standin.Options{})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.Close() }()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	for _, login := range []string{"alice", "bob"} {
 		if _, err := s.CreateUser(login, "", login+"@example.com"); err != nil {
 			return err

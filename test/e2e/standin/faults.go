@@ -26,8 +26,13 @@ type Fault struct {
 	AfterEffect bool
 	// Disconnect closes the connection without an answer.
 	Disconnect bool
+	// Reset breaks the connection off with a TCP reset and without an answer.
+	Reset bool
+	// Cut sends status, header and body, announces more than that, and closes the connection.
+	Cut bool
 
 	match *regexp.Regexp
+	id    int64 // see Faults
 }
 
 // The limits below are GitHub's ("Rate limits for the REST API").
@@ -58,21 +63,33 @@ func ServerError500(match string) Fault {
 type faults struct {
 	mu    sync.Mutex
 	list  []*Fault
+	last  int64 // ID
 	delay time.Duration
 }
 
 // Fail adds a fault and returns what removes it.
 func (s *Server) Fail(f Fault) (remove func(), err error) {
-	if f.match, err = regexp.Compile(f.Match); err != nil {
-		return nil, fmt.Errorf("fault: %w", err)
+	id, err := s.AddFault(f)
+	if err != nil {
+		return nil, err
 	}
-	if f.Status == 0 && !f.Disconnect {
-		return nil, fmt.Errorf("fault %q has no status", f.Match)
+	return func() { _ = s.RemoveFault(id) }, nil // it may be used up already
+}
+
+// AddFault is Fail for callers that remove by ID.
+func (s *Server) AddFault(f Fault) (id int64, err error) {
+	if f.match, err = regexp.Compile(f.Match); err != nil {
+		return 0, fmt.Errorf("fault: %w", err)
+	}
+	if f.Status == 0 && !f.Disconnect && !f.Reset {
+		return 0, fmt.Errorf("fault %q has no status", f.Match)
 	}
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
+	s.faults.last++
+	f.id = s.faults.last
 	s.faults.list = append(s.faults.list, &f)
-	return func() { s.faults.remove(&f) }, nil
+	return f.id, nil
 }
 
 // ClearFaults removes all faults.
@@ -87,17 +104,6 @@ func (s *Server) SetDelay(perAPICall time.Duration) {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.delay = perAPICall
-}
-
-func (f *faults) remove(gone *Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i, fault := range f.list {
-		if fault == gone {
-			f.list = append(f.list[:i:i], f.list[i+1:]...)
-			return
-		}
-	}
 }
 
 // take finds the fault for a request and uses it up by one.
@@ -141,7 +147,10 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // answer sends the fault instead of an answer.
 func (f *Fault) answer(ctx context.Context, w http.ResponseWriter) {
-	if err := wait(ctx, f.Delay); err != nil || f.Disconnect {
+	if err := wait(ctx, f.Delay); err != nil || f.Disconnect || f.Reset {
+		if f.Reset {
+			reset(w)
+		}
 		panic(http.ErrAbortHandler) // net/http closes the connection
 	}
 	for k, v := range f.Header {
@@ -150,6 +159,13 @@ func (f *Fault) answer(ctx context.Context, w http.ResponseWriter) {
 	if w.Header().Get("Content-Type") == "" {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	}
+	if f.Cut {
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.Body)+1))
+	}
 	w.WriteHeader(f.Status)
 	_, _ = w.Write([]byte(f.Body)) // the caller may be gone already
+	if f.Cut {
+		_ = http.NewResponseController(w).Flush() // so that the beginning arrives
+		panic(http.ErrAbortHandler)
+	}
 }

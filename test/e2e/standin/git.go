@@ -95,6 +95,7 @@ func initGit(ctx context.Context, dir, home, branch string) (*gitRepo, error) {
 [receive]
 	autogc = false
 	hideRefs = refs/pull
+	hideRefs = refs/heads/gh-readonly-queue
 [transfer]
 	hideRefs = refs/scratch
 [uploadpack]
@@ -320,6 +321,10 @@ func (c refChange) branch() string {
 	}
 	return name
 }
+
+func (c refChange) isBranch() bool { return strings.HasPrefix(c.ref, "refs/heads/") }
+
+func (c refChange) isTag() bool { return strings.HasPrefix(c.ref, "refs/tags/") }
 
 // refs reads all references.
 func (g *gitRepo) refs(ctx context.Context) (map[string]string, error) {

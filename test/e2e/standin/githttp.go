@@ -72,6 +72,9 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request, target gitRequ
 // git authenticates, authorises and runs the backend.
 func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, entry *Call) error {
 	a, err := s.authenticate(r)
+	if refusal, ok := errors.AsType[*APIError](err); ok && refusal.Status == http.StatusNotFound {
+		return refuse(http.StatusNotFound, "Repository not found.")
+	}
 	if err != nil {
 		return refuse(http.StatusUnauthorized, "Invalid username or token.")
 	}
@@ -83,6 +86,9 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, 
 	repo, err := s.gitAccess(a, target.repo, pushing)
 	if err != nil {
 		return err
+	}
+	if target.rest == "info/refs" && s.redirectGit(w, r, target, repo) {
+		return nil
 	}
 	if err := spool(r); err != nil {
 		return err
@@ -99,7 +105,11 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, 
 	if err != nil {
 		return err
 	}
-	s.backend(answer, r, repo, target.rest, a)
+	if taken, err := s.receive(answer, r, repo, a, before); err != nil {
+		return err
+	} else if !taken {
+		s.backend(answer, r, repo, target.rest, a)
+	}
 	after, err := repo.git.refs(s.ctx)
 	if err != nil {
 		return err
@@ -111,14 +121,14 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request, target gitRequest, 
 	return nil
 }
 
-// moved compares branches and tags.
+// moved compares the references that people may move.
 func moved(before, after map[string]string) []refChange {
 	var out []refChange
 	names := maps.Clone(before)
 	maps.Copy(names, after)
 	for _, ref := range slices.Sorted(maps.Keys(names)) {
 		old, now := before[ref], after[ref]
-		if old == now || (!strings.HasPrefix(ref, "refs/heads/") && !strings.HasPrefix(ref, "refs/tags/")) {
+		if old == now || strings.HasPrefix(ref, "refs/pull/") || strings.HasPrefix(ref, "refs/scratch/") {
 			continue
 		}
 		c := refChange{ref, old, now}
@@ -152,6 +162,8 @@ func (s *Server) gitAccess(a *actor, name string, pushing bool) (*repository, er
 		level = "contents:write"
 	}
 	switch {
+	case repo.archived && pushing:
+		return nil, refuse(http.StatusForbidden, "This repository was archived so it is read-only.")
 	case a.kind == noToken && pushing:
 		return nil, refuse(http.StatusUnauthorized, "No anonymous write access.")
 	case a.kind == installationToken && (repo.private || pushing) && (!a.inScope(repo) || !a.permitted([]string{level})):
@@ -162,10 +174,25 @@ func (s *Server) gitAccess(a *actor, name string, pushing bool) (*repository, er
 	return repo, nil
 }
 
+// redirectGit sends git to a repository's present name. Git asks for references first, and goes on
+// where it found them.
+func (s *Server) redirectGit(w http.ResponseWriter, r *http.Request, target gitRequest, repo *repository) bool {
+	s.mu.Lock()
+	now, address := repo.fullName(), repo.links.CloneURL
+	s.mu.Unlock()
+	if strings.EqualFold(now, target.repo) {
+		return false
+	}
+	w.Header().Set("Location", address+"/"+target.rest+"?"+r.URL.RawQuery)
+	w.WriteHeader(http.StatusMovedPermanently)
+	return true
+}
+
 func refuseGit(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	if refusal, ok := errors.AsType[*APIError](err); ok {
 		status = refusal.Status
+		maps.Copy(w.Header(), refusal.header)
 	}
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)

@@ -93,17 +93,28 @@ func importStream(target string, n newCommit) (string, error) {
 	if n.tree != "" {
 		fmt.Fprintf(&in, "M 040000 %s \n", n.tree)
 	}
-	for _, path := range n.change.Delete {
+	files, err := n.change.commands()
+	if err != nil {
+		return "", err
+	}
+	in.WriteString(files + "\nget-mark :1\n")
+	return in.String(), nil
+}
+
+// commands are the change as fast-import reads it.
+func (c Change) commands() (string, error) {
+	var in strings.Builder
+	for _, path := range c.Delete {
 		if err := checkPath(path); err != nil {
 			return "", err
 		}
 		fmt.Fprintf(&in, "D %s\n", path)
 	}
-	for _, path := range slices.Sorted(maps.Keys(n.change.Files)) {
+	for _, path := range slices.Sorted(maps.Keys(c.Files)) {
 		if err := checkPath(path); err != nil {
 			return "", err
 		}
-		content, mode := n.change.Files[path], n.change.Modes[path]
+		content, mode := c.Files[path], c.Modes[path]
 		switch mode {
 		case "160000": // a submodule: the content is the commit it points to
 			fmt.Fprintf(&in, "M %s %s %s\n", mode, content, path)
@@ -116,7 +127,6 @@ func importStream(target string, n newCommit) (string, error) {
 		}
 		fmt.Fprintf(&in, "M %s inline %s\ndata %d\n%s\n", mode, path, len(content), content)
 	}
-	in.WriteString("\nget-mark :1\n")
 	return in.String(), nil
 }
 

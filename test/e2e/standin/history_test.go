@@ -1,6 +1,7 @@
 package standin_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -70,6 +71,25 @@ func TestActivityTellsWhoPushedWhat(t *testing.T) {
 	require.Equal(t, merged, ofMain[0].After)
 	require.Equal(t, []string{"carol force_push"}, summary(w.activities("&activity_type=force_push", 10)))
 	require.Equal(t, []string{"carol branch_creation", "carol force_push"}, summary(w.activities("&actor=carol&direction=asc", 1)))
+	page := func(query string) (ids []int64) {
+		_, header, body := w.send("GET", "/repos/acme/env/activity?per_page=2&"+query, "token "+w.alice.Token, "")
+		var list []activity
+		require.NoError(t, json.Unmarshal([]byte(body), &list), body)
+		for _, a := range list {
+			ids = append(ids, a.ID)
+		}
+		require.NotContains(t, header.Get("Link"), `page=3`, "there are cursors, but no page numbers")
+		return ids
+	}
+	all := w.activities("", 100)
+	require.Len(t, all, 6)
+	require.Equal(t, []int64{all[2].ID, all[3].ID}, page(fmt.Sprintf("after=%d", all[1].ID)))
+	require.Equal(t, []int64{all[1].ID, all[2].ID}, page(fmt.Sprintf("before=%d", all[3].ID)))
+	require.Len(t, w.activities("&time_period=day", 100), 6)
+	status, _ := w.refused("GET", "activity?after=1", "")
+	require.Equal(t, 422, status)
+	status, _ = w.refused("GET", "activity?activity_type=rebase", "")
+	require.Equal(t, 422, status)
 }
 
 func TestCommitsAndCompare(t *testing.T) {
@@ -103,6 +123,24 @@ func TestCommitsAndCompare(t *testing.T) {
 	require.Len(t, second.Commits, 100)
 	require.Empty(t, second.Files, "files are on the first page only")
 	require.Equal(t, 3, resp.NextPage)
+	first, _, err := client.Repositories.CompareCommits(t.Context(), "acme", "env", "main", "long", &github.ListOptions{Page: 1, PerPage: 100})
+	require.NoError(t, err)
+	require.Len(t, first.Files, 261, "of the whole comparison")
+	require.Equal(t, "0", first.Commits[0].GetCommit().GetMessage(), "oldest first")
+	forked := must(w.s.As("bob").Fork("acme/env"))(t)
+	require.Equal(t, "bob/env", forked.Name)
+	for _, head := range []string{"bob:long", "bob:env:long"} {
+		fork, _, err := w.as(w.bob).Repositories.CompareCommits(t.Context(), "acme", "env", "acme:main", head, nil)
+		require.NoError(t, err, head)
+		require.Equal(t, 261, fork.GetAheadBy())
+	}
+	for _, basehead := range []string{"main..long", "main", "...long", "mallory:main...main", "bob:nothing:main...main"} {
+		status, message := w.refused("GET", "compare/"+basehead, "")
+		require.Equal(t, "404 Not Found", fmt.Sprint(status, " ", message), basehead)
+	}
+	same, _, err := client.Repositories.CompareCommits(t.Context(), "acme", "env", "main", "main", nil)
+	require.NoError(t, err)
+	require.Equal(t, "identical", same.GetStatus())
 	_, resp, err = client.Repositories.CompareCommits(t.Context(), "acme", "env", "main", "unknown", nil)
 	require.Error(t, err)
 	require.Equal(t, 404, resp.StatusCode)
@@ -129,6 +167,14 @@ func TestCommitsAndCompare(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, one.GetStats().GetTotal())
 	require.Equal(t, "bob", one.GetCommitter().GetLogin())
+	require.Len(t, one.Files, 1)
+	for query, want := range map[string]int{"author=bob": 30, "author=BOB@example.com&path=f7": 1, "author=carol": 1, "author=alice": 0, "committer=bob&path=n": 1, "committer=alice": 0,
+		"since=2023-11-14T22:17:00Z&until=2023-11-14T22:17:10Z": 11, "until=2023-11-14T22:13:30Z": 10} {
+		_, _, body := w.send("GET", "/repos/acme/env/commits?sha=long&"+query, "token "+w.alice.Token, "")
+		var list []json.RawMessage
+		require.NoError(t, json.Unmarshal([]byte(body), &list), body)
+		require.Equal(t, want, len(list), query)
+	}
 	_, resp, err = client.Repositories.GetCommit(t.Context(), "acme", "env", strings.Repeat("1", 40), nil)
 	require.Error(t, err)
 	require.Equal(t, 422, resp.StatusCode)

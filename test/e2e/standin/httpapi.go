@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin/contract"
 )
 
 // call is one API request on its way through a handler.
@@ -27,11 +29,33 @@ type call struct {
 	raw    []byte      // the request's body
 	header http.Header // of the answer
 	status int         // of the answer, 200 when 0
+
+	operation   *contract.Operation // what GitHub describes; nil when the address does not exist
+	undescribed bool                // the address exists, but GitHub does not describe it
 }
 
 // handlerFunc answers a request with an object to be written as JSON, or an error. A nil object is
 // an empty answer.
 type handlerFunc func(c *call) (any, error)
+
+// rawAnswer is an answer that is not JSON.
+type rawAnswer struct {
+	kind    string // media type
+	content []byte
+}
+
+// accepts tells whether the caller asks for a media type of GitHub, "raw" for instance:
+// application/vnd.github.raw, .v3.raw and both with +json.
+func (c *call) accepts(kind string) bool {
+	for part := range strings.SplitSeq(c.r.Header.Get("Accept"), ",") {
+		name, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		name = strings.TrimSuffix(name, "+json")
+		if name == "application/vnd.github."+kind || name == "application/vnd.github.v3."+kind {
+			return true
+		}
+	}
+	return false
+}
 
 // created is a 201 with a body.
 func (c *call) created(v any) (any, error) {
@@ -49,15 +73,16 @@ func (c *call) id(name string) (int64, error) {
 
 // page cuts the requested page out of a list and sets the Link header.
 func page[T any](c *call, all []T) ([]T, error) {
-	from, to, err := c.pageBounds(len(all))
+	from, to, err := c.pageBounds(len(all), 30)
 	if err != nil {
 		return nil, err
 	}
 	return all[from:to], nil
 }
 
-func (c *call) pageBounds(total int) (from, to int, err error) {
-	per, err := c.number("per_page", 30)
+// pageBounds cuts after per_page entries, unless is how many without it.
+func (c *call) pageBounds(total, unless int) (from, to int, err error) {
+	per, err := c.number("per_page", unless)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -65,7 +90,7 @@ func (c *call) pageBounds(total int) (from, to int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	per, n = min(max(per, 1), 100), max(n, 1)
+	per, n = min(max(per, 1), max(100, unless)), max(n, 1)
 	last := max((total+per-1)/per, 1)
 	var links []string
 	link := func(rel string, page int) {
@@ -132,9 +157,10 @@ func (c *call) oneOf(name string, values ...string) (string, error) {
 }
 
 // serveAPI is the REST API behind /, after /api/v3 was cut off.
-func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, rt *route) {
-	c := &call{s: s, r: r, ctx: s.ctx, header: w.Header()}
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, rt *route, operation *contract.Operation) {
+	c := &call{s: s, r: r, ctx: s.ctx, header: w.Header(), operation: operation, undescribed: rt != nil && rt.undescribed != ""}
 	requestID := rand.Text()[:16]
+	c.header.Set("Date", s.now().UTC().Format(http.TimeFormat)) // clients whose clock is wrong read it
 	c.header.Set("X-Github-Request-Id", requestID)
 	c.header.Set("X-Github-Media-Type", "github.v3; format=json")
 	c.header.Set("X-Github-Api-Version-Selected", "2022-11-28")
@@ -185,10 +211,22 @@ func (s *Server) answer(c *call, rt *route, entry *Call) (any, error) {
 	if err := s.locked(func() error { return s.authorize(c, rt) }); err != nil {
 		return nil, err
 	}
-	if err := c.readBody(); err != nil {
+	if err := c.readBody(rt.bodyLimit()); err != nil {
 		return nil, err
 	}
-	return rt.handle(c)
+	refusal, first := s.checkRequest(c, rt)
+	if refusal != nil && first {
+		return nil, refusal
+	}
+	body, err := rt.handle(c)
+	if refusal != nil && err == nil {
+		s.accepted(c, refusal)
+		return nil, refusal
+	}
+	if err != nil || c.repo == nil || c.r.Method == http.MethodGet {
+		return body, err
+	}
+	return body, s.advanceQueues(c.ctx, c.repo) // a check may have been what a merge queue waits for
 }
 
 // authorize finds the repository of the route and checks what the token may do; it needs Server.mu.
@@ -224,12 +262,7 @@ func (s *Server) authorize(c *call, rt *route) error {
 			return forbidden()
 		}
 	}
-	if c.actor.kind == installationToken && (c.repo == nil || c.repo.private || c.r.Method != http.MethodGet) && !c.actor.permitted(rt.perms) {
-		err := forbidden()
-		err.header = http.Header{"X-Accepted-Github-Permissions": {strings.NewReplacer(":", "=").Replace(strings.Join(rt.perms, "; "))}}
-		return err
-	}
-	return nil
+	return s.mayUse(c, rt)
 }
 
 // movedTo answers for a former name of a repository.
@@ -246,7 +279,7 @@ func movedTo(c *call) error {
 	if c.r.URL.RawQuery != "" {
 		target += "?" + c.r.URL.RawQuery
 	}
-	return &APIError{Status: status, Message: "Moved Permanently", header: http.Header{"Location": {target}}}
+	return &APIError{Status: status, Message: "Moved Permanently", movedTo: target, header: http.Header{"Location": {target}}}
 }
 
 // write sends the answer and returns its status.
@@ -264,21 +297,28 @@ func (s *Server) write(w http.ResponseWriter, c *call, body any, err error) int 
 		if c.status == 0 {
 			c.status = http.StatusNoContent
 		}
+		s.checkAnswer(c, nil)
 		w.WriteHeader(c.status)
 		return c.status
 	}
 	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
-		s.log.LogAttrs(c.ctx, slog.LevelError, "standin.encode_failed", slog.Any("error", err))
-		w.WriteHeader(http.StatusInternalServerError)
-		return http.StatusInternalServerError
+	if raw, ok := body.(rawAnswer); ok {
+		c.header.Set("Content-Type", raw.kind)
+		buf.Write(raw.content)
+	} else {
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(body); err != nil {
+			s.log.LogAttrs(c.ctx, slog.LevelError, "standin.encode_failed", slog.Any("error", err))
+			w.WriteHeader(http.StatusInternalServerError)
+			return http.StatusInternalServerError
+		}
+		c.header.Set("Content-Type", "application/json; charset=utf-8")
 	}
-	c.header.Set("Content-Type", "application/json; charset=utf-8")
 	if c.status == 0 {
 		c.status = http.StatusOK
 	}
+	s.checkAnswer(c, buf.Bytes())
 	if c.r.Method == http.MethodGet && c.status == http.StatusOK {
 		// As on GitHub, the tag depends on the token and not on the content alone.
 		sum := sha256.Sum256(append([]byte(c.r.Header.Get("Authorization")), buf.Bytes()...))

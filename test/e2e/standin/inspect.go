@@ -21,6 +21,12 @@ type Pull struct {
 	Commits        []string // oldest first
 	Reviewers      []string // requested people
 	Teams          []string // requested teams, by slug
+
+	HeadRepo                 string // owner/name
+	Created, Updated, Closed time.Time
+	Mergeable                bool // as of the last look at an open pull request; Pull looks
+	ChangedFiles             int
+	Additions, Deletions     int
 }
 
 // Review is a review as it is now.
@@ -53,6 +59,11 @@ type CheckRun struct {
 	DetailsURL           string
 	ExternalID           string
 	Actions              []string // identifiers
+
+	AppSlug            string
+	Buttons            []CheckButton
+	Annotations        []Annotation
+	Started, Completed time.Time
 }
 
 // Status is a commit status.
@@ -83,16 +94,38 @@ func (s *Server) Pull(repo string, number int) (Pull, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return pullView(pr), nil
+}
+
+// Pulls lists a repository's pull requests, newest first.
+func (s *Server) Pulls(repo string) ([]Pull, error) {
+	r, err := s.find(repo)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Pull
+	for _, pr := range slices.Backward(r.sortedPulls()) {
+		out = append(out, pullView(pr))
+	}
+	return out, nil
+}
+
+// pullView needs Server.mu.
+func pullView(pr *pull) Pull {
 	out := Pull{Number: pr.number, Title: pr.title, Body: pr.body, Author: loginOf(pr.author), State: pr.state(), Draft: pr.draft,
 		Merged: !pr.merged.IsZero(), MergeCommitSHA: pr.mergeSHA, MergedBy: loginOf(pr.mergedBy), Base: pr.baseRef, BaseSHA: pr.baseSHA,
-		Branch: pr.headRef, Head: pr.headSHA, Commits: slices.Clone(pr.commits)}
+		Branch: pr.headRef, Head: pr.headSHA, Commits: slices.Clone(pr.commits),
+		HeadRepo: pr.headRepo.fullName(), Created: pr.created, Updated: pr.updated, Closed: pr.closed, Mergeable: pr.mergeable,
+		ChangedFiles: pr.files, Additions: pr.additions, Deletions: pr.deletions}
 	for _, p := range pr.reviewers {
 		out.Reviewers = append(out.Reviewers, p.login)
 	}
 	for _, t := range pr.teams {
 		out.Teams = append(out.Teams, t.slug)
 	}
-	return out, nil
+	return out
 }
 
 // Reviews lists reviews, oldest first, pending ones included.
@@ -143,6 +176,11 @@ func (s *Server) CheckRuns(repo, sha string) ([]CheckRun, error) {
 			Text: orEmpty(run.output.Text), DetailsURL: orEmpty(run.detailsURL), ExternalID: orEmpty(run.externalID)}
 		for _, a := range run.actions {
 			one.Actions = append(one.Actions, a.Identifier)
+			one.Buttons = append(one.Buttons, CheckButton(a))
+		}
+		one.AppSlug, one.Started, one.Completed = run.suite.app.slug, run.started, run.completed
+		if one.Annotations, err = annotations(run); err != nil {
+			return nil, err
 		}
 		out = append(out, one)
 	}

@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -82,9 +83,22 @@ func (s *Server) countLimit(c *call) error {
 	}
 	s.limitHeaders(c, w)
 	if over && c.r.URL.Path != "/rate_limit" && c.actor.kind != appToken {
-		return refuse(http.StatusForbidden, "API rate limit exceeded for %s.", c.actor.key())
+		return refuse(http.StatusForbidden, "API rate limit exceeded for %s.", c.limited())
 	}
 	return nil
+}
+
+// limited is how GitHub names who has used up the limit.
+func (c *call) limited() string {
+	switch c.actor.kind {
+	case userToken:
+		return "user ID " + itoa(c.actor.user.id)
+	case installationToken:
+		return "installation ID " + itoa(c.actor.installation.id)
+	default:
+		host, _, _ := net.SplitHostPort(c.r.RemoteAddr)
+		return host
+	}
 }
 
 // refundLimit takes back what an answer 304 cost.

@@ -5,17 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
-// webFlow is the committer of commits that GitHub makes for people. Unlike there, they are not signed.
-var webFlow = Identity{Name: "GitHub", Email: "noreply@github.com"}
-
 // mergeRequest is what PUT …/merge asks for.
 type mergeRequest struct {
-	method         string // merge, squash, rebase
-	title, message string // of the new commit; GitHub's defaults when empty
-	sha            string // the head the caller has seen; any when empty
+	method  string  // merge, squash, rebase
+	title   string  // of the new commit; GitHub's default when empty
+	message *string // of the new commit, below the title; GitHub's default when nil
+	sha     string  // the head the caller has seen; any when empty
+}
+
+// text is the message of the new commit. What the caller gives replaces GitHub's text entirely, trailers
+// included, although the documentation speaks of "extra detail to append" (github/rest-api-description#4340, 2024-11).
+func (m mergeRequest) text(title, body string) string {
+	if m.title != "" {
+		title = m.title
+	}
+	if m.message != nil {
+		body = *m.message
+	}
+	if body == "" {
+		return title
+	}
+	return title + "\n\n" + body
 }
 
 // mergeResult is how a pull request landed.
@@ -40,15 +54,7 @@ func (s *Server) mergePull(ctx context.Context, a *actor, pr *pull, m mergeReque
 	if err != nil {
 		return "", err
 	}
-	var res mergeResult
-	switch m.method {
-	case "merge":
-		res, err = s.mergeCommit(ctx, pr, m, base, merger)
-	case "squash":
-		res, err = s.squash(ctx, pr, m, base, merger)
-	case "rebase":
-		res, err = s.rebaseMerge(ctx, pr, base, merger)
-	}
+	res, err := s.mergeOnto(ctx, pr, m, base, merger)
 	if errors.Is(err, errConflict) {
 		return "", refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
 	}
@@ -59,10 +65,25 @@ func (s *Server) mergePull(ctx context.Context, a *actor, pr *pull, m mergeReque
 	if err := pr.repo.git.setRefs(ctx, move); err != nil {
 		return "", err
 	}
-	if err := s.announce(ctx, push{repo: pr.repo, actor: a, merge: pr}, move); err != nil {
+	if err := s.announce(ctx, push{repo: pr.repo, actor: a, kind: "pr_merge", merged: []*pull{pr}}, move); err != nil {
 		return "", err
 	}
-	return res.sha, s.finishMerge(ctx, pr, a, res)
+	if err := s.finishMerge(ctx, pr, a, res); err != nil {
+		return "", err
+	}
+	return res.sha, s.deleteMerged(ctx, pr, a)
+}
+
+// mergeOnto makes the commits of a merge on top of base; no reference moves.
+func (s *Server) mergeOnto(ctx context.Context, pr *pull, m mergeRequest, base string, merger signature) (mergeResult, error) {
+	switch m.method {
+	case "squash":
+		return s.squash(ctx, pr, m, base, merger)
+	case "rebase":
+		return s.rebaseMerge(ctx, pr, base, merger)
+	default:
+		return s.mergeCommit(ctx, pr, m, base, merger)
+	}
 }
 
 // mayMerge needs Server.mu.
@@ -71,8 +92,12 @@ func (s *Server) mayMerge(a *actor, pr *pull, m mergeRequest) error {
 		return err
 	}
 	switch {
-	case m.method != "merge" && m.method != "squash" && m.method != "rebase":
+	case !slices.Contains(mergeMethods, m.method):
 		return invalid("PullRequest", "merge_method", "invalid")
+	case pr.repo.queues[pr.baseRef] != nil:
+		return refuse(http.StatusMethodNotAllowed, "Repository rule violations found\n\nChanges must be made through the merge queue")
+	case pr.repo.merging.allowed(m.method) != nil:
+		return pr.repo.merging.allowed(m.method)
 	case pr.state() != "open":
 		return refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
 	case pr.draft:
@@ -82,24 +107,34 @@ func (s *Server) mayMerge(a *actor, pr *pull, m mergeRequest) error {
 	case !pr.mergeable:
 		return refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
 	}
-	return nil
+	return s.refuseMerge(a, pr, m.method)
 }
 
 func (s *Server) mergeCommit(ctx context.Context, pr *pull, m mergeRequest, base string, merger signature) (mergeResult, error) {
 	git := pr.repo.git
-	title, body := m.title, m.message
-	if title == "" {
-		title = fmt.Sprintf("Merge pull request #%d from %s/%s", pr.number, pr.headRepo.owner.login, pr.headRef)
-	}
-	if body == "" {
-		body = pr.title
-	}
+	message := s.mergeMessage(pr, m)
 	tree, err := git.mergeTree(ctx, base, pr.headSHA)
 	if err != nil {
 		return mergeResult{}, err
 	}
-	sha, err := git.commitTree(ctx, tree, []string{base, pr.headSHA}, merger, signature{webFlow, merger.when}, title+"\n\n"+body)
+	sha, err := git.store(ctx, newObject{tree: tree, parents: []string{base, pr.headSHA}, author: merger,
+		committer: signature{webFlow, merger.when}, message: message, sign: s.signAsGitHub})
 	return mergeResult{sha: sha, landed: append(append([]string{}, pr.commits...), sha), onto: base}, err
+}
+
+// mergeMessage is the text of a merge commit, as the settings want it; "Merge pull request" and the title by default.
+func (s *Server) mergeMessage(pr *pull, m mergeRequest) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	title := fmt.Sprintf("Merge pull request #%d from %s/%s", pr.number, pr.headRepo.owner.login, pr.headRef)
+	if pr.repo.merging.MergeTitle == "PR_TITLE" {
+		title = fmt.Sprintf("%s (#%d)", pr.title, pr.number)
+	}
+	body, chosen := pr.messageBody(pr.repo.merging.MergeMessage)
+	if !chosen {
+		body = pr.title
+	}
+	return m.text(title, body)
 }
 
 func (s *Server) squash(ctx context.Context, pr *pull, m mergeRequest, base string, merger signature) (mergeResult, error) {
@@ -116,30 +151,35 @@ func (s *Server) squash(ctx context.Context, pr *pull, m mergeRequest, base stri
 	author := signature{pr.author.identity(), merger.when}
 	message := s.squashMessage(pr, m, commits)
 	s.mu.Unlock()
-	sha, err := git.commitTree(ctx, tree, []string{base}, author, signature{webFlow, merger.when}, message)
+	sha, err := git.store(ctx, newObject{tree: tree, parents: []string{base}, author: author,
+		committer: signature{webFlow, merger.when}, message: message, sign: s.signAsGitHub})
 	return mergeResult{sha: sha, landed: []string{sha}, onto: base}, err
 }
 
 // squashMessage is GitHub's default: title of the only commit or of the pull request, messages of the
 // commits, and everyone else who wrote one as co-author. It needs Server.mu.
 func (s *Server) squashMessage(pr *pull, m mergeRequest, commits []*commit) string {
-	title, body := fmt.Sprintf("%s (#%d)", pr.title, pr.number), ""
-	if len(commits) == 1 {
-		title, body = fmt.Sprintf("%s (#%d)", commits[0].title(), pr.number), commits[0].rest()
-	} else {
+	settings := pr.repo.merging
+	title := fmt.Sprintf("%s (#%d)", pr.title, pr.number)
+	if len(commits) == 1 && settings.SquashTitle != "PR_TITLE" {
+		title = fmt.Sprintf("%s (#%d)", commits[0].title(), pr.number)
+	}
+	body, chosen := pr.messageBody(settings.SquashMessage)
+	switch {
+	case chosen:
+	case len(commits) == 1:
+		body = commits[0].rest()
+	default:
 		var list []string
 		for _, c := range commits {
 			list = append(list, "* "+strings.TrimSpace(c.message))
 		}
 		body = strings.Join(list, "\n\n")
 	}
-	if m.title != "" {
-		title = m.title
+	var parts, coAuthors []string
+	if body != "" {
+		parts = append(parts, body)
 	}
-	if m.message != "" {
-		body = m.message
-	}
-	var coAuthors []string
 	seen := map[string]bool{}
 	for _, c := range commits {
 		who := c.author.Identity
@@ -149,17 +189,13 @@ func (s *Server) squashMessage(pr *pull, m mergeRequest, commits []*commit) stri
 		seen[fold(who.Email)] = true
 		coAuthors = append(coAuthors, fmt.Sprintf("Co-authored-by: %s <%s>", who.Name, who.Email))
 	}
-	parts := []string{title}
-	if body != "" {
-		parts = append(parts, body)
-	}
 	if coAuthors != nil {
-		if len(commits) > 1 {
+		if len(commits) > 1 && body != "" {
 			parts = append(parts, "---------")
 		}
 		parts = append(parts, strings.Join(coAuthors, "\n"))
 	}
-	return strings.Join(parts, "\n\n")
+	return m.text(title, strings.Join(parts, "\n\n"))
 }
 
 func (s *Server) rebaseMerge(ctx context.Context, pr *pull, base string, merger signature) (mergeResult, error) {
@@ -178,6 +214,9 @@ func (s *Server) finishMerge(ctx context.Context, pr *pull, a *actor, res mergeR
 	s.mu.Lock()
 	pr.merged, pr.closed, pr.updated = s.now(), s.now(), s.now()
 	pr.mergedBy, pr.mergeSHA, pr.landed, pr.landedOnto, pr.baseSHA, pr.stale = a.user, res.sha, res.landed, res.onto, res.onto, false
+	pr.closedBy = a.user
+	s.note(pr, a.user, timelineEntry{event: "merged", commit: res.sha, app: a.app})
+	s.note(pr, a.user, timelineEntry{event: "closed", app: a.app})
 	s.emitPull(pr, a.user, "closed", nil)
 	s.mu.Unlock()
 	return s.dropTestMerge(ctx, pr)
@@ -213,8 +252,8 @@ func (s *Server) updateBranch(ctx context.Context, a *actor, pr *pull, expected 
 	if err != nil {
 		return "", err
 	}
-	sha, err := git.commitTree(ctx, tree, []string{head, base}, who, signature{webFlow, who.when},
-		fmt.Sprintf("Merge branch '%s' into %s", pr.baseRef, pr.headRef))
+	sha, err := git.store(ctx, newObject{tree: tree, parents: []string{head, base}, author: who, committer: signature{webFlow, who.when},
+		message: fmt.Sprintf("Merge branch '%s' into %s", pr.baseRef, pr.headRef), sign: s.signAsGitHub})
 	if err != nil {
 		return "", err
 	}
@@ -228,6 +267,9 @@ func (s *Server) updateBranch(ctx context.Context, a *actor, pr *pull, expected 
 
 // moveBranch moves a reference to a commit that exists, and announces it. Callers hold work.
 func (s *Server) moveBranch(ctx context.Context, p push, c refChange) error {
+	if err := s.checkMove(ctx, p.actor, p.repo, c); err != nil {
+		return err
+	}
 	if err := p.repo.git.setRefs(ctx, c); err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (s *Server) newAccount(login, name, kind string, emails ...string) (*accoun
 	}
 	a := &account{id: s.nextID("user"), login: login, name: name, kind: kind, emails: emails, created: s.now()}
 	if kind == "Organization" {
-		a.owners, a.members = map[int64]bool{}, map[int64]bool{}
+		a.owners, a.members, a.base, a.pending = map[int64]bool{}, map[int64]bool{}, roleRead, map[int64]bool{}
 	}
 	a.view = s.newUserJSON(a)
 	s.accounts[a.id], s.logins[fold(login)] = a, a
@@ -111,7 +111,8 @@ func (s *Server) CreateTeam(org, slug string, members ...string) (int64, error) 
 	}
 	o.teams = append(o.teams, t)
 	for _, p := range people {
-		o.members[p.id], t.members[p.id] = true, "active"
+		s.joinOrg(o, p)
+		t.members[p.id] = "active"
 	}
 	s.emitOrg(o, "team", "created", map[string]any{"team": s.team(t)})
 	return t.id, nil
@@ -173,7 +174,8 @@ func (s *Server) changeMember(org, slug, login, state string) error {
 			action = "removed"
 		}
 	case state == "active" && before != "active":
-		o.members[p.id], t.members[p.id] = true, state
+		s.joinOrg(o, p)
+		t.members[p.id] = state
 		action = "added"
 	default:
 		t.members[p.id] = state
@@ -184,7 +186,7 @@ func (s *Server) changeMember(org, slug, login, state string) error {
 	return nil
 }
 
-// GrantTeam gives a team, and the teams below it, a role on a repository.
+// GrantTeam gives a team, and the teams below it, a role on a repository; "none" takes it away.
 func (s *Server) GrantTeam(org, slug, repo, roleName string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,10 +196,14 @@ func (s *Server) GrantTeam(org, slug, repo, roleName string) error {
 	}
 	t, r := o.team(slug), s.names[fold(repo)]
 	role, ok := parseRole(roleName)
-	if t == nil || r == nil || !ok {
+	if t == nil || r == nil || (!ok && roleName != "none") {
 		return fmt.Errorf("grant %s/%s %s on %s: no such team, role or repository", org, slug, roleName, repo)
 	}
-	t.grants[r.id] = role
+	was := t.grants[r.id]
+	if t.grants[r.id] = role; role == roleNone {
+		delete(t.grants, r.id)
+	}
+	s.emitGrant(t, r, was, role)
 	return nil
 }
 
@@ -214,7 +220,9 @@ func (s *Server) SetCollaborator(repo, login, roleName string) error {
 	if r == nil || (!ok && roleName != "none") {
 		return fmt.Errorf("give %s %s on %s: no such role or repository", login, roleName, repo)
 	}
+	was := r.collaborators[people[0].id]
 	r.collaborators[people[0].id] = role
+	s.emitMember(r, people[0], was, role)
 	return nil
 }
 

@@ -157,6 +157,7 @@ func (s *Server) refresh(ctx context.Context, pr *pull) error {
 		return nil
 	}
 	base, head, who := pr.repo.branch(pr.baseRef), pr.headSHA, signature{pr.author.identity(), s.now()}
+	rules := s.rulesOn(pr.repo, pr.baseRef, nil, merging)
 	s.mu.Unlock()
 	git := pr.repo.git
 	mergeBase, err := git.mergeBase(ctx, base, head)
@@ -191,8 +192,14 @@ func (s *Server) refresh(ctx context.Context, pr *pull) error {
 	} else if err := s.dropTestMerge(ctx, pr); err != nil {
 		return err
 	}
+	facts, err := s.gatherFacts(ctx, pr, rules, diffEnds{mergeBase, head}, base, commits, files)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settleReviews(pr, facts)
+	s.noteCommits(pr, commits)
 	pr.stale, pr.mergeBase, pr.commits, pr.mergeable, pr.mergeSHA = false, mergeBase, commits, !conflict, testMerge
 	pr.files, pr.additions, pr.deletions = len(files), 0, 0
 	for _, f := range files {
@@ -239,16 +246,18 @@ func (s *Server) changePull(ctx context.Context, a *actor, pr *pull, n pullChang
 		s.emitPull(pr, a.user, "edited", map[string]any{"changes": changes})
 	}
 	s.mu.Unlock()
-	if action == "closed" {
-		return s.closePull(ctx, pr, a)
+	switch action {
+	case "":
+	case "closed":
+		if err := s.closePull(ctx, pr, a); err != nil {
+			return err
+		}
+	default:
+		s.mu.Lock()
+		s.emitPull(pr, a.user, action, nil)
+		s.mu.Unlock()
 	}
-	if action == "" {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.emitPull(pr, a.user, action, nil)
-	return nil
+	return s.sweepQueues(ctx, pr.repo)
 }
 
 // editPull needs Server.mu. It returns what happened besides edits, and the edits.
@@ -288,6 +297,7 @@ func (s *Server) editPull(a *actor, pr *pull, n pullChange) (action string, chan
 	}
 	if n.title != nil && *n.title != pr.title {
 		change("title", map[string]string{"from": pr.title})
+		s.note(pr, a.user, timelineEntry{event: "renamed", from: pr.title, to: *n.title, app: a.app})
 		pr.title = *n.title
 	}
 	if n.body != nil && *n.body != pr.body {
@@ -296,10 +306,12 @@ func (s *Server) editPull(a *actor, pr *pull, n pullChange) (action string, chan
 	}
 	if n.base != nil && *n.base != pr.baseRef {
 		change("base", map[string]any{"ref": map[string]string{"from": pr.baseRef}, "sha": map[string]string{"from": pr.baseSHA}})
+		s.note(pr, a.user, timelineEntry{event: "base_ref_changed", app: a.app})
 		pr.baseRef, pr.baseSHA, pr.stale = *n.base, pr.repo.branch(*n.base), true
 	}
 	if action == "reopened" {
-		pr.closed, pr.stale = zeroTime, true
+		pr.closed, pr.stale, pr.closedBy = zeroTime, true, nil
+		s.note(pr, a.user, timelineEntry{event: "reopened", app: a.app})
 	}
 	pr.updated = s.now()
 	return action, changes, nil

@@ -181,10 +181,10 @@ func (s *Server) listPullFiles(c *call) (any, error) {
 
 func (s *Server) putMerge(c *call) (any, error) {
 	in := struct {
-		Title   string `json:"commit_title"`
-		Message string `json:"commit_message"`
-		SHA     string `json:"sha"`
-		Method  string `json:"merge_method"`
+		Title   string  `json:"commit_title"`
+		Message *string `json:"commit_message"`
+		SHA     string  `json:"sha"`
+		Method  string  `json:"merge_method"`
 	}{Method: "merge"}
 	if err := c.body(&in); err != nil {
 		return nil, err
@@ -231,6 +231,9 @@ func (s *Server) reviewerLists(c *call) (*pull, []*account, []*team, error) {
 	if err := c.body(&in); err != nil {
 		return nil, nil, nil, err
 	}
+	if in.Reviewers == nil && c.r.Method == http.MethodDelete { // required there, and not when asking for reviews
+		return nil, nil, nil, refuse(http.StatusUnprocessableEntity, "Invalid request.\n\n%q wasn't supplied.", "reviewers")
+	}
 	pr, err := c.pull()
 	if err != nil {
 		return nil, nil, nil, err
@@ -251,6 +254,14 @@ func (s *Server) reviewerLists(c *call) (*pull, []*account, []*team, error) {
 		teams = append(teams, t)
 	}
 	return pr, people, teams, nil
+}
+
+func (s *Server) listRequestedReviewers(c *call) (any, error) {
+	pr, err := c.pull()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"users": simples(pr.reviewers), "teams": s.teams(pr.teams)}, nil
 }
 
 func (s *Server) requestReviewers(c *call) (any, error) {
@@ -278,12 +289,14 @@ func (s *Server) addReviewers(a *actor, pr *pull, people []*account, teams []*te
 	for _, p := range people {
 		if !slices.Contains(pr.reviewers, p) {
 			pr.reviewers = append(pr.reviewers, p)
+			s.note(pr, a.user, timelineEntry{event: "review_requested", reviewer: p, app: a.app})
 			s.emitPull(pr, a.user, "review_requested", map[string]any{"requested_reviewer": p.view})
 		}
 	}
 	for _, t := range teams {
 		if !slices.Contains(pr.teams, t) {
 			pr.teams = append(pr.teams, t)
+			s.note(pr, a.user, timelineEntry{event: "review_requested", team: t, app: a.app})
 			s.emitPull(pr, a.user, "review_requested", map[string]any{"requested_team": s.team(t)})
 		}
 	}
@@ -299,12 +312,14 @@ func (s *Server) removeReviewers(c *call) (any, error) {
 	for _, p := range people {
 		if i := slices.Index(pr.reviewers, p); i >= 0 {
 			pr.reviewers = slices.Delete(pr.reviewers, i, i+1)
+			s.note(pr, c.actor.user, timelineEntry{event: "review_request_removed", reviewer: p, app: c.actor.app})
 			s.emitPull(pr, c.actor.user, "review_request_removed", map[string]any{"requested_reviewer": p.view})
 		}
 	}
 	for _, t := range teams {
 		if i := slices.Index(pr.teams, t); i >= 0 {
 			pr.teams = slices.Delete(pr.teams, i, i+1)
+			s.note(pr, c.actor.user, timelineEntry{event: "review_request_removed", team: t, app: c.actor.app})
 			s.emitPull(pr, c.actor.user, "review_request_removed", map[string]any{"requested_team": s.team(t)})
 		}
 	}

@@ -21,12 +21,13 @@ func (s *Server) recordRef(r *repository, who *account, c refChange, kind string
 	r.activity = append(r.activity, &activity{id: s.nextID("activity"), change: c, kind: kind, actor: who, at: s.now()})
 }
 
-// push is a move of branches that git has already made, before anyone was told. merge names the pull
-// request whose merge it is.
+// push is a move of branches that git has already made, before anyone was told.
 type push struct {
-	repo  *repository
-	actor *actor
-	merge *pull
+	repo   *repository
+	actor  *actor
+	kind   string  // activity type; found from the move when empty
+	merged []*pull // the pull requests that the move merges; their end is told by whoever merges
+	queue  bool    // the merge queue moves its own branches
 }
 
 // maxPushCommits is how many commits a push event lists.
@@ -62,12 +63,18 @@ func (s *Server) announce(ctx context.Context, p push, changes ...refChange) err
 
 func (s *Server) announceOne(ctx context.Context, p push, c refChange) error {
 	git := p.repo.git
+	if !c.isBranch() && !c.isTag() { // notes and the like: neither activity nor events
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.recordRef(p.repo, p.actor.user, c, "")
+		return nil
+	}
 	created, deleted, forced := c.before == zeroSHA, c.after == zeroSHA, false
 	kind := "push"
 	var err error
 	switch {
-	case p.merge != nil:
-		kind = "pr_merge"
+	case p.kind != "":
+		kind = p.kind
 	case created:
 		kind = "branch_creation"
 	case deleted:
@@ -90,18 +97,27 @@ func (s *Server) announceOne(ctx context.Context, p push, c refChange) error {
 	}
 	s.mu.Lock()
 	s.recordRef(p.repo, p.actor.user, c, kind)
+	for _, commit := range commits { // GitHub judges signatures when they arrive, and keeps what it found valid
+		s.verification(commit)
+	}
 	s.emitPush(p, c, created, deleted, forced, commits, files)
 	dependents := s.pullsTouchedBy(p.repo, c)
 	s.mu.Unlock()
+	if err := s.openSuites(ctx, p, c); err != nil {
+		return err
+	}
 	for _, pr := range dependents {
-		if pr == p.merge {
+		if slices.Contains(p.merged, pr) {
 			continue
 		}
 		if err := s.followPush(ctx, p, pr, c); err != nil {
 			return err
 		}
 	}
-	return nil
+	if p.queue { // the queue looks after itself
+		return nil
+	}
+	return s.sweepQueues(ctx, p.repo)
 }
 
 // pushed lists what a push added to a branch, oldest first; for a new branch, what the default branch lacks.
@@ -175,6 +191,9 @@ func (r *repository) sortedPulls() []*pull {
 func (s *Server) followPush(ctx context.Context, p push, pr *pull, c refChange) error {
 	fromHere := pr.headRepo == p.repo && pr.headRef == c.branch()
 	if c.after == zeroSHA {
+		if base := s.baseAfter(p.repo, c.branch()); !fromHere && base != "" {
+			return s.retarget(ctx, pr, base, p.actor)
+		}
 		return s.closePull(ctx, pr, p.actor)
 	}
 	if fromHere {
@@ -211,8 +230,12 @@ func (s *Server) newHead(ctx context.Context, pr *pull, a *actor, c refChange) e
 	if err := s.refresh(ctx, pr); err != nil {
 		return err
 	}
+	if err := s.reanchored(ctx, pr, before, c.after); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.noteForce(pr, a.user, c)
 	s.emitPull(pr, a.user, "synchronize", map[string]any{"before": before, "after": c.after})
 	return nil
 }
@@ -244,7 +267,8 @@ func (s *Server) mergedByPush(ctx context.Context, pr *pull, a *actor, c refChan
 // closePull closes without a merge.
 func (s *Server) closePull(ctx context.Context, pr *pull, a *actor) error {
 	s.mu.Lock()
-	pr.closed, pr.updated = s.now(), s.now()
+	pr.closed, pr.updated, pr.closedBy = s.now(), s.now(), a.user
+	s.note(pr, a.user, timelineEntry{event: "closed", app: a.app})
 	s.emitPull(pr, a.user, "closed", nil)
 	s.mu.Unlock()
 	return s.dropTestMerge(ctx, pr)

@@ -14,6 +14,7 @@ type RepositoryOptions struct {
 	Files         map[string]string // of the first commit; a README.md when empty
 	Author        string            // login of the first commit's author; its owner when empty
 	Collaborators map[string]string // login to role: read, triage, write, maintain, admin
+	Merging       MergeSettings
 }
 
 // Repository is a created repository.
@@ -81,7 +82,11 @@ func (s *Server) newRepository(owner, name string, o RepositoryOptions) (*reposi
 			return nil, nil, fmt.Errorf("no user %q", o.Author)
 		}
 	}
-	r := &repository{id: s.nextID("repository"), owner: a, name: name, private: !o.Public, defaultBranch: o.DefaultBranch,
+	merging, err := o.Merging.filled()
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &repository{merging: merging, queues: map[string]*mergeQueue{}, id: s.nextID("repository"), owner: a, name: name, private: !o.Public, defaultBranch: o.DefaultBranch,
 		created: s.now(), collaborators: map[int64]role{}, refs: map[string]string{}, pulls: map[int]*pull{}, work: &sync.Mutex{}}
 	for login, roleName := range o.Collaborators {
 		people, err := s.people([]string{login})
@@ -133,7 +138,7 @@ func (s *Server) find(repo string) (*repository, error) {
 	if r := s.names[fold(repo)]; r != nil {
 		return r, nil
 	}
-	return nil, fmt.Errorf("no repository %q", repo)
+	return nil, fmt.Errorf("%w: no repository %q", ErrNotFound, repo)
 }
 
 // Branch is the commit at the tip of a branch, "" when there is no such branch.

@@ -11,6 +11,7 @@ type newReview struct {
 	event  string // APPROVE, REQUEST_CHANGES, COMMENT; "" leaves it pending
 	body   string
 	commit string // the head when empty
+	lines  []*lineComment
 }
 
 var reviewStates = map[string]string{"": "PENDING", "APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
@@ -26,7 +27,7 @@ func (s *Server) submit(a *actor, pr *pull, n newReview) (*review, error) {
 	if n.commit != pr.headSHA && !pr.known[n.commit] {
 		return nil, unprocessable("commit_id is not part of the pull request")
 	}
-	return s.addReview(a.user, pr, reviewStates[n.event], n.body, n.commit), nil
+	return s.addReview(a.user, pr, reviewStates[n.event], n.body, n.commit, n.lines...), nil
 }
 
 func (s *Server) checkReview(a *actor, pr *pull, n newReview) error {
@@ -40,7 +41,7 @@ func (s *Server) checkReview(a *actor, pr *pull, n newReview) error {
 		what := map[string]string{"APPROVE": "approve", "REQUEST_CHANGES": "request changes on"}[n.event]
 		return unprocessable("Can not %s your own pull request", what)
 	}
-	if n.body == "" && (n.event == "REQUEST_CHANGES" || n.event == "COMMENT") {
+	if n.body == "" && n.lines == nil && (n.event == "REQUEST_CHANGES" || n.event == "COMMENT") {
 		return unprocessable("body can't be blank")
 	}
 	if len([]rune(n.body)) > maxText {
@@ -50,8 +51,11 @@ func (s *Server) checkReview(a *actor, pr *pull, n newReview) error {
 }
 
 // addReview needs Server.mu.
-func (s *Server) addReview(who *account, pr *pull, state, body, commit string) *review {
-	v := &review{id: s.nextID("review"), pull: pr, author: who, body: body, state: state, commit: commit}
+func (s *Server) addReview(who *account, pr *pull, state, body, commit string, lines ...*lineComment) *review {
+	v := &review{id: s.nextID("review"), pull: pr, author: who, body: body, state: state, commit: commit, lines: lines}
+	for _, l := range lines {
+		l.id, l.review, l.created = s.nextID("line_comment"), v, s.now()
+	}
 	pr.reviews = append(pr.reviews, v)
 	if state != "PENDING" {
 		s.publishReview(v)
@@ -69,12 +73,14 @@ func (s *Server) publishReview(v *review) {
 	if sender == nil { // ForceReview
 		sender = s.someOwner(v.pull.repo.owner)
 	}
+	s.note(v.pull, sender, timelineEntry{event: "reviewed", review: v})
 	s.emitReview(v, sender, "submitted", nil)
+	s.emitLines(v, sender)
 }
 
 // dismiss overwrites the state in place and keeps the body, as GitHub does; it needs Server.mu.
 func (s *Server) dismiss(a *actor, v *review, message string) error {
-	if err := s.needs(a, v.pull.repo, roleWrite); err != nil {
+	if err := s.mayDismiss(a, v.pull); err != nil {
 		return err
 	}
 	if message == "" {
@@ -83,8 +89,7 @@ func (s *Server) dismiss(a *actor, v *review, message string) error {
 	if v.state != "APPROVED" && v.state != "CHANGES_REQUESTED" {
 		return refuse(http.StatusUnprocessableEntity, "Can not dismiss a %s pull request review", fold(v.state))
 	}
-	v.state, v.updated, v.pull.updated = "DISMISSED", s.now(), s.now()
-	s.emitReview(v, a.user, "dismissed", nil)
+	s.overwrite(v, a.user, message, "")
 	return nil
 }
 
@@ -134,22 +139,25 @@ func (s *Server) getReview(c *call) (any, error) {
 
 func (s *Server) createReview(c *call) (any, error) {
 	var in struct {
-		CommitID string `json:"commit_id"`
-		Body     string `json:"body"`
-		Event    string `json:"event"`
-		Comments []any  `json:"comments"`
+		CommitID string        `json:"commit_id"`
+		Body     string        `json:"body"`
+		Event    string        `json:"event"`
+		Comments []lineRequest `json:"comments"`
 	}
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
-	if len(in.Comments) > 0 {
-		return nil, refuse(http.StatusUnprocessableEntity, "comments on lines are not supported here")
+	lines, err := s.findLines(c, in.Comments)
+	if err != nil {
+		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	pr, err := c.pull()
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.submit(c.actor, pr, newReview{event: in.Event, body: in.Body, commit: in.CommitID})
+	v, err := s.submit(c.actor, pr, newReview{event: in.Event, body: in.Body, commit: in.CommitID, lines: lines})
 	if err != nil {
 		return nil, err
 	}

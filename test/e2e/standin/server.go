@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin/contract"
 )
 
 // Options of Start. The zero value works.
@@ -23,6 +25,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock of every timestamp, token and limit; time.Now when nil.
 	Now func() time.Time
+	// TLS serves https and nothing else, with the certificate of an authority made for this server
+	// (CACertPEM), for 127.0.0.1 and localhost. Webhooks may still go to plain HTTP.
+	TLS bool
 }
 
 // Server is a running stand-in. All methods may be called at the same time.
@@ -33,14 +38,20 @@ type Server struct {
 	now        func() time.Time
 	dir        string
 	ownDir     bool
-	base       string // http://host:port
-	gitBackend string // path of git http-backend
+	base       string     // http://host:port, or https with Options.TLS
+	authority  *authority // nil without Options.TLS
+	gitBackend string     // path of git http-backend
 	http       *http.Server
 	hooks      *http.Client
 	faults     *faults
 	calls      *callLog
-	done       sync.WaitGroup
-	active     sync.RWMutex // held for reading by every request
+	contract   *contract.Checker
+	// violations are our own, clientViolations those of the requests that arrived.
+	violations, clientViolations violationLog
+	done                         sync.WaitGroup
+	active                       sync.RWMutex // held for reading by every request
+	mounts                       mounts
+	pages                        pages
 
 	mu            sync.Mutex // guards everything below, and all that hangs on it; held briefly, never while git runs
 	counters      map[string]int64
@@ -55,7 +66,11 @@ type Server struct {
 	limits        map[string]*limitWindow
 	limit         int
 	indexLag      time.Duration
-	verified      map[string]verificationJSON // commit name to what GitHub says of its signature
+	signing       *signing
+	tokenLag      time.Duration
+	tokenRefusal  *APIError
+	reanchor      bool
+	conversions   map[string]*conversion // by the code of the App manifest flow
 }
 
 // Start listens and returns at once; Close, or the end of ctx, stops it.
@@ -65,7 +80,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		counters: map[string]int64{}, accounts: map[int64]*account{}, logins: map[string]*account{},
 		emails: map[string]*account{}, repos: map[int64]*repository{}, names: map[string]*repository{},
 		apps: map[int64]*app{}, installations: map[int64]*installation{}, tokens: map[string]*token{},
-		limits: map[string]*limitWindow{}, limit: 5000, verified: map[string]verificationJSON{},
+		limits: map[string]*limitWindow{}, limit: 5000, conversions: map[string]*conversion{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -73,13 +88,28 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	var err error
+	if s.signing, err = newSigning(); err != nil {
+		return nil, err
+	}
 	listen := o.Listen
 	if listen == "" {
 		listen = "127.0.0.1:0"
 	}
 	host, _, err := net.SplitHostPort(listen)
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+	ip := net.ParseIP(host)
+	if err != nil || ip == nil || !ip.IsLoopback() {
 		return nil, fmt.Errorf("listen on %q: a loopback address is needed", listen)
+	}
+	if s.contract, err = contract.New(); err != nil {
+		return nil, fmt.Errorf("read GitHub's description: %w", err)
+	}
+	scheme := "http://"
+	if o.TLS {
+		scheme = "https://"
+		if s.authority, err = newAuthority(ip); err != nil {
+			return nil, err
+		}
 	}
 	if s.dir == "" {
 		if s.dir, err = os.MkdirTemp("", "github-standin-"); err != nil {
@@ -99,7 +129,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on %s: %w", listen, err), s.removeDir())
 	}
-	s.base = "http://" + listener.Addr().String()
+	s.base = scheme + listener.Addr().String()
 	running, cancel := context.WithCancel(ctx)
 	s.ctx, s.cancel = running, cancel
 	s.hooks = &http.Client{
@@ -108,9 +138,13 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that clients break off
 		BaseContext: func(net.Listener) context.Context { return s.ctx }}
+	if s.authority != nil {
+		s.http.TLSConfig = s.authority.config
+	}
 	s.done.Go(func() {
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.LogAttrs(s.ctx, slog.LevelError, "standin.serve_failed", slog.Any("error", err))
 		}
 	})
@@ -128,7 +162,8 @@ func (s *Server) APIURL() string { return s.base + "/api/v3/" }
 // api is the start of "url" fields.
 func (s *Server) api() string { return s.base + "/api/v3" }
 
-// Close stops serving and delivering, waits for both, and removes a folder that Start made.
+// Close stops serving and delivering, waits for both, and removes a folder that Start made. The error wraps
+// ErrContract when the stand-in sent what GitHub would not, see Violations.
 func (s *Server) Close() error {
 	s.cancel()
 	err := s.http.Close()
@@ -136,7 +171,8 @@ func (s *Server) Close() error {
 	s.active.Lock()
 	defer s.active.Unlock()
 	s.hooks.CloseIdleConnections()
-	return errors.Join(err, s.removeDir())
+	s.checkWaiting()
+	return errors.Join(err, s.removeDir(), s.contractError())
 }
 
 func (s *Server) removeDir() error {

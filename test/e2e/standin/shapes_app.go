@@ -24,9 +24,13 @@ func (s *Server) app(a *app) *appJSON {
 	if a == nil {
 		return nil
 	}
+	external := a.details.ExternalURL
+	if external == "" {
+		external = s.base
+	}
 	return &appJSON{
 		ID: a.id, ClientID: a.clientID, Slug: a.slug, NodeID: nodeID("A", a.id), Owner: a.owner.view, Name: a.name,
-		ExternalURL: s.base, HTMLURL: s.base + "/apps/" + a.slug, CreatedAt: stamp(a.created), UpdatedAt: stamp(a.created),
+		Description: nullable(a.details.Description), ExternalURL: external, HTMLURL: s.base + "/apps/" + a.slug, CreatedAt: stamp(a.created), UpdatedAt: stamp(a.created),
 		Permissions: maps.Clone(a.permissions), Events: append([]string{}, a.events...),
 	}
 }
@@ -160,14 +164,10 @@ func (s *Server) eventCheckRun(c *checkRun) checkRunJSON {
 	suite := checkSuiteJSON{
 		ID: c.suite.id, NodeID: nodeID("CS", c.suite.id), HeadSHA: c.suite.sha, Status: c.status, Conclusion: c.conclusion,
 		URL: c.suite.repo.links.URL + "/check-suites/" + itoa(c.suite.id), PullRequests: out.PullRequests, App: out.App,
-		CreatedAt: stamp(c.suite.created), UpdatedAt: stamp(c.suite.created),
+		CreatedAt: stamp(c.suite.created), UpdatedAt: stamp(c.suite.updated),
+		HeadBranch: nullable(c.suite.branch), Before: nullable(c.suite.before), After: nullable(c.suite.after),
 	}
-	for ref, sha := range c.suite.repo.refs {
-		if name := (refChange{ref: ref}).branch(); sha == c.suite.sha && name != "" {
-			suite.HeadBranch = &name
-			break
-		}
-	}
+	suite.Status, suite.Conclusion = c.suite.state()
 	out.CheckSuite = suite
 	return out
 }

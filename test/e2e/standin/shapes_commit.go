@@ -15,14 +15,6 @@ func gitUser(s signature) gitUserJSON {
 	return gitUserJSON{Name: s.Name, Email: s.Email, Date: stamp(s.when)}
 }
 
-type verificationJSON struct {
-	Verified   bool    `json:"verified"`
-	Reason     string  `json:"reason"`
-	Signature  *string `json:"signature"`
-	Payload    *string `json:"payload"`
-	VerifiedAt stamp   `json:"verified_at"`
-}
-
 type shaJSON struct {
 	URL     string `json:"url"`
 	SHA     string `json:"sha"`
@@ -87,31 +79,6 @@ func (s *Server) commitList(r *repository, cs []*commit) []commitJSON {
 		out[i] = s.commit(r, c)
 	}
 	return out
-}
-
-// verification is what SetVerification said, else "unsigned", else "unknown_key": the stand-in knows no keys.
-func (s *Server) verification(c *commit) verificationJSON {
-	v, ok := s.verified[c.sha]
-	if !ok {
-		v.Reason = "unsigned"
-		if c.signature != "" {
-			v.Reason = "unknown_key"
-		}
-	}
-	v.Signature, v.Payload = nullable(c.signature), nullable(c.payload)
-	return v
-}
-
-// SetVerification decides commit.verification of a commit; GitHub's reasons are listed under
-// "Signature verification object". verified true needs the reason "valid".
-func (s *Server) SetVerification(sha string, verified bool, reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := verificationJSON{Verified: verified, Reason: reason}
-	if verified {
-		v.VerifiedAt = stamp(s.now())
-	}
-	s.verified[sha] = v
 }
 
 // fileJSON is "diff-entry".

@@ -116,36 +116,45 @@ func (s *Server) organization(a *account) *organizationJSON {
 	}
 }
 
+// simpleTeamJSON is "team-simple": a parent has no parent of its own.
+type simpleTeamJSON struct {
+	ID                  int64   `json:"id"`
+	NodeID              string  `json:"node_id"`
+	Name                string  `json:"name"`
+	Slug                string  `json:"slug"`
+	Description         *string `json:"description"`
+	Privacy             string  `json:"privacy"`
+	NotificationSetting string  `json:"notification_setting"`
+	Permission          string  `json:"permission"`
+	URL                 string  `json:"url"`
+	HTMLURL             string  `json:"html_url"`
+	MembersURL          string  `json:"members_url"`
+	RepositoriesURL     string  `json:"repositories_url"`
+	Type                string  `json:"type"`
+	OrganizationID      int64   `json:"organization_id"`
+}
+
 // teamJSON is "team", and with the counts "team-full".
 type teamJSON struct {
-	ID                  int64     `json:"id"`
-	NodeID              string    `json:"node_id"`
-	Name                string    `json:"name"`
-	Slug                string    `json:"slug"`
-	Description         *string   `json:"description"`
-	Privacy             string    `json:"privacy"`
-	NotificationSetting string    `json:"notification_setting"`
-	Permission          string    `json:"permission"`
-	URL                 string    `json:"url"`
-	HTMLURL             string    `json:"html_url"`
-	MembersURL          string    `json:"members_url"`
-	RepositoriesURL     string    `json:"repositories_url"`
-	Type                string    `json:"type"`
-	OrganizationID      int64     `json:"organization_id"`
-	Parent              *teamJSON `json:"parent"`
+	*simpleTeamJSON
+	Parent *simpleTeamJSON `json:"parent"`
 }
 
 func (s *Server) team(t *team) *teamJSON {
+	return &teamJSON{simpleTeamJSON: s.simpleTeam(t), Parent: s.simpleTeam(t.parent)}
+}
+
+func (s *Server) simpleTeam(t *team) *simpleTeamJSON {
 	if t == nil {
 		return nil
 	}
 	u := s.api() + "/orgs/" + t.org.login + "/teams/" + t.slug
-	return &teamJSON{
+	return &simpleTeamJSON{
 		ID: t.id, NodeID: nodeID("T", t.id), Name: t.slug, Slug: t.slug, Privacy: "closed",
 		NotificationSetting: "notifications_enabled", Permission: "pull", URL: u,
 		HTMLURL:    s.base + "/orgs/" + t.org.login + "/teams/" + t.slug,
 		MembersURL: u + "/members{/member}", RepositoriesURL: u + "/repos", Type: "organization",
-		OrganizationID: t.org.id, Parent: s.team(t.parent),
+		OrganizationID: t.org.id,
 	}
 }
 

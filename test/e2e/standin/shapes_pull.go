@@ -44,7 +44,7 @@ type pullJSON struct {
 	Title              string              `json:"title"`
 	User               *userJSON           `json:"user"`
 	Body               *string             `json:"body"`
-	Labels             []string            `json:"labels"` // always empty
+	Labels             []labelJSON         `json:"labels"`
 	Milestone          *string             `json:"milestone"`
 	ActiveLockReason   *string             `json:"active_lock_reason"`
 	CreatedAt          stamp               `json:"created_at"`
@@ -94,7 +94,7 @@ func (s *Server) simplePull(p *pull) pullJSON {
 	head, base := s.repository(p.headRepo), s.repository(p.repo)
 	return pullJSON{
 		ID: p.id, NodeID: nodeID("PR", p.id), pullLinks: l, Number: p.number, State: p.state(), Title: p.title,
-		User: p.author.simple(), Body: nullable(p.body), Labels: []string{}, CreatedAt: stamp(p.created),
+		User: p.author.simple(), Body: nullable(p.body), Labels: p.repo.labelShapes(p.labels), CreatedAt: stamp(p.created),
 		UpdatedAt: stamp(p.updated), ClosedAt: stamp(p.closed), MergedAt: stamp(p.merged), MergeCommitSHA: nullable(p.mergeSHA),
 		Assignees: []*userJSON{}, RequestedReviewers: simples(p.reviewers), RequestedTeams: s.teams(p.teams),
 		Head: branchEndJSON{Label: p.headLabel(), Ref: p.headRef, SHA: p.headSHA, User: p.headRepo.owner.view, Repo: head},
@@ -118,14 +118,7 @@ func (s *Server) fullPull(p *pull) pullJSON {
 	if p.state() == "open" && !p.stale {
 		can := p.mergeable
 		rest.Mergeable, rest.Rebaseable = &can, &can
-		switch {
-		case !can:
-			rest.MergeableState = "dirty"
-		case p.draft:
-			rest.MergeableState = "draft"
-		default:
-			rest.MergeableState = "clean"
-		}
+		rest.MergeableState = s.mergeableState(p)
 	}
 	out.pullRest = rest
 	return out
@@ -254,7 +247,7 @@ func (s *Server) comment(c *comment) commentJSON {
 	return commentJSON{
 		ID: c.id, NodeID: nodeID("IC", c.id), URL: u, HTMLURL: fmt.Sprintf("%s#issuecomment-%d", l.HTMLURL, c.id),
 		IssueURL: l.IssueURL, User: c.author.simple(), Body: c.body, CreatedAt: stamp(c.created), UpdatedAt: stamp(c.updated),
-		AuthorAssociation: s.association(c.author, c.pull.repo), Reactions: reactionsJSON{URL: u + "/reactions"}, App: s.app(c.app),
+		AuthorAssociation: s.association(c.author, c.pull.repo), Reactions: rollup(u+"/reactions", c.reactions), App: s.app(c.app),
 	}
 }
 
@@ -271,7 +264,7 @@ type issueJSON struct {
 	Number            int            `json:"number"`
 	Title             string         `json:"title"`
 	User              *userJSON      `json:"user"`
-	Labels            []string       `json:"labels"`
+	Labels            []labelJSON    `json:"labels"`
 	State             string         `json:"state"`
 	Locked            bool           `json:"locked"`
 	Assignee          *userJSON      `json:"assignee"`
@@ -297,9 +290,9 @@ func (s *Server) issue(p *pull) issueJSON {
 	return issueJSON{
 		ID: p.id, NodeID: nodeID("PR", p.id), URL: l.IssueURL, RepositoryURL: p.repo.links.URL, LabelsURL: l.IssueURL + "/labels{/name}",
 		CommentsURL: l.CommentsURL, EventsURL: l.IssueURL + "/events", HTMLURL: l.HTMLURL, Number: p.number, Title: p.title,
-		User: p.author.simple(), Labels: []string{}, State: p.state(), Assignees: []*userJSON{}, Comments: len(p.comments),
+		User: p.author.simple(), Labels: p.repo.labelShapes(p.labels), State: p.state(), Assignees: []*userJSON{}, Comments: len(p.comments),
 		CreatedAt: stamp(p.created), UpdatedAt: stamp(p.updated), ClosedAt: stamp(p.closed), Draft: p.draft,
-		AuthorAssociation: s.association(p.author, p.repo), Body: nullable(p.body), Reactions: reactionsJSON{URL: l.IssueURL + "/reactions"},
+		AuthorAssociation: s.association(p.author, p.repo), Body: nullable(p.body), Reactions: rollup(l.IssueURL+"/reactions", p.reactions),
 		PullRequest: map[string]any{"url": l.URL, "html_url": l.HTMLURL, "diff_url": l.DiffURL, "patch_url": l.PatchURL,
 			"merged_at": stamp(p.merged)},
 		TimelineURL: l.IssueURL + "/timeline",

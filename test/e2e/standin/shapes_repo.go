@@ -58,7 +58,7 @@ func (s *Server) newRepositoryLinks(fullName string) *repositoryLinks {
 		ContentsURL: u + "/contents/{+path}", ContributorsURL: u + "/contributors", DeploymentsURL: u + "/deployments",
 		DownloadsURL: u + "/downloads", EventsURL: u + "/events", ForksURL: u + "/forks", GitCommitsURL: u + "/git/commits{/sha}",
 		GitRefsURL: u + "/git/refs{/sha}", GitTagsURL: u + "/git/tags{/sha}",
-		GitURL: strings.Replace(html, "http://", "git://", 1) + ".git", IssueCommentURL: u + "/issues/comments{/number}",
+		GitURL: "git" + html[strings.Index(html, "://"):] + ".git", IssueCommentURL: u + "/issues/comments{/number}",
 		IssueEventsURL: u + "/issues/events{/number}", IssuesURL: u + "/issues{/number}", KeysURL: u + "/keys{/key_id}",
 		LabelsURL: u + "/labels{/name}", LanguagesURL: u + "/languages", MergesURL: u + "/merges", MilestonesURL: u + "/milestones{/number}",
 		NotificationsURL: u + "/notifications{?since,all,participating}", PullsURL: u + "/pulls{/number}", ReleasesURL: u + "/releases{/id}",
@@ -113,6 +113,11 @@ type repositoryJSON struct {
 	AllowMergeCommit *bool            `json:"allow_merge_commit,omitempty"`
 	AllowSquashMerge *bool            `json:"allow_squash_merge,omitempty"`
 	AllowRebaseMerge *bool            `json:"allow_rebase_merge,omitempty"`
+	DeleteBranch     *bool            `json:"delete_branch_on_merge,omitempty"`
+	MergeTitle       string           `json:"merge_commit_title,omitempty"`
+	MergeMessage     string           `json:"merge_commit_message,omitempty"`
+	SquashTitle      string           `json:"squash_merge_commit_title,omitempty"`
+	SquashMessage    string           `json:"squash_merge_commit_message,omitempty"`
 	SubscribersCount *int             `json:"subscribers_count,omitempty"`
 	NetworkCount     *int             `json:"network_count,omitempty"`
 	Organization     any              `json:"organization,omitempty"` // an account; a login in push events
@@ -137,7 +142,7 @@ func (s *Server) repository(r *repository) *repositoryJSON {
 		ID: r.id, NodeID: nodeID("R", r.id), Name: r.name, FullName: r.fullName(), Private: r.private, Owner: r.owner.view,
 		Fork: r.parent != nil, DefaultBranch: r.defaultBranch, Visibility: "public", CreatedAt: stamp(r.created),
 		UpdatedAt: stamp(r.created), PushedAt: stamp(r.pushed), repositoryLinks: r.links, Topics: []string{},
-		HasIssues: true, HasDownloads: true, AllowForking: true,
+		Archived: r.archived, HasIssues: true, HasDownloads: true, AllowForking: true,
 	}
 	if r.private {
 		out.Visibility = "private"
@@ -160,8 +165,11 @@ func (s *Server) repository(r *repository) *repositoryJSON {
 // fullRepository is "full-repository", as the actor sees it.
 func (s *Server) fullRepository(r *repository, a *actor) *repositoryJSON {
 	out := s.repository(r)
-	yes, no := true, 0
-	out.AllowMergeCommit, out.AllowSquashMerge, out.AllowRebaseMerge = &yes, &yes, &yes
+	no, m := 0, r.merging
+	allows := func(method string) *bool { ok := m.allowed(method) == nil; return &ok }
+	out.AllowMergeCommit, out.AllowSquashMerge, out.AllowRebaseMerge = allows("merge"), allows("squash"), allows("rebase")
+	out.DeleteBranch, out.MergeTitle, out.MergeMessage = &m.DeleteBranch, m.MergeTitle, m.MergeMessage
+	out.SquashTitle, out.SquashMessage = m.SquashTitle, m.SquashMessage
 	out.SubscribersCount, out.NetworkCount = &no, &no
 	out.Permissions = s.permissions(r, a)
 	if r.owner.kind == "Organization" {

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -195,6 +196,9 @@ func newReceiver(t *testing.T) *receiver {
 			return
 		}
 		payload, err := github.ParseWebHook(github.WebHookType(req), raw)
+		if github.WebHookType(req) == "repository_ruleset" { // go-github v60 does not know it
+			payload, err = nil, nil
+		}
 		if err != nil {
 			t.Errorf("parse %s: %v", github.WebHookType(req), err)
 		}
@@ -208,8 +212,14 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
-// take waits for all deliveries and returns those since the last call.
+// take waits for all deliveries and returns those since the last call, without what happens to check
+// suites: every push opens one. takeAll has those, too.
 func (w *world) take() []received {
+	w.t.Helper()
+	return slices.DeleteFunc(w.takeAll(), func(e received) bool { return e.event == "check_suite" })
+}
+
+func (w *world) takeAll() []received {
 	w.t.Helper()
 	require.NoError(w.t, w.s.WaitDelivered(w.t.Context()))
 	w.hooks.mu.Lock()

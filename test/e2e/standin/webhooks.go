@@ -44,6 +44,8 @@ type Delivery struct {
 	Payload        []byte
 	ResponseHeader map[string]string
 	Response       string
+
+	notBefore time.Time
 }
 
 // deliveryQueue holds what one App is to get, and what it got. It has a lock of its own, which may
@@ -56,6 +58,7 @@ type deliveryQueue struct {
 	busy    bool
 	paused  bool
 	drop    int
+	queueKnobs
 }
 
 func newDeliveryQueue() *deliveryQueue { return &deliveryQueue{wake: make(chan struct{}, 1)} }
@@ -71,8 +74,10 @@ func (q *deliveryQueue) signal() {
 func (q *deliveryQueue) next(ctx context.Context) (d Delivery, drop, ok bool) {
 	for {
 		q.mu.Lock()
-		if len(q.waiting) > 0 && !q.paused {
-			d, q.waiting = q.waiting[0], q.waiting[1:]
+		i, due := q.sendable(time.Now())
+		if i >= 0 {
+			d = q.waiting[i]
+			q.waiting = slices.Delete(q.waiting, i, i+1)
 			drop, q.busy = q.drop > 0, true
 			if drop {
 				q.drop--
@@ -81,11 +86,15 @@ func (q *deliveryQueue) next(ctx context.Context) (d Delivery, drop, ok bool) {
 			return d, drop, true
 		}
 		q.mu.Unlock()
+		timer := time.NewTimer(due)
 		select {
 		case <-q.wake:
+		case <-timer.C:
 		case <-ctx.Done():
+			timer.Stop()
 			return d, false, false
 		}
+		timer.Stop()
 	}
 }
 
@@ -121,6 +130,10 @@ func (s *Server) enqueue(a *app, d Delivery) {
 	}
 	a.queue.mu.Lock()
 	a.queue.waiting = append(a.queue.waiting, d)
+	if d = a.queue.turn(&a.queue.waiting[len(a.queue.waiting)-1]); d.GUID != "" {
+		d.ID = s.nextID("delivery")
+		a.queue.waiting = append(a.queue.waiting, d)
+	}
 	a.queue.mu.Unlock()
 	a.queue.signal()
 }
@@ -141,6 +154,7 @@ func (s *Server) startDeliveries(a *app) {
 
 // deliver makes one attempt; GitHub never makes a second one by itself.
 func (s *Server) deliver(d *Delivery, drop bool) {
+	s.checkDelivery(d)
 	started := time.Now()
 	d.DeliveredAt = s.now()
 	err := errDropped
@@ -235,11 +249,11 @@ func (s *Server) DropDeliveries(n int) { s.eachQueue(0, func(q *deliveryQueue) {
 // LoseDeliveries throws away what waits (after PauseDeliveries), without a trace.
 func (s *Server) LoseDeliveries() { s.eachQueue(0, func(q *deliveryQueue) { q.waiting = nil }) }
 
-// WaitDelivered returns when nothing waits any more in queues that are not paused.
+// WaitDelivered returns when nothing waits any more in queues that are not paused, apart from what is held.
 func (s *Server) WaitDelivered(ctx context.Context) error {
 	for {
 		idle := true
-		s.eachQueue(0, func(q *deliveryQueue) { idle = idle && !q.busy && (q.paused || len(q.waiting) == 0) })
+		s.eachQueue(0, func(q *deliveryQueue) { idle = idle && !q.busy && q.quiet() })
 		if idle {
 			return nil
 		}

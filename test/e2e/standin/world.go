@@ -74,9 +74,12 @@ type account struct {
 	view    *userJSON
 
 	// Organisations only.
-	owners  map[int64]bool
-	members map[int64]bool
-	teams   []*team
+	owners   map[int64]bool
+	members  map[int64]bool
+	teams    []*team
+	base     role // of members on the organisation's repositories
+	pending  map[int64]bool
+	rulesets []*ruleset
 }
 
 // identity is what the person's commits carry.
@@ -114,6 +117,8 @@ type repository struct {
 	pushed        time.Time
 	collaborators map[int64]role
 	links         *repositoryLinks
+	merging       MergeSettings
+	queues        map[string]*mergeQueue // by branch
 
 	work *sync.Mutex
 	git  *gitRepo
@@ -125,6 +130,12 @@ type repository struct {
 	checks   []*checkRun
 	suites   []*checkSuite
 	statuses []*status
+
+	protection  map[string]*protection // by branch; nil until there is one
+	rulesets    []*ruleset
+	deployments []*deployment
+	labels      []*label
+	archived    bool
 }
 
 func (r *repository) fullName() string { return r.owner.login + "/" + r.name }
@@ -161,6 +172,7 @@ type pull struct {
 	teams       []*team
 	reviews     []*review
 	comments    []*comment
+	history     []TimelineEvent
 
 	// What git says of head against base; refreshed when stale.
 	stale         bool
@@ -175,6 +187,9 @@ type pull struct {
 	landed        []string // commits that the merge added to the base branch
 	landedOnto    string   // the base branch before the merge
 	maintainerCan bool
+
+	ruleFacts
+	issueSide
 }
 
 func (p *pull) state() string {
@@ -195,6 +210,7 @@ type review struct {
 	commit    string // "" is null
 	submitted time.Time
 	updated   time.Time
+	lines     []*lineComment
 }
 
 type comment struct {
@@ -205,6 +221,8 @@ type comment struct {
 	body    string
 	created time.Time
 	updated time.Time
+
+	reactions []*reaction
 }
 
 type checkSuite struct {
@@ -213,6 +231,7 @@ type checkSuite struct {
 	repo    *repository
 	sha     string
 	created time.Time
+	suiteFacts
 }
 
 type checkRun struct {
@@ -252,6 +271,7 @@ type app struct {
 	created     time.Time
 	key         publicKey
 	longTokens  bool
+	details     AppDetails
 
 	hookURL    string
 	hookSecret string
@@ -280,6 +300,7 @@ type token struct {
 	permissions  map[string]string
 	repos        map[int64]bool // nil when not narrowed
 	expires      time.Time      // zero when it does not expire
+	minted       time.Time      // of an installation
 }
 
 // nextID counts per kind from a base, so that IDs of different kinds are easily told apart and the
@@ -288,7 +309,8 @@ func (s *Server) nextID(kind string) int64 {
 	bases := map[string]int64{
 		"user": 1000, "team": 3000, "app": 100, "installation": 40000, "repository": 500000, "pull": 1700000,
 		"review": 2600000, "comment": 3800000, "check_run": 7100000, "check_suite": 6100000, "status": 8200000,
-		"activity": 9300000, "delivery": 12000000,
+		"activity": 9300000, "delivery": 12000000, "protection": 210000, "ruleset": 220000, "deployment": 230000,
+		"deployment_status": 240000, "label": 250000, "reaction": 260000, "event": 270000, "line_comment": 280000,
 	}
 	s.counters[kind]++
 	return bases[kind] + s.counters[kind]
@@ -304,7 +326,7 @@ func nodeID(prefix string, id int64) string {
 func fold(s string) string { return strings.ToLower(s) }
 
 // roleOf is a person's effective role: owner, collaborator, team grants, base permission of the
-// organisation (read), public repositories.
+// organisation, public repositories.
 func (s *Server) roleOf(u *account, r *repository) role {
 	best := roleNone
 	if !r.private {
@@ -317,7 +339,7 @@ func (s *Server) roleOf(u *account, r *repository) role {
 		return roleAdmin
 	}
 	if r.owner.members[u.id] {
-		best = max(best, roleRead)
+		best = max(best, r.owner.base)
 	}
 	best = max(best, r.collaborators[u.id])
 	for _, t := range r.owner.teams {

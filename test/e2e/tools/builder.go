@@ -82,15 +82,21 @@ func (b *Builder) ensure(ctx context.Context, module Module, toolchain string) (
 	if err != nil {
 		return "", err
 	}
-	final := filepath.Join(b.cache, module.Name+"-"+key)
+	return b.cached(ctx, module.Name, key, func(dir string) error { return b.fill(ctx, module, source, dir) })
+}
+
+// cached returns the cache folder of a name and a key. When there is none, fill
+// makes it under a temporary name, which is gone when fill fails.
+func (b *Builder) cached(ctx context.Context, name, key string, fill func(dir string) error) (string, error) {
+	final := filepath.Join(b.cache, name+"-"+key)
 	if isDir(final) {
 		return final, nil
 	}
 	if err := os.MkdirAll(b.cache, 0o750); err != nil {
 		return "", fmt.Errorf("create the cache: %w", err)
 	}
-	unlock, err := lockFile(ctx, filepath.Join(b.cache, module.Name+".lock"), func() {
-		b.progress.Line("%s: another process builds it; waiting", module.Name)
+	unlock, err := lockFile(ctx, filepath.Join(b.cache, name+".lock"), func() {
+		b.progress.Line("%s: another process builds it; waiting", name)
 	})
 	if err != nil {
 		return "", err
@@ -99,8 +105,8 @@ func (b *Builder) ensure(ctx context.Context, module Module, toolchain string) (
 	if isDir(final) {
 		return final, nil
 	}
-	// Whoever holds the lock owns every unfinished folder of the module.
-	unfinished, err := filepath.Glob(filepath.Join(b.cache, module.Name+"-*.partial"))
+	// Whoever holds the lock owns every unfinished folder of that name.
+	unfinished, err := filepath.Glob(filepath.Join(b.cache, name+"-*.partial"))
 	if err != nil {
 		return "", fmt.Errorf("list unfinished builds: %w", err)
 	}
@@ -110,7 +116,7 @@ func (b *Builder) ensure(ctx context.Context, module Module, toolchain string) (
 		}
 	}
 	partial := final + ".partial"
-	if err := b.fill(ctx, module, source, partial); err != nil {
+	if err := fill(partial); err != nil {
 		return "", errors.Join(err, os.RemoveAll(partial))
 	}
 	if err := os.Rename(partial, final); err != nil {

@@ -1,6 +1,7 @@
 // Package tools builds the programs that the sandbox runs: a real Kubernetes
 // control plane, a real Argo CD in two major versions, the tools its repo-server
-// calls, and the linter.
+// calls, GitHub's command line, and the linter. It also installs the Node packages
+// of tests, from a lock file, into the same cache.
 //
 // Every folder beside this file that has a go.mod is a module of its own. It
 // lists its programs with tool directives, so its go.mod and go.sum fix every

@@ -10,6 +10,7 @@ const (
 	Render     = "render"
 	KWOK       = "kwok"
 	Lint       = "lint"
+	GH         = "gh"
 )
 
 // Module is one nested module and what is taken from it.
@@ -89,6 +90,15 @@ func Table() []Module {
 			},
 		},
 		argocd(ArgoCD2, "github.com/argoproj/argo-cd/v2"),
+		{
+			Name: GH,
+			Binaries: []Binary{{
+				Name: "gh", Package: "github.com/cli/cli/v2/cmd/gh", Stamp: Stamp{
+					Module:    "github.com/cli/cli/v2",
+					Variables: map[string]string{"github.com/cli/cli/v2/internal/build.Version": "{number}"},
+				},
+			}},
+		},
 		{
 			Name: Lint,
 			Binaries: []Binary{{
