@@ -26,6 +26,8 @@ type Manifest struct {
 	DefaultEvents         []string          `json:"default_events"`
 	RequestOAuthOnInstall bool              `json:"request_oauth_on_install"`
 	SetupOnUpdate         bool              `json:"setup_on_update"`
+	// Version is undocumented; Probot sends "v1".
+	Version string `json:"version"`
 }
 
 // ManifestHook is where events go.

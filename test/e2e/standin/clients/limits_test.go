@@ -181,8 +181,8 @@ func TestOctokitRedelivers(t *testing.T) {
 	n.step("listening", &url)
 	require.NoError(t, w.s.SetWebhook(w.app.ID, url, webhookSecret))
 	w.delivered()
-	w.s.DropDeliveries(2)
-	opened := w.openPull("replicas: 2\n") // a push and a pull request
+	w.s.DropDeliveries(3)
+	opened := w.openPull("replicas: 2\n") // a push, its check suite and a pull request
 	must(w.s.As("bob").Review("acme/env", opened.Number, "APPROVE", ""))(t)
 	w.delivered()
 	n.reply(nil)
@@ -197,8 +197,8 @@ func TestOctokitRedelivers(t *testing.T) {
 	for _, d := range got.Received {
 		events = append(events, d.Name+"."+d.Action)
 	}
-	require.Equal(t, []string{"ping.", "pull_request_review.submitted", "push.", "pull_request.opened"}, events)
-	require.Len(t, got.Details, 2)
+	require.Equal(t, []string{"ping.", "pull_request_review.submitted", "push.", "check_suite.requested", "pull_request.opened"}, events)
+	require.Len(t, got.Details, 3)
 	for i, d := range got.Details {
 		require.Equal(t, "failed to connect to host", d.Status)
 		require.Equal(t, 202, d.Redelivered)
@@ -206,10 +206,14 @@ func TestOctokitRedelivers(t *testing.T) {
 		require.Equal(t, d.GUID, got.Received[2+i].ID, "a redelivery keeps its GUID")
 		require.True(t, d.Verified, "the API's payload is what was signed")
 	}
-	// Newest first: two redeliveries, then the first attempts.
-	require.Len(t, got.All, 6)
-	require.True(t, got.All[0].Redelivery && got.All[1].Redelivery && !got.All[2].Redelivery)
-	require.Equal(t, []int{200, 200, 200, 0, 0, 200}, []int{got.All[0].Code, got.All[1].Code, got.All[2].Code, got.All[3].Code, got.All[4].Code, got.All[5].Code})
+	// Newest first: three redeliveries, then the first attempts.
+	require.Len(t, got.All, 8)
+	require.True(t, got.All[0].Redelivery && got.All[2].Redelivery && !got.All[3].Redelivery)
+	var codes []int
+	for _, d := range got.All {
+		codes = append(codes, d.Code)
+	}
+	require.Equal(t, []int{200, 200, 200, 200, 0, 0, 0, 200}, codes)
 	for _, d := range w.s.Deliveries(w.app.ID) {
 		require.True(t, json.Valid(d.Payload))
 	}
