@@ -56,6 +56,7 @@ func TestForms(t *testing.T) {
 	done(w.post(pull, "do", "request", "reviewer", "mallory", "as", "alice"), "The review was requested.")
 	require.Contains(t, w.pull(1).Reviewers, "mallory")
 
+	w.delivered()
 	sent := len(w.gh.Deliveries(w.app.ID))
 	done(w.post(pull, "do", "press", "run", path(w.run), "identifier", "hold", "as", "bob"), "The button was pressed")
 	done(w.post(pull, "do", "rerun", "run", path(w.run), "as", "bob"), "A new run was asked for")
