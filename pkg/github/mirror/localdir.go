@@ -18,7 +18,7 @@ import (
 const maxSmallFile = 4 << 20
 
 // missingObject is how git says that it lacks an object.
-var missingObject = regexp.MustCompile(`(?i)missing (blob|tree|commit)|unable to read (tree|sha1)|could not read|bad object|bad tree|unable to find|not our ref|Could not parse`)
+var missingObject = regexp.MustCompile(`(?i)missing (blob|tree|commit)|unable to read|could not read|could not parse|bad object|bad tree|unable to find`)
 
 // repository is where somebody's repository keeps what.
 type repository struct {

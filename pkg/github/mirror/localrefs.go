@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -191,21 +190,35 @@ func validRef(name string) bool {
 	return ok && len(name) <= 1000 && checkBranch("x/"+rest) == nil
 }
 
-// packed writes the refs as a packed-refs file. Without a header git sorts and
-// looks tags up itself.
+// packed writes the refs as a packed-refs file. The header says that git need not
+// sort it; it looks tags up itself.
 func (s refSnapshot) packed() string {
 	var b strings.Builder
+	b.WriteString("# pack-refs with: sorted \n")
 	for _, name := range slices.Sorted(maps.Keys(s.refs)) {
 		b.WriteString(string(s.refs[name]) + " " + name + "\n")
 	}
 	return b.String()
 }
 
-// pullHead are the refs under which clones keep the heads of pull requests:
+// pullFolders are the refs under which clones keep the heads of pull requests:
 // GitHub's refs/pull/N/head, GitLab's refs/merge-requests/N/head, Bitbucket's
 // refs/pull-requests/N/from, and copies of them under refs/remotes, where people
 // call them REMOTE/pr/N, as GitHub's own instructions do.
-var pullHead = regexp.MustCompile(`^refs/(?:remotes/[^/]+/)?(?:pull|pr|merge-requests|mr|pull-requests)/([1-9][0-9]{0,9})(?:/(?:head|from))?$`)
+var pullFolders = map[string]bool{"pull": true, "pr": true, "merge-requests": true, "mr": true, "pull-requests": true}
+
+// pullNumber is the number of the pull request whose head a ref is.
+func pullNumber(name string) (int, bool) {
+	parts := strings.Split(strings.TrimPrefix(name, "refs/"), "/")
+	if parts[0] == "remotes" && len(parts) > 2 {
+		parts = parts[2:]
+	}
+	if len(parts) < 2 || len(parts) > 3 || !pullFolders[parts[0]] || len(parts) == 3 && parts[2] != "head" && parts[2] != "from" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(parts[1])
+	return n, err == nil && n > 0 && n <= maxPull && strconv.Itoa(n) == parts[1]
+}
 
 // PullHeads are the heads of pull requests that the clone has, by number. A
 // number that leads to different commits, as in a clone with the pull requests
@@ -213,12 +226,8 @@ var pullHead = regexp.MustCompile(`^refs/(?:remotes/[^/]+/)?(?:pull|pr|merge-req
 func (l *Local) PullHeads() map[int]approval.SHA {
 	heads, ambiguous := map[int]approval.SHA{}, map[int]bool{}
 	for name, sha := range l.refs.refs {
-		match := pullHead.FindStringSubmatch(name)
-		if match == nil {
-			continue
-		}
-		number, err := strconv.Atoi(match[1])
-		if err != nil || number > maxPull {
+		number, ok := pullNumber(name)
+		if !ok {
 			continue
 		}
 		if other, ok := heads[number]; ok && other != sha {
