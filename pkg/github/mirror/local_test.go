@@ -63,7 +63,7 @@ func TestLocalPlaces(t *testing.T) {
 	require.NoError(t, os.Symlink(work, link))
 	// A clone that borrows all its objects from one that borrows all its own.
 	shared := o.clone("--shared")
-	twice := filepath.Join(o.root, "a \"quoted\\\" clone: ü")
+	twice := filepath.Join(o.root, "a \"quoted\\\" clone:\nü")
 	_, err = o.try("", o.root, "clone", "--quiet", "--shared", shared, twice)
 	require.NoError(t, err)
 

@@ -187,6 +187,36 @@ func TestGraphAgainstGit(t *testing.T) {
 	require.Greater(t, singles, 50)
 }
 
+// TestGraphSeveralBases: of two bases, one on the line and one in a pull request
+// that landed, neither needs to be behind the other.
+func TestGraphSeveralBases(t *testing.T) {
+	o := newOrigin(t)
+	root := o.commit(tree{"f": "0"})
+	first := o.commit(tree{"f": "1"}, root)
+	main := o.commit(tree{"f": "2"}, root)
+	merge := o.commit(tree{"f": "3"}, main, first)
+	head := o.commit(tree{"f": "5"}, o.commit(tree{"f": "4"}, first), main)
+	o.branch("main", merge)
+	l := o.local(o.dir)
+	g, err := l.Graph(t.Context(), "", merge, []approval.SHA{head})
+	require.NoError(t, err)
+	for _, at := range []approval.SHA{root, main, merge} {
+		g.Land(at)
+	}
+	require.ElementsMatch(t, []approval.SHA{first, main}, g.Own(head, 10).Bases)
+}
+
+// TestMergesToNested: a file of one side and a folder of the other have the same
+// name. Only a malformed tree holds both.
+func TestMergesToNested(t *testing.T) {
+	change := func(path string) []approval.Change {
+		return []approval.Change{{Path: path, After: approval.Entry{Mode: "100644", SHA: emptyTree}}}
+	}
+	require.True(t, mergesTo(change("a"), change("ab/c"), change("ab/c")))
+	require.False(t, mergesTo(change("a"), change("a/b/c"), change("a/b/c")))
+	require.False(t, mergesTo(change("a/b"), change("a"), change("a")))
+}
+
 func TestGraphCut(t *testing.T) {
 	o := newOrigin(t)
 	base := o.commit(tree{"f": "0"})
