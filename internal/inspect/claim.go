@@ -13,6 +13,9 @@ type Claim struct {
 	Number int
 	// Queue says that the message is one of a merge queue.
 	Queue bool
+	// Title is what the pull request is called, where the message has that in the
+	// line below its own title, as GitHub writes it.
+	Title string
 }
 
 const (
@@ -26,9 +29,11 @@ const (
 var claims = []*regexp.Regexp{
 	// GitHub; Bitbucket Server writes "Merge pull request #7 in PROJECT/repo from …".
 	regexp.MustCompile(`^Merge pull request #(\d+)(?: |$)`),
-	// GitHub and GitLab squashes, and Gitea: the last one of a title, since titles
-	// that are quoted end with one as well ("Revert "Add x (#12)" (#13)").
-	regexp.MustCompile(`\(#(\d+)\)(?: from \S+)?$`),
+	// Gitea.
+	regexp.MustCompile(`^Merge pull request '.*' \(#(\d+)\) from `),
+	// Squashes: the last one of a title, since titles that are quoted end with one as
+	// well ("Revert "Add x (#12)" (#13)").
+	regexp.MustCompile(`\(#(\d+)\)$`),
 	// Bitbucket Cloud.
 	regexp.MustCompile(`^Merged in .*\(pull request #(\d+)\)$`),
 	// Azure DevOps.
@@ -62,6 +67,9 @@ func ParseClaim(message string) Claim {
 		if match := pattern.FindStringSubmatch(title); match != nil {
 			if n := number(match[1]); n > 0 {
 				c.Number = n
+				if strings.HasPrefix(title, "Merge pull request ") {
+					c.Title, _, _ = strings.Cut(strings.TrimLeft(body, "\r\n \t"), "\n")
+				}
 				return c
 			}
 		}

@@ -20,8 +20,14 @@ func environment(t testing.TB) []string {
 // git runs git in a folder and returns what it printed.
 func git(t testing.TB, dir string, args ...string) string {
 	t.Helper()
+	return gitInput(t, dir, "", args...)
+}
+
+// gitInput is git with something to read.
+func gitInput(t testing.TB, dir, stdin string, args ...string) string {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", args...)
-	cmd.Dir, cmd.Env = dir, environment(t)
+	cmd.Dir, cmd.Env, cmd.Stdin = dir, environment(t), strings.NewReader(stdin)
 	var message bytes.Buffer
 	cmd.Stderr = &message
 	out, err := cmd.Output()

@@ -327,6 +327,9 @@ func (in *inspection) landing(ctx context.Context, p planned, signatures map[app
 	if before.sha != "" {
 		l.Parent = &before.sha
 	}
+	if l.heading = l.Title; at.claim.Title != "" {
+		l.heading = at.claim.Title
+	}
 	if p.pull > 0 {
 		l.Pull = &p.pull
 	}

@@ -35,6 +35,8 @@ type Landing struct {
 	// Gates are the classes by gate, when there is a configuration.
 	Gates map[string]Class `json:"gates,omitempty"`
 
+	// heading is the title, or that of the pull request where the message has it.
+	heading string
 	// folders are where it changed something in scope, for the summary.
 	folders []string
 	// sides is how many of the signatures are of the pull request's commits.

@@ -53,7 +53,7 @@ func (in *inspection) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if in.graph, err = in.shape(ctx); err != nil {
+	if in.graph, err = in.shape(ctx, candidates); err != nil {
 		return err
 	}
 	runs, err := in.rebased(ctx, candidates)
@@ -65,9 +65,14 @@ func (in *inspection) plan(ctx context.Context) error {
 }
 
 // shape reads the range's shape when a proof needs it.
-func (in *inspection) shape(ctx context.Context) (*mirror.Graph, error) {
+func (in *inspection) shape(ctx context.Context, candidates []candidate) (*mirror.Graph, error) {
 	var tips []approval.SHA
-	needed := false
+	for _, c := range candidates {
+		for _, number := range c.pulls {
+			tips = append(tips, in.heads[number])
+		}
+	}
+	needed := len(tips) > 0
 	for _, s := range in.steps {
 		needed = needed || len(s.commit.Parents) > 1
 		if head, ok := in.heads[s.claim.Number]; ok && len(s.commit.Parents) == 1 {

@@ -65,7 +65,7 @@ func (l Landing) Mark() string {
 // The widths of the columns before the paths; the paths, signatures and the title
 // share the rest.
 const (
-	kindWidth, pullWidth, classWidth, countWidth = 6, 7, 7, 5
+	kindWidth, pullWidth, classWidth, countWidth = 7, 7, 7, 5
 	fixedWidth                                   = 2 + 8 + kindWidth + 1 + pullWidth + 1 + classWidth + 1 + countWidth + 2
 )
 
@@ -78,7 +78,7 @@ func (t *Table) Landing(l Landing) error {
 	titleWidth := rest - pathWidth - signedWidth - 4
 	if !t.begun {
 		t.begun = true
-		t.line("1", "  commit  kind   PR      class   paths  "+pad("", pathWidth)+"  "+pad("signatures", signedWidth)+"  title")
+		t.line("1", "  commit  kind    PR      class   paths  "+pad("", pathWidth)+"  "+pad("signatures", signedWidth)+"  title")
 	}
 	pull := ""
 	if l.Pull != nil {
@@ -88,7 +88,7 @@ func (t *Table) Landing(l Landing) error {
 	color := map[string]string{"✓": "32", "?": "33", "✗": "31"}[mark]
 	row := t.paint(color, mark) + " " + l.SHA.Short() + " " + t.paint(color, pad(string(l.Kind), kindWidth)) + " " + pad(pull, pullWidth) + " " +
 		pad(string(l.Class), classWidth) + " " + fmt.Sprintf("%*d", countWidth, l.paths) + "  " +
-		pad(pathsText(l, pathWidth), pathWidth) + "  " + pad(signed, signedWidth) + "  " + fit(printable(l.Title), titleWidth)
+		pad(pathsText(l, pathWidth), pathWidth) + "  " + pad(signed, signedWidth) + "  " + fit(printable(l.heading), titleWidth)
 	t.line("", strings.TrimRight(row, " "))
 	for _, f := range l.Findings {
 		rare, own := t.rare[f.Code]

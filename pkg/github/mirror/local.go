@@ -194,7 +194,7 @@ func (l *Local) Close() error {
 // explain adds to an error what a person can do about it.
 func (l *Local) explain(err error) error {
 	failed, isGit := errors.AsType[*gitError](err)
-	missing := errors.Is(err, approval.ErrNotFound) || isGit && failed.code > 0 && missingObject.MatchString(failed.message)
+	missing := errors.Is(err, approval.ErrNotFound) || isGit && missingObject.MatchString(failed.message)
 	switch {
 	case err == nil || !missing:
 		return err
