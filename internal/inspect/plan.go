@@ -123,7 +123,15 @@ func (in *inspection) candidates(ctx context.Context) ([]candidate, error) {
 		if len(s.commit.Parents) != 1 {
 			continue
 		}
-		if numbers := byAuthor[authorKey(s.commit)]; len(numbers) > 0 {
+		numbers := byAuthor[authorKey(s.commit)]
+		if n := s.claim.Number; n > 0 {
+			// Others with the same author and date are backports of it.
+			if !slices.Contains(numbers, n) {
+				continue
+			}
+			numbers = []int{n}
+		}
+		if len(numbers) > 0 {
 			found = append(found, candidate{at: i, pulls: numbers[:min(maxCandidates, len(numbers))]})
 		}
 	}
@@ -137,15 +145,29 @@ func authorKey(c mirror.Commit) string {
 // rebased proves which candidates end a rebased run, or are a pull request of one
 // commit that was rebased.
 func (in *inspection) rebased(ctx context.Context, candidates []candidate) (map[int]planned, error) {
+	if len(candidates) == 0 {
+		return nil, nil
+	}
 	results := make([]*planned, len(candidates))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
-	for i, c := range candidates {
-		group.Go(func() (err error) {
-			results[i], err = in.try(ctx, c)
-			return err
-		})
+	next := 0
+	for i, s := range in.steps {
+		if next < len(candidates) && candidates[next].at == i {
+			n, c := next, candidates[next]
+			next++
+			owns := make([]mirror.Own, len(c.pulls))
+			for k, number := range c.pulls {
+				owns[k] = in.graph.Own(in.heads[number], maxOwn)
+			}
+			group.Go(func() (err error) {
+				results[n], err = in.try(ctx, c, owns)
+				return err
+			})
+		}
+		in.graph.Land(s.commit.SHA)
 	}
+	in.graph.Rewind()
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
@@ -159,14 +181,17 @@ func (in *inspection) rebased(ctx context.Context, candidates []candidate) (map[
 }
 
 // try looks which of the candidate's pull requests landed there; none gives nil.
-func (in *inspection) try(ctx context.Context, c candidate) (*planned, error) {
+func (in *inspection) try(ctx context.Context, c candidate, owns []mirror.Own) (*planned, error) {
 	at := in.steps[c.at]
-	for _, number := range c.pulls {
+	for k, number := range c.pulls {
 		head := in.heads[number]
 		p := planned{last: c.at, commits: 1, pull: number, head: head, found: at.claim.Number != number}
 		if head == at.commit.SHA {
 			p.pushed = true
 			return &p, nil
+		}
+		if err := in.expect(ctx, at.commit, head, owns[k]); err != nil {
+			return nil, err
 		}
 		proof, err := in.repo.Prove(ctx, at.commit, head, in.boundary(p)...)
 		if missing, ok := errors.AsType[*mirror.MissingObjectError](err); ok && missing != nil {
@@ -182,6 +207,23 @@ func (in *inspection) try(ctx context.Context, c candidate) (*planned, error) {
 		return &p, nil
 	}
 	return nil, nil //nolint:nilnil // no pull request is a usual answer
+}
+
+// expect spares Prove a merge where comparing trees tells its result.
+func (in *inspection) expect(ctx context.Context, at mirror.Commit, sha approval.SHA, own mirror.Own) error {
+	if own.Cut || len(own.Bases) != 1 {
+		return nil
+	}
+	in.repo.Stands(sha, at.Parents[0], own)
+	var commits [3]mirror.Commit
+	for i, name := range []approval.SHA{at.Parents[0], sha, own.Bases[0]} {
+		var err error
+		if commits[i], err = in.repo.Commit(ctx, name); err != nil {
+			return err
+		}
+	}
+	_, err := in.repo.Expect(ctx, commits[0], commits[1], commits[2], at.Tree)
+	return err
 }
 
 // boundary is the nearest commit before a landing that names a pull request: a

@@ -26,6 +26,7 @@ type Graph struct {
 	// position counts the commits that are on the line itself; 0 is none of them.
 	position []int32
 	length   int32
+	after    approval.SHA
 	// seen tells the commits that the current walk has been at.
 	seen []int32
 	walk int32
@@ -68,6 +69,7 @@ func (l *Local) Graph(ctx context.Context, after, head approval.SHA, tips []appr
 	}
 	g.landed, g.seen = make([]bool, len(g.names)), make([]int32, len(g.names))
 	g.position = make([]int32, len(g.names))
+	g.after = after
 	g.Land(after)
 	return g, nil
 }
@@ -150,6 +152,14 @@ func (g *Graph) newest(bases []int32) []int32 {
 		return nil
 	}
 	return []int32{last}
+}
+
+// Rewind takes everything that landed back, to begin again.
+func (g *Graph) Rewind() {
+	clear(g.landed)
+	clear(g.position)
+	g.length = 0
+	g.Land(g.after)
 }
 
 // Land adds a commit of the line, and all that it has, to what has landed. The

@@ -3,8 +3,8 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
-	"strings"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
@@ -14,12 +14,13 @@ import (
 // tells what git merge-tree would give. Prove then finds the result. False says
 // nothing: then Prove has git merge.
 //
-// It is told so when both sides changed different paths, when neither side can
-// have renamed anything, because it did not both remove and add a path, and when
-// no path of one side lies in a path of the other. Then git's "ort" strategy
-// takes each path from the side that changed it: rename detection, directory
-// renames, merges of content and conflicts between files and folders all need
-// one of the cases that are left out.
+// It is told so when both sides changed different paths, and no path of one side
+// lies in a path of the other. Where a side can have renamed something, because it
+// both removed and added paths, the other one must not have added anything beside
+// what was removed either: git might move that along with a renamed folder. Then
+// git's "ort" strategy takes each path from the side that changed it; merges of
+// content, renames and conflicts between files and folders that change the result
+// all need one of the cases that are left out.
 func (l *Local) Expect(ctx context.Context, parent, head, base Commit, want approval.SHA) (bool, error) {
 	ok, err := l.m.quickMerge(ctx, parent, head, base, want)
 	if err != nil || !ok {
@@ -63,9 +64,7 @@ func QuickPairs(parent, head, base Commit, want approval.SHA) [3][2]approval.SHA
 // mergesTo says whether applying the changes of theirs to ours is certainly what
 // git would do and gives the landed changes.
 func mergesTo(ours, theirs, landed []approval.Change) bool {
-	if mayRename(ours) || mayRename(theirs) {
-		return false
-	}
+	renames := mayRename(ours) || mayRename(theirs)
 	byPath := make(map[string]approval.Change, len(ours))
 	for _, c := range ours {
 		byPath[c.Path] = c
@@ -76,11 +75,49 @@ func mergesTo(ours, theirs, landed []approval.Change) bool {
 		switch {
 		case !both:
 			expected = append(expected, c)
-		case same != c:
+		case same != c || renames:
 			return false
 		}
 	}
-	return !nested(ours, theirs) && slices.Equal(expected, landed)
+	return slices.Equal(expected, landed) && !nested(ours, theirs) && !besideRename(ours, theirs) && !besideRename(theirs, ours)
+}
+
+// besideRename says whether a side may have renamed a folder into which the other
+// one added something. A renamed folder is one whose files were removed.
+func besideRename(side, other []approval.Change) bool {
+	if !mayRename(side) {
+		return false
+	}
+	removed := map[string]bool{}
+	for _, c := range side {
+		if (c.After == approval.Entry{}) {
+			for folder := range folders(c.Path) {
+				removed[folder] = true
+			}
+		}
+	}
+	for _, c := range other {
+		if (c.Before == approval.Entry{}) {
+			for folder := range folders(c.Path) {
+				if removed[folder] {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// folders are the folders above a path, but for the top one, which is never
+// renamed.
+func folders(path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i, c := range []byte(path) {
+			if c == '/' && !yield(path[:i]) {
+				return
+			}
+		}
+	}
 }
 
 // mayRename: a rename is a path removed and one added on the same side.
@@ -104,17 +141,10 @@ func above(a, b []approval.Change) bool {
 		paths[c.Path] = true
 	}
 	for _, c := range b {
-		for i, part := 0, c.Path; ; {
-			n := strings.IndexByte(part, '/')
-			if n < 0 {
-				break
-			}
-			i += n
-			if paths[c.Path[:i]] {
+		for folder := range folders(c.Path) {
+			if paths[folder] {
 				return true
 			}
-			i++
-			part = c.Path[i:]
 		}
 	}
 	return false
