@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,6 +80,16 @@ func runInspect(c *cobra.Command, o inspectOptions) (err error) {
 	if o.config == "" && (len(o.gates) > 0 || o.repository != "") {
 		return fmt.Errorf("--gate and --repository belong to a configuration; name it with --config: %w", errUsage)
 	}
+	// "gatekeeper inspect | head" must not end before the temporary folder is removed.
+	// Being notified of the signal, unlike ignoring it, is not handed on to git.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
+	defer func() {
+		if errors.Is(err, syscall.EPIPE) {
+			err = nil // who reads has enough
+		}
+	}()
 	ctx := c.Context()
 	repo, err := mirror.OpenLocal(ctx, mirror.LocalOptions{Dir: o.repo})
 	if err != nil {

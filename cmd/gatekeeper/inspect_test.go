@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -151,4 +152,21 @@ func TestRemoteName(t *testing.T) {
 	} {
 		require.Equal(t, want, string(remoteName(url)), url)
 	}
+}
+
+// TestInspectIntoClosedPipe: whoever reads may stop, and no temporary folder is
+// left behind.
+func TestInspectIntoClosedPipe(t *testing.T) {
+	dir := workTree(t)
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	var stderr bytes.Buffer
+	require.Zero(t, run(t.Context(), []string{"inspect", "--repo", dir}, w, &stderr), stderr.String())
+	require.NoError(t, w.Close())
+	left, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
