@@ -145,8 +145,9 @@ func authorKey(c mirror.Commit) string {
 // rebased proves which candidates end a rebased run, or are a pull request of one
 // commit that was rebased.
 func (in *inspection) rebased(ctx context.Context, candidates []candidate) (map[int]planned, error) {
+	runs := map[int]planned{}
 	if len(candidates) == 0 {
-		return nil, nil
+		return runs, nil
 	}
 	results := make([]*planned, len(candidates))
 	group, ctx := errgroup.WithContext(ctx)
@@ -171,7 +172,6 @@ func (in *inspection) rebased(ctx context.Context, candidates []candidate) (map[
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	runs := map[int]planned{}
 	for _, p := range results {
 		if p != nil {
 			runs[p.last] = *p
@@ -250,10 +250,8 @@ func (in *inspection) group(runs map[int]planned) {
 		reversed = append(reversed, p)
 		i -= p.commits
 	}
-	in.landings = make([]planned, 0, len(reversed))
-	for i := len(reversed) - 1; i >= 0; i-- {
-		in.landings = append(in.landings, reversed[i])
-	}
+	slices.Reverse(reversed)
+	in.landings = reversed
 }
 
 func (in *inspection) single(i int) planned {

@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -84,8 +85,8 @@ func (in *inspection) queue(p planned, kind Kind) Kind {
 // sign lists the signatures of a landing.
 func (in *inspection) sign(p planned, l *Landing, signatures map[approval.SHA]Signature) {
 	l.Signatures = []Signature{}
-	for i := len(p.own.Commits) - 1; i >= 0; i-- {
-		l.Signatures = append(l.Signatures, signatures[p.own.Commits[i]])
+	for _, sha := range slices.Backward(p.own.Commits) {
+		l.Signatures = append(l.Signatures, signatures[sha])
 	}
 	l.sides = len(l.Signatures)
 	if p.own.Cut {

@@ -91,7 +91,7 @@ func TestGPGSignature(t *testing.T) {
 	}
 	defer func() {
 		if agent, err := exec.LookPath("gpgconf"); err == nil {
-			_ = exec.Command(agent, "--homedir", home, "--kill", "gpg-agent").Run() //nolint:gosec // the agent that gpg started for this test
+			_ = exec.Command(agent, "--homedir", home, "--kill", "gpg-agent").Run()
 		}
 		_ = os.RemoveAll(home)
 	}()

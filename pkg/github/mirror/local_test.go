@@ -148,7 +148,7 @@ func TestLocalRefuses(t *testing.T) {
 		}
 		closed := o.clone()
 		require.NoError(t, os.Chmod(filepath.Join(closed, ".git"), 0))
-		defer func() { _ = os.Chmod(filepath.Join(closed, ".git"), 0o700) }() //nolint:gosec // so that the folder can be removed
+		defer func() { _ = os.Chmod(filepath.Join(closed, ".git"), 0o700) }()
 		_, err := OpenLocal(t.Context(), LocalOptions{Dir: closed})
 		require.ErrorIs(t, err, fs.ErrPermission)
 	})
@@ -192,7 +192,7 @@ func TestLocalRunsNothing(t *testing.T) {
 	dir := o.clone()
 	trap := filepath.Join(o.root, "trap")
 	script := filepath.Join(o.root, "script")
-	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\ntouch "+trap+"\n"), 0o700)) //nolint:gosec // it must be possible to run it
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\ntouch "+trap+"\n"), 0o700))
 	hooks := filepath.Join(dir, ".git", "hooks")
 	for _, hook := range []string{"reference-transaction", "post-index-change", "pre-commit", "post-checkout", "fsmonitor-watchman", "pre-auto-gc"} {
 		require.NoError(t, os.Symlink(script, filepath.Join(hooks, hook)))

@@ -152,7 +152,7 @@ func (r repository) checkShallow() error {
 		return fmt.Errorf("read the shallow boundary: %w", err)
 	}
 	var names []string
-	for _, line := range strings.Fields(string(text)) {
+	for line := range strings.FieldsSeq(string(text)) {
 		if sha, err := approval.ParseSHA(line); err == nil {
 			names = append(names, sha.Short())
 		}
