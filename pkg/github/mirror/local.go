@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,7 +126,7 @@ func (l *Local) Refresh(context.Context) error {
 	if err := l.repo.checkShallow(); err != nil {
 		return err
 	}
-	refs, err := l.repo.readRefs()
+	refs, err := l.repo.readRefs(l.refs)
 	if err != nil {
 		return fmt.Errorf("read the refs of %s: %w", l.repo.dir, err)
 	}
@@ -134,6 +135,9 @@ func (l *Local) Refresh(context.Context) error {
 		return err
 	}
 	l.info.Replaced = append(refs.replaced, grafts...)
+	if refs.head == l.refs.head && maps.Equal(refs.refs, l.refs.refs) {
+		return nil // the copy is the same
+	}
 	scratch := l.m.git.dir
 	for name, content := range map[string]string{"packed-refs": refs.packed(), "HEAD": refs.head + "\n"} {
 		// Moved into place, so that a git that runs reads the one or the other.

@@ -28,11 +28,15 @@ type refSnapshot struct {
 	// refs are all others by full name, symbolic ones followed.
 	refs     map[string]approval.SHA
 	replaced []approval.SHA
+	// packedText is the packed-refs file, and packedRefs what it says.
+	packedText string
+	packedRefs map[string]approval.SHA
 }
 
 // readRefs reads the refs as git stores them: loose files before packed-refs. It
 // is done here and not by git, which would read the repository's configuration.
-func (r repository) readRefs() (refSnapshot, error) {
+// What was read before spares reading the same file anew.
+func (r repository) readRefs(before refSnapshot) (refSnapshot, error) {
 	s := refSnapshot{refs: map[string]approval.SHA{}}
 	symbolic := map[string]string{}
 	folders := []string{r.common}
@@ -50,11 +54,12 @@ func (r repository) readRefs() (refSnapshot, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return s, err
 	}
-	packed, err := parsePackedRefs(string(text))
-	if err != nil {
-		return s, err
+	if s.packedText, s.packedRefs = string(text), before.packedRefs; s.packedText != before.packedText || s.packedRefs == nil {
+		if s.packedRefs, err = parsePackedRefs(s.packedText); err != nil {
+			return s, err
+		}
 	}
-	for name, sha := range packed {
+	for name, sha := range s.packedRefs {
 		if _, loose := s.refs[name]; !loose && symbolic[name] == "" {
 			s.refs[name] = sha
 		}
