@@ -67,7 +67,7 @@ while gatekeeper serves.`,
 			if err != nil {
 				return err
 			}
-			return inspect(c.Context(), cfg, func(r *sqlite.Reader) error {
+			return withRecord(c.Context(), cfg, func(r *sqlite.Reader) error {
 				if o.live {
 					return explainLive(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), cfg, r, o)
 				}

@@ -78,7 +78,7 @@ func ledgerExportCommand() *cobra.Command {
 		Short: "Write the record as JSON lines, oldest entry first",
 		Long:  "Write the record as JSON lines, oldest entry first. It works while gatekeeper serves.",
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
-		return inspect(ctx, cfg, func(r *sqlite.Reader) error { return export(ctx, c.OutOrStdout(), r, from) })
+		return withRecord(ctx, cfg, func(r *sqlite.Reader) error { return export(ctx, c.OutOrStdout(), r, from) })
 	})
 	c.Flags().Uint64Var(&from, "from", 1, "first entry to write")
 	return c
@@ -115,7 +115,7 @@ The exit status is 1 when something is wrong. A record that was cut off at its
 end is consistent in itself; compare the head that is printed with one that was
 kept elsewhere.`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
-		return inspect(ctx, cfg, func(r *sqlite.Reader) error { return verify(ctx, c.OutOrStdout(), r, output) })
+		return withRecord(ctx, cfg, func(r *sqlite.Reader) error { return verify(ctx, c.OutOrStdout(), r, output) })
 	})
 	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return c
@@ -150,8 +150,8 @@ func verify(ctx context.Context, w io.Writer, r history.Reader, output string) e
 	return nil
 }
 
-// inspect opens the record for reading, which works beside a running gatekeeper.
-func inspect(ctx context.Context, cfg config.Config, use func(*sqlite.Reader) error) error {
+// withRecord opens the record for reading, which works beside a running gatekeeper.
+func withRecord(ctx context.Context, cfg config.Config, use func(*sqlite.Reader) error) error {
 	r, err := sqlite.Inspect(ctx, recordPath(cfg.File.DataDirectory))
 	if err != nil {
 		return err

@@ -37,21 +37,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	if f.DataDirectory == "" {
 		c.add(at(root, "dataDirectory"), "dataDirectory is missing; write a folder on a volume that is kept, for example /var/lib/gatekeeper")
 	}
-	if len(f.Gates) == 0 {
-		c.add(at(root, "gates"), "there is no gate, so nothing would be protected; write at least one under gates")
-	}
-	var policies []approval.Policy
-	c.groups(f.Groups, root)
-	names := map[string]bool{}
-	for i, g := range f.Gates {
-		node := at(root, "gates", i)
-		if names[g.Name] {
-			c.add(at(node, "name"), "gate %q exists twice; give each gate a name of its own", g.Name)
-		}
-		names[g.Name] = true
-		policies = append(policies, c.gate(g, node))
-	}
-	return policies
+	return c.gates(f, root)
 }
 
 func (c *checker) checkURL(raw string, root *yaml.Node, path ...any) {

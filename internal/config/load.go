@@ -48,14 +48,9 @@ type Secrets struct {
 // Load reads and checks a configuration file and the secrets it names. The
 // error is an *Error when the file could be read but is refused.
 func Load(path string) (Config, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	data, err := readFile(path)
 	if err != nil {
-		return Config{}, fmt.Errorf("open the configuration: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
-	if err != nil {
-		return Config{}, fmt.Errorf("read the configuration: %w", err)
+		return Config{}, err
 	}
 	file, root, err := Parse(path, data)
 	if err != nil {
@@ -69,6 +64,19 @@ func Load(path string) (Config, error) {
 		return Config{}, err
 	}
 	return cfg, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fmt.Errorf("open the configuration: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return data, nil
 }
 
 // Parse decodes a configuration strictly and fills in the defaults. The node is

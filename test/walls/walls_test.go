@@ -81,6 +81,7 @@ func TestWalls(t *testing.T) {
 		{part: "internal/inbox", may: []string{"pkg/approval", "internal/sqlitefile"}},
 		{part: "internal/config", may: []string{"pkg/approval"}},
 		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/inbox"}},
+		{part: "internal/inspect", may: []string{"pkg/approval", "pkg/github/mirror"}},
 		{part: "internal/httpapi"},
 		{part: "cmd/gatekeeper", may: []string{"pkg", "internal"}},
 		{part: "test", may: []string{"test"}},
@@ -130,6 +131,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
 		"github.com/spf13/cobra":                  {"cmd/gatekeeper", "test/e2e/standin/cmd"},
 		"github.com/santhosh-tekuri/jsonschema":   {"test/e2e/standin/contract"},
+		"github.com/ProtonMail/go-crypto":         {"internal/inspect", "pkg/github", "test/e2e/standin"},
 	}
 	own, _ := load(t)
 	for _, p := range own {

@@ -58,5 +58,11 @@
 // in arguments, files or messages, and redirects are never followed by git,
 // which would take the credentials along to another host.
 //
+// # Local repositories
+//
+// A Local reads somebody's repository instead of a mirror, with the same proofs,
+// for inspections offline. It is not fetched, so its objects were checked by
+// nobody here, and what it says is for people and decides nothing.
+//
 // The package needs a Unix system: it relies on process groups and file locks.
 package mirror

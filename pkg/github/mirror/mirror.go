@@ -103,10 +103,20 @@ func Open(ctx context.Context, o Options) (*Mirror, error) {
 		timeout = defaultTimeout
 	}
 	life, shutdown := context.WithCancelCause(context.WithoutCancel(ctx))
+	m := newMirror(newGit(life, program, dir, timeout), log, shutdown)
+	m.remote = remote
+	if err := m.open(ctx); err != nil {
+		shutdown(ErrClosed)
+		return nil, err
+	}
+	return m, nil
+}
+
+// newMirror makes what reads and proves. It starts nothing.
+func newMirror(g *git, log *slog.Logger, shutdown context.CancelCauseFunc) *Mirror {
 	m := &Mirror{
-		git:      newGit(life, program, dir, timeout),
+		git:      g,
 		log:      log,
-		remote:   remote,
 		commits:  newLRU[approval.SHA](cachedCommits, func(Commit) int { return 1 }),
 		changes:  newLRU[[2]approval.SHA](cachedChanges, func(c []approval.Change) int { return 1 + len(c) }),
 		ranges:   newLRU[string](cachedRanges, func(s []approval.SHA) int { return 1 + len(s) }),
@@ -119,11 +129,7 @@ func Open(ctx context.Context, o Options) (*Mirror, error) {
 		// A .gitmodules file can ask to hide a submodule's moves ("ignore = all").
 		// git 2.39.5 does not read it in a bare repository, and no other one may.
 		"--ignore-submodules=none")
-	if err := m.open(ctx); err != nil {
-		shutdown(ErrClosed)
-		return nil, err
-	}
-	return m, nil
+	return m
 }
 
 func (m *Mirror) open(ctx context.Context) error {
@@ -163,14 +169,18 @@ func (m *Mirror) inspect(ctx context.Context) error {
 func (m *Mirror) Close() error {
 	var err error
 	m.closing.Do(func() {
-		m.shutdown(ErrClosed)
-		m.fetches.drain()
-		m.running.Wait()
-		m.objects.close()
-		m.differ.close()
+		m.stop()
 		err = m.lock.Close()
 	})
 	return err
+}
+
+func (m *Mirror) stop() {
+	m.shutdown(ErrClosed)
+	m.fetches.drain()
+	m.running.Wait()
+	m.objects.close()
+	m.differ.close()
 }
 
 func findGit(path string) (string, error) {
