@@ -23,21 +23,16 @@ type opinion struct {
 	review *Review
 	user   *User
 	// general is why it counts for nothing; further is why it does not count even
-	// if the person is asked for. Both are empty when there is no reason.
+	// if the person is asked for. Both are objNone when there is no reason.
 	general, further objection
 	voter            *voter
 	listed           bool   // among the approvers
 	role             string // in the base repository; "" when not known
 }
 
-type objection struct {
-	code    Code
-	verdict Verdict
-}
-
 type participant struct {
 	id   UserID
-	code Code
+	part objection
 }
 
 // open fills the ballot from a pull request.
@@ -60,30 +55,30 @@ func (j *judge) open(pr *PullRequest) *ballot {
 // participants are those who had a hand in the pull request, with the reason
 // that weighs most first.
 func (j *judge) participants(b *ballot) {
-	b.parts = append(b.parts, participant{b.pr.Author.ID, CodeApprovalAuthor})
+	b.parts = append(b.parts, participant{b.pr.Author.ID, objAuthor})
 	if b.pr.Pusher != nil {
-		b.parts = append(b.parts, participant{b.pr.Pusher.ID, CodeApprovalPusher})
+		b.parts = append(b.parts, participant{b.pr.Pusher.ID, objPusher})
 	}
 	if j.policy.Exclude.Pushers {
 		for _, u := range b.pr.Pushers {
-			b.parts = append(b.parts, participant{u.ID, CodeApprovalFormerPusher})
+			b.parts = append(b.parts, participant{u.ID, objFormerPusher})
 		}
 	}
 	for i := range b.pr.Contributors {
-		if u := b.pr.Contributors[i].User; u != nil && b.part(u.ID) == "" {
-			b.parts = append(b.parts, participant{u.ID, CodeApprovalContributor})
+		if u := b.pr.Contributors[i].User; u != nil && b.part(u.ID) == objNone {
+			b.parts = append(b.parts, participant{u.ID, objContributor})
 		}
 	}
 }
 
-// part is the code of a person's part in the pull request, "" for none.
-func (b *ballot) part(id UserID) Code {
+// part is a person's part in the pull request, objNone for none.
+func (b *ballot) part(id UserID) objection {
 	for _, p := range b.parts {
 		if p.id == id {
-			return p.code
+			return p.part
 		}
 	}
-	return ""
+	return objNone
 }
 
 // effective folds the reviews to the latest opinion of each person. APPROVED,

@@ -155,7 +155,7 @@ func (j *judge) mayDismiss(b *ballot, o *opinion, demands []demand) Verdict {
 	if by.ID == o.user.ID {
 		return Allowed
 	}
-	if b.part(by.ID) != "" {
+	if b.part(by.ID) != objNone {
 		return Blocked
 	}
 	if j.dismissers != nil {

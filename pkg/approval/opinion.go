@@ -2,41 +2,41 @@ package approval
 
 import "slices"
 
-// general says why an approval counts for nobody's requirement.
+// objections say why an approval counts for nobody's requirement.
 func (j *judge) objections(b *ballot, o *opinion) objection {
 	pr, r, exclude := b.pr, o.review, &j.policy.Exclude
 	switch {
 	case o.user.Type != UserTypePerson:
-		return objection{CodeApprovalBot, Blocked}
+		return objBot
 	case j.excluded != nil && j.excluded.has(o.user.ID):
-		return objection{CodeApprovalExcluded, Blocked}
+		return objExcluded
 	case j.excluded != nil && len(j.excluded.missing) > 0:
-		return objection{CodeQuorumPeople, Unknown}
+		return objExcludedUnknown
 	}
-	if code := b.part(o.user.ID); code != "" {
-		return objection{code, Blocked}
+	if part := b.part(o.user.ID); part != objNone {
+		return part
 	}
 	switch {
 	case exclude.Pushers && pr.Pushers == nil:
-		return objection{CodePusherUnknown, Unknown}
+		return objPushersUnknown
 	case r.Edited:
-		return objection{CodeApprovalEdited, Blocked}
+		return objEdited
 	case r.Commit == "" || r.Commit != pr.Head:
-		return objection{CodeApprovalStale, Blocked}
+		return objStale
 	case r.Base != "" && r.Base != pr.Base:
-		return objection{CodeApprovalOtherBase, Blocked}
+		return objOtherBase
 	case exclude.Unwitnessed && !r.Witnessed:
-		return objection{CodeApprovalUnwitnessed, Blocked}
+		return objUnwitnessed
 	case exclude.Rerequested && pr.Requested == nil:
-		return objection{CodeApprovalRerequested, Unknown}
+		return objRerequestedUnknown
 	case exclude.Rerequested && slices.Contains(pr.Requested, o.user.ID):
-		return objection{CodeApprovalRerequested, Blocked}
+		return objRerequested
 	case exclude.Late && pr.Merged && pr.MergedAt.IsZero():
-		return objection{CodeApprovalLate, Unknown}
+		return objLateUnknown
 	case exclude.Late && pr.Merged && r.SubmittedAt.After(pr.MergedAt):
-		return objection{CodeApprovalLate, Blocked}
+		return objLate
 	default:
-		return objection{}
+		return objNone
 	}
 }
 
@@ -46,17 +46,17 @@ func (j *judge) furtherObjections(b *ballot, o *opinion) objection {
 	pr, r := b.pr, o.review
 	switch {
 	case pr.HeadPushedAt.IsZero():
-		return objection{CodeApprovalUnwitnessed, Unknown}
+		return objPushTimeUnknown
 	case r.SubmittedAt.Before(pr.HeadPushedAt):
-		return objection{CodeApprovalBeforePush, Blocked}
+		return objBeforePush
 	case !r.Witnessed && !r.SubmittedAt.After(pr.HeadPushedAt):
 		// GitHub's times have a resolution of one second. Without a witness of
 		// the reviewed commit the same second may be before or after the push.
-		return objection{CodeApprovalBeforePush, Blocked}
+		return objBeforePush
 	case r.Base == "":
-		return objection{CodeApprovalBaseUnknown, Unknown}
+		return objBaseUnknown
 	default:
-		return objection{}
+		return objNone
 	}
 }
 
@@ -64,52 +64,48 @@ func (j *judge) furtherObjections(b *ballot, o *opinion) objection {
 func explainObjection(b *ballot, o *opinion, x objection) string {
 	pr, login := b.pr, oneLine(o.user.Login)
 	text := ""
-	switch x.code {
-	case CodeApprovalBot:
+	switch x {
+	case objBot:
 		text = login + " is not a person"
-	case CodeApprovalExcluded:
+	case objExcluded:
 		text = login + " is excluded from approving by the gate"
-	case CodeApprovalAuthor:
+	case objAuthor:
 		text = login + " is the author of the pull request"
-	case CodeApprovalPusher:
+	case objPusher:
 		text = login + " pushed the head " + pr.Head.Short()
-	case CodeApprovalFormerPusher:
+	case objFormerPusher:
 		text = login + " pushed to the pull request"
-	case CodeApprovalContributor:
+	case objContributor:
 		text = login + " had a part in its commits"
-	case CodeApprovalEdited:
+	case objEdited:
 		text = "the comment of " + login + " was edited"
-	case CodeApprovalStale:
+	case objStale:
 		text = login + " approved " + o.review.Commit.Short() + ", but the head is " + pr.Head.Short()
-	case CodeApprovalOtherBase:
+	case objOtherBase:
 		text = login + " approved it when it was to be merged into " + oneLine(o.review.Base) + ", not " + oneLine(pr.Base)
-	case CodeApprovalLate:
+	case objLate:
 		text = login + " approved after the merge, and the gate takes earlier reviews alone"
-	case CodeApprovalRerequested:
+	case objRerequested:
 		text = "the review of " + login + " was asked for again"
-	case CodeApprovalUnwitnessed:
+	case objUnwitnessed:
 		text = "Gatekeeper did not see when " + login + " approved"
-	case CodeApprovalBeforePush:
+	case objBeforePush:
 		text = login + " approved before the head was pushed"
 		if !o.review.SubmittedAt.Before(pr.HeadPushedAt) {
 			text = login + " approved in the second in which the head was pushed"
 		}
-	}
-	if x.verdict == Blocked {
-		return "not counted: " + text
-	}
-	switch x.code {
-	case CodeQuorumPeople:
+	case objExcludedUnknown:
 		return "it is not known whether " + login + " is excluded from approving"
-	case CodePusherUnknown:
+	case objPushersUnknown:
 		return "it is not known who pushed to the pull request before, so it could have been " + login
-	case CodeApprovalRerequested:
+	case objRerequestedUnknown:
 		return "it is not known whether the review of " + login + " was asked for again"
-	case CodeApprovalLate:
+	case objLateUnknown:
 		return "it is not known whether " + login + " approved before the merge"
-	case CodeApprovalBaseUnknown:
+	case objBaseUnknown:
 		return "it is not known which branch the change was for when " + login + " approved"
 	default:
 		return "it is not known whether " + login + " approved after the head was pushed"
 	}
+	return "not counted: " + text
 }

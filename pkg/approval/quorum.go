@@ -114,7 +114,7 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 			if !fits {
 				continue
 			}
-			switch x.verdict {
+			switch x.verdict() {
 			case Allowed:
 				b.counted = append(b.counted, int32(n)) //nolint:gosec // far fewer than 2^31 reviews are read
 			case Unknown:
@@ -148,54 +148,56 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 func (j *judge) fits(o *opinion, d *demand) (objection, bool) {
 	switch {
 	case o.review.State == ReviewDismissed:
-		return objection{CodeApprovalDismissed, Blocked}, true
+		return objDismissed, true
 	case o.review.State != ReviewApproved:
-		return objection{}, false
-	case o.general.code != "":
+		return objNone, false
+	case o.general != objNone:
 		return o.general, true
 	case !d.requirement.accepts(o.review.Method):
-		return objection{CodeApprovalMethod, Blocked}, true
+		return objMethod, true
 	case !j.isMember(o, d) && len(d.who.missing) > 0:
-		return objection{CodeQuorumPeople, Unknown}, true
+		return objMemberUnknown, true
 	case !j.isMember(o, d):
-		return objection{CodeApprovalOutsider, Blocked}, true
-	case o.further.code != "":
+		return objOutsider, true
+	case o.further != objNone:
 		return o.further, true
 	case o.role == "":
-		return objection{CodeApprovalRole, Unknown}, true
+		return objRoleUnknown, true
 	case !hasRole(o.role, d.requirement.MinimumRole):
-		return objection{CodeApprovalRole, Blocked}, true
+		return objRole, true
 	default:
-		return objection{CodeApprovalCounted, Allowed}, true
+		return objCounted, true
 	}
 }
 
 // explainOpinion is the finding on one person's word.
 func (j *judge) explainOpinion(b *ballot, o *opinion, d *demand, x objection) Finding {
 	u, login := *o.user, oneLine(o.user.Login)
-	f := Finding{Code: x.code, Verdict: x.verdict, User: &u, Commit: o.review.Commit}
-	switch {
-	case x.verdict == Allowed:
+	f := Finding{User: &u, Commit: o.review.Commit}
+	f.Code, f.Verdict = x.finding()
+	switch x {
+	case objCounted:
 		f.Text = login + " approved " + o.review.Commit.Short()
-	case x.code == CodeApprovalDismissed:
+	case objDismissed:
 		f.Text = "not counted: the review of " + login + " was dismissed"
-	case x == o.general || x == o.further:
-		f.Text = explainObjection(b, o, x)
-	case x.code == CodeApprovalMethod:
+	case objMethod:
 		f.Text = "not counted: " + login + " approved by a comment, and reviews alone are taken"
 		if o.review.Method != MethodComment {
 			f.Text = "not counted: " + login + " approved by a review, and comments alone are taken"
 		}
-	case x.code == CodeQuorumPeople:
+	case objMemberUnknown:
 		f.Text = "it is not known whether " + login + " is one of " + d.who.text
-	case x.code == CodeApprovalOutsider:
+	case objOutsider:
 		f.Text = "not counted: " + login + " is not one of " + d.who.text
-	case x.verdict == Unknown:
+	case objRoleUnknown:
 		f.Text = "the role of " + login + " in " + string(b.pr.Repository) + " is not known"
-	case o.role == "" || !hasRole(o.role, ""):
+	case objRole:
 		f.Text = "not counted: " + login + " may not write to " + string(b.pr.Repository)
+		if hasRole(o.role, "") {
+			f.Text = "not counted: " + login + " has the role " + o.role + ", and " + d.requirement.MinimumRole + " is needed"
+		}
 	default:
-		f.Text = "not counted: " + login + " has the role " + o.role + ", and " + d.requirement.MinimumRole + " is needed"
+		f.Text = explainObjection(b, o, x)
 	}
 	return f
 }
@@ -276,7 +278,7 @@ func (j *judge) able(b *ballot, c *tally, most int) []User {
 		if len(out) == most {
 			break
 		}
-		if u.Type != UserTypePerson || b.part(u.ID) != "" || (j.excluded != nil && j.excluded.has(u.ID)) {
+		if u.Type != UserTypePerson || b.part(u.ID) != objNone || (j.excluded != nil && j.excluded.has(u.ID)) {
 			continue
 		}
 		if role := j.roleIn(b.pr.BaseRepositoryID, u.ID); role != "" && !hasRole(role, c.requirement.MinimumRole) {
