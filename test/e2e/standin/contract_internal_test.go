@@ -53,7 +53,7 @@ func TestBrokenAnswersFailClose(t *testing.T) {
 		{"invented field", answering("GET", "/meta", "/meta", func(*call) (any, error) {
 			return map[string]any{"verifiable_password_authentication": true, "x": 1}, nil
 		}), "GET /meta: status 200 body /x: is not in the description (unknown)"},
-		{"no answer", answering("GET", "/meta", "/meta", func(*call) (any, error) { return nil, nil }), "GET /meta: status 204: is not in the description (wrong)"},
+		{"no answer", answering("GET", "/meta", "/meta", func(*call) (any, error) { return nil, nil }), "GET /meta: status 204: is not in the description (wrong)"}, //nolint:nilnil // a handler answers without a body so
 		{"failure", answering("GET", "/meta", "/meta", func(*call) (any, error) { return nil, errors.New("broken") }), "GET /meta: status 500: is not in the description (wrong)"},
 		{"endpoint that GitHub does not have", answering("GET", "/nothing", "/nothing", func(*call) (any, error) { return 1, nil }), "GET /nothing: route: is not in the description (unchecked)"},
 		{"handler that should refuse", func(s *Server) {

@@ -95,9 +95,12 @@ func (g *gitRepo) listTree(ctx context.Context, tree string, recursive bool, pat
 	return entries, nil
 }
 
+// canHold says whether git can hold a file of that path.
+func canHold(path string) bool { return checkPath(path) == nil }
+
 // entry finds one path in a tree or commit. A path that git cannot hold is not there.
 func (g *gitRepo) entry(ctx context.Context, tree, path string) (e treeEntry, ok bool, err error) {
-	if checkPath(path) != nil {
+	if !canHold(path) {
 		return e, false, nil
 	}
 	list, err := g.listTree(ctx, tree, false, path)

@@ -173,7 +173,7 @@ func TestCommitsAndCompare(t *testing.T) {
 		_, _, body := w.send("GET", "/repos/acme/env/commits?sha=long&"+query, "token "+w.alice.Token, "")
 		var list []json.RawMessage
 		require.NoError(t, json.Unmarshal([]byte(body), &list), body)
-		require.Equal(t, want, len(list), query)
+		require.Len(t, list, want, query)
 	}
 	_, resp, err = client.Repositories.GetCommit(t.Context(), "acme", "env", strings.Repeat("1", 40), nil)
 	require.Error(t, err)

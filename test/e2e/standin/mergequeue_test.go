@@ -175,7 +175,7 @@ func TestAFailedCheckLeavesTheQueue(t *testing.T) {
 	require.Equal(t, []int{3}, numbers(w.line()), "the first one lands alone")
 	require.Equal(t, w.git("rev-parse", "main"), after[0].HeadSHA)
 	// A status is as good as a check run.
-	_, _, err := w.checker.Repositories.CreateStatus(t.Context(), "acme", "env", after[1].HeadSHA, &github.RepoStatus{State: github.String("success"), Context: github.String("gate")})
+	_, _, err := w.checker.Repositories.CreateStatus(t.Context(), "acme", "env", after[1].HeadSHA, &github.RepoStatus{State: new("success"), Context: new("gate")})
 	require.NoError(t, err)
 	require.Empty(t, w.line())
 	require.Equal(t, "README.md\none\nprod/values.yaml\nthree", w.git("ls-tree", "-r", "--name-only", "main"))

@@ -90,7 +90,7 @@ func (s *Server) deleteMerged(ctx context.Context, pr *pull, a *actor) error {
 	r, tip := pr.repo, pr.headRepo.branch(pr.headRef)
 	remove := r.merging.DeleteBranch && pr.headRepo == r && tip == pr.headSHA && pr.headRef != r.defaultBranch
 	for _, other := range r.pulls {
-		remove = remove && !(other.state() == "open" && other.headRepo == r && other.headRef == pr.headRef)
+		remove = remove && (other.state() != "open" || other.headRepo != r || other.headRef != pr.headRef)
 	}
 	s.mu.Unlock()
 	if !remove {

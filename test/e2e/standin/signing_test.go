@@ -51,10 +51,10 @@ func gnupg(t *testing.T) string {
 	if _, err := exec.LookPath("gpg"); err != nil {
 		t.Skip("gpg is not installed, so git cannot judge OpenPGP signatures")
 	}
-	home, err := os.MkdirTemp("", "gpg")
+	home, err := os.MkdirTemp("", "gpg") //nolint:usetesting // gpg-agent's socket needs a short path, and the agent has to end before its folder
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		cmd := exec.Command("gpgconf", "--homedir", home, "--kill", "all") //nolint:noctx,usetesting // runs after the test's context ended
+		cmd := exec.Command("gpgconf", "--homedir", home, "--kill", "all")
 		require.NoError(t, cmd.Run())
 		require.NoError(t, os.RemoveAll(home))
 	})
@@ -307,8 +307,8 @@ func TestGitSigns(t *testing.T) {
 		armoured, err := signSSH(signer, "git")([]byte(payload))
 		require.NoError(t, err)
 		at := github.Timestamp{Time: time.Unix(1772366400, 0)}
-		c, _, err := w.as(w.alice).Git.CreateCommit(t.Context(), "acme", "env", &github.Commit{Message: github.String("By hand"), Tree: &github.Tree{SHA: &tree},
-			Author:       &github.CommitAuthor{Name: github.String("Alice"), Email: github.String("alice@example.com"), Date: &at},
+		c, _, err := w.as(w.alice).Git.CreateCommit(t.Context(), "acme", "env", &github.Commit{Message: new("By hand"), Tree: &github.Tree{SHA: &tree},
+			Author:       &github.CommitAuthor{Name: new("Alice"), Email: new("alice@example.com"), Date: &at},
 			Verification: &github.SignatureVerification{Signature: &armoured}}, nil)
 		require.NoError(t, err)
 		require.Equal(t, "valid", c.GetVerification().GetReason())

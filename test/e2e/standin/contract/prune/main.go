@@ -32,7 +32,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	if err := prune(*openapi, *webhooks, *out, stdout); err != nil {
-		fmt.Fprintln(stderr, "prune:", err)
+		_, _ = fmt.Fprintln(stderr, "prune:", err)
 		return 1
 	}
 	return 0
@@ -56,10 +56,12 @@ func prune(openapi, webhooks, out string, stdout io.Writer) error {
 	}
 	files["LICENSE.octokit"] = []byte(api.licence)
 	for _, name := range []string{"api.json", "webhooks.json", "LICENSE.octokit"} {
-		if err := os.WriteFile(filepath.Join(out, name), files[name], 0o644); err != nil { //nolint:gosec // committed files, readable by all
+		if err := os.WriteFile(filepath.Join(out, name), files[name], 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
-		fmt.Fprintf(stdout, "%s: %d bytes\n", name, len(files[name]))
+		if _, err := fmt.Fprintf(stdout, "%s: %d bytes\n", name, len(files[name])); err != nil {
+			return fmt.Errorf("print the size of %s: %w", name, err)
+		}
 	}
 	return nil
 }

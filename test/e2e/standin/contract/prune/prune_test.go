@@ -104,7 +104,7 @@ func TestPrune(t *testing.T) {
 	require.Equal(t, 1, strings.Count(api, `"enum":["b","a"]`), "what is repeated is written once")
 	require.Equal(t, 1, strings.Count(out[0]["webhooks.json"], "X-GitHub-Event"))
 	require.Contains(t, out[0]["LICENSE.octokit"], "Copyright somebody")
-	for _, line := range strings.Split(strings.TrimSpace(api), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(api), "\n") {
 		if strings.Contains(line, `"thing":`) {
 			require.True(t, strings.HasPrefix(line, `"thing":{`), "one schema on a line: %s", line)
 		}
