@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,14 +151,14 @@ func findDecision(ctx context.Context, r history.Reader, o explainOptions) (hist
 		if err != nil {
 			return history.Entry{}, fmt.Errorf("read the record: %w", err)
 		}
-		for i := len(entries) - 1; i >= 0; i-- {
-			if entries[i].Kind != history.KindDecision {
+		for _, entry := range slices.Backward(entries) {
+			if entry.Kind != history.KindDecision {
 				continue
 			}
-			if name, err := decidedOn(entries[i]); err != nil {
+			if name, err := decidedOn(entry); err != nil {
 				return history.Entry{}, err
 			} else if name == o.application {
-				return entries[i], nil
+				return entry, nil
 			}
 		}
 		end = from - 1

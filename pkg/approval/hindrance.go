@@ -7,7 +7,7 @@ func (j *judge) hindrances(b *ballot, demands []demand) []Finding {
 		o := &b.opinions[i]
 		switch o.review.State {
 		case ReviewChangesRequested:
-			if f, ok := j.veto(b, o, demands); ok {
+			if f, ok := j.veto(o, demands); ok {
 				out = append(out, f)
 			}
 		case ReviewDismissed:
@@ -80,7 +80,7 @@ func (j *judge) mayVeto(o *opinion, demands []demand) Verdict {
 	return Blocked
 }
 
-func (j *judge) veto(b *ballot, o *opinion, demands []demand) (Finding, bool) {
+func (j *judge) veto(o *opinion, demands []demand) (Finding, bool) {
 	u, login := *o.user, oneLine(o.user.Login)
 	switch j.mayVeto(o, demands) {
 	case Allowed:
