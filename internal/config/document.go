@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"reflect"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -59,9 +60,14 @@ type At []any
 // Down is a place below.
 func (a At) Down(steps ...any) At { return append(a[:len(a):len(a)], steps...) }
 
-// Mistake adds a mistake. What is missing is reported at the nearest place above.
+// Mistake adds a mistake, once. What is missing is reported at the nearest place
+// above.
 func (d *Document) Mistake(where At, format string, args ...any) {
+	before := len(d.c.mistakes)
 	d.c.add(at(d.root, where...), format, args...)
+	if slices.Contains(d.c.mistakes[:before], d.c.mistakes[before]) {
+		d.c.mistakes = d.c.mistakes[:before]
+	}
 }
 
 // Line is the line of a place, from 1.

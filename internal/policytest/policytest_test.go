@@ -67,7 +67,10 @@ func TestEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), golden.String())
 
+	manual, err := os.ReadFile(filepath.Join("..", "..", "docs", "policy-tests.md"))
+	require.NoError(t, err)
 	for _, key := range keysOf(reflect.TypeFor[File]()) {
+		require.Regexp(t, "[`{ ]"+key+"[`:,} ]", string(manual), "the manual does not tell of the key %s", key)
 		require.Regexp(t, `(^|[\s{])`+key+`:`, text, "no test uses the key %s", key)
 	}
 }
