@@ -58,7 +58,7 @@ func DecodeStrict(name, what string, data []byte, into any, least string) (*Docu
 type At []any
 
 // Down is a place below.
-func (a At) Down(steps ...any) At { return append(a[:len(a):len(a)], steps...) }
+func (a At) Down(steps ...any) At { return append(slices.Clip(a), steps...) }
 
 // Mistake adds a mistake, once. What is missing is reported at the nearest place
 // above.
