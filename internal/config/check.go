@@ -128,7 +128,7 @@ func validBranch(s string) bool {
 
 // secrets reads the files that the configuration names. A relative name is
 // relative to the configuration file.
-func (c *checker) secrets(f File, root *yaml.Node, dir string) Secrets {
+func (c *checker) secrets(f File, root *yaml.Node, dir string, from func(path string) (Secret, error)) Secrets {
 	var s Secrets
 	read := func(name string, path ...any) Secret {
 		n := at(root, path...)
@@ -136,7 +136,7 @@ func (c *checker) secrets(f File, root *yaml.Node, dir string) Secrets {
 			c.add(n, "%s is missing; write the name of the file that holds the secret", dotted(path))
 			return Secret{}
 		}
-		secret, err := ReadSecret(resolve(dir, name))
+		secret, err := from(resolve(dir, name))
 		if err != nil {
 			c.add(n, "%s: %s; create the file, or name the right one", dotted(path), err)
 		}

@@ -1,13 +1,11 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"reflect"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -59,7 +57,7 @@ func Load(path string) (Config, error) {
 	c := &checker{file: path}
 	cfg := Config{File: file, dir: filepath.Dir(path)}
 	cfg.Policies = c.check(&cfg.File, root)
-	cfg.Secrets = c.secrets(cfg.File, root, cfg.dir)
+	cfg.Secrets = c.secrets(cfg.File, root, cfg.dir, ReadSecret)
 	if err := c.err(); err != nil {
 		return Config{}, err
 	}
@@ -83,35 +81,10 @@ func readFile(path string) ([]byte, error) {
 // the top of the document, for positions. The meaning is checked by Load.
 func Parse(name string, data []byte) (File, *yaml.Node, error) {
 	c := &checker{file: name}
-	if len(data) > fileLimit {
-		c.add(nil, "the file is larger than %d bytes", fileLimit)
-		return File{}, nil, c.err()
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var document yaml.Node
-	if err := decoder.Decode(&document); err != nil || len(document.Content) == 0 {
-		switch {
-		case err == nil || errors.Is(err, io.EOF):
-			c.add(nil, "the file is empty; write at least github, argocd, dataDirectory and gates")
-		default:
-			c.add(&yaml.Node{Line: lineOf(err)}, "this is not YAML: %s", err)
-		}
-		return File{}, nil, c.err()
-	}
-	var second yaml.Node
-	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		c.add(firstContent(&second), "there is a second document after \"---\"; a configuration is one document, remove the rest")
-		return File{}, nil, c.err()
-	}
-	root := document.Content[0]
-	c.shape(root, reflect.TypeFor[File](), "")
-	if err := c.err(); err != nil {
-		return File{}, nil, err
-	}
 	var file File
-	if err := root.Decode(&file); err != nil {
-		c.add(root, "%s", err)
-		return File{}, nil, c.err()
+	root, err := c.decode(data, &file, "github, argocd, dataDirectory and gates")
+	if err != nil {
+		return File{}, nil, err
 	}
 	file.setDefaults()
 	return file, root, nil

@@ -21,20 +21,24 @@ type Mistake struct {
 func (m Mistake) String() string { return fmt.Sprintf("%s:%d: %s", m.File, m.Line, m.Text) }
 
 // Error is a refused configuration: every mistake that was found, by line.
-type Error struct{ Mistakes []Mistake }
+type Error struct {
+	Mistakes []Mistake
+	what     string // what is refused; empty for the configuration
+}
 
 func (e *Error) Error() string {
 	lines := make([]string, len(e.Mistakes))
 	for i, m := range e.Mistakes {
 		lines[i] = m.String()
 	}
-	return "the configuration is refused:\n  " + strings.Join(lines, "\n  ")
+	return orTop(e.what) + " is refused:\n  " + strings.Join(lines, "\n  ")
 }
 
 // checker collects mistakes of one file.
 type checker struct {
 	people   map[string]named // of groups, by name
 	file     string
+	what     string // what the file holds; empty for the configuration
 	mistakes []Mistake
 }
 
@@ -51,7 +55,7 @@ func (c *checker) err() error {
 		return nil
 	}
 	slices.SortStableFunc(c.mistakes, func(a, b Mistake) int { return a.Line - b.Line })
-	return &Error{Mistakes: c.mistakes}
+	return &Error{Mistakes: c.mistakes, what: c.what}
 }
 
 // shape compares a node with the type that it is to be decoded into. The YAML
@@ -67,8 +71,12 @@ func (c *checker) shape(n *yaml.Node, t reflect.Type, path string) {
 		if _, err := time.ParseDuration(n.Value); n.Kind != yaml.ScalarNode || err != nil {
 			c.add(n, "%s must be a duration such as 30s or 5m", path)
 		}
+	case t.Kind() == reflect.Pointer:
+		c.shape(n, t.Elem(), path)
 	case t.Kind() == reflect.Struct:
 		c.mapping(n, t, path)
+	case t.Kind() == reflect.Map:
+		c.freeMapping(n, t, path)
 	case t.Kind() == reflect.Slice:
 		if n.Kind != yaml.SequenceNode {
 			c.add(n, "%s must be a list; write each entry on a line of its own that begins with \"- \"", path)
@@ -86,7 +94,7 @@ func (c *checker) shape(n *yaml.Node, t reflect.Type, path string) {
 
 func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 	if n.Kind != yaml.MappingNode {
-		c.add(n, "%s must hold keys: %s", orTop(path), strings.Join(keys(t), ", "))
+		c.add(n, "%s must hold keys: %s", c.name(path), strings.Join(keys(t), ", "))
 		return
 	}
 	seen := map[string]int{}
@@ -95,10 +103,10 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 		field, ok := fieldByKey(t, key.Value)
 		switch {
 		case !ok:
-			c.add(key, "unknown key %q in %s; %s", key.Value, orTop(path), suggest(key.Value, keys(t)))
+			c.add(key, "unknown key %q in %s; %s", key.Value, c.name(path), Suggest(key.Value, keys(t)))
 			continue
 		case seen[key.Value] > 0:
-			c.add(key, "key %q in %s was already given in line %d; keep one of them", key.Value, orTop(path), seen[key.Value])
+			c.add(key, "key %q in %s was already given in line %d; keep one of them", key.Value, c.name(path), seen[key.Value])
 			continue
 		}
 		seen[key.Value] = key.Line
@@ -132,8 +140,43 @@ func kindName(t reflect.Type) string {
 	}
 }
 
-func fieldByKey(t reflect.Type, key string) (reflect.StructField, bool) {
+// freeMapping checks a mapping whose keys are names that the file chooses.
+func (c *checker) freeMapping(n *yaml.Node, t reflect.Type, path string) {
+	if n.Kind != yaml.MappingNode {
+		c.add(n, "%s must hold names, each followed by \": \" and what it stands for", c.name(path))
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case key.Kind != yaml.ScalarNode || !scalarFits(key, t.Key()) || key.Value == "":
+			c.add(key, "a name in %s must be text (put it in quotes)", c.name(path))
+			continue
+		case seen[key.Value] > 0:
+			c.add(key, "key %q in %s was already given in line %d; keep one of them", key.Value, c.name(path), seen[key.Value])
+			continue
+		}
+		seen[key.Value] = key.Line
+		c.shape(value, t.Elem(), join(path, key.Value))
+	}
+}
+
+// fields are the fields of a struct, those of inlined structs in their place.
+func fields(t reflect.Type) []reflect.StructField {
+	var out []reflect.StructField
 	for f := range t.Fields() {
+		if f.Tag.Get("yaml") == ",inline" {
+			out = append(out, fields(f.Type)...)
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func fieldByKey(t reflect.Type, key string) (reflect.StructField, bool) {
+	for _, f := range fields(t) {
 		if f.Tag.Get("yaml") == key {
 			return f, true
 		}
@@ -143,14 +186,14 @@ func fieldByKey(t reflect.Type, key string) (reflect.StructField, bool) {
 
 func keys(t reflect.Type) []string {
 	var out []string
-	for f := range t.Fields() {
+	for _, f := range fields(t) {
 		out = append(out, f.Tag.Get("yaml"))
 	}
 	return out
 }
 
-// suggest names the key that was probably meant, or all that are possible.
-func suggest(got string, possible []string) string {
+// Suggest names the word that was probably meant, or all that are possible.
+func Suggest(got string, possible []string) string {
 	best, distance := "", 3
 	for _, p := range possible {
 		if d := editDistance(strings.ToLower(got), strings.ToLower(p)); d < distance {
@@ -188,6 +231,14 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
+}
+
+// name is what a path of the file is called; the empty one is the whole.
+func (c *checker) name(path string) string {
+	if path == "" {
+		return orTop(c.what)
+	}
+	return path
 }
 
 func orTop(path string) string {

@@ -80,6 +80,7 @@ func TestWalls(t *testing.T) {
 		{part: "internal/sqlitefile"},
 		{part: "internal/inbox", may: []string{"pkg/approval", "internal/sqlitefile"}},
 		{part: "internal/config", may: []string{"pkg/approval"}},
+		{part: "internal/policytest", may: []string{"pkg/approval", "internal/config"}},
 		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/inbox"}},
 		{part: "internal/inspect", may: []string{"pkg/approval", "pkg/github/mirror"}},
 		{part: "internal/httpapi"},
@@ -155,7 +156,7 @@ func TestGateCompilesWithoutAdapters(t *testing.T) {
 	heavy := []string{"github.com/argoproj", "github.com/google/go-github", "github.com/gin-gonic", "k8s.io/kubernetes"}
 	own, _ := load(t)
 	for _, p := range own {
-		if !underAny(strings.TrimPrefix(p.ImportPath, module+"/"), []string{"internal/gate", "internal/inbox", "internal/config", "pkg/history", "pkg/approval"}) {
+		if !underAny(strings.TrimPrefix(p.ImportPath, module+"/"), []string{"internal/gate", "internal/inbox", "internal/config", "internal/policytest", "pkg/history", "pkg/approval"}) {
 			continue
 		}
 		for _, dep := range p.Deps {

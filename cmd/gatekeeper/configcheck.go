@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+)
+
+func configCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Check a configuration, and test its policies with examples",
+		Args:  noArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(configCheckCommand(), configTestCommand())
+	return c
+}
+
+type checkOptions struct {
+	output          string
+	secrets, strict bool
+}
+
+func configCheckCommand() *cobra.Command {
+	var o checkOptions
+	c := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a configuration and say in words what its gates ask for",
+		Long: `Check a configuration and say in words what its gates ask for.
+
+A mistake is printed with file, line and what to write instead, and the exit
+status is 1. What is legal but risky is a warning; with --strict it fails, too.
+The secrets are not read, so this runs where they are not; --secrets reads them.`,
+		Example: `  gatekeeper config check gatekeeper.yaml
+  gatekeeper config check gatekeeper.yaml --strict -o json`,
+		Args: oneFile("configuration"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := textOrJSON(o.output); err != nil {
+				return err
+			}
+			return checkConfig(c.OutOrStdout(), args[0], o)
+		},
+	}
+	c.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
+	c.Flags().BoolVar(&o.secrets, "secrets", false, "read the secrets' files as well")
+	c.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings")
+	return c
+}
+
+// oneFile takes exactly one argument.
+func oneFile(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("name one file, the %s: %w", what, errUsage)
+		}
+		return nil
+	}
+}
+
+func textOrJSON(output string) error {
+	if output != "text" && output != "json" {
+		return fmt.Errorf("--output %q is not text or json: %w", output, errUsage)
+	}
+	return nil
+}
+
+// checkReport is what is printed with -o json.
+type checkReport struct {
+	File     string               `json:"file"`
+	Valid    bool                 `json:"valid"`
+	Mistakes []config.Mistake     `json:"mistakes"`
+	Gates    []config.Description `json:"gates"`
+	Warnings int                  `json:"warnings"`
+}
+
+// errWarnings makes the command fail after its report was printed.
+var errWarnings = errors.New("there are warnings, and --strict was given")
+
+func checkConfig(w io.Writer, file string, o checkOptions) error {
+	load := config.LoadWithoutSecrets
+	if o.secrets {
+		load = config.Load
+	}
+	cfg, err := load(file)
+	report := checkReport{File: file, Valid: err == nil, Mistakes: []config.Mistake{}, Gates: cfg.Describe()}
+	if refused := new(config.Error); errors.As(err, &refused) && o.output == "json" {
+		report.Mistakes = refused.Mistakes
+		return errors.Join(err, printJSON(w, report))
+	}
+	if err != nil {
+		return err
+	}
+	for _, g := range report.Gates {
+		report.Warnings += len(g.Warnings)
+	}
+	if o.output == "json" {
+		err = printJSON(w, report)
+	} else {
+		_, err = io.WriteString(w, describe(report, o))
+	}
+	if err != nil {
+		return fmt.Errorf("print the report: %w", err)
+	}
+	if o.strict && report.Warnings > 0 {
+		return errWarnings
+	}
+	return nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	if err := out.Encode(v); err != nil {
+		return fmt.Errorf("print the report: %w", err)
+	}
+	return nil
+}
+
+func describe(r checkReport, o checkOptions) string {
+	var b strings.Builder
+	secrets := "; the secrets were not read"
+	if o.secrets {
+		secrets = ", its secrets too"
+	}
+	fmt.Fprintf(&b, "✓ %s is valid%s\n", r.File, secrets)
+	for _, g := range r.Gates {
+		fmt.Fprintf(&b, "\nGate %s\n", g.Gate)
+		for _, part := range []struct {
+			title string
+			lines []string
+		}{{"protects", g.Applications}, {"judges", g.Repositories}, {"asks for", g.Requirements}, {"rules", g.Rules}} {
+			for i, line := range part.lines {
+				title := ""
+				if i == 0 {
+					title = part.title
+				}
+				fmt.Fprintf(&b, "  %-9s %s\n", title, line)
+			}
+		}
+		for _, warning := range g.Warnings {
+			fmt.Fprintf(&b, "  ! %s  [%s]\n      → %s\n", warning.Text, warning.Code, warning.Remedy)
+		}
+	}
+	if r.Warnings == 1 {
+		b.WriteString("\n1 warning\n")
+	} else if r.Warnings > 1 {
+		fmt.Fprintf(&b, "\n%d warnings\n", r.Warnings)
+	}
+	return b.String()
+}
