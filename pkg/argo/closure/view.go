@@ -34,6 +34,7 @@ type view struct {
 
 // tree is one folder's content.
 type tree struct {
+	sha     approval.SHA
 	entries []Entry
 	byName  map[string]Entry
 }
@@ -95,7 +96,7 @@ func (v *view) tree(sha approval.SHA) (*tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read a folder of %s: %w", v.repository, err)
 	}
-	t := &tree{entries: entries, byName: make(map[string]Entry, len(entries))}
+	t := &tree{sha: sha, entries: entries, byName: make(map[string]Entry, len(entries))}
 	for _, e := range entries {
 		t.byName[e.Name] = e
 	}
@@ -127,7 +128,7 @@ func (v *view) resolve(name string) (place, bool, error) {
 	if err != nil {
 		return place{}, false, err
 	}
-	at := place{entry: Entry{Mode: modeFolder}, found: true}
+	at := place{entry: Entry{Mode: modeFolder, SHA: root.sha}, found: true}
 	above := []*tree{root}
 	todo := strings.Split(name, "/")
 	for links := 0; len(todo) > 0; {
@@ -141,7 +142,8 @@ func (v *view) resolve(name string) (place, bool, error) {
 				v.widen("%s leads out of the repository", name)
 				return place{}, false, nil
 			}
-			at.path, above = parent(at.path), above[:len(above)-1]
+			above = above[:len(above)-1]
+			at.path, at.entry.SHA = parent(at.path), above[len(above)-1].sha
 			continue
 		}
 		if err := v.step(); err != nil {
@@ -163,7 +165,7 @@ func (v *view) resolve(name string) (place, bool, error) {
 			if err != nil {
 				return place{}, false, err
 			}
-			at.path, above = here, append(above, t)
+			at.path, at.entry.SHA, above = here, entry.SHA, append(above, t)
 		case entry.Mode == modeSubmodule:
 			v.submodule(here)
 			return place{}, false, nil
