@@ -114,7 +114,7 @@ func (f *finding) view(repository approval.RepositoryName, commit approval.SHA) 
 	}
 	f.views = append(f.views, &view{
 		finding: f, repository: repository, commit: commit,
-		visited: map[folder]bool{}, whole: map[string]bool{}, walked: map[string]bool{}, imported: map[string]bool{},
+		visited: map[folder]bool{}, whole: map[string]bool{}, walked: map[string]bool{}, linked: map[int]string{}, imported: map[string]bool{},
 	})
 }
 

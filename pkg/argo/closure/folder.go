@@ -21,9 +21,13 @@ type folder struct {
 	source int
 }
 
-// start follows a read that the spec names.
+// start follows a read that the spec or an override names; base says that it is the
+// folder of the source.
 func (v *view) start(read string, source int, base bool) error {
 	name, isFolder := strings.CutSuffix(read, "/")
+	if !base {
+		v.doubt(read, source, isFolder)
+	}
 	if !isFolder {
 		_, _, err := v.need(name)
 		return err
@@ -34,18 +38,29 @@ func (v *view) start(read string, source int, base bool) error {
 		return err
 	case !p.isFolder():
 		v.add(p.path)
-		if strings.ContainsAny(name, "*?[{") {
-			// "kustomize edit add component" takes patterns (kustomize
-			// kustomize/commands/edit/add/addcomponent.go).
-			v.widen("%s may be a pattern", read)
-		}
 		return nil
 	}
 	if !base {
 		source = noSource
+	} else if name != p.path {
+		v.linked[source] = name
 	}
 	v.folder(name, p.path, source)
 	return nil
+}
+
+// doubt widens for a read that may mean something else than its text says. "kustomize
+// edit add component" takes patterns (kustomize kustomize/commands/edit/add,
+// addcomponent.go). And where the folder of the source is behind a symbolic link, ".." is
+// above the link for Argo CD's own paths (util/io/path/resolved.go) but above the link's
+// target for kustomize (kyaml/filesys, ConfirmDir).
+func (v *view) doubt(read string, source int, isFolder bool) {
+	if isFolder && strings.ContainsAny(read, "*?[{\\") {
+		v.widen("%s may be a pattern", read)
+	}
+	if base, ok := v.linked[source]; ok && !strings.HasPrefix(read, base+"/") {
+		v.widen("%s may be relative to %s, which is behind a symbolic link", read, base)
+	}
 }
 
 // folder notes that a folder is read whole, and queues it.

@@ -28,6 +28,8 @@ type view struct {
 	// whole are the folders that are read whole, walked those that were looked through,
 	// by their real paths.
 	whole, walked map[string]bool
+	// linked are the sources whose folders are behind symbolic links, with their names.
+	linked map[int]string
 	// imported are the jsonnet files that were followed.
 	imported map[string]bool
 }
