@@ -23,6 +23,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/collect"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
@@ -184,7 +185,7 @@ func (w *town) serve(resync time.Duration) {
 			}},
 			Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 		}},
-		Applications: w.cluster, Collector: collector, Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
+		Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
 		Reporter: report.NewPublisher(app, written{box}, log),
 	})
 	w.cluster.wake = decider.WakeApplication

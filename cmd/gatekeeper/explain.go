@@ -19,6 +19,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
@@ -229,7 +230,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	}
 	x, err := gate.Examiner{
 		Policies: cfg.Policies, Applications: argo.NewReader(cluster.client, cluster.parser),
-		Collector: hub.collector, Record: r,
+		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Record: r,
 	}.Examine(ctx, o.application)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/mirror"
 )
@@ -68,4 +69,50 @@ func (m *mirrors) close() error {
 		errs = append(errs, open.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// objects reads what Applications are rendered from out of the mirrors. What is asked
+// for has been fetched when the facts were collected.
+type objects struct{ *mirrors }
+
+func (o objects) Root(ctx context.Context, name approval.RepositoryName, commit approval.SHA) (approval.SHA, error) {
+	m, err := o.get(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	root, _, err := m.Entry(ctx, commit, "")
+	return root.SHA, err
+}
+
+func (o objects) Tree(ctx context.Context, name approval.RepositoryName, tree approval.SHA) ([]closure.Entry, error) {
+	m, err := o.get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := m.Tree(ctx, tree)
+	if err != nil {
+		return nil, contentError(err)
+	}
+	out := make([]closure.Entry, len(entries))
+	for i, e := range entries {
+		out[i] = closure.Entry{Name: e.Name, Mode: e.Mode, SHA: e.SHA}
+	}
+	return out, nil
+}
+
+func (o objects) Blob(ctx context.Context, name approval.RepositoryName, blob approval.SHA, limit int64) ([]byte, error) {
+	m, err := o.get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	content, err := m.Blob(ctx, blob, limit)
+	return content, contentError(err)
+}
+
+// contentError tells an object that is too large from a mirror that fails.
+func contentError(err error) error {
+	if errors.Is(err, mirror.ErrTooLarge) {
+		return fmt.Errorf("%w: %w", closure.ErrContent, err)
+	}
+	return err
 }

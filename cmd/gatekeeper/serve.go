@@ -25,6 +25,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argoapi"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argosync"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/redeliver"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
@@ -116,7 +117,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Reader: argo.NewReader(cluster.client, cluster.parser), Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Record: record, Metrics: metrics, Logger: log,
+		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Record: record, Metrics: metrics, Logger: log,
 		Reporter: report.NewPublisher(hub.app, written{box}, log),
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)

@@ -194,7 +194,7 @@ func (r *reads) kustomize(kustomize node, base string) {
 		return
 	}
 	for _, component := range kustomize.strings("components") {
-		if remote(component) {
+		if MayBeRemote(component) {
 			kustomize.problems.addf("%s.components %q may be fetched from elsewhere", kustomize.path, shorten(component))
 		} else if folder, ok := within(kustomize, "components", base, component); ok {
 			r.add(r.source.Repository, asFolder(folder))
@@ -206,7 +206,7 @@ func (r *reads) kustomize(kustomize node, base string) {
 		if file == "" {
 			continue
 		}
-		if remote(file) {
+		if MayBeRemote(file) {
 			patch.problems.addf("%s %q may be fetched from elsewhere", patch.at("path"), shorten(file))
 		} else if resolved, ok := within(patch, "path", base, file); ok {
 			r.add(r.source.Repository, resolved)
@@ -214,11 +214,11 @@ func (r *reads) kustomize(kustomize node, base string) {
 	}
 }
 
-// remote says whether kustomize could take a path for a URL or a git repository. It
-// tries the local file first, but a path that is missing at one revision would then
+// MayBeRemote says whether kustomize could take a path for a URL or a git repository.
+// It tries the local file first, but a path that is missing at one revision would then
 // be fetched: "github.com/acme/base" is a legal path and a legal repository
 // (kustomize api/internal/git/repospec.go).
-func remote(p string) bool {
+func MayBeRemote(p string) bool {
 	if strings.HasPrefix(p, "/") || strings.Contains(p, "//") || strings.ContainsAny(p, ":?@#%&=") {
 		return true
 	}

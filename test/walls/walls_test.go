@@ -129,6 +129,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"github.com/google/go-github":             {"pkg/github", "test/e2e/standin"},
 		"github.com/bradleyfalzon/ghinstallation": {"pkg/github", "test/e2e/standin"},
 		"go.yaml.in/yaml/v4":                      {"internal/config", "test/e2e/standin/control"},
+		"sigs.k8s.io/yaml":                        {"pkg/argo"},
 		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
 		"github.com/spf13/cobra":                  {"cmd/gatekeeper", "test/e2e/standin/cmd"},
 		"github.com/santhosh-tekuri/jsonschema":   {"test/e2e/standin/contract"},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -61,6 +62,10 @@ func readInfo(r *bufio.Reader, name string) (object, bool, error) {
 	return object{sha: sha, kind: fields[1], size: size}, true, nil
 }
 
+// ErrTooLarge is returned for an object that is larger than the caller's limit or
+// the mirror's own.
+var ErrTooLarge = errors.New("it is too large")
+
 // content reads an object of the wanted kind and of at most limit bytes.
 func (m *Mirror) content(ctx context.Context, sha approval.SHA, kind string, limit int64) ([]byte, error) {
 	if _, err := approval.ParseSHA(string(sha)); err != nil {
@@ -76,7 +81,7 @@ func (m *Mirror) content(ctx context.Context, sha approval.SHA, kind string, lim
 	case o.kind != kind:
 		return nil, fmt.Errorf("object %s is a %s, not a %s", sha, o.kind, kind)
 	case o.size > limit:
-		return nil, fmt.Errorf("%s %s has %d bytes, more than %d", kind, sha, o.size, limit)
+		return nil, fmt.Errorf("%s %s has %d bytes, more than %d: %w", kind, sha, o.size, limit, ErrTooLarge)
 	}
 	var data []byte
 	err = m.objects.ask(ctx, "contents "+string(sha)+"\n", func(r *bufio.Reader) error {
