@@ -30,8 +30,8 @@
 // kustomize bases and remote resources, "file://" dependencies of a chart, jsonnet
 // imports, symbolic links, and the overrides in .argocd-source.yaml and
 // .argocd-source-<app>.yaml in the source's folder, which Argo CD merges into the
-// source and which may name other value files. Whoever limits a gate's scope to
-// some paths has to look into the files for that. A plugin may read anything, so
-// its source reads the whole repository; that it may also fetch things from a
-// network cannot be seen here, nor that a plugin claims a folder by discovery.
+// source and which may name other value files. Package closure below this one follows
+// them at exact revisions. A plugin may read anything, so its source reads the whole
+// repository; that it may also fetch things from a network cannot be seen here, nor
+// that a plugin claims a folder by discovery.
 package argo
