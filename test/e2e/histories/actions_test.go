@@ -18,6 +18,7 @@ type action struct {
 // actions are chosen by their weight. The good life comes often enough for
 // histories to get somewhere.
 var actions = []action{
+	{20, (*world).goodChange},
 	{14, (*world).openPull}, {16, (*world).approveAsIs}, {5, (*world).review}, {14, (*world).land}, {5, (*world).pushToPull},
 	{4, (*world).forcePush}, {4, (*world).updateBranch}, {2, (*world).evilUpdate}, {2, (*world).mergeOther}, {2, (*world).dismiss},
 	{3, (*world).mergeByHand}, {4, (*world).pushDirectly}, {3, (*world).restoreDirectly}, {3, (*world).revertPull}, {2, (*world).restoreByPull},
@@ -68,6 +69,54 @@ func (w *world) openPull() (string, string, error) {
 	return author, strings.Join(done, "; "), w.propose(author, pusher, base, tip, stacked+" by commits of "+pusher)
 }
 
+// goodChange is a pull request as it should be: proposed, approved and landed.
+func (w *world) goodChange() (string, string, error) {
+	author, tip := pick(w, []string{"alice", "erin", "mallory"}), w.git.tip("main")
+	var edits []edit
+	for range 1 + w.rng.IntN(3) {
+		edits = w.edits(w.git.tree(tip))
+		w.commits++
+		who := author + " <" + author + "@example.com>"
+		sha, err := w.git.commit(newCommit{parents: []string{tip}, edits: edits, author: who, committer: who,
+			message: fmt.Sprintf("Change %d", w.commits), at: 1_700_000_000 + w.commits})
+		if err != nil {
+			return "", "", err
+		}
+		tip = sha
+	}
+	if err := w.propose(author, author, "main", tip, " in good order: "+describe(edits)); err != nil {
+		return author, "proposes a change", err
+	}
+	p, words := w.log.pulls[len(w.log.pulls)-1], "see the change through"
+	late := w.often(30)
+	if !late {
+		if _, done, err := w.approveBy(p); err != nil {
+			return "all", done, err
+		}
+	}
+	w.pass()
+	if _, landed, err := w.landIt(p); err != nil {
+		return "all", landed, err
+	}
+	if late {
+		words = "see the change through, with late approvals"
+		if _, done, err := w.approveBy(p); err != nil {
+			return "all", done, err
+		}
+	}
+	return "all", words, nil
+}
+
+func (w *world) approveBy(p *pullRecord) (string, string, error) {
+	w.ticks.Add(4) // in the same second it could be about another head
+	for _, who := range []string{"bob", "carol"} {
+		if err := w.submit(p, who, "APPROVE"); err != nil {
+			return who, "approves " + p.name(), err
+		}
+	}
+	return "", "", nil
+}
+
 // propose pushes a commit to a new branch and opens a pull request.
 func (w *world) propose(author, pusher, base, tip, how string) error {
 	branch := fmt.Sprintf("topic-%d", len(w.log.pulls)+1)
@@ -86,6 +135,7 @@ func (w *world) propose(author, pusher, base, tip, how string) error {
 }
 
 func (w *world) submit(p *pullRecord, who, event string, commit ...string) error {
+	w.log.seq++
 	at := p.head()
 	if len(commit) > 0 {
 		at = commit[0]
@@ -161,6 +211,10 @@ func (w *world) land() (string, string, error) {
 	if p == nil {
 		return "", "", nil
 	}
+	return w.landIt(p)
+}
+
+func (w *world) landIt(p *pullRecord) (string, string, error) {
 	who, method, before, head := w.one(), pick(w, []string{"merge", "squash", "rebase"}), w.git.tip(p.base), p.head()
 	after, err := w.gh.As(who).Merge(repoName, p.number, method)
 	if err == nil && p.base == "main" {
@@ -170,6 +224,7 @@ func (w *world) land() (string, string, error) {
 }
 
 func (w *world) landed(l *landing) {
+	w.log.seq++
 	l.seq = w.log.seq
 	w.log.landings[l.after] = l
 }
@@ -470,7 +525,10 @@ func (w *world) pushHead() (string, string, error) {
 // there, the middle of a rebased run included.
 func (w *world) adopt() (string, string, error) {
 	line := w.git.line("refs/heads/main")
-	to := line[min(len(line)-1, w.rng.IntN(12))]
+	to := line[0]
+	if w.often(50) {
+		to = line[min(len(line)-1, w.rng.IntN(12))]
+	}
 	w.baseline = to
 	return "carol", "enrols the gate at " + to[:10], nil
 }

@@ -14,14 +14,15 @@ type repo struct {
 	ctx    context.Context
 	dir    string
 	trees  map[string]tree
-	merges map[[2]string]tree
+	merges map[[2]string]string
+	said   map[string]string
 }
 
 // tree holds "mode object" by path; an absent path has "".
 type tree map[string]string
 
 func newRepo(ctx context.Context, dir string) *repo {
-	return &repo{ctx: ctx, dir: dir, trees: map[string]tree{}, merges: map[[2]string]tree{}}
+	return &repo{ctx: ctx, dir: dir, trees: map[string]tree{}, merges: map[[2]string]string{}, said: map[string]string{}}
 }
 
 func (r *repo) run(stdin string, args ...string) (string, error) {
@@ -45,6 +46,17 @@ func (r *repo) must(args ...string) string {
 	out, err := r.run("", args...)
 	if err != nil {
 		panic(err)
+	}
+	return out
+}
+
+// about is must for what can never change: its arguments are names of objects.
+func (r *repo) about(args ...string) string {
+	key := strings.Join(args, " ")
+	out, ok := r.said[key]
+	if !ok {
+		out = strings.TrimSpace(r.must(args...))
+		r.said[key] = out
 	}
 	return out
 }
@@ -80,24 +92,23 @@ func (r *repo) tree(name string) tree {
 
 // mergeTree is the tree that merging two commits gives; "" when they conflict.
 func (r *repo) mergeTree(ours, theirs string) string {
-	out, err := r.run("", "merge-tree", "--write-tree", ours, theirs)
-	if err != nil {
-		return ""
+	key := [2]string{ours, theirs}
+	name, ok := r.merges[key]
+	if !ok {
+		if out, err := r.run("", "merge-tree", "--write-tree", ours, theirs); err == nil {
+			name = strings.TrimSpace(out)
+		}
+		r.merges[key] = name
 	}
-	return strings.TrimSpace(out)
+	return name
 }
 
 // merged is what merging two commits gives; nil when they conflict.
 func (r *repo) merged(ours, theirs string) tree {
-	key := [2]string{ours, theirs}
-	t, ok := r.merges[key]
-	if !ok {
-		if name := r.mergeTree(ours, theirs); name != "" {
-			t = r.tree(name)
-		}
-		r.merges[key] = t
+	if name := r.mergeTree(ours, theirs); name != "" {
+		return r.tree(name)
 	}
-	return t
+	return nil
 }
 
 func (r *repo) content(path, entry string) string {

@@ -44,7 +44,9 @@ type landing struct {
 	seq           int
 }
 
-func (j *journal) say(format string, args ...any) { j.words = append(j.words, fmt.Sprintf(format, args...)) }
+func (j *journal) say(format string, args ...any) {
+	j.words = append(j.words, fmt.Sprintf(format, args...))
+}
 
 func (p *pullRecord) head() string { return p.heads[len(p.heads)-1].sha }
 

@@ -133,8 +133,8 @@ func (o *oracle) participants(l *landing) (map[string]bool, bool) {
 			known = false
 		}
 	}
-	for _, sha := range strings.Fields(o.git.must("rev-list", l.head, "^"+l.before)) {
-		about := strings.SplitN(o.git.must("show", "-s", "--format=%ae%n%ce%n%B", sha), "\n", 3)
+	for _, sha := range strings.Fields(o.git.about("rev-list", l.head, "^"+l.before)) {
+		about := strings.SplitN(o.git.about("show", "-s", "--format=%ae%n%ce%n%B", sha), "\n", 3)
 		add(about[0])
 		if about[1] != "noreply@github.com" {
 			add(about[1])
@@ -202,8 +202,8 @@ func (o *oracle) approved(l *landing) bool {
 // onlyUpdated says whether a head became another by clean merges of the base alone.
 func (o *oracle) onlyUpdated(from, to string) bool {
 	for at := to; at != from; {
-		parents := strings.Fields(o.git.must("rev-list", "-1", "--parents", at))[1:]
-		if len(parents) != 2 || o.git.mergeTree(parents[0], parents[1]) != strings.TrimSpace(o.git.must("rev-parse", at+"^{tree}")) {
+		parents := strings.Fields(o.git.about("rev-list", "-1", "--parents", at))[1:]
+		if len(parents) != 2 || o.git.mergeTree(parents[0], parents[1]) != o.git.about("rev-parse", at+"^{tree}") {
 			return false
 		}
 		at = parents[0]

@@ -83,8 +83,8 @@ func lines(n int) string {
 func newWorld(ctx context.Context, t testing.TB, dir string, seed int64) (w *world, err error) {
 	rng := mrand.New(mrand.NewPCG(uint64(seed), 1))
 	w = &world{
-		ids: map[string]int64{},
-		log: &journal{team: map[string]bool{"bob": true, "carol": true, "dave": true}, landings: map[string]*landing{}},
+		ids:   map[string]int64{},
+		log:   &journal{team: map[string]bool{"bob": true, "carol": true, "dave": true}, landings: map[string]*landing{}},
 		rules: rules{approvals: 1 + rng.IntN(4)/3, pushers: rng.IntN(4) == 0, late: rng.IntN(4) == 0, unwitnessed: rng.IntN(8) == 0},
 	}
 	defer func() {
