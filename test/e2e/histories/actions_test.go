@@ -18,7 +18,7 @@ type action struct {
 // actions are chosen by their weight. The good life comes often enough for
 // histories to get somewhere.
 var actions = []action{
-	{20, (*world).goodChange},
+	{24, (*world).goodChange},
 	{14, (*world).openPull}, {16, (*world).approveAsIs}, {5, (*world).review}, {14, (*world).land}, {5, (*world).pushToPull},
 	{4, (*world).forcePush}, {4, (*world).updateBranch}, {2, (*world).evilUpdate}, {2, (*world).mergeOther}, {2, (*world).dismiss},
 	{3, (*world).mergeByHand}, {4, (*world).pushDirectly}, {3, (*world).restoreDirectly}, {3, (*world).revertPull}, {2, (*world).restoreByPull},
@@ -69,54 +69,6 @@ func (w *world) openPull() (string, string, error) {
 	return author, strings.Join(done, "; "), w.propose(author, pusher, base, tip, stacked+" by commits of "+pusher)
 }
 
-// goodChange is a pull request as it should be: proposed, approved and landed.
-func (w *world) goodChange() (string, string, error) {
-	author, tip := pick(w, []string{"alice", "erin", "mallory"}), w.git.tip("main")
-	var edits []edit
-	for range 1 + w.rng.IntN(3) {
-		edits = w.edits(w.git.tree(tip))
-		w.commits++
-		who := author + " <" + author + "@example.com>"
-		sha, err := w.git.commit(newCommit{parents: []string{tip}, edits: edits, author: who, committer: who,
-			message: fmt.Sprintf("Change %d", w.commits), at: 1_700_000_000 + w.commits})
-		if err != nil {
-			return "", "", err
-		}
-		tip = sha
-	}
-	if err := w.propose(author, author, "main", tip, " in good order: "+describe(edits)); err != nil {
-		return author, "proposes a change", err
-	}
-	p, words := w.log.pulls[len(w.log.pulls)-1], "see the change through"
-	late := w.often(30)
-	if !late {
-		if _, done, err := w.approveBy(p); err != nil {
-			return "all", done, err
-		}
-	}
-	w.pass()
-	if _, landed, err := w.landIt(p); err != nil {
-		return "all", landed, err
-	}
-	if late {
-		words = "see the change through, with late approvals"
-		if _, done, err := w.approveBy(p); err != nil {
-			return "all", done, err
-		}
-	}
-	return "all", words, nil
-}
-
-func (w *world) approveBy(p *pullRecord) (string, string, error) {
-	w.ticks.Add(4) // in the same second it could be about another head
-	for _, who := range []string{"bob", "carol"} {
-		if err := w.submit(p, who, "APPROVE"); err != nil {
-			return who, "approves " + p.name(), err
-		}
-	}
-	return "", "", nil
-}
-
 // propose pushes a commit to a new branch and opens a pull request.
 func (w *world) propose(author, pusher, base, tip, how string) error {
 	branch := fmt.Sprintf("topic-%d", len(w.log.pulls)+1)
@@ -142,7 +94,7 @@ func (w *world) submit(p *pullRecord, who, event string, commit ...string) error
 	}
 	id, err := w.gh.As(who).Review(repoName, p.number, event, "see above", commit...)
 	if err == nil {
-		p.reviews = append(p.reviews, &reviewRecord{id: id, who: who, state: event, commit: at, base: p.base, seq: w.log.seq})
+		p.reviews = append(p.reviews, &reviewRecord{id: id, who: who, state: event, commit: at, base: p.base, seq: w.log.seq, second: w.second()})
 	}
 	return err
 }
@@ -189,7 +141,7 @@ func (w *world) forgedReview() (string, string, error) {
 	who := pick(w, []string{p.author, w.one()})
 	commit := pick(w, append([]string{w.git.tip("main")}, p.head()))
 	id, err := w.gh.ForceReview(repoName, p.number, who, "APPROVED", "", commit)
-	p.reviews = append(p.reviews, &reviewRecord{id: id, who: who, state: "APPROVE", commit: commit, base: p.base, seq: w.log.seq})
+	p.reviews = append(p.reviews, &reviewRecord{id: id, who: who, state: "APPROVE", commit: commit, base: p.base, seq: w.log.seq, second: w.second()})
 	return who, "approves " + p.name() + " at " + commit[:10] + " although GitHub forbids it", err
 }
 
@@ -225,7 +177,7 @@ func (w *world) landIt(p *pullRecord) (string, string, error) {
 
 func (w *world) landed(l *landing) {
 	w.log.seq++
-	l.seq = w.log.seq
+	l.seq, l.second = w.log.seq, w.second()
 	w.log.landings[l.after] = l
 }
 
@@ -235,6 +187,10 @@ func (w *world) mergeByHand() (string, string, error) {
 	if p == nil || p.base != "main" {
 		return "", "", nil
 	}
+	return w.mergeItByHand(p)
+}
+
+func (w *world) mergeItByHand(p *pullRecord) (string, string, error) {
 	who, before, head := w.one(), w.git.tip("main"), p.head()
 	name := w.git.mergeTree(before, head)
 	if name == "" {
@@ -341,6 +297,10 @@ func (w *world) pushToPull() (string, string, error) {
 	if p == nil {
 		return "", "", nil
 	}
+	return w.pushToIt(p)
+}
+
+func (w *world) pushToIt(p *pullRecord) (string, string, error) {
 	who := pick(w, []string{p.author, p.author, w.one()})
 	edits := w.edits(w.git.tree(p.head()))
 	sha, err := w.write(who, "", edits, p.head())
@@ -355,6 +315,10 @@ func (w *world) forcePush() (string, string, error) {
 	if p == nil {
 		return "", "", nil
 	}
+	return w.forcePushIt(p)
+}
+
+func (w *world) forcePushIt(p *pullRecord) (string, string, error) {
 	who, head := pick(w, []string{p.author, w.one()}), p.head()
 	parent := w.git.must("rev-list", "-1", "--parents", head)
 	parents := strings.Fields(parent)[1:]
@@ -413,7 +377,11 @@ func (w *world) mergeInto(other func(*pullRecord) string, evil int) (string, str
 	if p == nil {
 		return "", "", nil
 	}
-	who, branch := pick(w, []string{p.author, w.one()}), other(p)
+	return w.mergeIntoIt(p, other(p), evil)
+}
+
+func (w *world) mergeIntoIt(p *pullRecord, branch string, evil int) (string, string, error) {
+	who := pick(w, []string{p.author, w.one()})
 	if branch == "" {
 		return "", "", nil
 	}

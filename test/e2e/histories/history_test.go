@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	flagHistories = flag.Int("histories", 8, "how many random histories to play")
+	flagHistories = flag.Int("histories", 6, "how many random histories to play")
 	flagFirst     = flag.Int64("first", 1, "the seed of the first of them")
 	flagSeed      = flag.Int64("seed", 0, "play the history of this seed alone")
 	flagActions   = flag.String("actions", "", "with -seed: the actions, one byte each in hexadecimal")
@@ -118,6 +118,9 @@ func play(ctx context.Context, t testing.TB, p plan) (out outcome, err error) {
 // pass lets some time pass by GitHub's clock, often less than the second that
 // GitHub tells times by.
 func (w *world) pass() { w.ticks.Add(int64(w.rng.IntN(6))) }
+
+// second is the time by GitHub's clock.
+func (w *world) second() int64 { return w.ticks.Load() / 4 }
 
 // check compares the product's answer with the oracle's.
 func (w *world) check(ctx context.Context, out *outcome) (string, error) {

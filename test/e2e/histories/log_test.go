@@ -27,12 +27,13 @@ type headRecord struct {
 }
 
 type reviewRecord struct {
-	id                  int64
-	who, state          string
-	commit, base        string
-	seq                 int
-	dismissed           bool
-	dismissedBy, before string
+	id           int64
+	who, state   string
+	commit, base string
+	seq          int
+	second       int64 // by GitHub's clock
+	dismissed    bool
+	dismissedBy  string
 }
 
 // landing is the arrival of a pull request at the protected branch.
@@ -42,6 +43,7 @@ type landing struct {
 	head          string
 	method        string
 	seq           int
+	second        int64
 }
 
 func (j *journal) say(format string, args ...any) {

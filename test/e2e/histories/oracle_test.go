@@ -11,7 +11,7 @@ import (
 type rules struct {
 	approvals   int
 	pushers     bool // nobody who ever pushed may approve
-	late        bool // reviews after the merge do not count
+	late        bool // reviews after the second of the merge do not count
 	unwitnessed bool // only for the product: it may take approvals away, never add any
 }
 
@@ -191,7 +191,7 @@ func (o *oracle) approved(l *landing) bool {
 			if by != who && (part[by] || (!o.log.team[by] && by != "carol")) {
 				return false
 			}
-		case r.dismissed, part[who], r.base != "main", o.rules.late && r.seq > l.seq:
+		case r.dismissed, part[who], r.base != "main", o.rules.late && r.second > l.second: // GitHub tells no more than the second
 		case r.commit == l.head, o.lenient && o.onlyUpdated(r.commit, l.head):
 			counted++
 		}
