@@ -42,7 +42,7 @@ bench: tools ## Run the benchmarks (GATEKEEPER_BENCH_DELAY_MS: added to each Git
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
-	@for pkg in $$(go list ./cmd/... ./internal/... ./pkg/... ./test/e2e/standin/...); do \
+	@for pkg in $$(go list ./cmd/... ./internal/... ./pkg/... ./test/e2e/standin/... ./test/e2e/histories); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 	  done; done
