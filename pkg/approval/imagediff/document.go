@@ -222,7 +222,9 @@ func (t *text) check(d *document, n *yaml.Node, v any, depth int) error {
 
 func (t *text) checkMapping(d *document, n *yaml.Node, v any, depth int) error {
 	values, ok := v.(map[string]any)
-	if !ok || len(values)*2 != len(n.Content) {
+	if key := duplicateKey(n); key != nil {
+		t.doubtAt(doubtDuplicate, d, key)
+	} else if !ok || len(values)*2 != len(n.Content) {
 		t.doubtAt(doubtParsers, d, n)
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -245,9 +247,6 @@ func (t *text) checkMapping(d *document, n *yaml.Node, v any, depth int) error {
 		if err := t.check(d, n.Content[i+1], value, depth+1); err != nil {
 			return err
 		}
-	}
-	if key := duplicateKey(n); key != nil {
-		t.doubtAt(doubtDuplicate, d, key)
 	}
 	return nil
 }

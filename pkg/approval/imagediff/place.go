@@ -305,3 +305,7 @@ func valuesPlace(root *yaml.Node, base, rest []step) place {
 	}
 	return p
 }
+
+// Candidate says whether a change of a file with this name can be image, so that
+// the content of others need not be read.
+func Candidate(name string) bool { return fileKindOf(name) != fileOther }
