@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,9 +11,14 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
-// classify fills in what a landing changed and what that is for the gates.
-func (in *inspection) classify(ctx context.Context, l *Landing, before, after approval.SHA) error {
-	changes, err := in.repo.Changes(ctx, before, after)
+// classify fills in what a landing changed and what that is for the gates. trees
+// are that before it and those of its commits on the line.
+func (in *inspection) classify(ctx context.Context, l *Landing, trees []approval.SHA) error {
+	changes, err := in.repo.Changes(ctx, trees[0], trees[len(trees)-1])
+	if err != nil {
+		return err
+	}
+	steps, err := in.stepChanges(ctx, trees)
 	if err != nil {
 		return err
 	}
@@ -36,16 +42,15 @@ func (in *inspection) classify(ctx context.Context, l *Landing, before, after ap
 	l.Class = ClassNone
 	folders := map[string]bool{}
 	for _, g := range in.o.Gates {
-		c, err := in.o.Classifier.Classify(ctx, in.repo, g.Repository, valid)
+		c, err := in.judge(ctx, g, valid, steps)
 		if err != nil {
-			return fmt.Errorf("classify the change: %w", err)
+			return err
 		}
 		if foreign > 0 {
 			c.Class = strongest(c.Class, ClassConfig)
 		}
 		l.Class = strongest(l.Class, c.Class)
-		l.Moves = append(l.Moves, c.Moves...)
-		l.Findings = append(l.Findings, c.Findings...)
+		l.include(c)
 		if g.Name != "" {
 			if l.Gates == nil {
 				l.Gates = map[string]Class{}
@@ -62,6 +67,54 @@ func (in *inspection) classify(ctx context.Context, l *Landing, before, after ap
 		l.folders = append(l.folders, f)
 	}
 	return nil
+}
+
+// judge says what a change is for a gate. Each commit of a rebased run can be
+// deployed, so what one of them changes counts even if the next one takes it back.
+func (in *inspection) judge(ctx context.Context, g Gate, changes []approval.Change, steps [][]approval.Change) (Classification, error) {
+	if len(steps) == 0 {
+		steps = [][]approval.Change{changes}
+	}
+	sum := Classification{Class: ClassNone}
+	for _, step := range steps {
+		c, err := in.o.Classifier.Classify(ctx, in.repo, g.Repository, step)
+		if err != nil {
+			return Classification{}, fmt.Errorf("classify the change: %w", err)
+		}
+		sum.Class = strongest(sum.Class, c.Class)
+		sum.Moves = append(sum.Moves, c.Moves...)
+		sum.Findings = append(sum.Findings, c.Findings...)
+	}
+	return sum, nil
+}
+
+// stepChanges are the changes of each commit of a landing that has several.
+func (in *inspection) stepChanges(ctx context.Context, trees []approval.SHA) ([][]approval.Change, error) {
+	var steps [][]approval.Change
+	for i := 1; len(trees) > 2 && i < len(trees); i++ {
+		changes, err := in.repo.Changes(ctx, trees[i-1], trees[i])
+		if err != nil {
+			return nil, err
+		}
+		// Other paths count as config already.
+		changes = slices.DeleteFunc(slices.Clone(changes), func(c approval.Change) bool { return !utf8.ValidString(c.Path) })
+		steps = append(steps, changes)
+	}
+	return steps, nil
+}
+
+// include adds what was found for one gate, unless another one gave the same.
+func (l *Landing) include(c Classification) {
+	for _, m := range c.Moves {
+		if !slices.ContainsFunc(l.Moves, func(o Move) bool { return o.File == m.File && o.Path == m.Path && o.To == m.To }) {
+			l.Moves = append(l.Moves, m)
+		}
+	}
+	for _, f := range c.Findings {
+		if !slices.Contains(l.Findings, f) {
+			l.Findings = append(l.Findings, f)
+		}
+	}
 }
 
 // folder is what a path counts under in the summary: its first two folders.

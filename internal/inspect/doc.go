@@ -5,7 +5,7 @@
 //
 //	mirror.Local ──► line ──► shape of the range ──► landings, oldest first
 //	                  │             │                   ├─ proof      merge, squash, rebase
-//	                  │             │                   ├─ class      of the paths in the gates' scopes
+//	                  │             │                   ├─ class      of the files in the gates' scopes
 //	                  │             │                   └─ signatures of the pull request's commits
 //	                  └─ claims     └─ own commits, merge bases
 //
@@ -22,7 +22,8 @@
 // # Failing
 //
 // A landing whose proof lacks a file's content, as in a clone made with a filter,
-// is reported as unproven and says so. Everything else that cannot be read ends
+// is reported as unproven and says so, and a file that cannot be read for its
+// class is config, with a finding. Everything else that cannot be read ends
 // the inspection with an error: a list that looks complete is complete. Lists of
 // one landing have bounds; a finding says when one was cut.
 package inspect

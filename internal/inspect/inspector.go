@@ -30,7 +30,8 @@ type Options struct {
 	Head approval.SHA
 	// Gates are the scopes; without any, everything is in scope.
 	Gates []Gate
-	// Classifier says what a change is; nil classifies by paths alone.
+	// Classifier says what a change is; nil is an ImageClassifier without rules of
+	// its own.
 	Classifier Classifier
 	// Progress, when set, is told how many landings of how many are done.
 	Progress func(done, total int)
@@ -79,7 +80,7 @@ func (PathClassifier) Classify(_ context.Context, _ Files, scope approval.Protec
 func Run(ctx context.Context, repo *mirror.Local, o Options, emit func(Landing) error) (Summary, error) {
 	began := time.Now()
 	if o.Classifier == nil {
-		o.Classifier = PathClassifier{}
+		o.Classifier = ImageClassifier{}
 	}
 	if len(o.Gates) == 0 {
 		o.Gates = []Gate{{}}
@@ -348,7 +349,11 @@ func (in *inspection) landing(ctx context.Context, p planned, signatures map[app
 			l.add(CodeReplaced, "%s has a replacement in the repository (refs/replace or grafts), which is not looked at", sha.Short())
 		}
 	}
-	return l, in.classify(ctx, &l, before.tree, at.commit.Tree)
+	trees := []approval.SHA{before.tree}
+	for n := p.last - p.commits + 1; n <= p.last; n++ {
+		trees = append(trees, in.steps[n].commit.Tree)
+	}
+	return l, in.classify(ctx, &l, trees)
 }
 
 func (l *Landing) add(code Code, format string, args ...any) {

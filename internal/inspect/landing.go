@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval/imagediff"
 )
 
 // Landing is one step on the first-parent line. Its JSON form is an interface:
@@ -134,7 +135,8 @@ type Move struct {
 // another meaning.
 type Code string
 
-// The findings of an inspection.
+// The findings of an inspection. Those of the classification have their own codes,
+// see imagediff.Codes.
 const (
 	CodeClaim     Code = "inspect.claim"
 	CodeDirect    Code = "inspect.direct"
@@ -152,6 +154,7 @@ const (
 	CodeReplaced  Code = "inspect.replaced"
 	CodeCut       Code = "inspect.cut"
 	CodeBehind    Code = "inspect.commits_cut"
+	CodeUnread    Code = "inspect.unread"
 )
 
 // CodeInfo says what a code means and whether it is shown with each landing.
@@ -165,13 +168,14 @@ type CodeInfo struct {
 
 // Codes are all codes, in the order of the summary.
 func Codes() []CodeInfo {
-	return []CodeInfo{
+	list := []CodeInfo{
 		{CodeMismatch, "the landed content is not what the head gives", false},
 		{CodeHead, "the head in the clone is another one than what was merged", false},
 		{CodeMarked, "the head itself was pushed to the branch", false},
 		{CodeShape, "a shape that GitHub does not make", false},
 		{CodeUnproven, "the proof could not be computed", false},
 		{CodeReplaced, "the repository shows another object in its place; the original was read", false},
+		{CodeUnread, "a file cannot be read and counts as config", false},
 		{CodePath, "a path is not valid UTF-8, so no scope can be checked; it counts as in scope", false},
 		{CodeMalformed, "a signature cannot be read", false},
 		{CodeCut, "a list was cut", false},
@@ -183,6 +187,10 @@ func Codes() []CodeInfo {
 		{CodeRoot, "the history begins here", true},
 		{CodeUnsigned, "commits without a signature", true},
 	}
+	for _, c := range imagediff.Codes() {
+		list = append(list, CodeInfo{Code: Code(c.Code), Text: c.Text})
+	}
+	return list
 }
 
 // Finding is something to know about a landing.

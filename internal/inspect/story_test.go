@@ -20,7 +20,8 @@ import (
 //	squash NAME on PARENT,HEAD "message"
 //	ref refs/pull/1/head NAME
 //
-// A commit has its first parent's files but for the edits; "exec:", "link:" and
+// A commit has its first parent's files but for the edits, in which "~" is a line
+// break and "␣" a space; "exec:", "link:" and
 // "sub:" before the content make other than ordinary files. merge and squash are
 // what git makes of the two. "as=NAME" takes author and date of another commit, and
 // "by=github" makes GitHub the committer, as its web interface does.
@@ -91,7 +92,7 @@ func (s *story) commit(verb, name, message string, parents []approval.SHA, edits
 			if before, rest, ok := strings.Cut(content, ":"); ok && strings.Contains("exec link sub", before) {
 				kind, data = before, rest
 			}
-			data = strings.ReplaceAll(data, "~", "\n")
+			data = strings.NewReplacer("~", "\n", "␣", " ").Replace(data)
 			switch kind {
 			case "exec":
 				mode = "100755"

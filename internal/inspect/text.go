@@ -97,7 +97,7 @@ func (t *Table) Landing(l Landing) error {
 		}
 	}
 	for _, m := range l.Moves {
-		t.wrapped("    ", printable(fmt.Sprintf("%s: %s %s → %s %s", m.File, m.Repository, m.From, m.To, strings.Join(m.Flags, " "))))
+		t.wrapped("    ", printable(strings.TrimRight(fmt.Sprintf("%s: %s %s → %s %s", m.File, m.Repository, m.From, m.To, strings.Join(m.Flags, " ")), " ")))
 	}
 	return t.err()
 }
