@@ -35,7 +35,7 @@ gates:
       requirements:
         - approvals: 2
           teams: [acme/sre]
-          methods: [review, comment]
+          methods: [review]
         - approvals: 1
           groups: [data]
           users: [Zoe, yan]
@@ -69,7 +69,7 @@ func TestLoadPolicy(t *testing.T) {
 			Name: "acme/env-overrides", Branch: "main", EnrolledAt: "8f14e45fceea167a5a36dedd4bea2543b1b2c3d4",
 		}},
 		Config: approval.Quorum{Requirements: []approval.Requirement{
-			{Approvals: 2, Teams: []approval.TeamName{"acme/sre"}, Methods: []approval.Method{approval.MethodReview, approval.MethodComment}},
+			{Approvals: 2, Teams: []approval.TeamName{"acme/sre"}, Methods: []approval.Method{approval.MethodReview}},
 			{
 				Approvals: 1, Teams: []approval.TeamName{"acme/dba"}, Users: []string{"zoe", "yan"},
 				MinimumRole: "maintain", Paths: []string{"prod/payments/**"},
@@ -99,7 +99,8 @@ func TestLoadRefusesPolicy(t *testing.T) {
 		{"group twice", "  - name: data\n", "  - name: data\n    users: [x]\n  - name: data\n", 12, `group "data" exists twice`},
 		{"role that anybody has", "minimumRole: maintain", "minimumRole: read", 28, "would let people approve who may not change the repository"},
 		{"role that is none", "minimumRole: maintain", "minimumRole: owner", 28, "is none of write, maintain, admin"},
-		{"method that is none", "[review, comment]", "[review, email]", 24, `the method "email" is none of`},
+		{"method that is none", "[review]", "[review, email]", 24, `the method "email" is none of`},
+		{"method that nothing collects", "[review]", "[review, comment]", 24, "no comment approves in this version"},
 		{"requirement path", `["prod/payments/**"]`, `["/prod/**"]`, 29, "is not a pattern such as"},
 		{"more than the group has", "approvals: 1\n          groups: [data]\n          users: [Zoe, yan]", "approvals: 2\n          users: [Zoe]", 25, "2 approvals of 1 people can never be reached"},
 		{"check without an App", "{name: scan, appID: 15368}", "{name: scan}", 35, "anybody who may push could write it"},

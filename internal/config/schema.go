@@ -209,6 +209,7 @@ type Requirement struct {
 	// Paths limit the requirement to changes of these paths, for a stricter quorum
 	// of "prod/payments/**". Default: every change in the gate's scope.
 	Paths []string `yaml:"paths"`
-	// Methods are the ways to approve: review, comment. Default [review].
+	// Methods are the ways to approve. In this version there is one, review, which
+	// is the default.
 	Methods []string `yaml:"methods"`
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,5 +42,21 @@ func TestSecurityNamesTests(t *testing.T) {
 			require.True(t, strings.Contains(all, `"`+name+`"`) || strings.Contains(all, `"`+strings.ReplaceAll(name, "-", " ")+`"`),
 				"docs/security.md names %s/%s, which does not exist", n[1], name)
 		}
+	}
+}
+
+// TestSecurityHasEveryAttack: the catalogue of attacks is answered number by
+// number, each with a test.
+func TestSecurityHasEveryAttack(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "security.md"))
+	require.NoError(t, err)
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \|([^|]+)\|([^|]+)\|([^|]+)\|$`).FindAllStringSubmatch(string(doc), -1)
+	require.Len(t, rows, 66)
+	for i, row := range rows {
+		require.Equal(t, strconv.Itoa(i+1), row[1])
+		for _, cell := range row[2:] {
+			require.NotEmpty(t, strings.TrimSpace(cell), row[0])
+		}
+		require.Contains(t, row[4], "`Test", row[0])
 	}
 }

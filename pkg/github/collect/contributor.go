@@ -106,6 +106,13 @@ func (c *Collector) parts(commits []mirror.Commit) []*part {
 // with the address.
 func (c *Collector) identify(ctx context.Context, r *repo, p pull, parts []*part, commits []mirror.Commit) error {
 	for _, part := range parts {
+		// The number in an address that GitHub made up is the identity, and that
+		// there is such an account is known of the pull request's author.
+		if id, ok := noReplyID(part.address, c.noReply); ok && approval.UserID(id) == p.author.ID {
+			part.User = &approval.User{ID: p.author.ID, Login: p.author.Login, Type: p.author.Type}
+		}
+	}
+	for _, part := range parts {
 		if part.Role == roleCoAuthor || c.recall(part) || c.isStranger(part.address) {
 			continue
 		}

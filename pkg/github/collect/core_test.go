@@ -12,25 +12,40 @@ import (
 // decide lets the core judge what was collected, for an Application that is
 // rendered from prod/ and a gate that wants one approval of acme/sre.
 func (w *world) decide(a approval.Answer) approval.Decision {
-	return approval.Decide(
-		approval.Policy{
-			Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
-			Repositories: []approval.ProtectedRepository{{
-				Name: repoName, Branch: "main", EnrolledAt: approval.SHA(w.repo.Head), Paths: []string{"prod/**"},
+	return explain(w.policy(), w.facts(a))
+}
+
+// explain decides as the reconcile loop does: what the candidate is rendered
+// from is in scope.
+func explain(p approval.Policy, f approval.Facts) approval.Decision {
+	if c, ok := approval.Prospect(p, f); ok {
+		f.Closure = &approval.Closure{Revisions: c.Revisions, Reads: []approval.Read{{Repository: repoName, Path: "prod/"}}}
+	}
+	return approval.Explain(p, f)
+}
+
+func (w *world) policy() approval.Policy {
+	return approval.Policy{
+		Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
+		Repositories: []approval.ProtectedRepository{{
+			Name: repoName, Branch: "main", EnrolledAt: approval.SHA(w.repo.Head), Paths: []string{"prod/**"},
+		}},
+		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
+	}
+}
+
+func (w *world) facts(a approval.Answer) approval.Facts {
+	return approval.Facts{
+		Application: approval.Application{
+			UID: "1", Namespace: "argocd", Name: "shop", Project: "prod", ResourceVersion: "1", SpecDigest: "d",
+			Server: "https://kubernetes.default.svc", DestinationNamespace: "shop",
+			Sources: []approval.Source{{
+				Kind: approval.SourceGit, RepoURL: w.repo.CloneURL, Repository: repoName, TargetRevision: "main",
+				Reads: []approval.Read{{Repository: repoName, Path: "prod/"}},
 			}},
-			Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 		},
-		approval.Facts{
-			Application: approval.Application{
-				UID: "1", Namespace: "argocd", Name: "shop", Project: "prod", ResourceVersion: "1", SpecDigest: "d",
-				Server: "https://kubernetes.default.svc", DestinationNamespace: "shop",
-				Sources: []approval.Source{{
-					Kind: approval.SourceGit, RepoURL: w.repo.CloneURL, Repository: repoName, TargetRevision: "main",
-					Reads: []approval.Read{{Repository: repoName, Path: "prod/"}},
-				}},
-			},
-			Lines: a.Lines, Directory: a.Directory,
-		})
+		Lines: a.Lines, Directory: a.Directory,
+	}
 }
 
 // What is collected satisfies the core: approved landings are allowed up to the

@@ -96,7 +96,11 @@ func (c *Collector) team(ctx context.Context, name approval.TeamName, repos []*r
 	}
 	team, err := c.teams.get(ctx, strings.ToLower(string(name)), func(ctx context.Context) (approval.Team, time.Duration, error) {
 		client, err := c.organizationClient(ctx, name.Organization(), repos)
-		if err != nil {
+		switch {
+		case errors.Is(err, approval.ErrNotFound):
+			// The App is not installed there, so it may not see the team.
+			return approval.Team{Name: name, Gone: true}, c.people, nil
+		case err != nil:
 			return approval.Team{}, 0, err
 		}
 		members, err := github.All(maxMembers, func(o gh.ListOptions) ([]*gh.User, *gh.Response, error) {
@@ -141,6 +145,10 @@ func (c *Collector) user(ctx context.Context, login string, repos []*repo) (acco
 	return c.users.get(ctx, strings.ToLower(login), func(ctx context.Context) (account, time.Duration, error) {
 		if login == "" || login == "." || login == ".." || strings.ContainsAny(login, "/?#%") {
 			return account{}, 0, fmt.Errorf("%q is not a login", login)
+		}
+		if strings.Contains(login, "@") {
+			// An e-mail address, from CODEOWNERS: no login has this character.
+			return account{}, c.people, nil
 		}
 		var found gh.User
 		_, err := client.Get(ctx, "read user "+login, "users/"+url.PathEscape(login), &found)

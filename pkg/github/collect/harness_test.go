@@ -58,6 +58,7 @@ type world struct {
 	collector *collect.Collector
 	fetching  func()       // called when a fetch begins, may be nil
 	observed  atomic.Int64 // API calls that were answered since resetCalls
+	ahead     atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 }
 
 type option func(*world, *collect.Options)
@@ -72,13 +73,16 @@ func withTransport(rt http.RoundTripper) option {
 
 func newWorld(t *testing.T, options ...option) *world {
 	t.Helper()
-	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir()})
+	w := &world{t: t, witness: newWitness()}
+	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{
+		Dir: t.TempDir(), Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, s.Close())
 		require.Empty(t, s.ClientViolations(), "requests that GitHub's description does not have")
 	})
-	w := &world{t: t, gh: s, witness: newWitness()}
+	w.gh = s
 	for _, login := range []string{"alice", "bob", "carol", "mallory"} {
 		_, err := s.CreateUser(login, strings.ToUpper(login[:1])+login[1:], login+"@example.com")
 		require.NoError(t, err)

@@ -327,6 +327,12 @@ func (w *walk) prove(ctx context.Context, at mirror.Commit, pulls []pull, bounda
 		}
 		l := landed{landing: proof, pull: p}
 		if proof.Proof.Result == approval.Proven {
+			if p.queued {
+				// The queue merges by one of the three methods, each entry onto the one
+				// before it, and is proven like them. What is not proven keeps the kind
+				// that its commits suggest, whoever GitHub says merged it.
+				l.landing.Kind = approval.KindQueue
+			}
 			return l, "", nil
 		}
 		if first.pull.number == 0 {

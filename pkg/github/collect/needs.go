@@ -16,9 +16,12 @@ import (
 // asking a team again asks nobody in particular.
 func readRequested(ctx context.Context, r *repo, number int) ([]approval.UserID, error) {
 	op := fmt.Sprintf("read who is asked to review #%d", number)
-	answer, _, err := r.client.API().PullRequests.ListReviewers(ctx, r.name.Owner(), r.name.Name(), number, &gh.ListOptions{PerPage: github.PageSize})
+	answer, resp, err := r.client.API().PullRequests.ListReviewers(ctx, r.name.Owner(), r.name.Name(), number, nil)
 	if err != nil {
 		return nil, github.Wrap(op, r.name, err)
+	}
+	if resp.NextPage != 0 { // the list has no pages, says GitHub's description
+		return nil, github.Wrap(op, r.name, fmt.Errorf("the list was cut"))
 	}
 	out := []approval.UserID{} // nobody, and not unknown
 	for _, u := range answer.Users {
@@ -90,7 +93,9 @@ func (c *Collector) pushersOf(ctx context.Context, r *repo, p pull) ([]approval.
 		}
 		for _, e := range entries {
 			switch {
-			case e.Ref != ref || !arrives(e.Type):
+			case e.Ref != ref || e.Type == "branch_deletion":
+				// Everything else puts something on the branch, and so may what is not
+				// known yet.
 			case e.Actor == nil || e.Actor.ID <= 0:
 				return nil, nil
 			case !seen[e.Actor.ID]:

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -71,7 +72,7 @@ func (c *Collector) codeOwners(ctx context.Context, r *repo, at approval.SHA) (c
 			if err != nil {
 				return nil, 0, fmt.Errorf("%s: %w", path, err)
 			}
-			rules, err := codeowners.ParseFile(bytes.NewReader(data))
+			rules, err := parseOwners(data)
 			if err != nil {
 				return nil, 0, fmt.Errorf("%s: %w", path, err)
 			}
@@ -79,6 +80,19 @@ func (c *Collector) codeOwners(ctx context.Context, r *repo, at approval.SHA) (c
 		})
 	}
 	return nil, nil
+}
+
+// maxOwnersLine is longer than what hmarr/codeowners v1.2.1 reads: it stops at
+// such a line without an error, and the rules after it would be missing.
+const maxOwnersLine = bufio.MaxScanTokenSize
+
+func parseOwners(data []byte) (codeowners.Ruleset, error) {
+	for line := range bytes.Lines(data) {
+		if len(line) >= maxOwnersLine {
+			return nil, fmt.Errorf("a line has more than %d bytes", maxOwnersLine)
+		}
+	}
+	return codeowners.ParseFile(bytes.NewReader(data))
 }
 
 // ownersIn lists the people whom the code owners name and the query does not.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	gh "github.com/google/go-github/v60/github"
 	"github.com/stretchr/testify/require"
@@ -68,7 +69,7 @@ func TestRoleName(t *testing.T) {
 	require.Equal(t, "none", roleName("none", ""))
 }
 
-const pullJSON = `{"number":1,"state":"closed","merged":true,"title":"T","html_url":"https://x/1",
+const pullJSON = `{"number":1,"state":"closed","merged":true,"merged_at":"2026-03-01T12:00:00Z","title":"T","html_url":"https://x/1",
 	"merge_commit_sha":"2222222222222222222222222222222222222222","user":{"id":7,"login":"alice","type":"User"},
 	"head":{"ref":"topic","sha":"1111111111111111111111111111111111111111","repo":{"id":42}},
 	"base":{"ref":"main","sha":"3333333333333333333333333333333333333333","repo":{"id":42}}}`
@@ -84,7 +85,7 @@ func TestParsePull(t *testing.T) {
 	require.Equal(t, pull{
 		number: 1, title: "T", url: "https://x/1", author: approval.User{ID: 7, Login: "alice", Type: "User"}, merged: true,
 		head: "1111111111111111111111111111111111111111", headRef: "topic", headRepository: 42, base: "main", baseRepository: 42,
-		mergeCommit: "2222222222222222222222222222222222222222",
+		mergeCommit: "2222222222222222222222222222222222222222", mergedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 	}, p)
 
 	p, err = parse(`"repo":{"id":42}},`, `"repo":null},`)
@@ -97,12 +98,20 @@ func TestParsePull(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, p.mergeCommit, "a test merge is no merge commit")
 
+	p, err = parse(`"merged":true`, `"merged_by":{"id":1,"login":"github-merge-queue[bot]","type":"Bot"},"merged":true`)
+	require.NoError(t, err)
+	require.True(t, p.queued)
+	p, err = parse(`"merged":true`, `"merged_by":{"id":1,"login":"github-merge-queue","type":"User"},"merged":true`)
+	require.NoError(t, err)
+	require.False(t, p.queued, "a person may be called almost so")
+
 	for old, with := range map[string]string{
 		`"merge_commit_sha":"2222222222222222222222222222222222222222"`: `"merge_commit_sha":null`,
 		`"sha":"1111111111111111111111111111111111111111"`:              `"sha":"1111111"`,
-		`"state":"closed"`:   `"state":"open"`,
-		`"ref":"main"`:       `"ref":""`,
-		`"repo":{"id":42}}}`: `"repo":null}}`,
+		`"merged_at":"2026-03-01T12:00:00Z",`:                           "",
+		`"state":"closed"`:                                              `"state":"open"`,
+		`"ref":"main"`:                                                  `"ref":""`,
+		`"repo":{"id":42}}}`:                                            `"repo":null}}`,
 	} {
 		_, err := parse(old, with)
 		require.Error(t, err, with)

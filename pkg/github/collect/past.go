@@ -18,7 +18,15 @@ const maxEvents = 10000
 
 // past is what a pull request's timeline tells about its reviews and GitHub does
 // not say elsewhere.
+//
+// The timeline is no list of reviews: dismissals that the list of reviews had
+// were missing from it minutes later (github.com/sonichi/sutando pull 4055,
+// 2026-09-08). So nothing is read from it that a late entry could make wrong. Of
+// a dismissal that it does not have, nothing is known; and that the base was not
+// changed is believed only once it has the merge, after which nobody can.
 type past struct {
+	// whole is true when it cannot lack a change of the base.
+	whole bool
 	// retargeted is when the base branch was changed, by GitHub's clock.
 	retargeted []time.Time
 	// dismissed are the dismissals by review.
@@ -37,17 +45,20 @@ type event struct {
 	} `json:"dismissed_review"`
 }
 
-// pastOf reads the timeline. After the merge nobody can change the base, so what
-// was read then holds as long as it has every dismissal that is asked for.
+// pastOf reads the timeline. Once it is whole it is read again only for a
+// dismissal that it does not have.
 func (c *Collector) pastOf(ctx context.Context, r *repo, p pull, reviews []approval.Review) (past, error) {
 	key := pullKey{r.id, p.number}
-	if kept, ok := c.pasts.peek(key); ok && p.merged && kept.explains(reviews) {
+	if kept, ok := c.pasts.peek(key); ok && kept.explains(reviews) {
 		return kept, nil
 	}
 	read, err := readPast(ctx, r, p.number)
-	if err == nil && p.merged {
+	if err == nil && p.merged && read.whole {
 		c.pasts.put(key, read, forever)
 	}
+	// An open pull request can be reported on before the timeline is complete:
+	// nothing is deployed before it is merged, and then it is read again.
+	read.whole = read.whole || !p.merged
 	return read, err
 }
 
@@ -79,6 +90,8 @@ func readPast(ctx context.Context, r *repo, number int) (past, error) {
 	out := past{dismissed: map[int64]approval.Dismissal{}}
 	for _, e := range events {
 		switch e.Event {
+		case "merged":
+			out.whole = true
 		case "base_ref_changed", "automatic_base_change_succeeded":
 			if e.CreatedAt.IsZero() {
 				return past{}, github.Wrap(op, r.name, fmt.Errorf("a change of the base has no time"))
@@ -99,6 +112,9 @@ func readPast(ctx context.Context, r *repo, number int) (past, error) {
 // baseAt is the base branch when a review was submitted: the present one when it
 // was not changed since. Which one it was before the timeline does not say.
 func (p past) baseAt(at time.Time, now string) string {
+	if !p.whole {
+		return ""
+	}
 	for _, t := range p.retargeted {
 		if !t.Before(at.Truncate(time.Second)) {
 			return ""

@@ -328,17 +328,19 @@ func TestPeopleWhoAreNotThere(t *testing.T) {
 	a, err := w.collector.Collect(t.Context(), q)
 	require.NoError(t, err)
 	require.Len(t, a.Directory.Users, 1, "who does not exist cannot approve")
+	require.Equal(t, []string{"nobody"}, a.Directory.NoSuchUsers)
 
 	q.Teams = []approval.TeamName{"acme/gone"}
-	_, err = w.collector.Collect(t.Context(), q)
-	require.ErrorContains(t, err, "team acme/gone does not exist, or the App may not see it")
+	a, err = w.collector.Collect(t.Context(), q)
+	require.NoError(t, err)
+	require.Equal(t, []approval.Team{{Name: "acme/gone", Gone: true}}, a.Directory.Teams, "there is none, or the App may not see it")
 
 	_, err = w.collector.CollectPull(t.Context(), repoName, 99, w.query(w.repo.Head))
 	require.ErrorIs(t, err, approval.ErrNotFound)
 	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
-	_, err = w.collector.CollectPull(t.Context(), repoName, p.Number, q)
-	require.ErrorContains(t, err, "team acme/gone")
-	require.NotErrorIs(t, err, approval.ErrNotFound, "the pull request is there")
+	report, err := w.collector.CollectPull(t.Context(), repoName, p.Number, q)
+	require.NoError(t, err)
+	require.Equal(t, []approval.Team{{Name: "acme/gone", Gone: true}}, report.Directory.Teams)
 	for _, login := range []string{"", "..", "a/b", "a?b"} {
 		q.Teams, q.Users = nil, []string{login}
 		_, err = w.collector.Collect(t.Context(), q)

@@ -25,6 +25,7 @@ type pull struct {
 	baseRepository int64
 	mergeCommit    approval.SHA // after the merge; before it GitHub names a test merge
 	mergedAt       time.Time
+	queued         bool // a merge queue merged it
 }
 
 type pullKey struct {
@@ -73,6 +74,10 @@ func readPull(ctx context.Context, r *repo, number int) (pull, error) {
 	return p, nil
 }
 
+// queueBot is who merges for merge queues. Nobody else can have the name: logins
+// of people have no brackets.
+const queueBot = "github-merge-queue[bot]"
+
 func parsePull(a *gh.PullRequest) (pull, error) {
 	p := pull{
 		number: a.GetNumber(), title: a.GetTitle(), url: a.GetHTMLURL(),
@@ -99,6 +104,7 @@ func parsePull(a *gh.PullRequest) (pull, error) {
 		if p.mergeCommit, err = approval.ParseSHA(a.GetMergeCommitSHA()); err != nil {
 			return pull{}, fmt.Errorf("the merge commit: %w", err)
 		}
+		p.queued = a.GetMergedBy().GetLogin() == queueBot && a.GetMergedBy().GetType() == "Bot"
 		if p.mergedAt = a.GetMergedAt().UTC(); p.mergedAt.IsZero() {
 			return pull{}, fmt.Errorf("the time of the merge is missing")
 		}
@@ -124,19 +130,22 @@ type change struct {
 // fill makes the pull request of the facts.
 func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, reviews []approval.Review, needs approval.Needs) (*approval.PullRequest, error) {
 	pr := p.basics(r)
-	var err error
-	if pr.Contributors, err = c.contributorsOf(ctx, r, p, about.before); err != nil {
-		return nil, err
-	}
-	pushed, err := c.pusherOf(ctx, r, p)
-	if err != nil {
-		return nil, err
-	}
-	pr.Pusher, pr.HeadPushedAt = pushed.by, pushed.at
-	if pr.Reviews, err = c.witnessed(ctx, r, p, reviews); err != nil {
-		return nil, err
-	}
-	if err := c.fillNeeds(ctx, r, p, about, needs, pr); err != nil {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		pr.Contributors, err = c.contributorsOf(ctx, r, p, about.before)
+		return err
+	})
+	g.Go(func() error {
+		pushed, err := c.pusherOf(ctx, r, p)
+		pr.Pusher, pr.HeadPushedAt = pushed.by, pushed.at
+		return err
+	})
+	g.Go(func() (err error) {
+		pr.Reviews, err = c.witnessed(ctx, r, p, reviews)
+		return err
+	})
+	g.Go(func() error { return c.fillNeeds(ctx, r, p, about, needs, pr) })
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	return pr, nil

@@ -29,8 +29,10 @@ func paths(changes []approval.Change) []string {
 func TestCollectPull(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.listen()
 	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
 	w.review("bob", p.Number, "APPROVE")
+	w.delivered()
 	_, err := w.gh.As("carol").PushBranch(repoName, "main", change("prod/other.yaml", "x: 1\n"))
 	require.NoError(t, err)
 

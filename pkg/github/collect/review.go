@@ -101,7 +101,8 @@ func parseReview(a *gh.PullRequestReview) approval.Review {
 
 // witnessed puts in place of the API's commits those on which the reviews were
 // submitted, as far as that was witnessed, and adds the branch that they were
-// for. Where no witness tells, and for dismissed reviews, the timeline is read.
+// for. Where no witness tells, and for dismissed reviews, the timeline is read,
+// if it can matter.
 func (c *Collector) witnessed(ctx context.Context, r *repo, p pull, reviews []approval.Review) ([]approval.Review, error) {
 	out := slices.Clone(reviews)
 	untold := false
@@ -117,7 +118,9 @@ func (c *Collector) witnessed(ctx context.Context, r *repo, p pull, reviews []ap
 		if ok {
 			v.Commit, v.Base, v.Witnessed = w.Commit, w.Base, true
 		}
-		untold = untold || v.Base == "" || v.State == approval.ReviewDismissed
+	}
+	for i := range out {
+		untold = untold || matters(out, i, p.head)
 	}
 	if !untold {
 		return out, nil
@@ -136,6 +139,27 @@ func (c *Collector) witnessed(ctx context.Context, r *repo, p pull, reviews []ap
 		}
 	}
 	return out, nil
+}
+
+// matters says whether the timeline tells something about the i-th review that
+// could count: who dismissed it, or, of an approval of the head, for which branch
+// it was. What the same person said later takes its place.
+func matters(reviews []approval.Review, i int, head approval.SHA) bool {
+	v := reviews[i]
+	switch v.State {
+	case approval.ReviewDismissed:
+	case approval.ReviewApproved:
+		if v.Base != "" || v.Commit != head {
+			return false
+		}
+	case approval.ReviewChangesRequested, approval.ReviewCommented, approval.ReviewPending:
+		return false
+	default:
+		return false
+	}
+	return v.User == nil || !slices.ContainsFunc(reviews, func(o approval.Review) bool {
+		return o.User != nil && o.User.ID == v.User.ID && isOpinion(o.State) && o.SubmittedAt.After(v.SubmittedAt)
+	})
 }
 
 func isOpinion(s approval.ReviewState) bool {

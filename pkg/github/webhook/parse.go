@@ -165,6 +165,9 @@ func readPull(d delivery) (approval.Hint, error) {
 			h.Merge, err = d.witnessedMerge(h)
 			h.Branch = d.PullRequest.Base.Ref
 		}
+	case "labeled", "unlabeled", "assigned", "unassigned", "milestoned", "demilestoned", "locked", "unlocked",
+		"auto_merge_enabled", "auto_merge_disabled":
+		h.Pull = 0 // nothing is decided from any of these
 	}
 	if err != nil {
 		return approval.Hint{}, err

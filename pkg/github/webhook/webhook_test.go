@@ -116,7 +116,7 @@ func TestParse(t *testing.T) {
 		"reopened from one's fork":    {"pull_request", `{"action":"reopened",` + pull(ownFork) + `}`, with(aboutPull, pushed(11))},
 		"reopened here":               {"pull_request", `{"action":"reopened",` + pull(sameRepository) + `}`, aboutPull},
 		"edited":                      {"pull_request", `{"action":"edited","changes":{"base":{"ref":{"from":"dev"}}},` + pull(ownFork) + `}`, aboutPull},
-		"labeled":                     {"pull_request", `{"action":"labeled",` + pull(ownFork) + `}`, aboutPull},
+		"labeled":                     {"pull_request", `{"action":"labeled",` + pull(ownFork) + `}`, about},
 		"closed":                      {"pull_request", `{"action":"closed",` + pull(sameRepository) + `}`, aboutPull},
 		"merged": {"pull_request", `{"action":"closed",` + strings.Replace(pull(sameRepository), `"merged":false`, `"merged":true`, 1) + `}`, with(aboutPull, func(h *approval.Hint) {
 			h.Branch = "main"

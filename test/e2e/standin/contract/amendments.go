@@ -23,6 +23,9 @@ func amendments() []amendment {
 		statuses  = "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
 	)
 	return []amendment{
+		{kind: Wrong, of: `GET /repos/.*/issues/\{issue_number\}/timeline`, where: `status 200 body /\d+/user`, what: "is null, not object",
+			sample: Violation{Wrong, "GET /repos/{owner}/{repo}/issues/{issue_number}/timeline", "status 200 body /0/user", "is null, not object"},
+			reason: "2026-11-21: a reviewed entry is the review itself, and pull-request-review has its user nullable, for deleted accounts"},
 		{kind: Wrong, of: `(POST|PUT) /repos/.*/issues/\{issue_number\}/labels`, where: "body", what: "is array, not object",
 			sample: Violation{Wrong, "PUT /repos/{owner}/{repo}/issues/{issue_number}/labels", "body", "is array, not object"},
 			reason: "2026-11-21: GitHub takes a list of names as well, which is all that go-github sends; the description once had both"},
