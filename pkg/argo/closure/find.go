@@ -178,7 +178,7 @@ func (f *finding) override(source int, name string, content []byte) error {
 	fields, err := parse(content)
 	if err != nil {
 		f.widenAll("%s cannot be understood: %v", name, err)
-		return nil //nolint:nilerr // it is told in words
+		return nil
 	}
 	found, unclear := argo.OverrideReads(f.app, source, fields)
 	for _, u := range unclear {

@@ -164,7 +164,7 @@ func (v *view) chartName(at string) (string, error) {
 	case path.Ext(at) == ".tgz":
 		packed, err := v.content(p.entry, maxArchive)
 		if errors.Is(err, ErrContent) {
-			return "", nil //nolint:nilerr // too large to look into, so it is none that is known
+			return "", nil // too large to look into, so it is none that is known
 		}
 		if err != nil {
 			return "", err
