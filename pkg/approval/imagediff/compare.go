@@ -35,12 +35,6 @@ const maxChanges = 2 * maxMoves
 
 func (c *comparison) document(i int) {
 	b, a := &c.before.docs[i], &c.after.docs[i]
-	if b.root == nil || a.root == nil {
-		if b.root != a.root {
-			c.add(change{doc: i})
-		}
-		return
-	}
 	x, _ := objectOf(b.root)
 	if y, _ := objectOf(a.root); x != y {
 		c.v.config("the documents of the file are other objects, or in another order")

@@ -25,8 +25,7 @@ type text struct {
 	first  string
 }
 
-// document is one document of a file. The root is nil when there are only
-// comments.
+// document is one document of a file. What has only comments is none.
 type document struct {
 	line  int // lines of the file before it
 	root  *yaml.Node
@@ -60,11 +59,14 @@ func readText(data []byte) (*text, error) {
 	begin, line := 0, 0
 	add := func(end, nextLine int) error {
 		d := document{line: line}
+		line = nextLine
+		if onlyComments(data[begin:end]) {
+			return nil
+		}
 		if err := d.read(data[begin:end]); err != nil {
 			return err
 		}
 		t.docs = append(t.docs, d)
-		line = nextLine
 		if len(t.docs) > maxDocuments {
 			return errTooMuch
 		}
@@ -95,24 +97,45 @@ func readText(data []byte) (*text, error) {
 	if err := add(len(data), 0); err != nil {
 		return nil, err
 	}
+	return t, t.checkAll()
+}
+
+// readReduced reads what reduce left of one version of a file. It is false when
+// that has to be read as a whole after all.
+func readReduced(data, reduced []byte, left map[string]bool) (*text, bool) {
+	t := &text{data: data, lines: lineStarts(data), doubts: map[string]int{}}
+	d := document{}
+	if onlyComments(reduced) || d.read(reduced) != nil {
+		return nil, false
+	}
+	// What was left out has to be of the same mapping.
+	if d.root.Kind != yaml.MappingNode || d.root.Style&yaml.FlowStyle != 0 || d.root.Column != 1 {
+		return nil, false
+	}
+	for i := 0; i < len(d.root.Content); i += 2 {
+		if left[d.root.Content[i].Value] {
+			return nil, false
+		}
+	}
+	t.docs = []document{d}
+	return t, t.checkAll() == nil && len(t.doubts) == 0 && !hasOddBreaks(reduced)
+}
+
+// checkAll looks for doubts in all documents.
+func (t *text) checkAll() error {
 	for i := range t.docs {
 		d := &t.docs[i]
-		if d.root != nil {
-			if err := t.check(d, d.root, d.value, 0); err != nil {
-				return nil, err
-			}
+		if err := t.check(d, d.root, d.value, 0); err != nil {
+			return err
 		}
 	}
 	t.checkDocuments()
-	return t, nil
+	return nil
 }
 
 // read parses one document with both parsers. What they make of it is compared
 // later.
 func (d *document) read(data []byte) error {
-	if onlyComments(data) {
-		return nil
-	}
 	var n yaml.Node
 	// Without an option, more than one document is an error.
 	if err := yaml.Load(data, &n); err != nil {
@@ -293,9 +316,6 @@ func (t *text) checkDocuments() {
 	count, plain := 0, false
 	for i := range t.docs {
 		root := t.docs[i].root
-		if root == nil {
-			continue
-		}
 		count++
 		o, ok := objectOf(root)
 		if !ok || o.group == kustomizeGroup {

@@ -33,8 +33,34 @@ func classifyFile(f *File, rules *Rules) (v verdict) {
 	case !v.checkBytes(f):
 		return v
 	}
+	if where.kind == filePlain {
+		if quick := classifyReduced(f, where); quick.image {
+			return quick
+		}
+	}
 	before, after, ok := v.read(f)
 	if !ok {
+		return v
+	}
+	v.compare(before, after, where)
+	return v
+}
+
+// classifyReduced looks at a file without its unchanged entries. Only image counts.
+func classifyReduced(f *File, where places) (v verdict) {
+	b, a, left, ok := reduce(f.Before, f.After)
+	if !ok {
+		return v
+	}
+	before, ok := readReduced(f.Before, b, left)
+	if !ok {
+		return v
+	}
+	after, ok := readReduced(f.After, a, left)
+	if !ok {
+		return v
+	}
+	if _, isObject := objectOf(after.docs[0].root); isObject {
 		return v
 	}
 	v.compare(before, after, where)

@@ -130,7 +130,8 @@ func pieces(data []byte) [][]byte {
 		list = append(list, data[last:at[0]])
 		last = at[1]
 	}
-	return append(list, data[last:])
+	empty := regexp.MustCompile(`^(\s*(#[^\n]*)?\n)*\s*(#[^\n]*)?$`)
+	return slices.DeleteFunc(append(list, data[last:]), empty.Match)
 }
 
 func withSigs(t *testing.T, data []byte) []any {
@@ -198,6 +199,46 @@ func flatten(path []step, v any, into map[string]string) {
 	default:
 		into[pathText(path)] = fmt.Sprintf("%T %v", v, v)
 	}
+}
+
+// FuzzReduce: what is image without its unchanged entries is image as a whole, with
+// the same moves.
+func FuzzReduce(f *testing.F) {
+	add := func(before string, pairs ...string) {
+		x := edited(values, before, pairs...)
+		at, n, insert := difference(x)
+		f.Add(x.Before, at, n, insert)
+	}
+	for _, entry := range plainEntries {
+		add("top: 1\n"+entry+helm("tag: \"1\"")+"after: 2\n"+entry, "\"1\"", "\"2\"")
+		add(helm("tag: \"1\"")+entry, "\"1\"", "\"2\"")
+	}
+	f.Fuzz(func(t *testing.T, before []byte, at, n uint16, insert []byte) {
+		start := min(int(at), len(before))
+		end := min(start+int(n), len(before))
+		x := file(values, string(before), string(before[:start])+string(insert)+string(before[end:]))
+		if !isText(x.Before) || !isText(x.After) {
+			return
+		}
+		requireReduced(t, x)
+	})
+}
+
+// requireReduced compares what is said of a reduced file with what is said of the
+// whole, and says whether it was reduced.
+func requireReduced(t *testing.T, x File) bool {
+	t.Helper()
+	where := newPlaces(x.Path, &Rules{})
+	quick := classifyReduced(&x, where)
+	if !quick.image {
+		return false
+	}
+	var slow verdict
+	before, after, ok := slow.read(&x)
+	require.True(t, ok, slow.why)
+	slow.compare(before, after, where)
+	require.Equal(t, slow, quick)
+	return true
 }
 
 // FuzzPattern: a pattern that is accepted is what it was read from, matches its own

@@ -99,7 +99,8 @@ type Edit struct {
 // Move is an image that moves from one version to another.
 type Move struct {
 	File string
-	// Document counts the documents of the file, from 0.
+	// Document counts the documents of the file, from 0; what has only comments is
+	// none.
 	Document int
 	// Line, Column and Path are those of the first edit.
 	Line, Column int
