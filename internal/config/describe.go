@@ -104,12 +104,6 @@ func describeRequirement(r Requirement, more bool, groups map[string]Group) stri
 	if len(r.Paths) > 0 {
 		b.WriteString(", for changes of " + strings.Join(r.Paths, ", "))
 	}
-	switch comment, review := slices.Contains(r.Methods, "comment"), slices.Contains(r.Methods, "review"); {
-	case comment && review:
-		b.WriteString(", by review or comment")
-	case comment:
-		b.WriteString(", by comment")
-	}
 	return b.String()
 }
 

@@ -56,9 +56,6 @@ func requirementWarnings(p approval.Policy) (out []Warning) {
 		if len(r.Teams) == 0 && !r.CodeOwners && named && len(r.Users) == r.Approvals {
 			add("nobody-spare", name+" needs all of "+strings.Join(r.Users, ", ")+": none of them can be away, or write a change", "name more people")
 		}
-		if slices.Contains(r.Methods, approval.MethodComment) {
-			add("comments", name+" takes comments, which GitHub does not bind to a commit", "take reviews alone if people can")
-		}
 	}
 	return out
 }

@@ -7,7 +7,7 @@ func codes() []string {
 	all := [...]approval.Code{
 		approval.CodeFactsMissing, approval.CodePolicyEmpty, approval.CodeApplicationForeign, approval.CodeApplicationDeleting,
 		approval.CodeApplicationAuto, approval.CodeApplicationSpec, approval.CodeSourceNone, approval.CodeSourceKind,
-		approval.CodeSourceRepository, approval.CodeSourceRevision, approval.CodeSourceScope, approval.CodeSourceClosure,
+		approval.CodeSourceRepository, approval.CodeSourceRevision, approval.CodeSourceScope, approval.CodeSourceForeign, approval.CodeSourceClosure,
 		approval.CodeLineMissing, approval.CodeLineBaseline, approval.CodeLineBroken, approval.CodeLineUpToDate,
 		approval.CodeLandingApproved, approval.CodeLandingNone, approval.CodeLandingUndone, approval.CodeLandingUnsettled,
 		approval.CodeLandingDirect, approval.CodeLandingKind, approval.CodeLandingProof, approval.CodeLandingMismatch,

@@ -84,6 +84,10 @@ type Closure struct {
 	Reads []Read `json:"reads"`
 	// Unresolved says, in words, what could not be followed.
 	Unresolved []string `json:"unresolved,omitempty"`
+	// Foreign says, in words, what is fetched from outside of the repositories, so
+	// that no review of theirs is of it: remote bases, charts that are not vendored,
+	// submodules.
+	Foreign []string `json:"foreign,omitempty"`
 }
 
 // Operation is an Argo CD operation on the Application.

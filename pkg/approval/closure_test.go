@@ -32,6 +32,11 @@ func TestClosure(t *testing.T) {
 			s.Closure.Reads = append(s.Closure.Reads, approval.Read{Repository: "acme/deploy", Path: "/"})
 			s.Closure.Unresolved = []string{"apps/prod/kustomization.yaml refers to https://example.com/base"}
 		}, approval.Blocked, approval.CodeSourceScope},
+		"something from elsewhere, whatever the gate covers": {func(s *setting) {
+			s.Closure.Reads = append(s.Closure.Reads, approval.Read{Repository: "acme/deploy", Path: "/"})
+			s.Closure.Foreign = []string{"apps/prod/kustomization.yaml refers to https://example.com/base"}
+			s.Repositories[0].Paths = nil
+		}, approval.Blocked, approval.CodeSourceForeign},
 		"the whole repository, which is in scope": {func(s *setting) {
 			s.Closure.Reads = append(s.Closure.Reads, approval.Read{Repository: "acme/deploy", Path: "/"})
 			s.Repositories[0].Paths = nil

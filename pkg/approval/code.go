@@ -17,6 +17,7 @@ const (
 	CodeSourceRepository    Code = "source.repository"
 	CodeSourceRevision      Code = "source.target_revision"
 	CodeSourceScope         Code = "source.outside_scope"
+	CodeSourceForeign       Code = "source.fetched_from_elsewhere"
 	CodeSourceClosure       Code = "source.closure_unknown"
 	CodeLineMissing         Code = "line.missing"
 	CodeLineBaseline        Code = "line.baseline"

@@ -118,6 +118,12 @@ func judgeClosure(p *Policy, f *Facts, c Candidate) []Finding {
 		}}
 	}
 	out := judgeReads(p, &f.Application, closure.Reads)
+	for _, what := range closure.Foreign {
+		out = append(out, Finding{
+			Code: CodeSourceForeign, Verdict: Blocked, Text: "the Application is rendered from what no review covers: " + oneLine(what),
+			Remedy: "commit what is fetched to a protected repository",
+		})
+	}
 	if len(out) > 0 {
 		for _, u := range closure.Unresolved {
 			out[0].Children = append(out[0].Children, Finding{Code: CodeSourceClosure, Verdict: Blocked, Text: oneLine(u)})

@@ -31,7 +31,9 @@ func (j *judge) objections(b *ballot, o *opinion) objection {
 		return objRerequestedUnknown
 	case exclude.Rerequested && slices.Contains(pr.Requested, o.user.ID):
 		return objRerequested
-	case exclude.Late && pr.Merged && pr.MergedAt.IsZero():
+	case exclude.Late && pr.Merged && (pr.MergedAt.IsZero() || r.SubmittedAt.Equal(pr.MergedAt)):
+		// GitHub's times have a resolution of one second, so within that of the
+		// merge nobody can say which was first.
 		return objLateUnknown
 	case exclude.Late && pr.Merged && r.SubmittedAt.After(pr.MergedAt):
 		return objLate

@@ -328,7 +328,7 @@ func TestExclusions(t *testing.T) {
 		{"at the second of the merge", func(s *setting) {
 			s.Exclude.Late = true
 			s.pull().Reviews[1].SubmittedAt = s.pull().MergedAt
-		}, approval.Allowed, ""},
+		}, approval.Unknown, approval.CodeApprovalLate},
 		{"late, which is not known", func(s *setting) {
 			s.Exclude.Late = true
 			s.pull().MergedAt = time.Time{}

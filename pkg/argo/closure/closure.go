@@ -115,6 +115,6 @@ func (f *Finder) remember(key [sha256.Size]byte, c approval.Closure) {
 // clone keeps a caller from changing what others are given.
 func clone(c approval.Closure) approval.Closure {
 	return approval.Closure{
-		Revisions: slices.Clone(c.Revisions), Reads: slices.Clone(c.Reads), Unresolved: slices.Clone(c.Unresolved),
+		Revisions: slices.Clone(c.Revisions), Reads: slices.Clone(c.Reads), Unresolved: slices.Clone(c.Unresolved), Foreign: slices.Clone(c.Foreign),
 	}
 }

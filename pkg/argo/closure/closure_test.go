@@ -19,7 +19,8 @@ import (
 )
 
 // TestClosure reads the tables in testdata: "source.yaml" is the source, "want" the
-// reads, and what is unresolved after a question mark; everything else is the repository.
+// reads, what is unresolved after a question mark, and what is fetched from elsewhere after an
+// exclamation mark; everything else is the repository.
 func TestClosure(t *testing.T) {
 	t.Parallel()
 	tables, err := filepath.Glob("testdata/*.txtar")

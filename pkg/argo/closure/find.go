@@ -37,10 +37,12 @@ type finding struct {
 	has         map[approval.Read]bool
 
 	unresolved []string
-	dropped    int
-	trees      map[approval.SHA]*tree
-	steps      int
-	bytes      int64
+	// foreign is what is fetched from elsewhere.
+	foreign []string
+	dropped int
+	trees   map[approval.SHA]*tree
+	steps   int
+	bytes   int64
 }
 
 func find(ctx context.Context, files Files, a approval.Application, revisions []approval.Revision) (approval.Closure, error) {
@@ -64,7 +66,7 @@ func find(ctx context.Context, files Files, a approval.Application, revisions []
 	slices.SortFunc(f.more, func(a, b approval.Read) int {
 		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Path, b.Path))
 	})
-	c := approval.Closure{Revisions: slices.Clone(revisions), Reads: slices.Concat(f.given, f.more), Unresolved: f.unresolved}
+	c := approval.Closure{Revisions: slices.Clone(revisions), Reads: slices.Concat(f.given, f.more), Unresolved: f.unresolved, Foreign: f.foreign}
 	if f.dropped > 0 {
 		c.Unresolved = append(c.Unresolved, fmt.Sprintf("and %d more", f.dropped))
 	}
@@ -154,7 +156,7 @@ func (f *finding) add(repository approval.RepositoryName, p string) {
 // widen makes a whole repository part of the answer, and says why.
 func (f *finding) widen(repository approval.RepositoryName, format string, args ...any) {
 	f.add(repository, wholeRepository)
-	text := strings.ToValidUTF8(shorten(fmt.Sprintf(format, args...)), "\uFFFD")
+	text := sayable(format, args...)
 	switch {
 	case slices.Contains(f.unresolved, text):
 	case len(f.unresolved) == maxUnresolved:
@@ -162,6 +164,11 @@ func (f *finding) widen(repository approval.RepositoryName, format string, args 
 	default:
 		f.unresolved = append(f.unresolved, text)
 	}
+}
+
+// sayable makes a text that can stand in a finding, whoever chose the names in it.
+func sayable(format string, args ...any) string {
+	return strings.ToValidUTF8(shorten(fmt.Sprintf(format, args...)), "\uFFFD")
 }
 
 // widenAll is for what could lead into any repository of the Application.

@@ -192,7 +192,7 @@ func (v *view) named(base, name, from string) error {
 		return nil
 	}
 	if argo.MayBeRemote(name) {
-		v.widen("%s refers to %s, which may be fetched from elsewhere", from, name)
+		v.elsewhere("%s refers to %s, which may be fetched from elsewhere", from, name)
 		return nil
 	}
 	joined, ok := v.join(base, name, from)

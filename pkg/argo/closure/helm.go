@@ -102,7 +102,7 @@ func (v *view) dependency(f folder, from string, fields map[string]any) error {
 	}
 	there, err := v.vendored(f, name)
 	if err == nil && !there {
-		v.widen("%s depends on %s of %s, which is fetched from elsewhere; commit it to charts/", from, name, withoutUser(repository))
+		v.elsewhere("%s depends on %s of %s, which is fetched from elsewhere; commit it to charts/", from, name, withoutUser(repository))
 	}
 	return err
 }

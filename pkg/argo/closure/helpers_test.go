@@ -129,7 +129,11 @@ func lines(c approval.Closure) []string {
 		}
 	}
 	for _, u := range c.Unresolved {
-		out = append(out, "? "+u)
+		mark := "? "
+		if slices.Contains(c.Foreign, u) {
+			mark = "! " // it is fetched from elsewhere, too
+		}
+		out = append(out, mark+u)
 	}
 	return out
 }

@@ -59,9 +59,9 @@ func (v *view) kustomization(base, from string, fields map[string]any) error {
 		case "openapi":
 			err = v.item(base, from, key, value, v.openAPI)
 		case "generators", "transformers", "validators":
-			v.widen("%s has %s, which are plug-ins that may read anything", from, key)
+			v.elsewhere("%s has %s, which are plug-ins that may read anything", from, key)
 		case "helmCharts", "helmGlobals", "helmChartInflationGenerator":
-			v.widen("%s has %s: charts that are fetched from elsewhere", from, key)
+			v.elsewhere("%s has %s: charts that are fetched from elsewhere", from, key)
 		case "apiVersion", "kind", "metadata", "namePrefix", "nameSuffix", "namespace", "commonLabels", "labels",
 			"commonAnnotations", "images", "imageTags", "replicas", "vars", "sortOptions", "generatorOptions", "buildMetadata":
 		default:

@@ -3,6 +3,7 @@ package closure
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -67,6 +68,16 @@ func (v *view) add(p string) {
 		above = above[:i]
 	}
 	v.finding.add(v.repository, p)
+}
+
+// elsewhere says that content is fetched from outside of the repository: whatever
+// a gate covers, nobody reviewed it there.
+func (v *view) elsewhere(format string, args ...any) {
+	v.widen(format, args...)
+	f := v.finding
+	if text := sayable(format, args...); !slices.Contains(f.foreign, text) && len(f.foreign) < maxUnresolved {
+		f.foreign = append(f.foreign, text)
+	}
 }
 
 func (v *view) widen(format string, args ...any) {
@@ -194,7 +205,7 @@ func (v *view) resolve(name string) (place, bool, error) {
 }
 
 func (v *view) submodule(at string) {
-	v.widen("%s is a submodule, the content of another repository", at)
+	v.elsewhere("%s is a submodule, the content of another repository", at)
 }
 
 // need notes that a path is read, whatever is there, and goes on from there.
