@@ -2,12 +2,13 @@ package main
 
 import (
 	"log/slog"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	gh "github.com/google/go-github/v60/github"
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -86,7 +87,10 @@ func (w *town) robotSays(number int) {
 	require.NoError(w.t, err)
 	c, err := robot.Client(w.t.Context(), townRepo)
 	require.NoError(w.t, err)
-	_, _, err = c.API().Issues.CreateComment(w.t.Context(), "acme", "env", number, &gh.IssueComment{Body: new("I am a robot")})
+	path := "repos/acme/env/issues/" + strconv.Itoa(number) + "/comments"
+	req, err := c.API().NewRequest(http.MethodPost, path, map[string]string{"body": "I am a robot"})
+	require.NoError(w.t, err)
+	_, err = c.API().Do(w.t.Context(), req, nil)
 	require.NoError(w.t, err)
 }
 

@@ -96,6 +96,7 @@ type Collector struct {
 	users         *memory[string, account]
 	roles         *memory[roleKey, string]
 	pasts         *memory[pullKey, past]
+	pastReads     *queue[pullKey, past]
 	rulesets      *memory[approval.SHA, codeowners.Ruleset]
 	reviews       *queue[pullName, []approval.Review]
 }
@@ -134,6 +135,7 @@ func New(o Options) (*Collector, error) {
 		users:        newMemory[string, account](8192),
 		roles:        newMemory[roleKey, string](8192),
 		pasts:        newMemory[pullKey, past](4096),
+		pastReads:    newQueue[pullKey, past](),
 		rulesets:     newMemory[approval.SHA, codeowners.Ruleset](64),
 		reviews:      newQueue[pullName, []approval.Review](),
 	}, nil

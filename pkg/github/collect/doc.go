@@ -40,5 +40,13 @@
 // that began after the call. Calls that wait at the same time share such a read.
 //
 // With everything known, a collection costs one REST call for each landing with
-// a pull request, at the same time as the fetch.
+// a pull request, at the same time as the fetch: its reviews. A pull request that
+// is seen for the first time costs three: itself, its reviews, and GitHub's
+// activity log for who pushed. Two more are made where they are needed, the
+// pull request's commits for e-mail addresses that are not known yet, and its
+// timeline for an approval of the head whose submission was not witnessed, or for
+// a dismissed review. The timeline has reviews as well, and is not read in place
+// of their list, because it can lack what the list has. Facts that only some
+// policies ask for (Query.Needs) cost what they are: checks and requested
+// reviewers one call each, owners none.
 package collect

@@ -1,7 +1,9 @@
 package collect_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -278,4 +280,33 @@ func TestTeamsOfAllKinds(t *testing.T) {
 	require.Equal(t, []approval.Team{{Name: "acme/sre", Gone: true}}, a.Directory.Teams)
 	d = w.blocked()
 	require.Contains(t, fmt.Sprint(d.Findings), "acme/sre")
+}
+
+// A run that is under way says nothing, even if it still has the conclusion that
+// it had before.
+func TestRunThatIsUnderWayAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withTransport(underWay{http.DefaultTransport}))
+	app, scan := w.scanner("scanner")
+	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
+	w.report(scan, "scan", p.Head, "success")
+	checks := w.needing(approval.Needs{Checks: []approval.RequiredCheck{{Name: "scan", AppID: app.ID}}}).Checks
+	require.Equal(t, []approval.Check{{Name: "scan", AppID: app.ID, Commit: approval.SHA(p.Head)}}, checks)
+}
+
+type underWay struct{ http.RoundTripper }
+
+func (rt underWay) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := rt.RoundTripper.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(r.URL.Path, "/check-runs") {
+		return resp, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err == nil {
+		err = resp.Body.Close()
+	}
+	body = bytes.ReplaceAll(body, []byte(`"status":"completed"`), []byte(`"status":"in_progress"`))
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	resp.Header.Del("Content-Length")
+	return resp, err
 }

@@ -152,3 +152,31 @@ func TestOwnersFile(t *testing.T) {
 		require.ErrorContains(t, err, "read the code owners", name)
 	}
 }
+
+// A path whose owner is named by an e-mail address has an owner, whom nobody can
+// be told to be: those who stand in for paths without an owner may not.
+func TestOwnersByAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.listen()
+	baseline := w.seed("CODEOWNERS", "prod/ mallory@example.com\n")
+	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
+	w.review("bob", p.Number, "APPROVE")
+	w.merge(p.Number, "squash")
+	w.resetCalls()
+	a, err := w.ownersOf(baseline)
+	require.NoError(t, err)
+	require.Equal(t, []approval.PathOwners{{Path: "prod/a.yaml", Users: []string{"mallory@example.com"}}}, a.Lines[0].Landings[0].Pull.Owners)
+	require.Equal(t, []string{"mallory@example.com"}, a.Directory.NoSuchUsers)
+	for _, c := range w.apiCalls() {
+		require.NotContains(t, c, "/users/", "no login is an address")
+	}
+	q := w.query(baseline)
+	q.Needs = approval.Needs{CodeOwners: true, Roles: true}
+	a, err = w.collector.Collect(t.Context(), q)
+	require.NoError(t, err)
+	policy := w.policy()
+	policy.Repositories[0].EnrolledAt = approval.SHA(baseline)
+	policy.Config.Requirements[0].CodeOwners = true
+	require.False(t, explain(policy, w.facts(a)).Allowed(), "bob stands in where nobody owns")
+}

@@ -101,9 +101,9 @@ func TestParsePull(t *testing.T) {
 	p, err = parse(`"merged":true`, `"merged_by":{"id":1,"login":"github-merge-queue[bot]","type":"Bot"},"merged":true`)
 	require.NoError(t, err)
 	require.True(t, p.queued)
-	p, err = parse(`"merged":true`, `"merged_by":{"id":1,"login":"github-merge-queue","type":"User"},"merged":true`)
+	p, err = parse(`"merged":true`, `"merged_by":{"id":1,"login":"github-merge-queue[bot]","type":"User"},"merged":true`)
 	require.NoError(t, err)
-	require.False(t, p.queued, "a person may be called almost so")
+	require.False(t, p.queued, "no person has this name, and none gets it")
 
 	for old, with := range map[string]string{
 		`"merge_commit_sha":"2222222222222222222222222222222222222222"`: `"merge_commit_sha":null`,

@@ -52,7 +52,9 @@ func (c *Collector) pastOf(ctx context.Context, r *repo, p pull, reviews []appro
 	if kept, ok := c.pasts.peek(key); ok && kept.explains(reviews) {
 		return kept, nil
 	}
-	read, err := readPast(ctx, r, p.number)
+	read, err := c.pastReads.get(ctx, key, func(ctx context.Context) (past, error) {
+		return readPast(ctx, r, p.number)
+	})
 	if err == nil && p.merged && read.whole {
 		c.pasts.put(key, read, forever)
 	}
