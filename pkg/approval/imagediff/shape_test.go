@@ -167,8 +167,8 @@ func TestWhole(t *testing.T) {
 	require.Equal(t, ClassConfig, Classify([]File{image}, Rules{Values: []string{"charts/**"}}).Class)
 	require.Equal(t, ClassImage, Classify([]File{image}, Rules{Values: []string{"envs/*/values*.yaml"}}).Class)
 
-	large := edited(values, helm("tag: v1")+strings.Repeat("# x\n", MaxFile/5), "v1", "v2")
-	var many []File
+	large := edited("README.md", "v1\n"+strings.Repeat("# x\n", MaxFile/5), "v1", "v2")
+	many := []File{image}
 	for range maxTotal/(2*len(large.Before)) + 1 {
 		many = append(many, large)
 	}
