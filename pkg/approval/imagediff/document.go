@@ -245,10 +245,9 @@ func (t *text) check(d *document, n *yaml.Node, v any, depth int) error {
 
 func (t *text) checkMapping(d *document, n *yaml.Node, v any, depth int) error {
 	values, ok := v.(map[string]any)
-	if key := duplicateKey(n); key != nil {
-		t.doubtAt(doubtDuplicate, d, key)
-	} else if !ok || len(values)*2 != len(n.Content) {
-		t.doubtAt(doubtParsers, d, n)
+	duplicate := duplicateKey(n)
+	if duplicate != nil {
+		t.doubtAt(doubtDuplicate, d, duplicate)
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
@@ -270,6 +269,9 @@ func (t *text) checkMapping(d *document, n *yaml.Node, v any, depth int) error {
 		if err := t.check(d, n.Content[i+1], value, depth+1); err != nil {
 			return err
 		}
+	}
+	if duplicate == nil && (!ok || len(values)*2 != len(n.Content)) {
+		t.doubtAt(doubtParsers, d, n)
 	}
 	return nil
 }

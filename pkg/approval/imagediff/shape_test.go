@@ -60,6 +60,7 @@ func TestShapes(t *testing.T) {
 		{"values embedded manifest", values, "extra:\n- apiVersion: v1\n  kind: Pod\n  image: app:@\n", ClassConfig},
 		{"values json", "envs/values.json", `{"image":{"tag":"v@"}}`, ClassImage},
 		{"invalid json", "envs/values.json", "image: {tag: v@}\n", ClassConfig},
+		{"chart", "charts/app/Chart.yaml", "image: app:@\n", ClassConfig},
 		{"other ending", "envs/values.toml", "image: app:@\n", ClassConfig},
 		{"image of an image", values, "image:\n  image: app:@\n", ClassConfig},
 
@@ -68,6 +69,7 @@ func TestShapes(t *testing.T) {
 		{"kustomization that is another object", kustomize, "apiVersion: acme.io/v1\nkind: X\nimages: [{name: app, newTag: v@}]\n", ClassConfig},
 		{"kustomization with values", kustomize, "image: {tag: v@}\n", ClassConfig},
 		{"kustomize images elsewhere", values, "images: [{name: app, newTag: v@}]\n", ClassConfig},
+		{"kustomization, other list", kustomize, "helm: [{name: app, newTag: v@}]\n", ClassConfig},
 		{"kustomization name", kustomize, "images: [{name: app@}]\n", ClassConfig},
 
 		{"application parameter", manifest, app("{source: {helm: {parameters: [{name: image.tag, value: v@}]}}}"), ClassImage},
@@ -152,6 +154,27 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestDoubts: what programs read differently refuses an image that moves beside it,
+// says why, and leaves other changes config.
+func TestDoubts(t *testing.T) {
+	for entry, want := range map[string]string{
+		"a: &x b\n": doubtAlias, "a: &x {b: c}\nd: *x\n": doubtAlias, "a: !!str b\n": doubtTag, "a: ! b\n": doubtTag, "a: !x b\n": doubtTag, "a: !!set {b: null}\n": doubtTag, "a: !!map {b: c}\n": doubtTag,
+		"<<: {b: c}\n": doubtMerge, "a:\n  b: x\n  <<: {b: c}\n": doubtMerge, "a:\n  b: 1\n  b: 2\n": doubtDuplicate, "a: b\na: b\n": doubtDuplicate, "\"\\x41\": b\n": doubtEscape, "'it''s': b\n": doubtEscape,
+		"on: b\n": doubtParsers, "a:\n  1.50: b\n": doubtKey, "0x10: b\n": doubtParsers, "a: b # \u0085\n": doubtBreak, "a: b\n...\n": doubtMarker,
+	} {
+		before := helm("tag: v1") + entry
+		r := Classify([]File{edited(values, before, "v1", "v2")}, Rules{})
+		require.Equal(t, ClassRefused, r.Class, entry)
+		require.Equal(t, CodeAmbiguous, r.Findings[0].Code, entry)
+		require.Contains(t, r.Findings[0].Text, want, entry)
+		r = Classify([]File{edited(values, before, "replicas: 2", "replicas: 3")}, Rules{})
+		require.Equal(t, ClassConfig, r.Class, entry)
+		require.Contains(t, r.Files[0].Why, want, entry)
+		r = Classify([]File{file(values, helm("tag: v1"), before)}, Rules{})
+		require.Equal(t, ClassRefused, r.Class, entry)
+	}
+}
+
 // TestWhole: classes of several files, and of the zero values.
 func TestWhole(t *testing.T) {
 	image := edited(values, helm("tag: v1"), "v1", "v2")
@@ -205,6 +228,9 @@ func TestPatterns(t *testing.T) {
 		r := Classify([]File{edited(manifest, widget, "version: v1", "version: v2")}, Rules{Paths: []Pattern{p}})
 		require.Equal(t, want, r.Class, "%s: %+v", text, r)
 	}
+	star, err := ParsePattern("spec.run.*.image")
+	require.NoError(t, err)
+	require.Equal(t, ClassConfig, Classify([]File{edited(manifest, widget, "app:1", "app:2")}, Rules{Paths: []Pattern{star}}).Class)
 	for _, text := range []string{"spec.run[*].image", "spec.run[0].image", "**.image", "spec.*[0].image"} {
 		p, err := ParsePattern(text)
 		require.NoError(t, err)
