@@ -19,8 +19,8 @@ type text struct {
 	// lines are the offsets at which lines begin.
 	lines []int
 	nodes int
-	// doubts are what programs may read differently, and first is where the first of
-	// them is.
+	// doubts are what programs may read differently, and first is the first of them
+	// with its position.
 	doubts map[string]int
 	first  string
 }
@@ -189,7 +189,8 @@ func hasOddBreaks(data []byte) bool {
 }
 
 func (t *text) doubt(what, where string) {
-	if t.first == "" {
+	// That parsers disagree follows from most of the others, which say why.
+	if t.first == "" || what != doubtParsers && strings.HasPrefix(t.first, doubtParsers) {
 		t.first = what
 		if where != "" {
 			t.first += " at " + where
