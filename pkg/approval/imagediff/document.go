@@ -19,8 +19,8 @@ type text struct {
 	// lines are the offsets at which lines begin.
 	lines []int
 	nodes int
-	// doubts are what programs may read differently, and first is where the first of
-	// them is.
+	// doubts are what programs may read differently, and first is the first of them
+	// with its position.
 	doubts map[string]int
 	first  string
 }
@@ -189,7 +189,8 @@ func hasOddBreaks(data []byte) bool {
 }
 
 func (t *text) doubt(what, where string) {
-	if t.first == "" {
+	// That parsers disagree follows from most of the others, which say why.
+	if t.first == "" || what != doubtParsers && strings.HasPrefix(t.first, doubtParsers) {
 		t.first = what
 		if where != "" {
 			t.first += " at " + where
@@ -245,10 +246,9 @@ func (t *text) check(d *document, n *yaml.Node, v any, depth int) error {
 
 func (t *text) checkMapping(d *document, n *yaml.Node, v any, depth int) error {
 	values, ok := v.(map[string]any)
-	if key := duplicateKey(n); key != nil {
-		t.doubtAt(doubtDuplicate, d, key)
-	} else if !ok || len(values)*2 != len(n.Content) {
-		t.doubtAt(doubtParsers, d, n)
+	duplicate := duplicateKey(n)
+	if duplicate != nil {
+		t.doubtAt(doubtDuplicate, d, duplicate)
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
@@ -270,6 +270,9 @@ func (t *text) checkMapping(d *document, n *yaml.Node, v any, depth int) error {
 		if err := t.check(d, n.Content[i+1], value, depth+1); err != nil {
 			return err
 		}
+	}
+	if duplicate == nil && (!ok || len(values)*2 != len(n.Content)) {
+		t.doubtAt(doubtParsers, d, n)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func reduce(before, after []byte) (b, a []byte, left map[string]bool, ok bool) {
 	suffix := commonSuffix(before[prefix:], after[prefix:])
 	// The entry in which the first difference is stays, and so does everything up to
 	// the first entry that begins after the last one.
-	first := firstEntry(before)
+	first := firstEntry(before[:prefix])
 	head := max(first, lastEntry(before[:prefix]))
 	tail := len(before) - suffix
 	if next := firstEntry(before[tail:]); next < suffix {

@@ -30,6 +30,9 @@ func TestReduce(t *testing.T) {
 			require.True(t, requireReduced(t, bump(text)), "%d: %s", i, text)
 		}
 	}
+	for _, text := range []string{"  image:\n    tag: \"1\"\na: b\n", "{image: {tag: \"1\"}}\na: b\n", helm("tag: \"1\"") + "...\na: b\n", "z: 1\n" + helm("tag: \"1\"") + "---\na: b\n"} {
+		require.False(t, requireReduced(t, bump(text)), text)
+	}
 	for i, entry := range otherEntries {
 		for _, text := range []string{"top: 1\n" + entry + "x: 1\n" + helm("tag: \"1\""), helm("tag: \"1\"") + "x: 1\n" + entry} {
 			require.False(t, requireReduced(t, bump(text)), "%d: %s", i, text)
