@@ -28,6 +28,8 @@ var known = map[string]string{
 	string(approval.CodeApprovalOtherBase):               "stands beside another cause",
 	string(approval.CodeApprovalOutsider):                "stands beside another cause",
 	string(approval.CodeQuorumMissing):                   "follows from another cause",
+	string(approval.CodeQuorumPeople):                    "follows from another cause: an approval of which it is not known whether it was in time",
+	elsewhere + string(approval.CodeQuorumPeople):        "not approved for certain, and later covered by an approved landing, or back to older trusted content",
 	string(approval.CodeQuorumUnsatisfiable):             "follows from another cause",
 	string(approval.CodeVeto):                            "an approval in the same second as the request for changes does not clear it",
 	string(approval.CodeVetoDismissed):                   "a dismissed request for changes and an approval in one second",
