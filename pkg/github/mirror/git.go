@@ -194,7 +194,8 @@ func (g *git) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if g.life.Err() != nil {
 		cancel(context.Cause(g.life))
 	}
-	timer := time.AfterFunc(g.timeout, func() { cancel(fmt.Errorf("%w after %s", errTimeout, g.timeout)) })
+	limit := g.timeout
+	timer := time.AfterFunc(limit, func() { cancel(fmt.Errorf("%w after %s", errTimeout, limit)) })
 	return ctx, func() {
 		timer.Stop()
 		stop()

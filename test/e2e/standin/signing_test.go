@@ -168,7 +168,9 @@ func sshKey(t *testing.T) (ssh.Signer, string) {
 }
 
 func TestSignaturesArePutToTheTest(t *testing.T) {
-	now := time.Now()
+	// The keys and signatures are made by the real clock, in the course of the
+	// test: they must not seem to come from the future.
+	now := time.Now().Add(time.Minute)
 	w := newWorld(t, func(o *standin.Options) { o.Now = func() time.Time { return now } })
 	good, other, stranger := pgpKey(t, "alice@example.com"), pgpKey(t, "else@example.com"), pgpKey(t, "alice@example.com")
 	bobs := pgpKey(t, "alice@example.com")
