@@ -294,3 +294,16 @@ func exactly(moves []Move, sites []*site) error {
 	}
 	return nil
 }
+
+// ParseReference reads "[host[:port]/]path[:tag][@digest]". The repository is
+// normalised: "app" is "docker.io/library/app".
+func ParseReference(s string) (repository string, v Version, ok bool) {
+	r, ok := parseReference(s)
+	if !ok {
+		return "", Version{}, false
+	}
+	return r.repository, r.version, true
+}
+
+// NormaliseRepository gives a repository its full name, false when it is none.
+func NormaliseRepository(s string) (string, bool) { return normalise(s) }

@@ -1,0 +1,50 @@
+// Package promote brings the image versions that one Application runs into the files
+// of another one, as a pull request that people approve.
+//
+//	Request ──Plan──► files, old and new, checked to be an image change
+//	                    │
+//	                    └─Open──► one commit on gatekeeper/promote/<target>
+//	                                └─► one pull request, opened or updated
+//
+// The edit is that of pkg/approval/imagediff: values alone change, and what comes out
+// was classified as an image change before anything is written to GitHub.
+//
+// # Who asked
+//
+// GitHub names the App as the author of the pull request and of the commit, so the
+// person who asked would be free to approve it. The pull request's text cannot prevent
+// that: everybody who may write can edit it, and a machine-readable line in it is for
+// people's tools alone. What counts is in the commit, which nobody can edit: the person
+// is its co-author, by the numeric ID in the address that GitHub made up for them, and
+// co-authors of a commit never approve it (pkg/github/collect, pkg/approval). Who asks
+// while the pull request is open is added; nobody is taken off. When it was closed, the
+// next one starts anew.
+//
+// # Whose signature
+//
+// The commit is made by the git data API with an installation token and without an
+// author or committer of our own: such commits GitHub signs with its own key, in the
+// name of the bot (GitHub docs, "Commit signature verification for bots", read in
+// November 2026). That key signs whatever people do in GitHub's pages too, so it proves
+// no person. A gate that wants image changes signed judges this commit like any other:
+// it has to list the App's bot in the mode that trusts GitHub by name. Or somebody whom
+// it lists commits and signs the same edit.
+//
+// # Failure handling
+//
+// Each step finds what an earlier run left: the branch by its name, the commit by its
+// message, the pull request by its branch. So a run that was cut off anywhere is
+// repeated as a whole, and an answer that got lost is found out about. Nothing is
+// retried here.
+//
+// The branch is moved only from a commit that the App made: its author, its committer
+// and GitHub's word on its signature are those of the commit that was just made, and it
+// names the same target. Everything else is somebody's work, and is refused with
+// ErrForeign. GitHub's REST API cannot move a branch on the condition that it is where
+// it was, so the branch is read once more just before; when GitHub's log of pushes says
+// that a push came in between all the same, the branch is put back and the promotion
+// refused.
+//
+// A branch that is there with an open pull request and the same edit is left alone,
+// however the protected branch moved on: approvals are of its head.
+package promote
