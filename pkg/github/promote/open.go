@@ -129,8 +129,7 @@ func (o *opening) push(ctx context.Context, head approval.SHA, open bool) (bool,
 // people do in its pages as well, but never in a bot's name.
 func signedByGitHub(c *gh.Commit) bool {
 	return c.GetVerification().GetVerified() && c.GetCommitter().GetName() == "GitHub" &&
-		strings.HasPrefix(c.GetCommitter().GetEmail(), "noreply@") && strings.HasSuffix(c.GetAuthor().GetName(), "[bot]") &&
-		strings.Contains(c.GetAuthor().GetEmail(), "[bot]@users.noreply.")
+		strings.HasPrefix(c.GetCommitter().GetEmail(), "noreply@") && strings.Contains(c.GetAuthor().GetEmail(), "[bot]@users.noreply.")
 }
 
 // foreign says why a commit is none of the App's promotions to this target, by one that
