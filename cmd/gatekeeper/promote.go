@@ -232,10 +232,10 @@ func evidence(name string, r argo.Running) []string {
 		last := deployed[len(deployed)-1]
 		text := "It runs what was deployed on " + last.DeployedAt.UTC().Format(time.RFC3339)
 		if !r.ReconciledAt.IsZero() && r.ReconciledAt.After(last.DeployedAt) {
-			text += ", " + r.ReconciledAt.Sub(last.DeployedAt).Round(time.Minute).String() + " before that"
+			text += ", " + strings.TrimSuffix(r.ReconciledAt.Sub(last.DeployedAt).Round(time.Minute).String(), "0s") + " before that"
 		}
 		if len(last.Revisions) > 0 {
-			text += ", revision " + strings.Join(last.Revisions, ", ")
+			text += ", at " + strings.Join(last.Revisions, ", ")
 		}
 		list = append(list, text+".")
 	}

@@ -148,7 +148,7 @@ Promote shop 1.4.3 to argocd/shop-prod
 ======================================
 
 This brings what `+"`argocd/shop-staging` runs to `argocd/shop-prod`. Asked for by `alice`"), stdout)
-	require.Contains(t, stdout, "12h30m0s before that")
+	require.Contains(t, stdout, "- It runs what was deployed on 2026-11-20T21:30:00Z, 12h30m before that, at abababababab")
 	require.Contains(t, stdout, "This would go to branch gatekeeper/promote/argocd/shop-prod of acme/env. Nothing was written.\n")
 	require.Contains(t, stdout, "Left alone, since no file names it: docker.io/envoyproxy/envoy v1.30\n")
 	pulls, err := w.Pulls("acme/env")

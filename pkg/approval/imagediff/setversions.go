@@ -252,22 +252,16 @@ func scalarText(value string, style yaml.Style) string {
 	}
 }
 
-// isPlainText says whether both parsers read a value without quotes as this text, in a
-// block and in brackets.
+// isPlainText says whether both parsers read a value without quotes as this text.
 func isPlainText(value string) bool {
-	for _, around := range [][2]string{{"- ", "\n"}, {"[", "]\n"}} {
-		data := []byte(around[0] + value + around[1])
-		var first []any
-		var second yaml.Node
-		if sigs.Unmarshal(data, &first) != nil || yaml.Load(data, &second) != nil || len(first) != 1 ||
-			len(second.Content) != 1 || len(second.Content[0].Content) != 1 {
-			return false
-		}
-		if !isString(second.Content[0].Content[0], first[0]) || first[0] != value {
-			return false
-		}
+	data := []byte("- " + value + "\n")
+	var first []any
+	var second yaml.Node
+	if sigs.Unmarshal(data, &first) != nil || yaml.Load(data, &second) != nil || len(first) != 1 ||
+		len(second.Content) != 1 || len(second.Content[0].Content) != 1 {
+		return false
 	}
-	return true
+	return isString(second.Content[0].Content[0], first[0]) && first[0] == value
 }
 
 // exactly says whether the moves are those of these places, and how they differ.

@@ -3,6 +3,7 @@ package imagediff
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -159,6 +160,32 @@ func TestSetVersionsInFiles(t *testing.T) {
 	s, err = SetVersions([]Content{chart, prod}, []Want{one}, Rules{})
 	require.NoError(t, err)
 	require.Equal(t, "chart/values.yaml", s.Files[0].Path)
+}
+
+// TestExactly: what the classifier finds is held to what was wanted.
+func TestExactly(t *testing.T) {
+	sites, _, why := sitesOf(content(values, helm("tag: v1")+"other:\n  image: redis:7\n"), &Rules{})
+	require.Empty(t, why)
+	require.Len(t, sites, 2)
+	require.Empty(t, sites[0].set(Version{Tag: "v2"}, false))
+	move := Move{
+		Path: "image.tag", Repository: appRepository, From: Version{Tag: "v1"}, To: Version{Tag: "v2"}, Edits: []Edit{{Path: "image.tag"}},
+	}
+	require.NoError(t, exactly([]Move{move}, sites[:1]))
+	for name, change := range map[string]func(*Move){
+		"document":   func(m *Move) { m.Document = 1 },
+		"place":      func(m *Move) { m.Path = "other.image" },
+		"repository": func(m *Move) { m.Repository = "docker.io/library/redis" },
+		"from":       func(m *Move) { m.From.Tag = "v0" },
+		"to":         func(m *Move) { m.To.Tag = "v3" },
+		"edit":       func(m *Move) { m.Edits = append(slices.Clone(m.Edits), Edit{Path: "other.image"}) },
+	} {
+		other := move
+		change(&other)
+		require.Error(t, exactly([]Move{other}, sites[:1]), name)
+	}
+	require.Error(t, exactly([]Move{move, move}, sites[:1]))
+	require.Error(t, exactly(nil, sites[:1]))
 }
 
 // TestSetVersionsAtRandom: in documents of all shapes, with comments, quotes and

@@ -11,22 +11,26 @@ const maxText = 500
 // invisible stands between two characters that GitHub must not read together.
 const invisible = "&#8203;"
 
-// plain makes foreign text fit for Markdown: one line without markup. GitHub looks for
-// mentions, references and links after it has read the Markdown, so these are broken up
-// instead of escaped.
+// plain makes foreign text fit for a line of Markdown: without markup, mentions,
+// references and links. GitHub looks for the last three after it has read the Markdown,
+// so they are broken up instead of escaped.
 func plain(s string) string {
+	runes := []rune(oneLine(s))
 	var b strings.Builder
-	for _, r := range oneLine(s) {
+	for i, r := range runes {
+		before, after := runes[:i], runes[i+1:]
 		switch {
 		case r == '@' || r == '#':
 			b.WriteString(string(r) + invisible)
-		case r == '-' || r == ':':
-			// GH-12, and https:// without a scheme before it.
-			b.WriteString("\\" + string(r) + invisible)
-		case r == '.':
-			// www.example.com, and "1." at the beginning of a line.
-			b.WriteString(invisible + "\\.")
-		case r < unicode.MaxASCII && (unicode.IsPunct(r) || unicode.IsSymbol(r)):
+		case r == '-' && i > 0 && unicode.IsLetter(runes[i-1]) && len(after) > 0 && unicode.IsDigit(after[0]):
+			b.WriteString("-" + invisible) // GH-12, and what a repository makes a link of
+		case r == ':' && len(after) > 0 && after[0] == '/':
+			b.WriteString(":" + invisible)
+		case r == '.' && len(before) >= 3 && strings.EqualFold(string(before[len(before)-3:]), "www"):
+			b.WriteString(invisible + ".")
+		case strings.ContainsRune("\\`*_{}[]()<>!|~&$^\"'", r),
+			i == 0 && strings.ContainsRune("-+=:", r),
+			(r == '.' || r == ')') && strings.Trim(string(before), "0123456789") == "":
 			b.WriteString("\\" + string(r))
 		default:
 			b.WriteRune(r)

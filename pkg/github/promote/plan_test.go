@@ -2,6 +2,7 @@ package promote_test
 
 import (
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval/imagediff"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/promote"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
 // rendered is Markdown as GitHub reads it.
@@ -148,4 +150,35 @@ func TestHostileTexts(t *testing.T) {
 	r.Images[0].Labels.Revision = newSHA
 	r.Running = nil
 	require.Contains(t, w.plan(r).Body, "[The commit that it was built from](https://github.com/acme/shop/commit/"+newSHA+")")
+}
+
+// What GitHub answers is held to what was asked for.
+func TestPlanDoesNotTakeOneAnswerForAnother(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault standin.Fault
+		text  string
+	}{
+		"another file":       {standin.Fault{Match: "^GET .*/git/blobs/", Body: "image: {repository: ghcr.io/acme/shop, tag: v1}\n"}, "not the file that was asked for"},
+		"a part of a folder": {standin.Fault{Match: "^GET .*/git/trees/", Body: `{"sha":"@","truncated":true,"tree":[]}`}, "longer than what is read"},
+		"another folder":     {standin.Fault{Match: "^GET .*/git/trees/", Body: `{"sha":"` + oldSHA + `","tree":[]}`}, "longer than what is read"},
+		"no commit":          {standin.Fault{Match: "^GET .*/branches/", Body: `{"name":"main"}`}, "not a full commit SHA"},
+		"another commit":     {standin.Fault{Match: "^POST .*/git/commits$", Status: http.StatusCreated, Body: `{"sha":"` + oldSHA + `"}`}, "another commit than it was asked for"},
+		"no number":          {standin.Fault{Match: "^POST .*/pulls$", Status: http.StatusCreated, Body: `{"title":"x"}`}, "has no number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if tt.fault.Status == 0 {
+				tt.fault.Status = http.StatusOK
+			}
+			tree, err := w.gh.Resolve(repoName, "main^{tree}")
+			if err == nil {
+				tt.fault.Body = strings.ReplaceAll(tt.fault.Body, "@", tree)
+			}
+			_, err = w.gh.Fail(tt.fault)
+			require.NoError(t, err)
+			_, err = w.try(w.request())
+			require.ErrorContains(t, err, tt.text)
+			require.Empty(t, w.pulls())
+		})
+	}
 }
