@@ -162,6 +162,20 @@ func TestSetVersionsInFiles(t *testing.T) {
 	require.Equal(t, "chart/values.yaml", s.Files[0].Path)
 }
 
+// A file with more than is sensible is left alone, in a moderate time.
+func TestSetVersionsIsBounded(t *testing.T) {
+	var many strings.Builder
+	many.WriteString("image: ghcr.io/acme/app:1\n")
+	for i := range maxLooked {
+		fmt.Fprintf(&many, "k%d: {image: a:1}\n", i)
+	}
+	s, err := SetVersions([]Content{content(values, many.String())}, []Want{want("2", "")}, Rules{})
+	require.NoError(t, err)
+	require.Empty(t, s.Files)
+	require.Len(t, s.Missing, 1)
+	require.Equal(t, "there are too many values in it that may be those of images", s.Unread[0].Why)
+}
+
 // TestExactly: what the classifier finds is held to what was wanted.
 func TestExactly(t *testing.T) {
 	sites, _, why := sitesOf(content(values, helm("tag: v1")+"other:\n  image: redis:7\n"), &Rules{})

@@ -90,6 +90,9 @@ func sitesOf(c Content, rules *Rules) (list []*site, t *text, why string) {
 		f.doc = i
 		f.walk(t.docs[i].root, nil)
 	}
+	if f.looked > maxLooked {
+		return nil, nil, "there are too many values in it that may be those of images"
+	}
 	if len(t.doubts) > 0 {
 		for _, s := range f.list {
 			s.doubt = "programs read the file differently: " + t.first
@@ -106,6 +109,24 @@ type finder struct {
 	doc     int
 	list    []*site
 	found   map[string]*site
+	looked  int // how often a place was looked up
+}
+
+// maxLooked bounds the values of a file that may be those of images: looking one up
+// takes a time that grows with the file.
+const maxLooked = 10_000
+
+// mayBePlace says whether a path can be a place of images, by its end alone.
+func (f *finder) mayBePlace(at []step) bool {
+	if len(at) == 0 {
+		return false
+	}
+	switch last := at[len(at)-1]; last.key {
+	case "image", "tag", "digest", "imageTag", "imageDigest", "newTag", "value":
+		return true
+	default:
+		return !last.isKey() || len(f.where.rules.Paths) > 0
+	}
 }
 
 func (f *finder) walk(n *yaml.Node, at []step) {
@@ -126,6 +147,12 @@ func (f *finder) walk(n *yaml.Node, at []step) {
 
 // scalar takes a value in that is at a place of images and can be one.
 func (f *finder) scalar(n *yaml.Node, at []step) {
+	if !f.mayBePlace(at) {
+		return
+	}
+	if f.looked++; f.looked > maxLooked {
+		return
+	}
 	root := f.text.docs[f.doc].root
 	p := f.where.find(root, at)
 	if p.slot == slotNone {
