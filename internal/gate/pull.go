@@ -44,11 +44,11 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) error {
 		if protected.Branch != answer.Pull.Base {
 			continue
 		}
-		class := approval.Classify(protected, answer.Changes)
+		class := p.Classify(protected, answer.Changes)
 		if class == approval.ClassNone {
 			continue
 		}
-		quorum := approval.JudgeQuorum(p, protected, answer.Pull, answer.Changes, answer.Directory)
+		quorum := approval.JudgeQuorum(p, protected, answer.Pull, answer.Changes, answer.Directory, nil)
 		report.Gates = append(report.Gates, approval.GateReport{
 			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed,
 			Applications: g.applicationReports(p, key),

@@ -46,7 +46,7 @@ func FuzzDecide(f *testing.F) {
 			r, _ := s.Repository(l.Repository)
 			for _, landing := range l.Landings {
 				if landing.Pull != nil {
-					requireSoundQuorum(t, s.Config, approval.JudgeQuorum(s.Policy, r, *landing.Pull, landing.Changes, s.Directory))
+					requireSoundQuorum(t, s.Config, approval.JudgeQuorum(s.Policy, r, *landing.Pull, landing.Changes, s.Directory, s.Images))
 				}
 			}
 		}

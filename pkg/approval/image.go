@@ -1,9 +1,6 @@
 package approval
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // ImagePolicy is what must hold before the images of a gate move. Who approves
 // them is asked for apart from the config quorum.
@@ -114,9 +111,7 @@ func (i Image) String() string {
 
 // Short is String with a short digest, for people.
 func (i Image) Short() string {
-	if algorithm, hex, ok := strings.Cut(i.Digest, ":"); ok && len(hex) > 12 {
-		i.Digest = algorithm + ":" + hex[:12]
-	}
+	i.Digest = short(i.Digest)
 	return oneLine(i.String())
 }
 
