@@ -46,9 +46,6 @@ type Signer struct {
 	// GitHubTrusted takes GitHub's word that one of the users signed, instead of
 	// verifying the signature.
 	GitHubTrusted bool `json:"githubTrusted,omitempty"`
-	// Keys are the SHA-256 digests of the key files, so that the digest of a policy
-	// tells with which keys it decided.
-	Keys []string `json:"keys,omitempty"`
 }
 
 // ImageKeys says with which keys the images of some repositories are signed.
@@ -56,9 +53,8 @@ type ImageKeys struct {
 	// Repositories are patterns of normalised names, such as
 	// "ghcr.io/acme/**".
 	Repositories []string `json:"repositories"`
-	// Name names the keys, and Keys are the SHA-256 digests of their files.
-	Name string   `json:"name"`
-	Keys []string `json:"keys,omitempty"`
+	// Name names the keys.
+	Name string `json:"name"`
 }
 
 // covers says whether the keys are those for a repository.
@@ -180,8 +176,10 @@ type ImageEvidence struct {
 	// saw the image wanted there. Both are empty when that is not known.
 	Digest string `json:"digest,omitempty"`
 	First  string `json:"first,omitempty"`
-	// Signed says whether the digest is signed with the gate's keys.
+	// Signed says whether the digest is signed with the gate's keys, and Key with
+	// which one.
 	Signed ImageSigned `json:"signed,omitempty"`
+	Key    string      `json:"key,omitempty"`
 	// Soak is how long it has been healthy elsewhere; nil when that is not known.
 	Soak *Soak `json:"soak,omitempty"`
 	// Why says what could not be known, or what is wrong.

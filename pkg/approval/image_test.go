@@ -59,9 +59,9 @@ func imaged() *setting {
 	s.Lines = []approval.Line{deployLine()}
 	s.Image = &approval.ImagePolicy{
 		Requirements: []approval.Requirement{{Name: "release", Approvals: 1, Teams: []approval.TeamName{"acme/release"}}},
-		Signers:      []approval.Signer{{Name: "renovate", Users: []string{"keeper"}, Keys: []string{"ab"}}},
+		Signers:      []approval.Signer{{Name: "renovate", Users: []string{"keeper"}}},
 		Downgrade:    approval.HandleEscalate, MutableTag: approval.HandleRefuse, RequireDigest: true,
-		Verify:   []approval.ImageKeys{{Name: "build", Repositories: []string{"ghcr.io/acme/**"}, Keys: []string{"cd"}}},
+		Verify:   []approval.ImageKeys{{Name: "build", Repositories: []string{"ghcr.io/acme/**"}}},
 		ProvenIn: &approval.ProvenIn{Application: "{{ .Service }}-stage", Soak: hour},
 	}
 	s.Directory.Teams = append(s.Directory.Teams, approval.Team{Name: "acme/release", Members: []approval.User{person("rita"), person("remo"), person("keeper")}})
@@ -269,11 +269,7 @@ var imageMayBeBlank = map[string]string{
 	"Policy.Image.ProvenIn":                                             "the gate asks for less",
 	"Policy.Image.Verify":                                               "the gate asks for less",
 	"Policy.Image.RequireDigest":                                        "the gate asks for less",
-	"Policy.Image.Signers[].Keys":                                       "for the digest of the policy",
-	"Policy.Image.Signers[].Keys[]":                                     "for the digest of the policy",
 	"Policy.Image.Signers[].Users":                                      "those who approved hold no key",
-	"Policy.Image.Verify[].Keys":                                        "for the digest of the policy",
-	"Policy.Image.Verify[].Keys[]":                                      "for the digest of the policy",
 	"Policy.Image.Requirements[].Name":                                  "for people",
 	"Facts.Images[].First":                                              "the file has a digest, which is compared instead",
 	"Facts.Lines[].Landings[].Changes[].Images.Moves[].Place":           "one image alone moves",
