@@ -24,8 +24,13 @@ type QuorumResult struct {
 // like those before, unless the policy says otherwise: what is gated is the sync.
 //
 // What is known of the images says whether they may run once the change landed; it
-// is part of the judgement although it may change afterwards.
+// is part of the judgement although it may change afterwards. Whether they proved
+// themselves elsewhere is not: that differs between Applications.
 func JudgeQuorum(p Policy, r ProtectedRepository, pr PullRequest, changes []Change, d Directory, images []ImageEvidence) QuorumResult {
+	if p.Image != nil && p.Image.ProvenIn != nil {
+		image := *p.Image
+		image.ProvenIn, p.Image = nil, &image
+	}
 	j := newJudge(&p, &d, images, true)
 	l := j.split(newScope(r.Paths).within(changes, nil))
 	res := j.judge(&pr, l)
