@@ -67,7 +67,7 @@ The App needs the permissions contents: write and pull_requests: write.`,
 	f.StringVar(&o.as, "as", "", "GitHub login of the person who asks, who then cannot approve (required)")
 	f.StringArrayVar(&o.images, "image", nil, "image that is meant: REPOSITORY, REPOSITORY=PATH or REPOSITORY=FILE:PATH, where PATH is like\nimage.tag, or * for all places (default: every image of --from that the files name; can be repeated)")
 	f.StringVar(&o.repository, "repository", "", "owner/name of the protected repository to change, when --to has several")
-	f.BoolVar(&o.pin, "pin", false, "add the digest to references that have only a tag")
+	f.BoolVar(&o.pin, "pin", false, "add the digest to references that have only a tag (always when the gate requires digests)")
 	f.BoolVar(&o.unhealthy, "allow-unhealthy", false, "promote although --from is not Synced and Healthy")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the change and the text of the pull request, and write nothing")
 	f.StringVarP(&o.output, "output", "o", "text", "text or json")
@@ -183,7 +183,9 @@ func readPromotion(ctx context.Context, reader *argo.Reader, policies []approval
 		return fail(fmt.Errorf("%s %s; wait until it is Synced and Healthy, or promote it all the same with --allow-unhealthy", o.from, why))
 	}
 	r := promote.Request{
-		From: o.from, To: o.to, Only: o.only, Pin: o.pin,
+		From: o.from, To: o.to, Only: o.only,
+		// A gate that refuses images without a digest would refuse this one.
+		Pin:   o.pin || gates[0].Image != nil && gates[0].Image.RequireDigest,
 		Reads: readsOf(to.Application), Shared: readsOf(from.Application), Evidence: evidence(o.from, from),
 	}
 	for _, reference := range from.Images {

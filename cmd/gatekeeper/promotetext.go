@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -115,7 +114,7 @@ func (p promotion) json(w io.Writer) error {
 		Changed: !p.plan.Nothing(), DryRun: p.dryRun, Moves: []promotedMove{}, Missing: []string{}, Title: p.plan.Title, Body: p.plan.Body,
 	}
 	for _, m := range p.plan.Setting.Moves {
-		out.Moves = append(out.Moves, promotedMove{m.File, m.Line, m.Path, m.Repository, m.From.String(), m.To.String(), slices.Concat([]imagediff.Flag{}, m.Flags)})
+		out.Moves = append(out.Moves, promotedMove{m.File, m.Line, m.Path, m.Repository, m.From.String(), m.To.String(), append([]imagediff.Flag{}, m.Flags...)})
 	}
 	for _, want := range p.plan.Setting.Missing {
 		out.Missing = append(out.Missing, want.Repository)

@@ -114,7 +114,7 @@ type finder struct {
 
 // maxLooked bounds the values of a file that may be those of images: looking one up
 // takes a time that grows with the file.
-const maxLooked = 10_000
+const maxLooked = maxChanges
 
 // mayBePlace says whether a path can be a place of images, by its end alone.
 func (f *finder) mayBePlace(at []step) bool {
@@ -122,8 +122,10 @@ func (f *finder) mayBePlace(at []step) bool {
 		return false
 	}
 	switch last := at[len(at)-1]; last.key {
-	case "image", "tag", "digest", "imageTag", "imageDigest", "newTag", "value":
+	case "image", "tag", "digest", "imageTag", "imageDigest", "newTag":
 		return true
+	case "value":
+		return len(at) >= 3 && at[len(at)-3].key == "parameters" || len(f.where.rules.Paths) > 0
 	default:
 		return !last.isKey() || len(f.where.rules.Paths) > 0
 	}

@@ -23,12 +23,16 @@
 // # Whose signature
 //
 // The commit is made by the git data API with an installation token and without an
-// author or committer of our own: such commits GitHub signs with its own key, in the
-// name of the bot (GitHub docs, "Commit signature verification for bots", read in
-// November 2026). That key signs whatever people do in GitHub's pages too, so it proves
-// no person. A gate that wants image changes signed judges this commit like any other:
-// it has to list the App's bot in the mode that trusts GitHub by name. Or somebody whom
-// it lists commits and signs the same edit.
+// author or committer of our own: such commits GitHub signs with its own key, the bot
+// being their author and GitHub ("web-flow") their committer (GitHub docs, "Commit
+// signature verification for bots", read in November 2026). That key signs whatever
+// people do in GitHub's pages too, so it proves no person, and a verified signature of
+// it says no more than that GitHub made the commit.
+//
+// A gate that wants image changes signed judges this commit like any other. Either it
+// takes GitHub's word for the App's bot, in the mode that says so by name, or somebody
+// whom it lists as a signer commits the same edit; the App holds no key that a gate
+// could verify.
 //
 // # Failure handling
 //

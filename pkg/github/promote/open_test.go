@@ -1,7 +1,6 @@
 package promote_test
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -221,13 +220,6 @@ func TestBranchAppearsMeanwhile(t *testing.T) {
 	w.before = func(r *http.Request) {
 		if !done && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/git/refs") {
 			done = true
-			var body []byte
-			if r.Body != nil {
-				var err error
-				body, err = io.ReadAll(r.Body)
-				require.NoError(t, err)
-			}
-			r.Body = io.NopCloser(strings.NewReader(string(body)))
 			require.NoError(t, w.gh.As("bob").SetBranch(repoName, branch, w.repo.Head))
 		}
 	}
@@ -259,8 +251,8 @@ func TestClosedPull(t *testing.T) {
 	require.True(t, third.Created)
 }
 
-// Nothing may be pushed to the branch.
-func TestProtectedByRules(t *testing.T) {
+// Somebody's branch has a name below which git can have no other.
+func TestBranchCannotBeMade(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.gh.As("bob").SetBranch(repoName, "gatekeeper/promote/argocd", w.repo.Head))
 	_, err := w.try(w.request())
@@ -326,6 +318,20 @@ func TestWhoAsksCannotApprove(t *testing.T) {
 	require.NoError(t, err)
 	d, text = decide()
 	require.Equal(t, approval.Allowed, d.Verdict, text)
+}
+
+// What a gate can go by that takes GitHub's word for signatures.
+func TestWhatGitHubSaysOfTheCommit(t *testing.T) {
+	w := newWorld(t)
+	pull := w.open(w.request())
+	said, err := w.collector().Verifications(t.Context(), repoName, pull.Number)
+	require.NoError(t, err)
+	require.Len(t, said, 1)
+	require.True(t, said[0].Verified, said[0].Reason)
+	require.Equal(t, "web-flow", said[0].Committer.Login, "not the bot, which is the author")
+	commits, err := w.gh.PullCommits(repoName, pull.Number)
+	require.NoError(t, err)
+	require.Contains(t, commits[0].Author.Email, "+gatekeeper[bot]@users.noreply.github.com")
 }
 
 func texts(findings []approval.Finding) string {
