@@ -43,7 +43,7 @@ func (c *Client) login(l *listing, repo repository) (login, error) {
 	return in, nil
 }
 
-func (in login) header() string { return in.known.header.value }
+func (in login) header() string { return in.known.header.reveal() }
 
 // authorize answers a demand for credentials: a 401 with WWW-Authenticate, as the
 // distribution project's token specification has it.
@@ -56,19 +56,19 @@ func (c *Client) authorize(ctx context.Context, l *listing, repo repository, in 
 		if in.username == "" {
 			return "", unauthorized(l, "it wants a user name and password, and the docker config file has none for it")
 		}
-		t := token{header: secret{"Basic " + in.basic()}, until: time.Now().Add(10 * time.Minute)}
+		t := token{header: newSecret("Basic " + in.basic()), until: time.Now().Add(10 * time.Minute)}
 		c.tokens.put(in.key, t)
-		return t.header.value, nil
+		return t.header.reveal(), nil
 	}
-	if in.registryToken.value != "" {
-		return "Bearer " + in.registryToken.value, nil
+	if in.registryToken.reveal() != "" {
+		return "Bearer " + in.registryToken.reveal(), nil
 	}
 	t, err := c.exchange(ctx, l, repo, in, asked)
 	if err != nil {
 		return "", err
 	}
 	c.tokens.put(in.key, t)
-	return t.header.value, nil
+	return t.header.reveal(), nil
 }
 
 func unauthorized(l *listing, why string) *Error {
@@ -92,11 +92,11 @@ func (c *Client) exchange(ctx context.Context, l *listing, repo repository, in l
 	}
 	values.Set("scope", "repository:"+repo.path+":pull")
 	method, body := http.MethodGet, ""
-	if in.identityToken.value != "" {
+	if in.identityToken.reveal() != "" {
 		// The OAuth 2 form of the token specification, which Azure uses.
 		values.Set("grant_type", "refresh_token")
 		values.Set("client_id", "argo-gatekeeper")
-		values.Set("refresh_token", in.identityToken.value)
+		values.Set("refresh_token", in.identityToken.reveal())
 		method, body = http.MethodPost, values.Encode()
 	} else {
 		realm.RawQuery = values.Encode()
@@ -135,7 +135,7 @@ func (c *Client) exchange(ctx context.Context, l *listing, repo repository, in l
 	}
 	// The specification says 60 seconds if nothing is said; a margin for the way.
 	lives := min(max(got.ExpiresIn, 60), 3600)
-	return token{header: secret{"Bearer " + got.Token}, until: time.Now().Add(time.Duration(lives-15) * time.Second)}, nil
+	return token{header: newSecret("Bearer " + got.Token), until: time.Now().Add(time.Duration(lives-15) * time.Second)}, nil
 }
 
 // challenge is one way to log in.
@@ -186,5 +186,5 @@ func parseChallenge(h string) (challenge, bool) {
 
 // basic is the user name and password as HTTP wants them.
 func (c credentials) basic() string {
-	return base64.StdEncoding.EncodeToString([]byte(c.username + ":" + c.password.value))
+	return base64.StdEncoding.EncodeToString([]byte(c.username + ":" + c.password.reveal()))
 }

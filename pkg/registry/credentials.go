@@ -10,8 +10,19 @@ import (
 	"strings"
 )
 
-// secret is a value that does not show itself when it is printed.
-type secret struct{ value string }
+// secret is a value that does not show itself when it is printed. It is behind a
+// pointer because fmt calls no methods of what is in an unexported field.
+type secret struct{ value *string }
+
+func newSecret(s string) secret { return secret{&s} }
+
+// reveal gives the value, for the one place that needs it.
+func (s secret) reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 func (secret) String() string       { return "[redacted]" }
 func (secret) GoString() string     { return "[redacted]" }
@@ -27,7 +38,7 @@ type credentials struct {
 
 // sum tells credentials apart without holding them.
 func (c credentials) sum() [sha256.Size]byte {
-	return sha256.Sum256([]byte(strings.Join([]string{c.username, c.password.value, c.identityToken.value, c.registryToken.value}, "\x00")))
+	return sha256.Sum256([]byte(strings.Join([]string{c.username, c.password.reveal(), c.identityToken.reveal(), c.registryToken.reveal()}, "\x00")))
 }
 
 // readCredentials finds the entry of a docker config.json for a repository.
@@ -96,8 +107,8 @@ func parseCredentials(data []byte, hosts []string, path string) (credentials, er
 		}
 		return credentials{}, nil
 	}
-	c := credentials{username: best.Username, password: secret{best.Password},
-		identityToken: secret{best.IdentityToken}, registryToken: secret{best.RegistryToken}}
+	c := credentials{username: best.Username, password: newSecret(best.Password),
+		identityToken: newSecret(best.IdentityToken), registryToken: newSecret(best.RegistryToken)}
 	if best.Auth != "" {
 		plain, err := base64.StdEncoding.DecodeString(best.Auth)
 		if err != nil {
@@ -107,9 +118,9 @@ func parseCredentials(data []byte, hosts []string, path string) (credentials, er
 		if !ok {
 			return credentials{}, fmt.Errorf("the auth of %s is not a user name and a password", hosts[0])
 		}
-		c.username, c.password = user, secret{password}
+		c.username, c.password = user, newSecret(password)
 	}
-	if strings.ContainsAny(c.registryToken.value, "\r\n") {
+	if strings.ContainsAny(c.registryToken.reveal(), "\r\n") {
 		return credentials{}, fmt.Errorf("the token of %s has a line break", hosts[0])
 	}
 	return c, nil

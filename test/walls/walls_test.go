@@ -128,8 +128,8 @@ func TestWalls(t *testing.T) {
 // belongs, tests included.
 func TestLibrariesStayHome(t *testing.T) {
 	homes := map[string][]string{
-		"github.com/argoproj/argo-cd":             {"pkg/argo"},
-		"github.com/gin-gonic/gin":                {"internal/httpapi"},
+		"github.com/argoproj/argo-cd": {"pkg/argo"},
+		"github.com/gin-gonic/gin":    {"internal/httpapi"},
 		// Only its in-process registry, for tests.
 		"github.com/google/go-containerregistry":  {"pkg/registry"},
 		"github.com/google/go-github":             {"pkg/github", "test/e2e/standin"},
