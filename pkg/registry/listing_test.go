@@ -2,6 +2,7 @@ package registry
 
 import (
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -136,5 +137,39 @@ func TestMemoryIsBounded(t *testing.T) {
 		v, ok := m.get(i)
 		require.Equal(t, want, ok, i)
 		require.Equal(t, want, v == "again", i)
+	}
+}
+
+// TestMayAsk: to whom a registry may send us, before any connection is made.
+func TestMayAsk(t *testing.T) {
+	l, err := newListing(Registry{Host: "registry.example.com:5000", Repositories: []string{"**"}, Redirects: []string{"mirror.example.com"}})
+	require.NoError(t, err)
+	clear, err := newListing(Registry{Host: "127.0.0.1:5000", Repositories: []string{"**"}, Insecure: true})
+	require.NoError(t, err)
+	for _, c := range []struct {
+		listing         *listing
+		url             string
+		manifest, other bool // whether it may be asked for manifests, and for blobs and tokens
+	}{
+		{l, "https://registry.example.com:5000/v2/a", true, true},
+		{l, "https://mirror.example.com/v2/a", true, true},
+		{l, "https://mirror.example.com:443/v2/a", true, true},
+		{l, "https://MIRROR.example.com/v2/a", true, true},
+		{l, "https://mirror.example.com:444/v2/a", false, true},
+		{l, "https://registry.example.com/v2/a", false, true},
+		{l, "https://cdn.example.net/x", false, true},
+		{l, "http://registry.example.com:5000/v2/a", false, false},
+		{l, "http://cdn.example.net/x", false, false},
+		{l, "https://user@registry.example.com:5000/v2/a", false, false},
+		{l, "https:///x", false, false},
+		{clear, "http://127.0.0.1:5000/v2/a", true, true},
+		{clear, "https://cdn.example.net/x", false, true},
+		{clear, "http://127.0.0.1:5001/x", false, false},
+		{clear, "http://cdn.example.net/x", false, false},
+	} {
+		u, err := url.Parse(c.url)
+		require.NoError(t, err)
+		require.Equal(t, c.manifest, c.listing.mayAsk(u, false) == nil, c.url)
+		require.Equal(t, c.other, c.listing.mayAsk(u, true) == nil, c.url)
 	}
 }

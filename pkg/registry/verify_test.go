@@ -3,6 +3,7 @@ package registry
 import (
 	"crypto/elliptic"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -236,6 +237,62 @@ func rawSigned(s signer) func(*world, Digest, Digest) map[string]any {
 		payload := signStatement(d)
 		return newBundle("dsseEnvelope", map[string]any{"payload": payload, "payloadType": typeStatement,
 			"signatures": []any{map[string]any{"sig": s.sign(payload)}}})
+	}
+}
+
+// TestOtherKeyText: the text tells a keyless signature from one by another key.
+func TestOtherKeyText(t *testing.T) {
+	stranger := newSigner()
+	keys := newSigner().keys(t, "release")
+	w := newWorld(t, true)
+	byKey, byCertificate := w.image("1"), w.image("2")
+	w.signTag(byKey, stranger)
+	l := w.layer(stranger, w.simple(byCertificate))
+	l["annotations"].(map[string]string)[annotationCertificate] = "-----BEGIN CERTIFICATE-----"
+	w.tagLayers(byCertificate, l)
+	require.NotContains(t, w.client.Verify(t.Context(), w.repo(), byKey, keys).Text, "keyless")
+	require.Contains(t, w.client.Verify(t.Context(), w.repo(), byCertificate, keys).Text, "keyless")
+	hinted := w.image("3")
+	w.attach(hinted, dsseBundle(stranger, signStatement(hinted)))
+	require.Contains(t, w.client.Verify(t.Context(), w.repo(), hinted, keys).Text, `its hint is "c29tZSBrZXk="`)
+}
+
+// TestStoredOtherwise: manifests and blobs that a registry exchanges, and artifacts
+// that only look like a bundle.
+func TestStoredOtherwise(t *testing.T) {
+	s := newSigner()
+	keys := s.keys(t, "release")
+	t.Run("blob exchanged", func(t *testing.T) {
+		w := newWorld(t, true)
+		d := w.image("1")
+		w.signTag(d, s)
+		w.on("/blobs/", func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(append(w.simple(d), ' ')) })
+		res := w.client.Verify(t.Context(), w.repo(), d, keys)
+		require.Equal(t, ReasonMalformed, res.Reason)
+		require.Equal(t, StateUnknown, res.State)
+	})
+	for name, c := range map[string]struct {
+		change func(m map[string]any)
+		want   Reason
+	}{
+		"as it should be":       {func(map[string]any) {}, ReasonVerified},
+		"two layers":            {func(m map[string]any) { m["layers"] = append(m["layers"].([]any), m["layers"].([]any)[0]) }, ReasonSignatureInvalid},
+		"no layer":              {func(m map[string]any) { m["layers"] = []any{} }, ReasonSignatureInvalid},
+		"layer of another type": {func(m map[string]any) { m["layers"].([]any)[0].(map[string]any)["mediaType"] = "text/plain" }, ReasonSignatureInvalid},
+		"another artifact type": {func(m map[string]any) { m["artifactType"] = "application/spdx+json" }, ReasonNoSignature},
+		"no artifact type":      {func(m map[string]any) { delete(m, "artifactType") }, ReasonNoSignature},
+		"no subject":            {func(m map[string]any) { delete(m, "subject") }, ReasonSignatureInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, false)
+			d := w.image("1")
+			at := w.attach(d, dsseBundle(s, signStatement(d)))[0]
+			var m map[string]any
+			require.NoError(t, json.Unmarshal(w.manifestBody(at), &m))
+			c.change(m)
+			w.index(d.tag(), w.put("changed", typeOCIManifest, toJSON(t, m)))
+			require.Equal(t, c.want, w.client.Verify(t.Context(), w.repo(), d, keys).Reason)
+		})
 	}
 }
 
