@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -91,13 +92,8 @@ func (c *Client) ask(ctx context.Context, l *listing, repo repository, q questio
 			return answer{}, err
 		}
 	}
-	if a.status == http.StatusOK {
+	if a.status == http.StatusOK || slices.Contains(accepted, a.status) {
 		return a, nil
-	}
-	for _, s := range accepted {
-		if a.status == s {
-			return a, nil
-		}
 	}
 	return answer{}, refusal(l, a)
 }
@@ -203,12 +199,9 @@ func tooLarge(l *listing, limit int64) *Error {
 		"registry %s answered with more than %d bytes where an image or signature has less; it was not read", l.Host, limit)}
 }
 
-// failure explains a request without an answer.
+// failure explains a request without an answer. Errors of a transport do not hold
+// the address, which could carry the signature of a blob store.
 func failure(ctx context.Context, l *listing, err error) *Error {
-	var to *url.Error
-	if errors.As(err, &to) {
-		err = to.Err // its address can hold the signature of a blob store
-	}
 	switch {
 	case errors.Is(err, errAddress):
 		return &Error{Reason: ReasonRedirect, Text: "registry " + l.Host + " led to an address that must not be asked", Err: err}
@@ -228,13 +221,13 @@ func refusal(l *listing, a answer) *Error {
 		said += " (" + code + ")"
 	}
 	after := retryAfter(a.header.Get("Retry-After"))
-	switch {
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden:
 		return &Error{Reason: ReasonUnauthorized, After: after, Text: said +
 			"; check that the docker config file has credentials that may read this repository, and that the repository exists"}
-	case a.status == http.StatusNotFound:
+	case http.StatusNotFound:
 		return &Error{Reason: ReasonNotFound, Text: said + "; push the image, or correct its name"}
-	case a.status == http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		return &Error{Reason: ReasonLimited, After: after, Text: said + "; this is tried again. Credentials usually raise the limit"}
 	default:
 		return &Error{Reason: ReasonUnavailable, After: after, Text: said + "; this is tried again"}

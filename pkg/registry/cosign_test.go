@@ -190,10 +190,10 @@ func (w *world) recorded(t *testing.T) fixture {
 	seen := map[string]bool{}
 	for _, request := range w.asked() {
 		method, path, _ := strings.Cut(request, " ")
-		if i := strings.Index(path, "/manifests/"); method == http.MethodPut && i >= 0 && !seen[path] {
+		if _, name, ok := strings.Cut(path, "/manifests/"); method == http.MethodPut && ok && !seen[path] {
 			seen[path] = true
 			mediaType, body := get(path)
-			f.Manifests = append(f.Manifests, recordedManifest{Names: []string{path[i+len("/manifests/"):]}, MediaType: mediaType, Body: body})
+			f.Manifests = append(f.Manifests, recordedManifest{Names: []string{name}, MediaType: mediaType, Body: body})
 		}
 	}
 	for _, m := range f.Manifests {

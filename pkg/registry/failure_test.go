@@ -2,10 +2,14 @@ package registry
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -243,7 +247,7 @@ func TestRedirects(t *testing.T) {
 
 func newTLSServer(t *testing.T, h http.Handler) *httptest.Server {
 	s := httptest.NewUnstartedServer(h)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are meant to fail
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo) // of handshakes that are meant to fail
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
@@ -300,6 +304,12 @@ func TestReferrersNonsense(t *testing.T) {
 	}
 }
 
+func otherAuthority() []byte {
+	k := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: must(x509.CreateCertificate(rand.Reader, c, c, &k.PublicKey, k))})
+}
+
 // TestAuthority: HTTPS with the registry's own CA, which can be exchanged.
 func TestAuthority(t *testing.T) {
 	inner := newWorld(t, true)
@@ -319,6 +329,10 @@ func TestAuthority(t *testing.T) {
 	got, err := c.Resolve(t.Context(), host+"/"+app+":1")
 	require.NoError(t, err)
 	require.Equal(t, d, got.Digest)
+	// Another CA, of the same name or not: what was trusted before is not any more.
+	require.NoError(t, os.WriteFile(ca, otherAuthority(), 0o600))
+	_, err = c.Resolve(t.Context(), host+"/"+app+":1")
+	require.Equal(t, ReasonUnreachable, reasonOf(t, err))
 	require.NoError(t, os.Remove(ca))
 	_, err = c.Resolve(t.Context(), host+"/"+app+":1")
 	require.Equal(t, ReasonAuthority, reasonOf(t, err))

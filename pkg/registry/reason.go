@@ -38,7 +38,7 @@ const (
 	ReasonTooLarge     Reason = "registry.too_large"
 	ReasonTooMany      Reason = "signature.too_many"
 	ReasonKeys         Reason = "keys.unreadable"
-	ReasonCredentials  Reason = "registry.credentials_unreadable"
+	ReasonCredentials  Reason = "registry.credentials_unreadable" //nolint:gosec // the name of an outcome
 	ReasonAuthority    Reason = "registry.ca_unreadable"
 )
 

@@ -45,7 +45,7 @@ func (c *Client) resolve(ctx context.Context, s string) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	image := Image{Repository: ref.repository.String(), Tag: ref.tag}
+	image := Image{Repository: ref.String(), Tag: ref.tag}
 	name := ref.tag
 	if ref.digest != "" {
 		name = string(ref.digest)

@@ -15,7 +15,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -52,7 +52,7 @@ func (l lines) Write(p []byte) (int, error) {
 func newWorld(t *testing.T, referrers bool, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t}
-	inner := ggcr.New(ggcr.Logger(log.New(lines{t}, "", 0)), ggcr.WithReferrersSupport(referrers))
+	inner := ggcr.New(ggcr.Logger(slog.NewLogLogger(slog.NewTextHandler(lines{t}, nil), slog.LevelInfo)), ggcr.WithReferrersSupport(referrers))
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		w.requests = append(w.requests, r.Method+" "+r.URL.Path)
