@@ -44,7 +44,7 @@ const (
 )
 
 // accepts says whether an opinion given this way can fulfil the requirement.
-func (r Requirement) accepts(m Method) bool {
+func (r *Requirement) accepts(m Method) bool {
 	if m == "" {
 		m = MethodReview
 	}
@@ -55,10 +55,10 @@ func (r Requirement) accepts(m Method) bool {
 }
 
 // namesPeople says whether the requirement says by itself who is meant.
-func (r Requirement) namesPeople() bool { return len(r.Teams)+len(r.Users) > 0 }
+func (r *Requirement) namesPeople() bool { return len(r.Teams)+len(r.Users) > 0 }
 
 // asksNothing is true when nothing can fulfil the requirement, or anybody could.
-func (r Requirement) asksNothing() bool {
+func (r *Requirement) asksNothing() bool {
 	if r.Approvals < 1 || slices.Contains(r.Teams, "") || slices.Contains(r.Users, "") {
 		return true
 	}
@@ -160,7 +160,8 @@ func (n Needs) Merge(o Needs) Needs {
 // Needs says which facts the policy asks for beyond the usual ones.
 func (p Policy) Needs() Needs {
 	n := Needs{Checks: p.Checks, Pushers: p.Exclude.Pushers, Requested: p.Exclude.Rerequested, Roles: p.Veto.Writers}
-	for _, r := range p.Config.Requirements {
+	for i := range p.Config.Requirements {
+		r := &p.Config.Requirements[i]
 		n.CodeOwners = n.CodeOwners || r.CodeOwners
 		n.Roles = n.Roles || r.CodeOwners || (r.MinimumRole != "" && !r.namesPeople())
 		n.Comments = n.Comments || slices.Contains(r.Methods, MethodComment)
