@@ -14,6 +14,7 @@ type ballot struct {
 	// ghosts are reviews of deleted accounts, strange ones cannot be placed.
 	ghosts, strange []Finding
 	ordered         []*Review
+	approvers       []*User // those whose approvals were counted, each once
 	counts          []tally
 }
 
@@ -40,7 +41,7 @@ func (j *judge) open(pr *PullRequest) *ballot {
 	j.enter(pr.BaseRepositoryID)
 	b := &j.scratch
 	b.pr, b.ghosts, b.strange = pr, nil, nil
-	b.opinions, b.parts, b.ordered = b.opinions[:0], b.parts[:0], b.ordered[:0]
+	b.opinions, b.parts, b.ordered, b.approvers = b.opinions[:0], b.parts[:0], b.ordered[:0], b.approvers[:0]
 	j.participants(b)
 	j.effective(b)
 	for i := range b.opinions {

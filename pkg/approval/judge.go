@@ -26,7 +26,8 @@ type judge struct {
 	roles      map[UserID]string // nil before the first pull request
 	voters     map[UserID]*voter
 
-	approvers []User // those of all landings, one after the other
+	approvers []User // those of several landings, one after the other
+	latest    []User // those of the landing before
 	scratch   ballot
 }
 
@@ -88,7 +89,7 @@ func newJudge(p *Policy, d *Directory, explain bool) *judge {
 	}
 	j.openEnded = j.openEnded || len(j.fixed) > 0
 	j.scratch = ballot{
-		opinions: make([]opinion, 0, 8), parts: make([]participant, 0, 8), ordered: make([]*Review, 0, 8),
+		opinions: make([]opinion, 0, 8), parts: make([]participant, 0, 8), ordered: make([]*Review, 0, 8), approvers: make([]*User, 0, 8),
 		counts: make([]tally, 0, len(p.Config.Requirements)),
 	}
 	if x := p.Exclude; len(x.Teams)+len(x.Users) > 0 {

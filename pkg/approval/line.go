@@ -30,7 +30,6 @@ func (j *judge) line(r ProtectedRepository, l *Line, findings []Finding) judgedL
 	if f, ok := checkLine(l); !ok {
 		return out.broken(f)
 	}
-	j.expect(l)
 	out.decision.Landings = slices.Grow(out.decision.Landings, len(l.Landings))
 	scope, t := newScope(r.Paths), newTrust(len(l.Landings))
 	changes := make([]*Change, 0, 16)
@@ -65,17 +64,6 @@ func (j *judge) line(r ProtectedRepository, l *Line, findings []Finding) judgedL
 	}
 	out.findings = append(out.findings, summary(&out.decision, target, out.waiting))
 	return out
-}
-
-// expect makes room for the approvers of a line.
-func (j *judge) expect(l *Line) {
-	n := 0
-	for i := range l.Landings {
-		if pr := l.Landings[i].Pull; pr != nil {
-			n += min(len(pr.Reviews), 4)
-		}
-	}
-	j.approvers = make([]User, 0, n)
 }
 
 // next adds a landing. Its decision and its finding are written in place: they

@@ -43,7 +43,6 @@ func (j *judge) judge(pr *PullRequest, changes []*Change) QuorumResult {
 	if len(demands)+len(unfit) == 0 {
 		hinder(&Finding{Code: CodePolicyEmpty, Verdict: Blocked, Text: "the quorum requires no approval, so nothing can be approved"})
 	}
-	first := len(j.approvers)
 	counts := j.count(b, demands)
 	for i := range counts {
 		c := &counts[i]
@@ -64,7 +63,7 @@ func (j *judge) judge(pr *PullRequest, changes []*Change) QuorumResult {
 			hinder(&fs[i])
 		}
 	}
-	res.Approvers = slices.Clip(j.approvers[first:])
+	res.Approvers = j.approversOf(b)
 	switch {
 	case !j.explain:
 	case res.Finding.Verdict == Allowed:
@@ -108,6 +107,25 @@ func (c *tally) outcome() (Code, Verdict) {
 	}
 }
 
+// approversOf are those whose approvals were counted. Often the same people
+// approve several changes in a row, and then these share a list.
+func (j *judge) approversOf(b *ballot) []User {
+	if len(b.approvers) == 0 {
+		return nil
+	}
+	if !slices.EqualFunc(j.latest, b.approvers, func(u User, a *User) bool { return u == *a }) {
+		if cap(j.approvers)-len(j.approvers) < len(b.approvers) {
+			j.approvers = make([]User, 0, max(32, len(b.approvers)))
+		}
+		first := len(j.approvers)
+		for _, a := range b.approvers {
+			j.approvers = append(j.approvers, *a)
+		}
+		j.latest = slices.Clip(j.approvers[first:])
+	}
+	return j.latest
+}
+
 // count counts the approvals for each demand, and lists those who gave them.
 func (j *judge) count(b *ballot, demands []demand) []tally {
 	counts := slices.Grow(b.counts[:0], len(demands))[:len(demands)]
@@ -128,7 +146,7 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 				c.counted++
 				if !o.listed {
 					o.listed = true
-					j.approvers = append(j.approvers, *o.user)
+					b.approvers = append(b.approvers, o.user)
 				}
 			case x.verdict() == Unknown:
 				c.unknown = true

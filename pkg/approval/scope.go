@@ -59,7 +59,8 @@ func (p *pattern) covers(name string) bool {
 	return ok && (below == "" || below[0] == '/')
 }
 
-const wildcards = `*?[\\`
+// wildcards make a segment more than a name.
+const wildcards = `*?[\`
 
 func splitPattern(pattern string) []segment {
 	out := make([]segment, 0, strings.Count(pattern, "/")+1)
