@@ -1,6 +1,9 @@
 package approval
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // judge counts the reviews of pull requests against one policy. It looks up once
 // what is the same for all of them. It is not safe for concurrent use.
@@ -11,11 +14,11 @@ type judge struct {
 	// the same without.
 	explain bool
 
-	fixed []demand // of the requirements that every change has to meet
-	// special are the requirements whose demands depend on the changed paths.
-	special []specialRequirement
-	// openEnded is true when every change has to meet some requirement.
-	openEnded bool
+	fixed []demand // of both quorums
+	// config and image are the two quorums; the second is empty when the gate has
+	// none.
+	config, image quorum
+	images        []ImageEvidence
 
 	excluded   *electorate
 	dismissers *electorate // nil when the policy names none
@@ -56,6 +59,15 @@ type demand struct {
 	about string
 }
 
+// quorum is a list of requirements, looked up.
+type quorum struct {
+	fixed []demand // of the requirements that every change has to meet
+	// special are the requirements whose demands depend on the changed paths.
+	special []specialRequirement
+	// openEnded is true when every change has to meet some requirement.
+	openEnded bool
+}
+
 type specialRequirement struct {
 	requirement *Requirement
 	void        bool
@@ -67,30 +79,19 @@ func (s *specialRequirement) demand(who *electorate, about string) demand {
 	return demand{requirement: s.requirement, void: s.void, who: who, about: about}
 }
 
-func newJudge(p *Policy, d *Directory, explain bool) *judge {
-	j := &judge{policy: p, directory: d, explain: explain, fixed: make([]demand, 0, len(p.Config.Requirements))}
-	for i := range p.Config.Requirements {
-		r := &p.Config.Requirements[i]
-		who := newElectorate(d, r.Teams, r.Users, explain)
-		who.everybody = !r.namesPeople() && !r.CodeOwners && r.MinimumRole != ""
-		switch {
-		case !explain:
-		case who.everybody:
-			who.text = "everybody with the role " + r.MinimumRole
-		default:
-			who.text = namesOf(r.Teams, r.Users)
-		}
-		if len(r.Paths) == 0 && !r.CodeOwners {
-			j.fixed = append(j.fixed, demand{requirement: r, void: r.asksNothing(), who: who, fixed: len(j.fixed) + 1})
-			continue
-		}
-		j.special = append(j.special, specialRequirement{r, r.asksNothing(), newScope(r.Paths), who})
-		j.openEnded = j.openEnded || len(r.Paths) == 0
+func newJudge(p *Policy, d *Directory, images []ImageEvidence, explain bool) *judge {
+	size := len(p.Config.Requirements)
+	if p.Image != nil {
+		size += len(p.Image.Requirements)
 	}
-	j.openEnded = j.openEnded || len(j.fixed) > 0
+	j := &judge{policy: p, directory: d, images: images, explain: explain, fixed: make([]demand, 0, size)}
 	j.scratch = ballot{
 		opinions: make([]opinion, 0, 8), parts: make([]participant, 0, 8), ordered: make([]*Review, 0, 8), approvers: make([]*User, 0, 8),
-		counts: make([]tally, 0, len(p.Config.Requirements)),
+		counts: make([]tally, 0, size),
+	}
+	j.config = j.newQuorum(p.Config.Requirements, "")
+	if p.Image != nil {
+		j.image = j.newQuorum(p.Image.Requirements, "images")
 	}
 	if x := p.Exclude; len(x.Teams)+len(x.Users) > 0 {
 		j.excluded = newElectorate(d, x.Teams, x.Users, false)
@@ -101,17 +102,58 @@ func newJudge(p *Policy, d *Directory, explain bool) *judge {
 	return j
 }
 
-// demands are the requirements that a change has to meet, and what keeps them
-// from being known.
-func (j *judge) demands(pr *PullRequest, changes []*Change) ([]demand, []Finding) {
-	if len(j.special) == 0 {
-		return j.fixed, nil
+// newQuorum looks up requirements. The text says what they are about, when that is
+// not everything.
+func (j *judge) newQuorum(requirements []Requirement, about string) quorum {
+	var q quorum
+	first := len(j.fixed)
+	for i := range requirements {
+		r := &requirements[i]
+		who := newElectorate(j.directory, r.Teams, r.Users, j.explain)
+		who.everybody = !r.namesPeople() && !r.CodeOwners && r.MinimumRole != ""
+		switch {
+		case !j.explain:
+		case who.everybody:
+			who.text = "everybody with the role " + r.MinimumRole
+		default:
+			who.text = namesOf(r.Teams, r.Users)
+		}
+		if len(r.Paths) == 0 && !r.CodeOwners {
+			j.fixed = append(j.fixed, demand{requirement: r, void: r.asksNothing(), who: who, fixed: len(j.fixed) + 1, about: about})
+			continue
+		}
+		q.special = append(q.special, specialRequirement{r, r.asksNothing(), newScope(r.Paths), who})
+		q.openEnded = q.openEnded || len(r.Paths) == 0
 	}
-	out := append(make([]demand, 0, len(j.fixed)+len(j.special)), j.fixed...)
+	q.fixed = slices.Clip(j.fixed[first:])
+	q.openEnded = q.openEnded || len(q.fixed) > 0
+	return q
+}
+
+// demands are the requirements of both quorums that a change has to meet, and what
+// keeps them from being known.
+func (j *judge) demands(pr *PullRequest, l levels) ([]demand, []Finding) {
+	if len(l.image) == 0 {
+		return j.demandsOf(&j.config, pr, l.config)
+	}
+	out, unfit := j.demandsOf(&j.image, pr, l.image)
+	if len(l.config) > 0 {
+		config, f := j.demandsOf(&j.config, pr, l.config)
+		out, unfit = slices.Concat(config, out), append(f, unfit...)
+	}
+	return out, unfit
+}
+
+// demandsOf are the requirements of one quorum.
+func (j *judge) demandsOf(q *quorum, pr *PullRequest, changes []*Change) ([]demand, []Finding) {
+	if len(q.special) == 0 {
+		return q.fixed, nil
+	}
+	out := append(make([]demand, 0, len(q.fixed)+len(q.special)), q.fixed...)
 	var unfit []Finding
 	covered := make([]bool, len(changes))
-	for n := range j.special {
-		s := &j.special[n]
+	for n := range q.special {
+		s := &q.special[n]
 		var paths []string
 		for i, c := range changes {
 			if len(s.scope) == 0 || s.scope.coversChange(c) {
@@ -128,7 +170,7 @@ func (j *judge) demands(pr *PullRequest, changes []*Change) ([]demand, []Finding
 			out = append(out, s.demand(s.who, strings.Join(s.requirement.Paths, ", ")))
 		}
 	}
-	if j.openEnded {
+	if q.openEnded {
 		return out, unfit
 	}
 	for i, c := range changes {

@@ -8,22 +8,10 @@ type judgedLanding struct {
 	finding  *Finding
 }
 
-// Classify says what kind of change a set of changed paths is for a protected
-// repository.
-func Classify(r ProtectedRepository, changes []Change) ChangeClass {
-	return classify(newScope(r.Paths).within(changes, nil))
-}
-
-func classify(inScope []*Change) ChangeClass {
-	if len(inScope) == 0 {
-		return ClassNone
-	}
-	return ClassConfig
-}
-
 func (j *judge) landing(l *Line, landing *Landing, changes []*Change, out judgedLanding) judgedLanding {
+	level := j.split(changes)
 	d, f := out.decision, out.finding
-	d.Class = classify(changes)
+	d.Class = level.class()
 	if landing.Pull != nil {
 		d.Pull, f.Pull = landing.Pull.Number, landing.Pull.Number
 	}
@@ -79,7 +67,7 @@ func (j *judge) landing(l *Line, landing *Landing, changes []*Change, out judged
 		})
 	}
 
-	q := j.judge(pr, changes)
+	q := j.judge(pr, level)
 	d.Approvers = q.Approvers
 	f.Children = q.Finding.Children
 	switch q.Finding.Verdict {

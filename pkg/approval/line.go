@@ -43,12 +43,13 @@ func (j *judge) line(r ProtectedRepository, l *Line, findings []Finding) judgedL
 			return out.broken(f)
 		}
 		unknown = unknown || judged.decision.Verdict == Unknown
-		if t.dirty == 0 && !unknown {
+		if t.dirty == 0 && t.doubtful == 0 && !unknown {
 			target = i
 			out.decision.Target = landing.Commit
 			out.advances = t.moved > 0
 		}
 	}
+	j.raise(t, &out)
 	for i := range out.decision.Landings {
 		d, f := &out.decision.Landings[i], &out.findings[out.first+i]
 		switch {
