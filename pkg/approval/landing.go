@@ -2,36 +2,25 @@ package approval
 
 import "strconv"
 
+// judgedLanding is where the judgement of one landing is written.
 type judgedLanding struct {
-	decision LandingDecision
-	finding  Finding
+	decision *LandingDecision
+	finding  *Finding
 }
 
-// Classify says what kind of change a set of changed paths is for a protected
-// repository.
-func Classify(r ProtectedRepository, changes []Change) ChangeClass {
-	return classify(newScope(r.Paths).within(changes, nil))
-}
-
-func classify(inScope []*Change) ChangeClass {
-	if len(inScope) == 0 {
-		return ClassNone
-	}
-	return ClassConfig
-}
-
-func (j *judge) landing(l *Line, landing *Landing, changes []*Change) judgedLanding {
-	d := LandingDecision{Commit: landing.Commit, Kind: landing.Kind, Class: classify(changes)}
+func (j *judge) landing(l *Line, landing *Landing, changes []*Change, out judgedLanding) judgedLanding {
+	level := j.split(changes)
+	d, f := out.decision, out.finding
+	d.Class = level.class()
 	if landing.Pull != nil {
-		d.Pull = landing.Pull.Number
+		d.Pull, f.Pull = landing.Pull.Number, landing.Pull.Number
 	}
-	f := Finding{Commit: landing.Commit, Pull: d.Pull}
 	settle := func(v Verdict, code Code, text func(name string) string) judgedLanding {
 		d.Verdict, f.Verdict, f.Code = v, v, code
 		if j.explain {
 			f.Text = text(nameOf(landing))
 		}
-		return judgedLanding{decision: d, finding: f}
+		return out
 	}
 	says := func(text string) func(string) string { return func(name string) string { return name + text } }
 
@@ -78,7 +67,7 @@ func (j *judge) landing(l *Line, landing *Landing, changes []*Change) judgedLand
 		})
 	}
 
-	q := j.judge(pr, changes)
+	q := j.judge(pr, level)
 	d.Approvers = q.Approvers
 	f.Children = q.Finding.Children
 	switch q.Finding.Verdict {
