@@ -17,7 +17,8 @@ type Options struct {
 	Registries []Registry
 	// DockerConfig is the path of a docker config.json, also in the form that
 	// Kubernetes mounts from a Secret of type kubernetes.io/dockerconfigjson. It is
-	// read again for every call. Credential helpers are programs and are not run.
+	// read again for every call, so whatever renews short-lived credentials of a cloud's
+	// registry can write them there. Credential helpers are programs and are not run.
 	// Empty: everything is read anonymously.
 	DockerConfig string
 	// Timeout bounds each call of the Client as a whole; 0 means 20 seconds.
