@@ -70,7 +70,7 @@ func (m Memory) Evidence(name string, demand Demand, now time.Time, rules Rules)
 		e.Ran, ended = past, at
 	}
 	of := length(e.Ran, demand.Soak)
-	switch met := demand.Image.valid() && demand.Soak > 0 && e.Ran >= demand.Soak; {
+	switch met := e.Ran >= demand.Soak; {
 	case demand.Soak <= 0 || !demand.Image.valid():
 		e = Evidence{State: StateUnknown, Reason: "cannot be proven in " + name + ": the demand is incomplete"}
 	case met && ended.IsZero():

@@ -111,7 +111,7 @@ func (m Memory) Next(o Observation, rules Rules) Memory {
 		next.Basis = earlier(next.Basis, m.Basis)
 	}
 	next.Standing, next.Why = judge(o, next.deadline(rules))
-	goesOn := m.Standing == standsCounts && next.Standing == standsCounts &&
+	goesOn := next.Standing == standsCounts &&
 		!o.At.Before(m.Seen) && !o.At.After(m.deadline(rules)) &&
 		next.HealthSince.Equal(m.HealthSince) && next.Operation == m.Operation
 	for _, run := range m.Runs {
@@ -168,7 +168,7 @@ func (m *Memory) begin(o Observation) {
 // forget drops what is too old or too much: first what has not run for longest.
 func (m *Memory) forget(rules Rules) {
 	m.Runs = slices.DeleteFunc(m.Runs, func(r Run) bool {
-		return !r.Running && m.Seen.Sub(r.Last) > rules.Retain
+		return m.Seen.Sub(r.Last) > rules.Retain // of what runs, it is nothing
 	})
 	slices.SortFunc(m.Runs, func(a, b Run) int {
 		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Image.String(), b.Image.String()))

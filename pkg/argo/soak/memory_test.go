@@ -128,6 +128,7 @@ func TestInterruptions(t *testing.T) {
 			require.Equal(t, tt.state, e.State, e.Reason)
 			require.Contains(t, e.Reason, tt.reason)
 			require.Zero(t, e.Ran)
+			require.LessOrEqual(t, askPast(t, m, 20, pay1).Ran, 15*time.Minute, "the interruption itself does not count")
 			m = steady(t, m, 25, 50, pay1, side)
 			require.False(t, ask(t, m, 50, pay1).Proven())
 			require.LessOrEqual(t, ask(t, m, 50, pay1).Ran, 25*time.Minute)
@@ -284,6 +285,15 @@ func TestPast(t *testing.T) {
 	short := fold(steady(t, soak.Memory{}, 0, 10, pay1), healthy(t, 15, pay1, pay2))
 	require.Equal(t, "ran Healthy in payments-stage for 10 of 30 minutes, and now its time does not count: "+pay2+" runs beside it", askPast(t, short, 15, pay1).Reason)
 	require.Equal(t, "ran Healthy in payments-stage for 10 of 30 minutes and runs there again", askPast(t, fold(short, healthy(t, 20, pay1)), 20, pay1).Reason)
+}
+
+// TestUnreadable: of an Application that cannot be read whole nothing new is
+// remembered.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	o := healthy(t, 0, pay1)
+	o.Problem = "status.health.status is not a string"
+	require.Empty(t, fold(soak.Memory{}, o).Runs)
 }
 
 // TestZero: nothing that is missing proves anything.

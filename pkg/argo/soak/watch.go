@@ -207,7 +207,9 @@ func (w *Watch) observe(key string, o Observation, again bool) {
 		w.mu.Unlock()
 		return
 	}
-	o.At = time.Now() // under the lock, so that later observations have later times
+	// Under the lock, so that later observations have later times. The clock on the wall,
+	// as after a restart: it goes on while a machine sleeps, so that the gap is seen.
+	o.At = time.Now().Round(0)
 	before := e.memory
 	e.memory, e.version, e.dirty = before.Next(o, w.options.Rules), version, true
 	woken := w.affected(key, before, e.memory)
@@ -279,6 +281,13 @@ func (w *Watch) read(ctx context.Context) {
 	w.fresh = nil
 	w.mu.Unlock()
 	for _, key := range keys {
+		w.mu.Lock()
+		e := w.entries[key]
+		seen := e == nil || e.version != 0 // the watch was quicker
+		w.mu.Unlock()
+		if seen {
+			continue
+		}
 		if err := w.look(ctx, key); err != nil {
 			w.options.Logger.LogAttrs(ctx, slog.LevelWarn, "soak not read",
 				slog.String("application", key), slog.String("error", err.Error()))
