@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template/parse"
 )
@@ -183,7 +184,7 @@ func parseTemplate(text string, fields ...string) ([]part, error) {
 			parts = append(parts, part{text: string(node.Text)})
 		case *parse.ActionNode:
 			field, ok := fieldOf(node)
-			if !ok || !contains(fields, field) {
+			if !ok || !slices.Contains(fields, field) {
 				return nil, fmt.Errorf("%s is not one of {{ .%s }}", node, strings.Join(fields, " }}, {{ ."))
 			}
 			parts = append(parts, part{field: field})
@@ -208,13 +209,4 @@ func fieldOf(node *parse.ActionNode) (string, bool) {
 		return "", false
 	}
 	return field.Ident[0], true
-}
-
-func contains(fields []string, field string) bool {
-	for _, f := range fields {
-		if f == field {
-			return true
-		}
-	}
-	return false
 }

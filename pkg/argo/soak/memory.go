@@ -132,7 +132,7 @@ func (r Run) after(m Memory, o Observation, now standing, goesOn bool) Run {
 	if r.Running {
 		r.Last = o.At
 	}
-	if !r.Since.IsZero() && !(goesOn && r.alone()) {
+	if !r.Since.IsZero() && (!goesOn || !r.alone()) {
 		if ran := m.Seen.Sub(r.Since); ran > r.Longest {
 			r.Longest, r.Ended = ran, m.Seen
 		}

@@ -365,11 +365,13 @@ func TestEncode(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, m, again)
 	for name, change := range map[string]func(map[string]any){
-		"layout":     func(e map[string]any) { e["layout"] = 2 },
-		"no UID":     func(e map[string]any) { e["memory"].(map[string]any)["uid"] = "" },
-		"standing":   func(e map[string]any) { e["memory"].(map[string]any)["standing"] = "interrupted" },
-		"seen":       func(e map[string]any) { e["memory"].(map[string]any)["seen"] = "2026-11-21T11:00:00Z" },
-		"image":      func(e map[string]any) { run(e, 0)["image"] = map[string]any{"Repository": "Ghcr.io/acme/pay", "Tag": "1.0"} },
+		"layout":   func(e map[string]any) { e["layout"] = 2 },
+		"no UID":   func(e map[string]any) { e["memory"].(map[string]any)["uid"] = "" },
+		"standing": func(e map[string]any) { e["memory"].(map[string]any)["standing"] = "interrupted" },
+		"seen":     func(e map[string]any) { e["memory"].(map[string]any)["seen"] = "2026-11-21T11:00:00Z" },
+		"image": func(e map[string]any) {
+			run(e, 0)["image"] = map[string]any{"Repository": "Ghcr.io/acme/pay", "Tag": "1.0"}
+		},
 		"twice":      func(e map[string]any) { run(e, 0)["image"] = run(e, 1)["image"] },
 		"beside":     func(e map[string]any) { run(e, 1)["beside"] = "x" },
 		"no running": func(e map[string]any) { run(e, 1)["running"] = false },

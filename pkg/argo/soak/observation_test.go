@@ -2,7 +2,6 @@ package soak_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -119,7 +118,7 @@ func FuzzObserve(f *testing.F) {
 			return
 		}
 		for _, run := range m.Runs {
-			require.Zero(t, run.Since, fmt.Sprintf("%+v", o))
+			require.Zero(t, run.Since, "%+v", o)
 		}
 		data, err := m.Encode()
 		require.NoError(t, err)

@@ -198,7 +198,7 @@ func TestWakesOnChange(t *testing.T) {
 		require.Empty(t, w.wakes(), "nobody has asked since")
 
 		// All images of a question have to be proven.
-		question := soak.Question{For: "both", Namespace: "argocd", Name: "payments-stage", Images: []soak.Image{image(t, pay1), image(t, side)}, Soak: 90 * time.Minute}
+		question := soak.Question{For: "both", Namespace: "argocd", Name: "payments-stage", Images: []soak.Image{image(t, side), image(t, pay1)}, Soak: 90 * time.Minute}
 		w.pass(time.Minute, "", pay1, side)
 		_, err := w.watch.Ask(t.Context(), question)
 		require.NoError(t, err)
@@ -209,6 +209,14 @@ func TestWakesOnChange(t *testing.T) {
 		answers, err := w.watch.Ask(t.Context(), question)
 		require.NoError(t, err)
 		require.True(t, answers[0].Proven() && answers[1].Proven())
+
+		// Time alone does not help when one of them does not run.
+		question.For, question.Images, question.Soak = "half", []soak.Image{image(t, pay1), image(t, pay2)}, 3*time.Hour
+		answers, err = w.watch.Ask(t.Context(), question)
+		require.NoError(t, err)
+		require.False(t, answers[0].Ready.IsZero())
+		w.pass(4*time.Hour, "", pay1, side)
+		require.Empty(t, w.wakes())
 	})
 }
 
@@ -281,6 +289,7 @@ func TestNotKept(t *testing.T) {
 		question := soak.Question{For: "a", Namespace: "argocd", Name: "payments-stage", Images: []soak.Image{image(t, pay1)}, Soak: 30 * time.Minute}
 		_, err := w.watch.Ask(t.Context(), question)
 		require.ErrorIs(t, err, full)
+		synctest.Wait() // Run has tried and failed as well
 		w.store.fail(nil)
 		time.Sleep(11 * time.Second) // it is tried again without anything happening
 		synctest.Wait()
@@ -320,6 +329,13 @@ func TestReads(t *testing.T) {
 		w.watch.Object(old)
 		require.Empty(t, w.wakes())
 		require.Equal(t, soak.StateRunning, w.ask("a", pay1).State)
+
+		// Who learns of a change by asking need not be woken for it.
+		w.cluster.write(t, `{"status": {"health": {"status": "Progressing"}}}`, pay1)
+		require.Equal(t, soak.StateInterrupted, w.ask("a", pay1).State)
+		w.cluster.write(t, "", pay1)
+		require.Equal(t, soak.StateRunning, w.ask("a", pay1).State)
+		require.Empty(t, w.wakes())
 
 		// Of Applications that nobody asked for nothing is kept.
 		other := maps.Clone(old)
