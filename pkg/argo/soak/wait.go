@@ -42,7 +42,7 @@ func (w *Watch) answer(key string, question Question) []Evidence {
 	if running < open {
 		waiting.ready = time.Time{}
 	}
-	if open > 0 && question.For != "" {
+	if question.For != "" {
 		w.waits[waitKey{question.For, key}] = waiting
 		w.signal()
 	}

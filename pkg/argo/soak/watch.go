@@ -228,8 +228,8 @@ func (w *Watch) signal() {
 }
 
 // Ask reads the Application anew, keeps what that shows, and answers for each image
-// in the order of the question. Unless all are proven, Wake is called with
-// Question.For when it is worth asking again. An error means that nothing is proven.
+// in the order of the question. Wake is called with Question.For
+// when it is worth asking again, also when what was proven is not any more. An error means that nothing is proven.
 func (w *Watch) Ask(ctx context.Context, question Question) ([]Evidence, error) {
 	key := question.Namespace + "/" + question.Name
 	w.Follow(question.Namespace, question.Name)

@@ -170,7 +170,9 @@ func TestWakes(t *testing.T) {
 		require.True(t, e.Proven(), e.Reason)
 		require.Equal(t, 30*time.Minute, e.Ran)
 		w.pass(time.Hour, "", pay1)
-		require.Empty(t, w.wakes(), "what is proven wakes nobody")
+		require.Empty(t, w.wakes(), "what is proven stays so")
+		w.pass(time.Second, `{"status": {"health": {"status": "Degraded"}}}`, pay1)
+		require.Equal(t, []string{"argocd/payments-prod"}, w.wakes())
 	})
 }
 
