@@ -93,12 +93,16 @@ func (s *Store) Review(ctx context.Context, repositoryID, reviewID int64) (appro
 }
 
 // HeadPush is the newest arrival of a commit as the head of a pull request; false
-// when none was witnessed, or when two people pushed it at the same second.
+// when none was witnessed, or when two people pushed it at the same second. It is
+// also false when another head arrived since, or in the same second: if the
+// commit is the head nevertheless, it came back, and the delivery that said by
+// whom was lost.
 func (s *Store) HeadPush(ctx context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error) {
 	var pushed int64
 	w := approval.WitnessedHead{RepositoryID: repositoryID, Pull: pull, Head: head}
 	found, err := s.row(ctx, []any{&pushed, &w.Pusher.ID, &w.Pusher.Login, &w.Pusher.Type},
-		"SELECT pushed, pusher, pusher_login, pusher_type FROM heads WHERE repository = ? AND pull = ? AND sha = ? AND pusher <> 0",
+		"SELECT pushed, pusher, pusher_login, pusher_type FROM heads WHERE repository = ? AND pull = ? AND sha = ? AND pusher <> 0"+
+			" AND NOT EXISTS (SELECT 1 FROM heads AS o WHERE o.repository = heads.repository AND o.pull = heads.pull AND o.sha <> heads.sha AND o.pushed >= heads.pushed)",
 		repositoryID, pull, string(head))
 	if err != nil {
 		return approval.WitnessedHead{}, false, fmt.Errorf("read head %s of pull request %d of repository %d: %w", head.Short(), pull, repositoryID, err)

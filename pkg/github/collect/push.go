@@ -32,7 +32,8 @@ type pusherKey struct {
 
 // pusherOf says who pushed the head and when, by GitHub's clock: from a
 // witnessed webhook, else from the activity log of the base repository. For a
-// head in a fork there is no log that we may read.
+// head in a fork there is no log that we may read. The witness of a head that was
+// replaced says nothing: see Witness.HeadPush.
 func (c *Collector) pusherOf(ctx context.Context, r *repo, p pull) (push, error) {
 	w, ok, err := c.witness.HeadPush(ctx, r.id, p.number, p.head)
 	if err != nil {

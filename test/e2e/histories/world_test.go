@@ -285,6 +285,11 @@ func (w *witness) HeadPush(_ context.Context, repositoryID int64, pull int, head
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h, ok := w.heads[headKey(repositoryID, pull, head)]
+	for _, o := range w.heads {
+		if ok && o.RepositoryID == repositoryID && o.Pull == pull && o.Head != head && !o.PushedAt.Before(h.PushedAt) {
+			return approval.WitnessedHead{}, false, nil
+		}
+	}
 	return h, ok, nil
 }
 
