@@ -166,7 +166,7 @@ func oracle(steps []step, wanted string) (current, best time.Duration) {
 // by observations that count; and what is kept in between changes nothing.
 func TestOracle(t *testing.T) {
 	t.Parallel()
-	const histories = 4_000
+	const histories = 2_000
 	proven, past := 0, 0
 	for seed := range uint64(histories) {
 		r := rand.New(rand.NewPCG(seed, 7))
