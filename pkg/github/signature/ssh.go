@@ -165,20 +165,35 @@ func (a *Allowed) verifySSH(payload, armored []byte, at time.Time) Result {
 	return named(verdict)
 }
 
-// judge looks for principals as sshsig_find_principals does (sshsig.c of OpenSSH):
-// in the first line that has the key. The signature counts when, for one of
-// them, any line accepts the key.
+// judge looks for principals as ssh-keygen -Y find-principals does: in the first
+// line that has the key, is valid at that time and, for a certificate, allows
+// one of its principals. The signature counts when, for one of the principals,
+// any line accepts the key. Observed with OpenSSH 9.2 on 2026-11-21.
 func (list sshList) judge(s sshSigned, at time.Time) (r Result, found bool) {
-	i := slices.IndexFunc(list.lines, s.has)
-	if i < 0 {
-		return Result{}, false
+	at = at.Truncate(time.Second)
+	var names []string
+	note := func(l sshLine, refused Result) {
+		if r.State == Unknown {
+			refused.Detail = fmt.Sprintf("%s, line %d: %s", list.path, l.number, refused.Detail)
+			r = refused
+		}
 	}
-	names, refused := list.lines[i].identities(s, at)
-	if refused != nil {
-		refused.Detail = fmt.Sprintf("%s, line %d: %s", list.path, list.lines[i].number, refused.Detail)
-		return *refused, true
+	for _, l := range list.lines {
+		if !s.has(l) {
+			continue
+		}
+		found = true
+		if refused := l.valid(at); refused != nil {
+			note(l, *refused)
+			continue
+		}
+		possible, refused := l.identities(s, at)
+		if refused == nil {
+			names = possible
+			break
+		}
+		note(l, *refused)
 	}
-	r = refuse(UntrustedKey, "%s, line %d: no principal of the key is accepted", list.path, list.lines[i].number)
 	for _, name := range names {
 		for _, l := range list.lines {
 			if !matchList(name, l.principals) || !s.has(l) {
@@ -188,12 +203,13 @@ func (list sshList) judge(s sshSigned, at time.Time) (r Result, found bool) {
 			if verdict.State == Trusted {
 				return verdict, true
 			}
-			if verdict.Detail = fmt.Sprintf("%s, line %d: %s", list.path, l.number, verdict.Detail); r.Principal == "" {
-				r = verdict
-			}
+			note(l, verdict)
 		}
 	}
-	return r, true
+	if found && r.State == Unknown {
+		r = refuse(UntrustedKey, "%s: the key is there, but for no principal", list.path)
+	}
+	return r, found
 }
 
 // has says whether the line lists the key that signed, or the authority of its
@@ -231,20 +247,32 @@ func (l sshLine) identities(s sshSigned, at time.Time) ([]string, *Result) {
 	return names, nil
 }
 
+// valid judges the times of the line, to the second as ssh-keygen does.
+func (l sshLine) valid(at time.Time) *Result {
+	var r Result
+	switch {
+	case !l.after.IsZero() && at.Before(l.after):
+		r = refuse(Expired, "the key is valid from %s, and the commit was received %s", date(l.after), date(at))
+	case !l.before.IsZero() && at.After(l.before):
+		r = refuse(Expired, "the key was valid until %s, and the commit was received %s", date(l.before), date(at))
+	default:
+		return nil
+	}
+	return &r
+}
+
 // accepts judges the key for one principal that the line matches.
 func (l sshLine) accepts(s sshSigned, principal string, at time.Time) Result {
-	r := Result{State: Trusted, Principal: principal}
+	if refused := l.valid(at); refused != nil {
+		return *refused
+	}
 	switch {
 	case l.namespaces != "" && !matchList(namespace, l.namespaces):
-		r.State, r.Detail = UntrustedKey, fmt.Sprintf("the key is for the namespaces %q, not for git", clip(l.namespaces))
-	case !l.after.IsZero() && at.Before(l.after):
-		r.State, r.Detail = Expired, fmt.Sprintf("the key is valid from %s, and the commit was received %s", date(l.after), date(at))
-	case !l.before.IsZero() && at.After(l.before):
-		r.State, r.Detail = Expired, fmt.Sprintf("the key was valid until %s, and the commit was received %s", date(l.before), date(at))
+		return refuse(UntrustedKey, "the key is for the namespaces %q, not for git", clip(l.namespaces))
 	case s.cert != nil && !slices.Contains(s.cert.ValidPrincipals, principal):
-		r.State, r.Detail = UntrustedKey, "the certificate is not for this principal"
+		return refuse(UntrustedKey, "the certificate is not for this principal")
 	}
-	return r
+	return Result{State: Trusted, Principal: principal}
 }
 
 // checkCertificate judges a certificate by an allowed authority
