@@ -20,8 +20,9 @@ var errArmor = errors.New("its armor is broken")
 func firstLine(armored []byte) string {
 	line, _, _ := bytes.Cut(armored, []byte("\n"))
 	line = bytes.TrimRight(line, " \t\r")
-	kind, ok := bytes.CutPrefix(line, []byte("-----BEGIN "))
-	if kind, ok = bytes.CutSuffix(kind, []byte("-----")); !ok {
+	kind, begins := bytes.CutPrefix(line, []byte("-----BEGIN "))
+	kind, ends := bytes.CutSuffix(kind, []byte("-----"))
+	if !begins || !ends {
 		return ""
 	}
 	return string(kind)

@@ -136,7 +136,8 @@ func checkOrder(headers []string) error {
 		return false
 	}
 	ok := next("tree")
-	for ok && next("parent") { //nolint:revive // the loop is the condition
+	for i < len(headers) && headers[i] == "parent" {
+		i++
 	}
 	if !ok || !next("author") || !next("committer") {
 		return fmt.Errorf("%w: its headers are not one tree, the parents, one author and one committer, in this order", ErrObject)

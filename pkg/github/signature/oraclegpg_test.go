@@ -109,7 +109,11 @@ func TestAgainstGPG(t *testing.T) {
 	add(row{name: "two authors", key: alice, object: withHeader(authors, "gpgsig", g.sign(alice, authors)), want: Malformed, why: "readers take the first or the last"})
 
 	// What becomes of keys.
-	older := func(r row) row { r.name += ", received before"; r.at, r.want, r.why = signed.Add(time.Hour), Trusted, ""; return r }
+	older := func(r row) row {
+		r.name += ", received before"
+		r.at, r.want, r.why = signed.Add(time.Hour), Trusted, ""
+		return r
+	}
 	end := signedBy("key that ended", g.key("ended", "ed25519", "sign", "20250601T120000"))
 	end.want = Expired
 	add(end)

@@ -283,6 +283,7 @@ func checkCertificate(c *ssh.Certificate, at time.Time) *Result {
 		r := refuse(st, format, args...)
 		return &r
 	}
+	now := uint64(max(at.Unix(), 0)) //nolint:gosec // not negative
 	switch {
 	case c.CertType != ssh.UserCert:
 		return refused(Invalid, "the certificate is not one of a user")
@@ -296,9 +297,9 @@ func checkCertificate(c *ssh.Certificate, at time.Time) *Result {
 		return refused(Weak, "the certificate is signed with SHA-1")
 	case !soundFormat(c.SignatureKey, c.Signature):
 		return refused(Malformed, "the certificate has a signature of type %q", clip(c.Signature.Format))
-	case at.Unix() < 0 || uint64(at.Unix()) < c.ValidAfter:
+	case now < c.ValidAfter:
 		return refused(Expired, "the certificate is not valid yet on %s", date(at))
-	case uint64(at.Unix()) >= c.ValidBefore: //nolint:gosec // not negative: see the case before
+	case now >= c.ValidBefore:
 		return refused(Expired, "the certificate had expired on %s", date(at))
 	}
 	checker := ssh.CertChecker{Clock: func() time.Time { return at }}
