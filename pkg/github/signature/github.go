@@ -21,11 +21,12 @@ type GitHubSays struct {
 	// Verified and Reason are those of commit.verification.
 	Verified bool
 	Reason   string
-	// Signer is the account whose key GitHub found: signature.signer in GraphQL,
-	// which REST does not tell.
-	Signer approval.User
-	// Committer is the account that GitHub shows as committer.
+	// Committer is the account of the committer's address. By it GitHub finds the
+	// key of a signature, so that it is who signed whatever is verified.
 	Committer approval.User
+	// Signer is the account whose key GitHub found: signature.signer in GraphQL.
+	// REST does not tell it; the zero User stands for the committer then.
+	Signer approval.User
 	// SignedByGitHub is signature.wasSignedByGitHub of GraphQL.
 	SignedByGitHub bool
 }
@@ -53,16 +54,17 @@ type GitHubTrust struct {
 
 // NewGitHubTrust takes the accounts whose signatures count and the key IDs (16
 // digits) or fingerprints (40) with which GitHub signs: PublishedWebFlowKeys,
-// and those of a GitHub Enterprise Server. An account is its number; the
-// login is what results call it.
+// and those of a GitHub Enterprise Server. An account with a number is that
+// account whatever it is called; one without is whoever has the login now, which
+// can be renamed and registered again by somebody else.
 func NewGitHubTrust(users []approval.User, webFlowKeys []string) (*GitHubTrust, error) {
 	g := &GitHubTrust{}
 	if len(users) == 0 || len(users) > maxSigners {
 		return nil, fmt.Errorf("give 1 to %d GitHub accounts whose signatures count", maxSigners)
 	}
 	for _, u := range users {
-		if u.ID <= 0 || u.Login == "" || u.Type != approval.UserTypePerson || isWebFlow(u) {
-			return nil, fmt.Errorf("%q (%d) is no account of a person with a login and a number", clip(u.Login), u.ID)
+		if u.ID < 0 || u.Login == "" || u.Type != "" && u.Type != approval.UserTypePerson || isWebFlow(u) || strings.HasSuffix(u.Login, "[bot]") {
+			return nil, fmt.Errorf("%q is no account of a person: GitHub signs with its own key what bots commit", clip(u.Login))
 		}
 	}
 	g.users = slices.Clone(users)
@@ -101,6 +103,10 @@ var retry = []string{"gpgverify_error", "gpgverify_unavailable"}
 
 func (g *GitHubTrust) judge(commit approval.SHA, s Signed, said GitHubSays) Result {
 	kind, key := named(s.Signature)
+	who := said.Signer
+	if who == (approval.User{}) {
+		who = said.Committer
+	}
 	switch {
 	case said.Commit != commit:
 		return refuse(Unknown, "GitHub was asked about another commit")
@@ -117,15 +123,15 @@ func (g *GitHubTrust) judge(commit approval.SHA, s Signed, said GitHubSays) Resu
 		return refuse(Expired, "GitHub says that the key had expired")
 	case !said.Verified || said.Reason != "valid":
 		return refuse(Invalid, "GitHub does not call the signature valid: %q", clip(said.Reason))
-	case said.Signer.ID <= 0:
+	case who.ID <= 0 || who.Login == "":
 		return refuse(Unknown, "GitHub does not say who signed")
 	}
 	for _, u := range g.users {
-		if u.ID == said.Signer.ID {
+		if u.ID == who.ID || u.ID == 0 && strings.EqualFold(u.Login, who.Login) {
 			return Result{State: Trusted, Signer: u.Login}
 		}
 	}
-	return refuse(UntrustedKey, "GitHub says that %q signed it, who is no allowed signer", clip(said.Signer.Login))
+	return refuse(UntrustedKey, "GitHub says that %q signed it, who is no allowed signer", clip(who.Login))
 }
 
 // named is what a signature says about its key, without verifying anything.
