@@ -410,3 +410,34 @@ func TestWeakSelfSignatures(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryByteCounts: no byte of what is signed can be changed, and none of what
+// the signature says.
+func TestEveryByteCounts(t *testing.T) {
+	alice := entity(t, "alice")
+	a := allow(t, exported(t, alice))
+	p := payload("every byte")
+	judge := func(p string, packetBytes []byte) Result {
+		object := withHeader(p, "gpgsig", armorOf(t, pgpSignature, packetBytes))
+		return a.Verify(nameOf(object), []byte(object), received)
+	}
+	f := forge{version: 4, algo: algoEdDSA, hash: 8, hashed: slices.Concat(createdAt(signed), issuerOf(alice), sub(subSignersUser, 'a'))}
+	good := newFormat(tagSignature, f.body(t, alice, p))
+	require.True(t, judge(p, good).Trusted())
+	for i := range p {
+		changed := []byte(p)
+		changed[i] ^= 1
+		require.False(t, judge(string(changed), good).Trusted(), "byte %d of the payload", i)
+	}
+	numbers := 6 + 6 + len(f.hashed) + 2 + 2 // header, fixed part, hashed, unhashed, two bytes of the hash
+	for i := range numbers {
+		changed := slices.Clone(good)
+		changed[i] ^= 1
+		require.False(t, judge(p, changed).Trusted(), "byte %d of the signature", i)
+	}
+	for i := numbers; i < len(good); i++ {
+		changed := slices.Clone(good)
+		changed[i] ^= 0x10 // the length of a number counts bits, of which the last three do not matter
+		require.False(t, judge(p, changed).Trusted(), "byte %d of the signature", i)
+	}
+}

@@ -42,7 +42,7 @@ func (a *Allowed) verifyOpenPGP(payload, armored []byte, at time.Time) Result {
 			return named(refuse(Unsupported, "%v", err))
 		}
 		_, _ = h.Write(payload) // a hash never fails
-		if c.key().VerifySignature(h, sig) != nil {
+		if c.key().VerifySignature(h, sig) != nil || !tagFits(sig, payload) {
 			continue
 		}
 		r := c.judge(raw, at)
@@ -63,6 +63,17 @@ func (a *Allowed) verifyOpenPGP(payload, armored []byte, at time.Time) Result {
 		return named(refuse(Invalid, "the signature was not made over this commit by the key %s that it names", issuer))
 	}
 	return named(refuse(UntrustedKey, "the signature names OpenPGP key %s, which belongs to no allowed signer", issuer))
+}
+
+// tagFits checks the two bytes of the hash that a signature repeats and the
+// library does not compare: nothing else protects them.
+func tagFits(sig *packet.Signature, payload []byte) bool {
+	h, err := sig.PrepareVerify()
+	if err != nil {
+		return false
+	}
+	_, _ = h.Write(payload) // a hash never fails
+	return packet.VerifyHashTag(h, sig) == nil
 }
 
 // readDetached takes the armor off: one signature packet and nothing else.
