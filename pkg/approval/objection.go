@@ -13,6 +13,7 @@ const (
 	objExcludedUnknown
 	objAuthor
 	objPusher
+	objKeptPusher
 	objFormerPusher
 	objContributor
 	objPushersUnknown
@@ -20,6 +21,7 @@ const (
 	objStale
 	objOtherBase
 	objUnwitnessed
+	objKeptUnwitnessed
 	objRerequestedUnknown
 	objRerequested
 	objLateUnknown
@@ -50,7 +52,7 @@ func (x objection) finding() (Code, Verdict) {
 		return CodeQuorumPeople, Unknown
 	case objAuthor:
 		return CodeApprovalAuthor, Blocked
-	case objPusher:
+	case objPusher, objKeptPusher:
 		return CodeApprovalPusher, Blocked
 	case objFormerPusher:
 		return CodeApprovalFormerPusher, Blocked
@@ -64,7 +66,7 @@ func (x objection) finding() (Code, Verdict) {
 		return CodeApprovalStale, Blocked
 	case objOtherBase:
 		return CodeApprovalOtherBase, Blocked
-	case objUnwitnessed:
+	case objUnwitnessed, objKeptUnwitnessed:
 		return CodeApprovalUnwitnessed, Blocked
 	case objRerequestedUnknown:
 		return CodeApprovalRerequested, Unknown
