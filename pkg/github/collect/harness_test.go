@@ -58,6 +58,7 @@ type world struct {
 	collector *collect.Collector
 	fetching  func()       // called when a fetch begins, may be nil
 	observed  atomic.Int64 // API calls that were answered since resetCalls
+	moves     int          // how often the branch was moved on, see update
 	ahead     atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 }
 

@@ -136,8 +136,12 @@ func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, rev
 		return err
 	})
 	g.Go(func() error {
-		pushed, err := c.pusherOf(ctx, r, p)
+		pushed, err := c.pusherOf(ctx, r, p, p.head)
+		if err != nil {
+			return err
+		}
 		pr.Pusher, pr.HeadPushedAt = pushed.by, pushed.at
+		pr.Kept, err = c.keptOf(ctx, r, p, pushed, about.before)
 		return err
 	})
 	g.Go(func() (err error) {
