@@ -258,3 +258,58 @@ func TestUpdateCostsOneCall(t *testing.T) {
 	w.lastPull()
 	require.Equal(t, []string{"GET /repos/acme/env/pulls/1/reviews"}, w.apiCalls())
 }
+
+// Where a push was not witnessed, or its webhooks contradict each other, less is
+// kept.
+func TestUpdateOfWhichWebhooksWereLost(t *testing.T) {
+	t.Parallel()
+	begin := func(t *testing.T) (*world, standin.OpenedPull, string, string) {
+		w := newWorld(t)
+		w.listen()
+		p := w.approvedPull()
+		first := w.update("alice", p.Number)
+		second := w.update("alice", p.Number)
+		w.delivered()
+		require.Len(t, w.collectPull(p.Number).Pull.Kept, 2)
+		w.restart()
+		return w, p, first, second
+	}
+	forget := func(w *world, p standin.OpenedPull, head string) {
+		w.witness.mu.Lock()
+		defer w.witness.mu.Unlock()
+		delete(w.witness.heads, headKey(w.repo.ID, p.Number, approval.SHA(head)))
+	}
+	t.Run("of an update", func(t *testing.T) {
+		t.Parallel()
+		w, p, first, _ := begin(t)
+		forget(w, p, first)
+		require.Equal(t, []string{first + " alice"}, commitsOf(w.collectPull(p.Number).Pull.Kept), "the log is asked about one head")
+	})
+	t.Run("of the newest update", func(t *testing.T) {
+		t.Parallel()
+		w, p, first, second := begin(t)
+		forget(w, p, second)
+		require.Equal(t, []string{first + " alice", p.Head + " alice"}, commitsOf(w.collectPull(p.Number).Pull.Kept), "the log tells what it replaced")
+	})
+	t.Run("of what a head replaced", func(t *testing.T) {
+		t.Parallel()
+		w, p, _, second := begin(t)
+		w.witness.mu.Lock()
+		key := headKey(w.repo.ID, p.Number, approval.SHA(second))
+		h := w.witness.heads[key]
+		h.Before = ""
+		w.witness.heads[key] = h
+		w.witness.mu.Unlock()
+		require.Empty(t, w.collectPull(p.Number).Pull.Kept)
+	})
+	t.Run("an older head came after the newest one", func(t *testing.T) {
+		t.Parallel()
+		w, p, first, second := begin(t)
+		at := w.collectPull(p.Number).Pull.HeadPushedAt
+		w.witness.keep(approval.Hint{Head: &approval.WitnessedHead{
+			RepositoryID: w.repo.ID, Pull: p.Number, Head: approval.SHA(first), Before: approval.SHA(second),
+			Pusher: approval.User{ID: w.userID("alice"), Login: "alice", Type: approval.UserTypePerson}, PushedAt: at.Add(1),
+		}})
+		require.Empty(t, w.collectPull(p.Number).Pull.Kept)
+	})
+}

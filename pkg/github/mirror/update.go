@@ -15,9 +15,10 @@ const MaxUpdates = 20
 // Updates lists the commits of which head is a clean update, newest first, at most
 // MaxUpdates: going down along first parents, as long as the commit is a merge of
 // two that adds nothing of its own (see NeutralMerge), and its second parent is on
-// the first-parent line that ends at base. Base is the commit of the base branch
-// before the pull request lands: afterwards the branch has everything that the
-// pull request brought, and every commit would seem to come from it.
+// the first-parent line that ends at base. What is behind the line is not enough:
+// the commits of any pull request are, once it has landed by a merge. Base is the
+// commit of the base branch before the pull request landed, so that nothing of
+// its own is ever taken for the base's.
 //
 // That head is an update of a commit says nothing about whether the commit ever
 // was the head of the pull request.
