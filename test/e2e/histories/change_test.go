@@ -56,6 +56,85 @@ var twists = []twist{
 	{"an approval is dismissed", (*world).dismissLast},
 	{"merged by hand", func(w *world, c *change) (string, error) { return acted(w.mergeItByHand(c.pullRecord)) }},
 	{"merged by hand", func(w *world, c *change) (string, error) { return acted(w.mergeItByHand(c.pullRecord)) }},
+	{"updated from a base that moved", (*world).update},
+	{"updated from a base that moved, twice", func(w *world, c *change) (string, error) {
+		who, err := w.update(c)
+		if err != nil {
+			return who, err
+		}
+		if err := w.settle(who); err != nil {
+			return who, err
+		}
+		w.pass()
+		w.log.seq++
+		return w.update(c)
+	}},
+	{approverPushed, (*world).update},
+	{"updated from a base that moved, with a byte more", func(w *world, c *change) (string, error) {
+		if err := w.moveBase(); err != nil {
+			return c.author, err
+		}
+		return acted(w.mergeIntoIt(c.pullRecord, "main", 100))
+	}},
+	{"updated from what is not the base", func(w *world, c *change) (string, error) {
+		who, tip := w.one(), w.git.tip("main")
+		sha, err := w.write(who, "", w.edits(w.git.tree(tip)), tip)
+		if err != nil {
+			return who, err
+		}
+		side := fmt.Sprintf("side-%d", w.commits)
+		if err := w.gh.As(who).SetBranch(repoName, side, sha); err != nil {
+			return who, err
+		}
+		return acted(w.mergeIntoIt(c.pullRecord, side, 0))
+	}},
+	{"mended, and an update brings back what was approved", func(w *world, c *change) (string, error) {
+		approved := c.head()
+		who, _, err := w.pushToIt(c.pullRecord)
+		if err != nil {
+			return who, err
+		}
+		if err := w.settle(who); err != nil {
+			return who, err
+		}
+		w.pass()
+		w.log.seq++
+		if err := w.moveBase(); err != nil {
+			return c.author, err
+		}
+		tree := w.git.mergeTree(approved, w.git.tip("main"))
+		if tree == "" {
+			return c.author, nil
+		}
+		sha, err := w.write(c.author, tree, []edit{}, approved, w.git.tip("main"))
+		if err != nil {
+			return c.author, err
+		}
+		return c.author, w.move(c.pullRecord, c.author, sha)
+	}},
+}
+
+const approverPushed = "an approver pushed it, and another updates it"
+
+// moveBase pushes something outside of the scope to the branch.
+func (w *world) moveBase() error {
+	who := w.one()
+	w.commits++
+	sha, err := w.write(who, "", []edit{put("stage/moved.yaml", fmt.Sprintf("moved: %d\n", w.commits))}, w.git.tip("main"))
+	if err != nil {
+		return err
+	}
+	return w.gh.As(who).SetBranch(repoName, "main", sha)
+}
+
+// update presses "Update branch" after the base moved.
+func (w *world) update(c *change) (string, error) {
+	who := pick(w, []string{c.author, c.author, w.one()})
+	if err := w.moveBase(); err != nil {
+		return who, err
+	}
+	_, err := w.gh.As(who).UpdateBranch(repoName, c.number)
+	return who, err
 }
 
 func acted(who, _ string, err error) (string, error) { return who, err }
@@ -99,7 +178,7 @@ func (w *world) goodChange() (string, string, error) {
 		writer = c.approvers[0]
 	case twists[1].name:
 		message += "\n\nCo-authored-by: X <" + c.approvers[0] + "@example.com>"
-	case twists[2].name:
+	case twists[2].name, approverPushed:
 		pusher = c.approvers[0]
 	case twists[3].name:
 		base = "elsewhere"
