@@ -56,6 +56,11 @@ var twists = []twist{
 	{"an approval is dismissed", (*world).dismissLast},
 	{"merged by hand", func(w *world, c *change) (string, error) { return acted(w.mergeItByHand(c.pullRecord)) }},
 	{"merged by hand", func(w *world, c *change) (string, error) { return acted(w.mergeItByHand(c.pullRecord)) }},
+}
+
+// updates are the twists in which an approved head becomes another by a merge, the
+// good ones included.
+var updates = []twist{
 	{"updated from a base that moved", (*world).update},
 	{"updated from a base that moved, twice", func(w *world, c *change) (string, error) {
 		who, err := w.update(c)
@@ -154,8 +159,18 @@ func (w *world) dismissLast(c *change) (string, error) {
 // goodChange proposes, approves and lands a change, in half of the cases with a
 // twist.
 func (w *world) goodChange() (string, string, error) {
+	if w.often(50) {
+		return w.change(pick(w, twists))
+	}
+	return w.change(twist{name: "nothing"})
+}
+
+// updatedChange proposes, approves, updates and lands a change.
+func (w *world) updatedChange() (string, string, error) { return w.change(pick(w, updates)) }
+
+func (w *world) change(t twist) (string, string, error) {
 	author, tip, base := pick(w, []string{"alice", "erin", "mallory"}), w.git.tip("main"), "main"
-	c, t := change{}, twist{name: "nothing"}
+	c := change{}
 	for _, who := range []string{"dave", "carol", "bob"} {
 		if w.log.team[who] && (len(c.approvers) == 0 || w.often(50)) {
 			c.approvers = append(c.approvers, who)
@@ -168,9 +183,6 @@ func (w *world) goodChange() (string, string, error) {
 	}
 	if c.approvers = c.approvers[:min(len(c.approvers), w.rules.approvals)]; len(c.approvers) == 0 {
 		return "", "", nil
-	}
-	if w.often(50) {
-		t = pick(w, twists)
 	}
 	writer, pusher, message := author, author, "Change"
 	switch t.name {
