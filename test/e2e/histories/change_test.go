@@ -83,7 +83,10 @@ var updates = []twist{
 	}},
 	{"updated from what is not the base", func(w *world, c *change) (string, error) {
 		who, tip := w.one(), w.git.tip("main")
-		sha, err := w.write(who, "", w.edits(w.git.tree(tip)), tip)
+		w.commits++
+		by := who + " <" + who + "@example.com>"
+		sha, err := w.git.commit(newCommit{parents: []string{tip}, edits: []edit{put("prod/side.yaml", fmt.Sprintf("side: %d\n", w.commits))},
+			author: by, committer: by, message: "Side", at: 1_700_000_000 + w.commits})
 		if err != nil {
 			return who, err
 		}
