@@ -16,6 +16,7 @@ const (
 	objKeptPusher
 	objFormerPusher
 	objContributor
+	objSigner
 	objPushersUnknown
 	objEdited
 	objStale
@@ -58,6 +59,8 @@ func (x objection) finding() (Code, Verdict) {
 		return CodeApprovalFormerPusher, Blocked
 	case objContributor:
 		return CodeApprovalContributor, Blocked
+	case objSigner:
+		return CodeApprovalSigner, Blocked
 	case objPushersUnknown:
 		return CodePusherUnknown, Unknown
 	case objEdited:

@@ -83,7 +83,7 @@ func TestUpdatedBranchKeepsApprovals(t *testing.T) {
 			require.Equal(t, want, commitsOf(open.Pull.Kept))
 			require.True(t, open.Pull.Kept[0].PushedAt.After(open.Pull.Kept[1].PushedAt))
 			require.True(t, open.Pull.HeadPushedAt.After(open.Pull.Kept[0].PushedAt))
-			q := approval.JudgeQuorum(w.policy(), w.policy().Repositories[0], open.Pull, open.Changes, open.Directory)
+			q := approval.JudgeQuorum(w.policy(), w.policy().Repositories[0], open.Pull, open.Changes, open.Directory, nil)
 			require.Equal(t, approval.Allowed, q.Finding.Verdict, "%+v", q.Finding)
 			require.Equal(t, "bob", q.Approvers[0].Login)
 
@@ -207,7 +207,7 @@ func TestUpdatesThatAreNone(t *testing.T) {
 			test.update(w, p)
 			w.delivered()
 			open := w.collectPull(p.Number)
-			q := approval.JudgeQuorum(w.policy(), w.policy().Repositories[0], open.Pull, open.Changes, open.Directory)
+			q := approval.JudgeQuorum(w.policy(), w.policy().Repositories[0], open.Pull, open.Changes, open.Directory, nil)
 			require.Equal(t, approval.Blocked, q.Finding.Verdict, "while it is open: %+v", open.Pull.Kept)
 
 			w.merge(p.Number, test.method)
