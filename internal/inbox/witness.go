@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -98,13 +99,28 @@ func (s *Store) Review(ctx context.Context, repositoryID, reviewID int64) (appro
 }
 
 // HeadPush is the newest arrival of a commit as the head of a pull request; false
-// when none was witnessed, or when two people pushed it at the same second.
+// when none was witnessed, or when two people pushed it at the same second. It is
+// also false when another head arrived since, or in the same second: if the
+// commit is the head nevertheless, it came back, and the delivery that said by
+// whom was lost.
 func (s *Store) HeadPush(ctx context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error) {
+	return s.head(ctx, approval.WitnessedHead{RepositoryID: repositoryID, Pull: pull, Head: head}, "", time.Unix(0, math.MaxInt64))
+}
+
+// FormerHead is HeadPush for a head whose place another one took, at the given
+// time: it is false when a third one arrived since it and not later than that.
+func (s *Store) FormerHead(ctx context.Context, repositoryID int64, pull int, head, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error) {
+	return s.head(ctx, approval.WitnessedHead{RepositoryID: repositoryID, Pull: pull, Head: head}, next, until)
+}
+
+func (s *Store) head(ctx context.Context, w approval.WitnessedHead, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error) {
 	var pushed int64
-	w := approval.WitnessedHead{RepositoryID: repositoryID, Pull: pull, Head: head}
+	repositoryID, pull, head := w.RepositoryID, w.Pull, w.Head
 	found, err := s.row(ctx, []any{&w.Before, &pushed, &w.Pusher.ID, &w.Pusher.Login, &w.Pusher.Type},
-		"SELECT before, pushed, pusher, pusher_login, pusher_type FROM heads WHERE repository = ? AND pull = ? AND sha = ? AND pusher <> 0",
-		repositoryID, pull, string(head))
+		"SELECT before, pushed, pusher, pusher_login, pusher_type FROM heads WHERE repository = ? AND pull = ? AND sha = ? AND pusher <> 0"+
+			" AND NOT EXISTS (SELECT 1 FROM heads AS o WHERE o.repository = heads.repository AND o.pull = heads.pull AND o.sha <> heads.sha"+
+			" AND o.pushed >= heads.pushed AND o.sha <> ? AND o.pushed <= ?)",
+		repositoryID, pull, string(head), string(next), until.UnixNano())
 	if err != nil {
 		return approval.WitnessedHead{}, false, fmt.Errorf("read head %s of pull request %d of repository %d: %w", head.Short(), pull, repositoryID, err)
 	}

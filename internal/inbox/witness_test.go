@@ -66,6 +66,11 @@ func TestHeadNewestArrivalWins(t *testing.T) {
 		{"delivered again", []approval.WitnessedHead{push('a', 1, 1), push('a', 1, 1)}, new(push('a', 1, 1))},
 		{"pushed again later, by another", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 2), push('a', 2, 3)}, new(push('a', 2, 3))},
 		{"delivered in the wrong order", []approval.WitnessedHead{push('a', 2, 3), push('a', 1, 1)}, new(push('a', 2, 3))},
+		{"another head since", []approval.WitnessedHead{push('a', 1, 1), push('b', 2, 2)}, nil},
+		{"another head since, delivered in the wrong order", []approval.WitnessedHead{push('b', 2, 2), push('a', 1, 1)}, nil},
+		{"another head in the same second", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 1)}, nil},
+		{"another head of two people since", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 2), push('b', 2, 2)}, nil},
+		{"another head since, and pushed again", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 2), push('a', 1, 3), push('b', 1, 2)}, new(push('a', 1, 3))},
 		{"two people at the same second", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1)}, nil},
 		{"and delivered again", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1), push('a', 1, 1)}, nil},
 		{"and pushed once more", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1), push('a', 1, 2)}, new(push('a', 1, 2))},
@@ -178,4 +183,34 @@ func TestWitnessIncomplete(t *testing.T) {
 	_, found, err := store.HeadPush(t.Context(), 7, 42, sha('a'))
 	require.NoError(t, err)
 	require.False(t, found)
+}
+
+// TestFormerHead: a head was replaced by b at minute 4. What came after that does
+// not matter, what came in between does.
+func TestFormerHead(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		saved []approval.WitnessedHead
+		found bool
+	}{
+		"replaced":                            {[]approval.WitnessedHead{push('a', 1, 1), push('b', 1, 4)}, true},
+		"replaced, and replaced again":        {[]approval.WitnessedHead{push('a', 1, 1), push('b', 1, 4), push('c', 1, 5)}, true},
+		"replaced within the second":          {[]approval.WitnessedHead{push('a', 1, 4), push('b', 1, 4)}, true},
+		"another in between":                  {[]approval.WitnessedHead{push('a', 1, 1), push('c', 1, 2), push('b', 1, 4)}, false},
+		"another in the second of the first":  {[]approval.WitnessedHead{push('a', 1, 1), push('c', 1, 1), push('b', 1, 4)}, false},
+		"another in the second of the second": {[]approval.WitnessedHead{push('a', 1, 1), push('c', 1, 4), push('b', 1, 4)}, false},
+		"another before":                      {[]approval.WitnessedHead{push('c', 1, 0), push('a', 1, 1), push('b', 1, 4)}, true},
+		"never seen":                          {[]approval.WitnessedHead{push('b', 1, 4)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := fresh(t)
+			for _, w := range test.saved {
+				require.NoError(t, store.SaveHead(t.Context(), w))
+			}
+			_, found, err := store.FormerHead(t.Context(), 7, 42, sha('a'), sha('b'), at(4))
+			require.NoError(t, err)
+			require.Equal(t, test.found, found)
+		})
+	}
 }

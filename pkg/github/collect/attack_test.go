@@ -205,6 +205,20 @@ func onGitHubAttacks() []onGitHub {
 			w.review("bob", p.Number, "APPROVE")
 			return land(w, p)
 		}, code: approval.CodeApprovalPusher},
+		{name: "20-reviewer-pushes-an-old-head-back-and-the-webhook-is-lost", attack: func(w *world) int {
+			p := w.pull("alice", "prod/a.yaml", "a: 1\n")
+			w.settle()
+			first := w.push("alice", p.Number, "prod/a.yaml", "a: 2\n")
+			w.settle()
+			w.push("alice", p.Number, "prod/a.yaml", "a: 3\n")
+			w.lose(func() {
+				w.settle()
+				require.NoError(w.t, w.gh.As("bob").SetBranch(repoName, p.Branch, first))
+			})
+			w.settle()
+			w.review("bob", p.Number, "APPROVE")
+			return land(w, p)
+		}, code: approval.CodeApprovalPusher},
 		{name: "21-commit-behind-a-second-parent", attack: func(w *world) int {
 			p := w.pull("alice", "prod/a.yaml", "a: 1\n")
 			side, err := w.gh.As("bob").OpenPull(repoName, standin.PullOptions{Base: p.Branch, Title: "Side", Change: change("prod/side.yaml", "s: 1\n")})

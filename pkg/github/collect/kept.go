@@ -30,14 +30,14 @@ func (c *Collector) keptOf(ctx context.Context, r *repo, p pull, pushed push, be
 		return nil, fmt.Errorf("find the updates of #%d: %w", p.number, err)
 	}
 	var kept []approval.KeptHead
-	for {
+	for next := p.head; ; {
 		i := slices.Index(commits, pushed.before)
 		if i < 0 {
 			return kept, nil
 		}
 		head := commits[i]
 		commits = commits[i+1:]
-		former, err := c.pusherOf(ctx, r, p, head)
+		former, err := c.formerPusherOf(ctx, r, p, head, next, pushed)
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +45,7 @@ func (c *Collector) keptOf(ctx context.Context, r *repo, p pull, pushed push, be
 			return kept, nil // unknown, or it came once more after what replaced it
 		}
 		kept = append(kept, approval.KeptHead{Commit: head, PushedAt: former.at, Pusher: *former.by})
-		if pushed = former; former.logged {
+		if next, pushed = head, former; former.logged {
 			return kept, nil
 		}
 	}

@@ -313,3 +313,25 @@ func TestUpdateOfWhichWebhooksWereLost(t *testing.T) {
 		require.Empty(t, w.collectPull(p.Number).Pull.Kept)
 	})
 }
+
+// Bob approved a head that was replaced and came back, of which nobody heard; an
+// update of it keeps nothing, although the first arrival was witnessed.
+func TestUpdateOfAHeadThatCameBackUnheard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.listen()
+	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
+	w.settle()
+	bad := w.push("alice", p.Number, "prod/a.yaml", "a: 666\n")
+	w.settle()
+	w.review("bob", p.Number, "APPROVE")
+	w.settle()
+	w.push("alice", p.Number, "prod/a.yaml", "a: 2\n")
+	w.settle()
+	w.lose(func() { w.setHead("alice", p, bad) })
+	w.update("alice", p.Number)
+	w.merge(p.Number, "squash")
+	d := w.judged()
+	require.NotEqual(t, approval.SHA(w.tip("main")), d.Lines[0].Target, "%+v", d)
+	require.Contains(t, codesOf(d.Findings), approval.CodeApprovalBeforePush, "the log tells when it came back")
+}

@@ -136,7 +136,7 @@ func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, rev
 		return err
 	})
 	g.Go(func() error {
-		pushed, err := c.pusherOf(ctx, r, p, p.head)
+		pushed, err := c.pusherOf(ctx, r, p)
 		if err != nil {
 			return err
 		}

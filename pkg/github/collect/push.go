@@ -34,14 +34,28 @@ type pusherKey struct {
 	merged bool
 }
 
-// pusherOf says who pushed a head and when, by GitHub's clock: from a witnessed
-// webhook, else from the activity log of the base repository. For a head in a
-// fork there is no log that we may read.
-func (c *Collector) pusherOf(ctx context.Context, r *repo, p pull, head approval.SHA) (push, error) {
-	w, ok, err := c.witness.HeadPush(ctx, r.id, p.number, head)
+// pusherOf says who pushed the head and when, by GitHub's clock: from a
+// witnessed webhook, else from the activity log of the base repository. For a
+// head in a fork there is no log that we may read. The witness of a head that was
+// replaced says nothing: see Witness.HeadPush.
+func (c *Collector) pusherOf(ctx context.Context, r *repo, p pull) (push, error) {
+	w, ok, err := c.witness.HeadPush(ctx, r.id, p.number, p.head)
+	if err != nil {
+		return push{}, fmt.Errorf("look up who pushed %s to #%d: %w", p.head.Short(), p.number, err)
+	}
+	return c.pushOf(ctx, r, p, p.head, w, ok)
+}
+
+// formerPusherOf says the same of a head whose place next took with a push.
+func (c *Collector) formerPusherOf(ctx context.Context, r *repo, p pull, head, next approval.SHA, replaced push) (push, error) {
+	w, ok, err := c.witness.FormerHead(ctx, r.id, p.number, head, next, replaced.at)
 	if err != nil {
 		return push{}, fmt.Errorf("look up who pushed %s to #%d: %w", head.Short(), p.number, err)
 	}
+	return c.pushOf(ctx, r, p, head, w, ok)
+}
+
+func (c *Collector) pushOf(ctx context.Context, r *repo, p pull, head approval.SHA, w approval.WitnessedHead, ok bool) (push, error) {
 	if ok && w.Head == head && w.Pull == p.number && w.Pusher.ID > 0 && !w.PushedAt.IsZero() {
 		return push{by: &w.Pusher, at: w.PushedAt.UTC(), before: w.Before}, nil
 	}

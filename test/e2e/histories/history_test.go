@@ -292,3 +292,39 @@ func FuzzHistories(f *testing.F) {
 		}
 	})
 }
+
+// TestHistoriesOfUpdates plays nothing but changes whose approved head becomes
+// another by a merge, of which few come in the other histories.
+func TestHistoriesOfUpdates(t *testing.T) {
+	// place is the byte of an action.
+	place := func(index int) (b byte) {
+		for _, a := range actions[:index] {
+			b += byte(a.weight)
+		}
+		return b
+	}
+	updated, adopt := place(1), place(len(actions)-2)
+	var mu sync.Mutex
+	kept, decisions := 0, 0
+	t.Run("seed", func(t *testing.T) {
+		for seed := range int64(max(2, *flagHistories/2)) {
+			t.Run(strconv.FormatInt(seed+1, 10), func(t *testing.T) {
+				t.Parallel()
+				p := plan{seed: seed + 1}
+				for range 8 {
+					p.actions = append(p.actions, updated, adopt)
+				}
+				out, err := play(t.Context(), t, p)
+				require.NoError(t, err)
+				if out.wrong != "" {
+					t.Fatalf("%s\n\n%s\n\nagain: %s", strings.Join(out.words, "\n"), out.wrong, p.command())
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				kept, decisions = kept+out.kept, decisions+out.decisions
+			})
+		}
+	})
+	t.Logf("%d decisions, %d by approvals of kept heads", decisions, kept)
+	require.Positive(t, kept, "histories in which no approval is kept check nothing")
+}
