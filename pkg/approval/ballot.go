@@ -64,6 +64,9 @@ func (j *judge) participants(b *ballot) {
 	if b.pr.Pusher != nil {
 		b.parts = append(b.parts, participant{b.pr.Pusher.ID, objPusher})
 	}
+	for i := range b.pr.Kept {
+		b.parts = append(b.parts, participant{b.pr.Kept[i].Pusher.ID, objKeptPusher})
+	}
 	if j.policy.Exclude.Pushers {
 		for _, u := range b.pr.Pushers {
 			b.parts = append(b.parts, participant{u.ID, objFormerPusher})

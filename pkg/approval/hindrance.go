@@ -32,6 +32,14 @@ func (j *judge) hindrances(b *ballot, demands []demand) []Finding {
 			}),
 		})
 	}
+	if pr.keptContradict() {
+		out = append(out, Finding{
+			Code: CodeKeptHeads, Verdict: Unknown,
+			Text: j.textf(func() string {
+				return "what is said of the earlier heads that " + pr.Head.Short() + " is a clean update of does not fit together"
+			}),
+		})
+	}
 	for i := range pr.Contributors {
 		if c := &pr.Contributors[i]; c.User == nil || c.User.ID <= 0 {
 			email := oneLine(c.Email)

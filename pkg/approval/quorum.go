@@ -227,6 +227,9 @@ func (j *judge) explainOpinion(b *ballot, o *opinion, d *demand, x objection) Fi
 	switch x {
 	case objCounted:
 		f.Text = login + " approved " + o.review.Commit.Short()
+		if o.review.Commit != b.pr.Head {
+			f.Text = login + " approved " + ofKept(o.review.Commit)
+		}
 	case objDismissed:
 		f.Text = "not counted: the review of " + login + " was dismissed"
 	case objMethod:

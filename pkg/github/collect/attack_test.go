@@ -56,13 +56,7 @@ func TestAttackOnGitHub(t *testing.T) {
 }
 
 func onGitHubAttacks() []onGitHub {
-	approvedPull := func(w *world) standin.OpenedPull {
-		p := w.pull("alice", "prod/a.yaml", "a: 1\n")
-		w.settle()
-		w.review("bob", p.Number, "APPROVE")
-		w.settle()
-		return p
-	}
+	approvedPull := (*world).approvedPull
 	land := func(w *world, p standin.OpenedPull) int {
 		w.merge(p.Number, "squash")
 		return p.Number
@@ -143,11 +137,16 @@ func onGitHubAttacks() []onGitHub {
 			w.retarget(p.Number, "main")
 			return land(w, p)
 		}, code: approval.CodeApprovalBaseUnknown, unheard: true},
-		{name: "10-update-merge-after-the-approval", attack: func(w *world) int {
+		{name: "10-update-merge-hides-edits", attack: func(w *world) int {
 			p := approvedPull(w)
 			w.seed("docs/a.md", "a\n")
-			_, err := w.gh.As("mallory").UpdateBranch(repoName, p.Number)
-			require.NoError(w.t, err)
+			evil := w.seedBranch("scratch", "prod/a.yaml", "a: 666\n")
+			w.setHead("mallory", p, w.mergeTree(p.Head, w.tip("main"), w.tip("main"), evil))
+			return land(w, p)
+		}, code: approval.CodeApprovalStale},
+		{name: "10-update-from-another-branch", attack: func(w *world) int {
+			p := approvedPull(w)
+			w.setHead("mallory", p, w.mergeTree(p.Head, w.seedBranch("scratch", "prod/evil.yaml", "x\n")))
 			return land(w, p)
 		}, code: approval.CodeApprovalStale},
 		{name: "11-hand-made-merge", attack: func(w *world) int {

@@ -58,6 +58,7 @@ type world struct {
 	collector *collect.Collector
 	fetching  func()       // called when a fetch begins, may be nil
 	observed  atomic.Int64 // API calls that were answered since resetCalls
+	moves     int          // how often the branch was moved on, see update
 	ahead     atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 }
 
@@ -378,4 +379,16 @@ func (w *witness) MergedPull(_ context.Context, _ int64, commit approval.SHA) (i
 
 func withPeople(d time.Duration) option {
 	return func(_ *world, o *collect.Options) { o.MembershipTTL = d }
+}
+
+func (w *witness) FormerHead(_ context.Context, repositoryID int64, pull int, head, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h, ok := w.heads[headKey(repositoryID, pull, head)]
+	for _, o := range w.heads {
+		if ok && o.RepositoryID == repositoryID && o.Pull == pull && o.Head != head && o.Head != next && !o.PushedAt.Before(h.PushedAt) && !o.PushedAt.After(until) {
+			return approval.WitnessedHead{}, false, nil
+		}
+	}
+	return h, ok, nil
 }
