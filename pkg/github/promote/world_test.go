@@ -263,3 +263,7 @@ func (nothing) HeadPush(context.Context, int64, int, approval.SHA) (approval.Wit
 func (nothing) MergedPull(context.Context, int64, approval.SHA) (int, bool, error) {
 	return 0, false, nil
 }
+
+func (nothing) FormerHead(context.Context, int64, int, approval.SHA, approval.SHA, time.Time) (approval.WitnessedHead, bool, error) {
+	return approval.WitnessedHead{}, false, nil
+}
