@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ type world struct {
 	users    map[string]approval.User
 	promoter *promote.Promoter
 	before   func(*http.Request) // called before each request, may be nil
+	ahead    atomic.Int64        // how far GitHub's clock is ahead, in nanoseconds
 }
 
 // RoundTrip is the way of all requests of the App.
@@ -74,7 +76,9 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
 	w := &world{t: t, users: map[string]approval.User{}}
-	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir()})
+	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{
+		Dir: t.TempDir(), Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, s.Close())
