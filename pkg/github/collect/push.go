@@ -80,17 +80,8 @@ func readPush(ctx context.Context, r *repo, p pull) (push, error) {
 		if err != nil {
 			return push{}, err
 		}
-		for _, e := range entries {
-			if e.After != string(p.head) || e.Ref != ref || !arrives(e.Type) {
-				continue
-			}
-			if e.Actor == nil || e.Actor.ID <= 0 || e.Timestamp.IsZero() {
-				return push{}, nil // the account was deleted: it stays unknown
-			}
-			return push{
-				by: &approval.User{ID: approval.UserID(e.Actor.ID), Login: e.Actor.Login, Type: e.Actor.Type},
-				at: e.Timestamp.UTC(),
-			}, nil
+		if found, ok := newestPush(entries, p); ok {
+			return found, nil
 		}
 		if resp.After == "" {
 			return push{}, nil
