@@ -92,6 +92,7 @@ type Gate struct {
 	memory  memory
 	names   names
 	tickets tickets
+	waits   patience
 }
 
 // New makes a Gate.
