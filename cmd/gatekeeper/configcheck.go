@@ -136,7 +136,7 @@ func describe(r checkReport, o checkOptions) string {
 		for _, part := range []struct {
 			title string
 			lines []string
-		}{{"protects", g.Applications}, {"judges", g.Repositories}, {"asks for", g.Requirements}, {"rules", g.Rules}} {
+		}{{"protects", g.Applications}, {"judges", g.Repositories}, {"asks for", g.Requirements}, {"images", g.Images}, {"rules", g.Rules}} {
 			for i, line := range part.lines {
 				title := ""
 				if i == 0 {

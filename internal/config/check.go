@@ -37,6 +37,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	if f.DataDirectory == "" {
 		c.add(at(root, "dataDirectory"), "dataDirectory is missing; write a folder on a volume that is kept, for example /var/lib/gatekeeper")
 	}
+	c.registries(f.Registries, at(root, "registries"))
 	return c.gates(f, root)
 }
 
@@ -91,6 +92,7 @@ func (c *checker) gate(g Gate, n *yaml.Node) approval.Policy {
 	for i, r := range g.Config.Requirements {
 		p.Config.Requirements = append(p.Config.Requirements, c.requirement(r, at(n, "config", "requirements", i)))
 	}
+	p.Image = c.image(g.Image, g.Name, at(n, "image"))
 	c.gateRules(g, n, &p)
 	return p
 }

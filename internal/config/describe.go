@@ -15,6 +15,8 @@ type Description struct {
 	Applications []string `json:"applications"`
 	Repositories []string `json:"repositories"`
 	Requirements []string `json:"requirements"`
+	// Images are what must hold before images move; empty when that is config.
+	Images []string `json:"images,omitempty"`
 	// Rules are all else: who fills what, checks, exclusions, late reviews, veto.
 	Rules []string `json:"rules"`
 	// Warnings are what is legal but risky.
@@ -51,7 +53,38 @@ func (c Config) Describe() []Description {
 		for n, r := range g.Config.Requirements {
 			d.Requirements = append(d.Requirements, describeRequirement(r, n > 0 && g.DistinctApprovers, groups))
 		}
+		if g.Image != nil {
+			d.Images = describeImages(*g.Image, *p.Image, groups)
+		}
 		out = append(out, d)
+	}
+	return out
+}
+
+// describeImages says in words what must hold before images move.
+func describeImages(i Image, p approval.ImagePolicy, groups map[string]Group) []string {
+	var out []string
+	for _, r := range i.Requirements {
+		out = append(out, describeRequirement(r, false, groups))
+	}
+	var signers []string
+	for _, s := range i.Signers {
+		who := s.Name
+		if s.GitHubTrusted {
+			who = strings.Join(s.Users, ", ") + " as GitHub says it (" + s.Name + ")"
+		}
+		signers = append(signers, who)
+	}
+	out = append(out, "every commit signed by "+strings.Join(signers, " or "))
+	out = append(out, "an older version: "+string(p.Downgrade)+"; a mutable tag: "+string(p.MutableTag))
+	if p.RequireDigest {
+		out = append(out, "every image has a digest")
+	}
+	for _, k := range p.Verify {
+		out = append(out, "images of "+strings.Join(k.Repositories, ", ")+" are signed with a key of "+k.Name)
+	}
+	if i.ProvenIn != nil {
+		out = append(out, "every image ran Healthy in "+i.ProvenIn.Application+" for "+i.ProvenIn.Soak.String())
 	}
 	return out
 }

@@ -17,6 +17,9 @@ type File struct {
 	// Groups are lists of people by name, so that several requirements can share
 	// them.
 	Groups []Group `yaml:"groups"`
+	// Registries say how image registries are talked to. Only registries of
+	// repositories that a gate verifies are ever asked.
+	Registries Registries `yaml:"registries"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
 }
@@ -89,6 +92,9 @@ type Gate struct {
 	Repositories []Repository `yaml:"repositories"`
 	// Config is the quorum of configuration changes.
 	Config Quorum `yaml:"config"`
+	// Image is what must hold before images move. Without it, such a change is one
+	// of configuration.
+	Image *Image `yaml:"image"`
 	// DistinctApprovers lets one person fill only one requirement. Default false:
 	// somebody who is in two teams approves for both.
 	DistinctApprovers bool `yaml:"distinctApprovers"`

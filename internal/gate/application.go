@@ -88,6 +88,9 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	if collected != nil {
 		return 0, fmt.Errorf("collect facts of %s: %w", key, collected)
 	}
+	if soon := imagesAgain(p, facts); soon > 0 && (wait == 0 || soon < wait) {
+		wait = soon
+	}
 	return wait, nil
 }
 
@@ -110,7 +113,10 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 			g.names.learn(l.RepositoryID, l.Repository)
 		}
 	}
-	err := g.collectClosure(ctx, p, &facts)
+	err := g.collectImages(ctx, p, &facts)
+	if err == nil {
+		err = g.collectClosure(ctx, p, &facts)
+	}
 	facts.CollectedAt = g.now().UTC()
 	return facts, err
 }

@@ -26,7 +26,9 @@ type Examiner struct {
 	}
 	Collector Collector
 	Closures  Closures
-	Record    history.Reader
+	// Images may be nil when no gate has an image quorum.
+	Images Images
+	Record history.Reader
 }
 
 // ErrNotProtected is returned for an Application that no gate protects.
@@ -36,7 +38,7 @@ var ErrNotProtected = errors.New("no gate protects the Application")
 // decides. Facts that could not be collected are in the examination's decision,
 // as they are in a Gate's.
 func (e Examiner) Examine(ctx context.Context, application string) (Examination, error) {
-	g := &Gate{policies: e.Policies, collector: e.Collector, closures: e.Closures, record: readOnly{e.Record}, now: time.Now}
+	g := &Gate{policies: e.Policies, collector: e.Collector, closures: e.Closures, images: e.Images, record: readOnly{e.Record}, now: time.Now}
 	namespace, name := splitKey(application)
 	app, err := e.Applications.Get(ctx, namespace, name)
 	if err != nil {

@@ -58,10 +58,12 @@ type Options struct {
 	Applications Applications
 	Collector    Collector
 	Closures     Closures
-	Record       history.Record
-	Reporter     Reporter
-	Logger       *slog.Logger
-	Metrics      *Metrics
+	// Images may be nil when no gate has an image quorum.
+	Images   Images
+	Record   history.Record
+	Reporter Reporter
+	Logger   *slog.Logger
+	Metrics  *Metrics
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
@@ -78,6 +80,7 @@ type Gate struct {
 	apps      Applications
 	collector Collector
 	closures  Closures
+	images    Images
 	record    history.Record
 	reporter  Reporter
 	log       *slog.Logger
@@ -98,7 +101,7 @@ type Gate struct {
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
-		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, record: o.Record, reporter: o.Reporter,
+		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, record: o.Record, reporter: o.Reporter,
 		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 	}
 	if g.now == nil {

@@ -44,11 +44,13 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) error {
 		if protected.Branch != answer.Pull.Base {
 			continue
 		}
-		class := approval.Classify(protected, answer.Changes)
+		class, quorum, err := g.judgePull(ctx, p, protected, answer)
+		if err != nil {
+			return fmt.Errorf("judge %s: %w", key, err)
+		}
 		if class == approval.ClassNone {
 			continue
 		}
-		quorum := approval.JudgeQuorum(p, protected, answer.Pull, answer.Changes, answer.Directory)
 		report.Gates = append(report.Gates, approval.GateReport{
 			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed,
 			Applications: g.applicationReports(p, key),

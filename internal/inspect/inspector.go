@@ -69,7 +69,7 @@ type PathClassifier struct{}
 
 // Classify implements Classifier.
 func (PathClassifier) Classify(_ context.Context, _ Files, scope approval.ProtectedRepository, changes []approval.Change) (Classification, error) {
-	if approval.Classify(scope, changes) == approval.ClassNone {
+	if (approval.Policy{}).Classify(scope, changes) == approval.ClassNone {
 		return Classification{Class: ClassNone}, nil
 	}
 	return Classification{Class: ClassConfig}, nil

@@ -21,6 +21,11 @@ func codes() []string {
 		approval.CodeApprovalFormerPusher, approval.CodeApprovalEdited, approval.CodeApprovalOtherBase, approval.CodeApprovalBaseUnknown,
 		approval.CodeApprovalLate, approval.CodeApprovalRerequested, approval.CodeApprovalMethod, approval.CodeCheckMissing,
 		approval.CodeCheckPending, approval.CodeCheckFailed, approval.CodeCheckUnknown, approval.CodeReviewUnknown,
+		approval.CodeImageUnknown, approval.CodeImageDowngrade, approval.CodeImageMutable, approval.CodeImageNoDigest,
+		approval.CodeImageRepository, approval.CodeImageNoKey, approval.CodeImageUnverified, approval.CodeImageNotSigned,
+		approval.CodeImageTagMoved, approval.CodeImageSoaking, approval.CodeImageNotProven, approval.CodeImageSoakUnknown,
+		approval.CodeSignatureTrusted, approval.CodeSignatureMissing, approval.CodeSignatureStranger, approval.CodeSignatureInvalid,
+		approval.CodeSignatureUnknown, approval.CodeApprovalSigner,
 	}
 	out := make([]string, len(all))
 	for i, c := range all {

@@ -64,6 +64,7 @@ func (j *judge) participants(b *ballot) {
 			b.parts = append(b.parts, participant{u.ID, objFormerPusher})
 		}
 	}
+	j.signers(b.pr, func(id UserID) { b.parts = append(b.parts, participant{id, objSigner}) })
 	for i := range b.pr.Contributors {
 		if u := b.pr.Contributors[i].User; u != nil && b.part(u.ID) == objNone {
 			b.parts = append(b.parts, participant{u.ID, objContributor})

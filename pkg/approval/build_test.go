@@ -183,7 +183,7 @@ func (s *setting) closure() *approval.Closure {
 // judge counts the reviews of a pull request that changes what the first landing
 // changes.
 func (s *setting) judge(pr *approval.PullRequest) approval.QuorumResult {
-	return approval.JudgeQuorum(s.Policy, s.Repositories[0], *pr, s.landing().Changes, s.Directory)
+	return approval.JudgeQuorum(s.Policy, s.Repositories[0], *pr, s.landing().Changes, s.Directory, s.Images)
 }
 
 func (s *setting) line() *approval.Line { return &s.Lines[0] }

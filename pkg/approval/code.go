@@ -40,6 +40,28 @@ const (
 	CodeLandingUntrusted Code = "landing.on_untrusted_content"
 )
 
+// Findings about changes of images.
+const (
+	CodeImageUnknown      Code = "image.unknown"
+	CodeImageDowngrade    Code = "image.downgrade"
+	CodeImageMutable      Code = "image.mutable_tag"
+	CodeImageNoDigest     Code = "image.no_digest"
+	CodeImageRepository   Code = "image.repository_unknown"
+	CodeImageNoKey        Code = "image.no_key"
+	CodeImageUnverified   Code = "image.unverified"
+	CodeImageNotSigned    Code = "image.not_signed"
+	CodeImageTagMoved     Code = "image.tag_moved"
+	CodeImageSoaking      Code = "image.soaking"
+	CodeImageNotProven    Code = "image.not_proven"
+	CodeImageSoakUnknown  Code = "image.soak_unknown"
+	CodeSignatureTrusted  Code = "signature.trusted"
+	CodeSignatureMissing  Code = "signature.missing"
+	CodeSignatureStranger Code = "signature.stranger"
+	CodeSignatureInvalid  Code = "signature.invalid"
+	CodeSignatureUnknown  Code = "signature.unknown"
+	CodeApprovalSigner    Code = "approval.signer"
+)
+
 // Findings about a quorum and the reviews that count towards it.
 const (
 	CodeQuorumMet            Code = "quorum.met"

@@ -49,7 +49,7 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 	d.Findings = append(d.Findings, judgeSources(p, f)...)
 	hindered := worst(d.Findings)
 
-	j := newJudge(p, &f.Directory, explain)
+	j := newJudge(p, &f.Directory, f.Images, explain)
 	lines := make([]judgedLine, 0, len(f.Lines))
 	for i := range f.Lines {
 		l := &f.Lines[i]
@@ -211,7 +211,12 @@ func judgePolicy(p *Policy) []Finding {
 	case len(p.Config.Requirements) == 0:
 		return empty("requires no approval")
 	}
-	for _, r := range p.Config.Requirements {
+	if p.Image != nil {
+		if what := judgeImagePolicy(p.Image); what != "" {
+			return empty(what)
+		}
+	}
+	for _, r := range p.requirements() {
 		switch {
 		case r.Approvals < 1:
 			return empty("has a requirement of " + strconv.Itoa(r.Approvals) + " approvals")

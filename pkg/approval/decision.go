@@ -95,10 +95,13 @@ type LandingDecision struct {
 // is not valid.
 type ChangeClass string
 
-// The change classes. Whatever is not provably image-only is config.
+// The change classes. Whatever is not provably image-only is config, and needs the
+// image quorum besides when it touches images.
 const (
 	ClassNone   ChangeClass = "none"
 	ClassConfig ChangeClass = "config"
+	ClassImage  ChangeClass = "image"
+	ClassMixed  ChangeClass = "mixed"
 )
 
 // Finding is one node of the explanation of a decision.

@@ -16,8 +16,10 @@ type Facts struct {
 	Directory Directory `json:"directory"`
 	// Closure is what the revisions that would be synced are rendered from; nil
 	// when it was not read.
-	Closure *Closure  `json:"closure,omitempty"`
-	Missing []Missing `json:"missing,omitempty"`
+	Closure *Closure `json:"closure,omitempty"`
+	// Images is what is known of each image that a landing in scope moves to.
+	Images  []ImageEvidence `json:"images,omitempty"`
+	Missing []Missing       `json:"missing,omitempty"`
 }
 
 // Missing names facts that could not be collected, and why.
@@ -107,6 +109,9 @@ type Change struct {
 	Path   string `json:"path"`
 	Before Entry  `json:"before"`
 	After  Entry  `json:"after"`
+	// Images is what it does to images; nil when that was not looked at, which
+	// blocks it for a gate that has an image quorum.
+	Images *ImageChange `json:"images,omitempty"`
 }
 
 // Entry is what a tree holds at a path. The zero entry is an absent path.
@@ -153,6 +158,9 @@ type PullRequest struct {
 	// Checks are the latest check runs of the head with the names that the policy
 	// asks for.
 	Checks []Check `json:"checks,omitempty"`
+	// Signatures are those of all commits of the pull request; empty when they were
+	// not verified.
+	Signatures []CommitSignature `json:"signatures,omitempty"`
 }
 
 // PathOwners are the owners of one path.

@@ -21,6 +21,11 @@ func FuzzDecide(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(p, facts)
 	}
+	p, err := json.Marshal(imaged().Policy)
+	require.NoError(f, err)
+	facts, err := json.Marshal(imaged().Facts)
+	require.NoError(f, err)
+	f.Add(p, facts)
 	f.Add([]byte(`{}`), []byte(`{}`))
 	f.Add([]byte(`{"gate":"g","applications":[{}],"repositories":[{"paths":[""]}],"config":{"requirements":[{"approvals":-1,"teams":[""]}]}}`),
 		[]byte(`{"lines":[{"baselineOnLine":true,"landings":[{}]}],"application":{"sources":[{"kind":"git","reads":[{}]}]},"missing":[{}]}`))
@@ -46,7 +51,7 @@ func FuzzDecide(f *testing.F) {
 			r, _ := s.Repository(l.Repository)
 			for _, landing := range l.Landings {
 				if landing.Pull != nil {
-					requireSoundQuorum(t, s.Config, approval.JudgeQuorum(s.Policy, r, *landing.Pull, landing.Changes, s.Directory))
+					requireSoundQuorum(t, s.Config, approval.JudgeQuorum(s.Policy, r, *landing.Pull, landing.Changes, s.Directory, s.Images))
 				}
 			}
 		}
@@ -57,7 +62,7 @@ func FuzzDecide(f *testing.F) {
 // facts, or puts the value of one place into another one of the same type. So
 // it comes to contradictions that are too well-formed to be found in JSON.
 func FuzzChangedFacts(f *testing.F) {
-	cases := goldenCases(f)
+	cases := append(goldenCases(f), goldenCase{name: "image", setting: imaged()})
 	for i := range cases {
 		f.Add(uint8(i), []byte{byte(i), 1, 0, 7, 31, 2})
 	}

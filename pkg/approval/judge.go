@@ -1,6 +1,9 @@
 package approval
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // judge counts the reviews of pull requests against one policy. It looks up once
 // what is the same for all of them. It is not safe for concurrent use.
@@ -11,11 +14,11 @@ type judge struct {
 	// the same without.
 	explain bool
 
-	fixed []demand // of the requirements that every change has to meet
-	// special are the requirements whose demands depend on the changed paths.
-	special []specialRequirement
-	// openEnded is true when every change has to meet some requirement.
-	openEnded bool
+	fixed []demand // of both quorums
+	// config and image are the two quorums; the second is empty when the gate has
+	// none.
+	config, image quorum
+	images        []ImageEvidence
 
 	roles      map[roleKey]string
 	excluded   *electorate
@@ -43,28 +46,27 @@ type demand struct {
 	about string
 }
 
+// quorum is a list of requirements, looked up.
+type quorum struct {
+	fixed []demand // of the requirements that every change has to meet
+	// special are the requirements whose demands depend on the changed paths.
+	special []specialRequirement
+	// openEnded is true when every change has to meet some requirement.
+	openEnded bool
+}
+
 type specialRequirement struct {
 	requirement *Requirement
 	scope       scope
 	who         *electorate // of the teams and users
 }
 
-func newJudge(p *Policy, d *Directory, explain bool) *judge {
-	j := &judge{policy: p, directory: d, explain: explain, roles: newRoles(d), voters: map[roleKey]*voter{}}
-	for i := range p.Config.Requirements {
-		r := &p.Config.Requirements[i]
-		who := newElectorate(d, r.Teams, r.Users, explain)
-		if who.text = namesOf(r.Teams, r.Users); !r.namesPeople() && !r.CodeOwners && r.MinimumRole != "" {
-			who.everybody, who.text = true, "everybody with the role "+r.MinimumRole
-		}
-		if len(r.Paths) == 0 && !r.CodeOwners {
-			j.fixed = append(j.fixed, demand{requirement: r, who: who, fixed: len(j.fixed) + 1})
-			continue
-		}
-		j.special = append(j.special, specialRequirement{r, newScope(r.Paths), who})
-		j.openEnded = j.openEnded || len(r.Paths) == 0
+func newJudge(p *Policy, d *Directory, images []ImageEvidence, explain bool) *judge {
+	j := &judge{policy: p, directory: d, images: images, explain: explain, roles: newRoles(d), voters: map[roleKey]*voter{}}
+	j.config = j.newQuorum(p.Config.Requirements, "")
+	if p.Image != nil {
+		j.image = j.newQuorum(p.Image.Requirements, "images")
 	}
-	j.openEnded = j.openEnded || len(j.fixed) > 0
 	if x := p.Exclude; len(x.Teams)+len(x.Users) > 0 {
 		j.excluded = newElectorate(d, x.Teams, x.Users, false)
 	}
@@ -74,16 +76,52 @@ func newJudge(p *Policy, d *Directory, explain bool) *judge {
 	return j
 }
 
-// demands are the requirements that a change has to meet, and what keeps them
-// from being known.
-func (j *judge) demands(pr *PullRequest, changes []*Change) ([]demand, []Finding) {
-	if len(j.special) == 0 {
-		return j.fixed, nil
+// newQuorum looks up requirements. The text says what they are about, when that is
+// not everything.
+func (j *judge) newQuorum(requirements []Requirement, about string) quorum {
+	var q quorum
+	first := len(j.fixed)
+	for i := range requirements {
+		r := &requirements[i]
+		who := newElectorate(j.directory, r.Teams, r.Users, j.explain)
+		if who.text = namesOf(r.Teams, r.Users); !r.namesPeople() && !r.CodeOwners && r.MinimumRole != "" {
+			who.everybody, who.text = true, "everybody with the role "+r.MinimumRole
+		}
+		if len(r.Paths) == 0 && !r.CodeOwners {
+			j.fixed = append(j.fixed, demand{requirement: r, who: who, fixed: len(j.fixed) + 1, about: about})
+			continue
+		}
+		q.special = append(q.special, specialRequirement{r, newScope(r.Paths), who})
+		q.openEnded = q.openEnded || len(r.Paths) == 0
 	}
-	out := append(make([]demand, 0, len(j.fixed)+len(j.special)), j.fixed...)
+	q.fixed = slices.Clip(j.fixed[first:])
+	q.openEnded = q.openEnded || len(q.fixed) > 0
+	return q
+}
+
+// demands are the requirements of both quorums that a change has to meet, and what
+// keeps them from being known.
+func (j *judge) demands(pr *PullRequest, l levels) ([]demand, []Finding) {
+	if len(l.image) == 0 {
+		return j.demandsOf(&j.config, pr, l.config)
+	}
+	out, unfit := j.demandsOf(&j.image, pr, l.image)
+	if len(l.config) > 0 {
+		config, f := j.demandsOf(&j.config, pr, l.config)
+		out, unfit = slices.Concat(config, out), append(f, unfit...)
+	}
+	return out, unfit
+}
+
+// demandsOf are the requirements of one quorum.
+func (j *judge) demandsOf(q *quorum, pr *PullRequest, changes []*Change) ([]demand, []Finding) {
+	if len(q.special) == 0 {
+		return q.fixed, nil
+	}
+	out := append(make([]demand, 0, len(q.fixed)+len(q.special)), q.fixed...)
 	var unfit []Finding
 	covered := make([]bool, len(changes))
-	for _, s := range j.special {
+	for _, s := range q.special {
 		var paths []string
 		for i, c := range changes {
 			if len(s.scope) == 0 || s.scope.coversChange(c) {
@@ -100,7 +138,7 @@ func (j *judge) demands(pr *PullRequest, changes []*Change) ([]demand, []Finding
 			out = append(out, demand{requirement: s.requirement, who: s.who, about: strings.Join(s.requirement.Paths, ", ")})
 		}
 	}
-	if j.openEnded {
+	if q.openEnded {
 		return out, unfit
 	}
 	for i, c := range changes {

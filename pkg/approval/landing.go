@@ -7,21 +7,9 @@ type judgedLanding struct {
 	finding  Finding
 }
 
-// Classify says what kind of change a set of changed paths is for a protected
-// repository.
-func Classify(r ProtectedRepository, changes []Change) ChangeClass {
-	return classify(newScope(r.Paths).within(changes, nil))
-}
-
-func classify(inScope []*Change) ChangeClass {
-	if len(inScope) == 0 {
-		return ClassNone
-	}
-	return ClassConfig
-}
-
 func (j *judge) landing(l *Line, landing *Landing, changes []*Change) judgedLanding {
-	d := LandingDecision{Commit: landing.Commit, Kind: landing.Kind, Class: classify(changes)}
+	level := j.split(changes)
+	d := LandingDecision{Commit: landing.Commit, Kind: landing.Kind, Class: level.class()}
 	if landing.Pull != nil {
 		d.Pull = landing.Pull.Number
 	}
@@ -78,7 +66,7 @@ func (j *judge) landing(l *Line, landing *Landing, changes []*Change) judgedLand
 		})
 	}
 
-	q := j.judge(pr, changes)
+	q := j.judge(pr, level)
 	d.Approvers = q.Approvers
 	f.Children = q.Finding.Children
 	switch q.Finding.Verdict {

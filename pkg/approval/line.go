@@ -40,7 +40,7 @@ func (j *judge) line(r ProtectedRepository, l *Line) judgedLine {
 			return out.broken(f)
 		}
 		unknown = unknown || judged.decision.Verdict == Unknown
-		if t.dirty == 0 && !unknown {
+		if t.dirty == 0 && t.doubtful == 0 && !unknown {
 			target = i
 			out.decision.Target = landing.Commit
 			out.advances = t.moved > 0
@@ -48,6 +48,7 @@ func (j *judge) line(r ProtectedRepository, l *Line) judgedLine {
 		out.decision.Landings = append(out.decision.Landings, judged.decision)
 		out.findings = append(out.findings, judged.finding)
 	}
+	j.raise(t, &out)
 	for i := range out.decision.Landings {
 		d := &out.decision.Landings[i]
 		switch {

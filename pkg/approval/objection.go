@@ -15,6 +15,7 @@ const (
 	objPusher
 	objFormerPusher
 	objContributor
+	objSigner
 	objPushersUnknown
 	objEdited
 	objStale
@@ -56,6 +57,8 @@ func (x objection) finding() (Code, Verdict) {
 		return CodeApprovalFormerPusher, Blocked
 	case objContributor:
 		return CodeApprovalContributor, Blocked
+	case objSigner:
+		return CodeApprovalSigner, Blocked
 	case objPushersUnknown:
 		return CodePusherUnknown, Unknown
 	case objEdited:

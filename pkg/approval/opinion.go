@@ -79,6 +79,8 @@ func explainObjection(b *ballot, o *opinion, x objection) string {
 		text = login + " pushed to the pull request"
 	case objContributor:
 		text = login + " had a part in its commits"
+	case objSigner:
+		text = login + " holds a key with which it was signed"
 	case objEdited:
 		text = "the comment of " + login + " was edited"
 	case objStale:

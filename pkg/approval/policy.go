@@ -11,6 +11,9 @@ type Policy struct {
 	Repositories []ProtectedRepository `json:"repositories"`
 	// Config is the quorum of every change that is not provably image-only.
 	Config Quorum `json:"config"`
+	// Image is what must hold before images move; nil when the gate takes such a
+	// change for one of configuration.
+	Image *ImagePolicy `json:"image,omitempty"`
 	// DistinctApprovers lets one person fill only one requirement.
 	DistinctApprovers bool `json:"distinctApprovers,omitempty"`
 	// Checks must have succeeded on the reviewed head of every change in scope.

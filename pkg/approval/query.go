@@ -35,6 +35,9 @@ type PullAnswer struct {
 	Pull PullRequest
 	// Open is true while the pull request can still be merged.
 	Open bool
+	// BaseHead is what is on the base branch and no part of the pull request; after
+	// the merge, the commit before it.
+	BaseHead SHA
 	// MergeCommit is where it landed; empty while it is open.
 	MergeCommit SHA
 	// Changes are the paths it changes against its base.

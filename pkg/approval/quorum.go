@@ -22,14 +22,41 @@ type QuorumResult struct {
 // policy. The changes are all paths that it changes; what they have to do with
 // the repository's scope is worked out here. Reviews given after the merge count
 // like those before, unless the policy says otherwise: what is gated is the sync.
-func JudgeQuorum(p Policy, r ProtectedRepository, pr PullRequest, changes []Change, d Directory) QuorumResult {
-	j := newJudge(&p, &d, true)
-	return j.judge(&pr, newScope(r.Paths).within(changes, nil))
+//
+// What is known of the images says whether they may run once the change landed; it
+// is part of the judgement although it may change afterwards. Whether they proved
+// themselves elsewhere is not: that differs between Applications.
+func JudgeQuorum(p Policy, r ProtectedRepository, pr PullRequest, changes []Change, d Directory, images []ImageEvidence) QuorumResult {
+	if p.Image != nil && p.Image.ProvenIn != nil {
+		image := *p.Image
+		image.ProvenIn, p.Image = nil, &image
+	}
+	j := newJudge(&p, &d, images, true)
+	l := j.split(newScope(r.Paths).within(changes, nil))
+	res := j.judge(&pr, l)
+	for _, c := range l.image {
+		path := pathTrust{baseline: c.Before}
+		j.doubts(&path, c, 0)
+		for i := range path.doubts {
+			f := j.explainDoubt(&path.doubts[i])
+			f.Pull = pr.Number
+			res.Finding.hinder(f)
+		}
+	}
+	return res
 }
 
-func (j *judge) judge(pr *PullRequest, changes []*Change) QuorumResult {
+// hinder adds a finding as a child; the worst one is what the whole says.
+func (f *Finding) hinder(child Finding) {
+	f.Children = append(f.Children, child)
+	if worse(f.Verdict, child.Verdict) != f.Verdict {
+		f.Verdict, f.Code, f.Text, f.Remedy = child.Verdict, child.Code, child.Text, child.Remedy
+	}
+}
+
+func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
 	b := j.open(pr)
-	demands, unfit := j.demands(pr, changes)
+	demands, unfit := j.demands(pr, l)
 	res := QuorumResult{Finding: Finding{Code: CodeQuorumMet, Verdict: Allowed, Pull: pr.Number}}
 	first := len(j.approvers)
 	hinder := func(f Finding) {
@@ -59,6 +86,9 @@ func (j *judge) judge(pr *PullRequest, changes []*Change) QuorumResult {
 			continue // what it would add is nothing but words
 		}
 		hinder(j.settle(b, c))
+	}
+	if len(l.image) > 0 {
+		unfit = append(slices.Clip(unfit), j.imageHindrances(pr, l.image)...)
 	}
 	for _, fs := range [][]Finding{unfit, b.strange, j.hindrances(b, demands), j.checks(pr)} {
 		for _, f := range fs {

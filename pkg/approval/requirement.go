@@ -157,10 +157,18 @@ func (n Needs) Merge(o Needs) Needs {
 	return n
 }
 
+// requirements are those of both quorums.
+func (p Policy) requirements() []Requirement {
+	if p.Image == nil {
+		return p.Config.Requirements
+	}
+	return slices.Concat(p.Config.Requirements, p.Image.Requirements)
+}
+
 // Needs says which facts the policy asks for beyond the usual ones.
 func (p Policy) Needs() Needs {
 	n := Needs{Checks: p.Checks, Pushers: p.Exclude.Pushers, Requested: p.Exclude.Rerequested, Roles: p.Veto.Writers}
-	for _, r := range p.Config.Requirements {
+	for _, r := range p.requirements() {
 		n.CodeOwners = n.CodeOwners || r.CodeOwners
 		n.Roles = n.Roles || r.CodeOwners || (r.MinimumRole != "" && !r.namesPeople())
 		n.Comments = n.Comments || slices.Contains(r.Methods, MethodComment)
@@ -186,8 +194,13 @@ func (p Policy) People() (teams []TeamName, logins []string) {
 			}
 		}
 	}
-	for _, r := range p.Config.Requirements {
+	for _, r := range p.requirements() {
 		add(r.Teams, r.Users)
+	}
+	if p.Image != nil {
+		for _, s := range p.Image.Signers {
+			add(nil, s.Users)
+		}
 	}
 	add(p.Exclude.Teams, p.Exclude.Users)
 	add(p.Veto.DismissTeams, p.Veto.DismissUsers)

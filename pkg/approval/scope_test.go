@@ -127,7 +127,7 @@ func TestCoversChange(t *testing.T) {
 				for _, e := range entries {
 					c := approval.Change{Path: path, Before: e[0], After: e[1]}
 					require.Equal(t, want, scope(test.patterns...).CoversChange(c), "%s: %v", path, e)
-					require.Equal(t, want, approval.Classify(scope(test.patterns...), []approval.Change{c}) == approval.ClassConfig, "%s: %v", path, e)
+					require.Equal(t, want, approval.Policy{}.Classify(scope(test.patterns...), []approval.Change{c}) == approval.ClassConfig, "%s: %v", path, e)
 				}
 			}
 			for _, path := range test.above {
@@ -142,7 +142,7 @@ func TestCoversChange(t *testing.T) {
 			}
 		})
 	}
-	require.Equal(t, approval.ClassNone, approval.Classify(scope(), nil))
+	require.Equal(t, approval.ClassNone, approval.Policy{}.Classify(scope(), nil))
 }
 
 // A link above a path that a pattern can match is in scope.

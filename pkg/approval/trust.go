@@ -6,7 +6,8 @@ type trust struct {
 	list  []pathTrust
 	// dirty counts the paths without trusted content, moved those whose content is
 	// not that of the baseline.
-	dirty, moved int
+	// doubtful counts the doubts on images.
+	dirty, moved, doubtful int
 	// on tells for each landing that is approved but builds on content that is not,
 	// which landing brought that content.
 	on []SHA
@@ -22,6 +23,8 @@ type pathTrust struct {
 	by SHA
 	// at is the index of the landing that changed it last.
 	at int
+	// doubts are those on the images of its trusted content.
+	doubts []doubt
 }
 
 func newTrust(landings int) *trust {
@@ -58,6 +61,9 @@ func (j *judge) follow(t *trust, i int, landing *Landing, changes []*Change, jud
 		switch {
 		case approved && !was:
 			p.trusted = c.After
+			doubtful := len(p.doubts)
+			j.doubts(p, c, i)
+			t.doubtful += len(p.doubts) - doubtful
 		case approved && c.After != p.trusted:
 			if t.on[i] == "" {
 				t.on[i] = p.by

@@ -84,6 +84,7 @@ func TestWalls(t *testing.T) {
 		{part: "internal/config", may: []string{"pkg/approval"}},
 		{part: "internal/policytest", may: []string{"pkg/approval", "internal/config"}},
 		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/inbox"}},
+		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		{part: "internal/inspect", may: []string{"pkg/approval", "pkg/github/mirror"}},
 		{part: "internal/httpapi"},
 		{part: "cmd/gatekeeper", may: []string{"pkg", "internal"}},

@@ -15,7 +15,10 @@ import (
 	"strings"
 )
 
-const schema = "internal/config/schema.go"
+// schemas are the files that the configuration's structs are in.
+func schemas() []string {
+	return []string{"internal/config/schema.go", "internal/config/schemaimage.go"}
+}
 
 func main() {
 	output := flag.String("o", "", "file to write")
@@ -28,7 +31,7 @@ func main() {
 }
 
 func run(output, check string) error {
-	text, err := reference(schema)
+	text, err := reference(schemas())
 	if err != nil {
 		return err
 	}
@@ -52,10 +55,14 @@ func run(output, check string) error {
 
 // reference renders every struct of the schema as a table, the file's struct
 // first.
-func reference(path string) ([]byte, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
-	if err != nil {
-		return nil, fmt.Errorf("parse the schema: %w", err)
+func reference(paths []string) ([]byte, error) {
+	var decls []ast.Decl
+	for _, path := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return nil, fmt.Errorf("parse the schema: %w", err)
+		}
+		decls = append(decls, file.Decls...)
 	}
 	var b bytes.Buffer
 	b.WriteString("# Configuration reference\n\n" +
@@ -63,7 +70,7 @@ func reference(path string) ([]byte, error) {
 		"wrong types and a second document are refused with file and line. Secrets are named by file;\n" +
 		"a relative file name is relative to the configuration file.\n\n" +
 		"A complete example is [examples/single-team/gatekeeper.yaml](../examples/single-team/gatekeeper.yaml).\n")
-	for _, decl := range file.Decls {
+	for _, decl := range decls {
 		gen, ok := decl.(*ast.GenDecl)
 		if !ok || gen.Tok != token.TYPE {
 			continue

@@ -143,7 +143,7 @@ func TestCoreFindings(t *testing.T) {
 	carol := approval.User{ID: 3, Login: "carol", Type: approval.UserTypePerson}
 	res := approval.JudgeQuorum(p, approval.ProtectedRepository{}, approval.PullRequest{Repository: "acme/deploy", Number: 42, Head: head, Author: alice, Pusher: &alice,
 		Contributors: []approval.Contributor{{User: &alice, Email: "alice@example.com", Role: "author", Commit: head}}},
-		nil, approval.Directory{Teams: []approval.Team{{Name: "acme/sre", Members: []approval.User{alice, bob, carol}}}})
+		nil, approval.Directory{Teams: []approval.Team{{Name: "acme/sre", Members: []approval.User{alice, bob, carol}}}}, nil)
 	g := gate("prod", approval.ClassConfig, res.Met, res.Needed, res.Finding)
 	c := Check(report(false, g), g)
 	require.Equal(t, "action_required", c.Conclusion)

@@ -66,7 +66,7 @@ func badDay(t *testing.T, s *story) {
 	require.NoError(t, s.Without())
 	s.runs(payments.Ledger, sha, "5000", 2)
 	s.says(pull.Number, "2 of 2", "synced")
-	s.recorded(payments.Ledger, "intent", 1)
+	s.carriedOut(payments.Ledger, 0)
 	s.stays(payments.Ledger, sha, "5000", 2)
 }
 

@@ -121,6 +121,24 @@ func (s *story) recorded(service, kind string, n int) []payments.Entry {
 	return found
 }
 
+// carriedOut requires that exactly one intent for a service had an outcome, and
+// that at least so many others were given up. There may be more of these: Argo CD
+// writes to the Application whenever it likes, and a sync that it overtakes is
+// refused, given up and intended anew.
+func (s *story) carriedOut(service string, abandoned int) outcomePayload {
+	s.t.Helper()
+	outcome := s.recorded(service, "outcome", 1)
+	entries, err := s.RecordOf(s.ctx, service)
+	require.NoError(s.t, err)
+	kinds := map[string]int{}
+	for _, e := range entries {
+		kinds[e.Kind]++
+	}
+	require.GreaterOrEqual(s.t, kinds["abandoned"], abandoned)
+	require.Equal(s.t, kinds["abandoned"]+1, kinds["intent"], "%v", kinds)
+	return decode[outcomePayload](s, outcome[0])
+}
+
 // verdict waits until the newest recorded decision on a service has a verdict
 // and holds a finding with the code.
 func (s *story) verdict(service, verdict, code string) {

@@ -1,0 +1,82 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// Images completes facts by what a policy with an image quorum has to know.
+type Images interface {
+	Complete(ctx context.Context, p approval.Policy, facts *approval.Facts) error
+	CompletePull(ctx context.Context, p approval.Policy, r approval.ProtectedRepository, a approval.PullAnswer) (approval.PullAnswer, []approval.ImageEvidence, error)
+}
+
+var errNoImages = errors.New("nothing is set up to look at images")
+
+// collectImages adds what is known of images to facts that are otherwise complete.
+func (g *Gate) collectImages(ctx context.Context, p approval.Policy, facts *approval.Facts) error {
+	if p.Image == nil {
+		return nil
+	}
+	err := errNoImages
+	if g.images != nil {
+		err = g.images.Complete(ctx, p, facts)
+	}
+	if err != nil {
+		facts.Missing = append(facts.Missing, approval.Missing{What: "what the changes do to images", Why: strings.ToValidUTF8(err.Error(), "\uFFFD")})
+	}
+	return err
+}
+
+// judgePull counts the reviews of a pull request for one gate.
+func (g *Gate) judgePull(ctx context.Context, p approval.Policy, r approval.ProtectedRepository, a approval.PullAnswer) (approval.ChangeClass, approval.QuorumResult, error) {
+	var evidence []approval.ImageEvidence
+	if p.Image != nil {
+		err := errNoImages
+		if g.images != nil {
+			a, evidence, err = g.images.CompletePull(ctx, p, r, a)
+		}
+		if err != nil {
+			return "", approval.QuorumResult{}, fmt.Errorf("look at the images: %w", err)
+		}
+	}
+	return p.Classify(r, a.Changes), approval.JudgeQuorum(p, r, a.Pull, a.Changes, a.Directory, evidence), nil
+}
+
+// againImages is how soon images are looked at again of which something is not
+// known, for example because a registry does not answer.
+const againImages = 30 * time.Second
+
+// imagesAgain is when what is known of images changes by itself, 0 for never.
+func imagesAgain(p approval.Policy, facts approval.Facts) time.Duration {
+	again := time.Duration(0)
+	sooner := func(d time.Duration) {
+		if again == 0 || d < again {
+			again = max(d, time.Second)
+		}
+	}
+	if p.Image == nil {
+		return 0
+	}
+	for _, e := range facts.Images {
+		if _, verified := p.Image.KeysFor(e.Image); verified && e.Signed != approval.ImageSignedYes {
+			sooner(againImages) // it may be signed in a moment, too
+		}
+		if p.Image.ProvenIn == nil || e.Soak == nil {
+			continue
+		}
+		switch e.Soak.State {
+		case approval.SoakRunning:
+			sooner(p.Image.ProvenIn.Soak - e.Soak.Ran + time.Second)
+		case approval.SoakProven:
+		default:
+			sooner(againImages)
+		}
+	}
+	return again
+}
