@@ -120,13 +120,19 @@ func (c *checker) provenIn(p ProvenIn, n *yaml.Node) *approval.ProvenIn {
 }
 
 func (c *checker) registries(r Registries, n *yaml.Node) {
-	for i, address := range r.Plaintext {
-		host, _, err := net.SplitHostPort(address)
+	for i, h := range r.Hosts {
+		at := at(n, "hosts", i)
+		host, _, err := net.SplitHostPort(h.Host)
 		if err != nil {
-			host = address
+			host = h.Host
 		}
-		if !loopback(host) {
-			c.add(at(n, "plaintext", i), "registry %q would be talked to without TLS, which is accepted for a loopback address only", address)
+		switch {
+		case h.Host == "" || strings.ContainsAny(h.Host, "/@ "):
+			c.add(at, "host %q must be the name of a registry, for example ghcr.io", h.Host)
+		case slices.ContainsFunc(r.Hosts[:i], func(o RegistryHost) bool { return o.Host == h.Host }):
+			c.add(at, "registry %q is listed twice", h.Host)
+		case h.Plaintext && !loopback(host):
+			c.add(at, "registry %q would be talked to without TLS, which is accepted for a loopback address only", h.Host)
 		}
 	}
 }

@@ -39,7 +39,8 @@ const images = `    image:
 `
 
 const registries = `registries:
-  plaintext: ["127.0.0.1:5000"]
+  hosts:
+    - {host: "127.0.0.1:5000", plaintext: true}
 `
 
 func TestLoadImages(t *testing.T) {

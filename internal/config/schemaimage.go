@@ -81,10 +81,20 @@ type Registries struct {
 	// DockerConfigFile holds credentials as docker login writes them. It is read
 	// again when it changes. Default: anonymous.
 	DockerConfigFile string `yaml:"dockerConfigFile"`
-	// CAFiles are PEM files of the authorities that signed registries'
-	// certificates, besides those of the system.
-	CAFiles []string `yaml:"caFiles"`
-	// Plaintext are registries that are talked to without TLS: loopback addresses
-	// alone, for example "127.0.0.1:5000".
-	Plaintext []string `yaml:"plaintext"`
+	// Hosts are registries that need something of their own.
+	Hosts []RegistryHost `yaml:"hosts"`
+}
+
+// RegistryHost is one registry.
+type RegistryHost struct {
+	// Host as images name it, with a port if they do. Required.
+	Host string `yaml:"host"`
+	// CAFile is a PEM file of the authority that signed its certificate, besides
+	// those of the system.
+	CAFile string `yaml:"caFile"`
+	// Redirects are other hosts in the private network that it may send us to, for
+	// example a token server. Public ones need not be listed.
+	Redirects []string `yaml:"redirects"`
+	// Plaintext talks to it without TLS: for a loopback address only.
+	Plaintext bool `yaml:"plaintext"`
 }

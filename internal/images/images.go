@@ -32,10 +32,10 @@ type Verifier interface {
 	Verify(commit approval.SHA, object []byte, at time.Time) approval.CommitSignature
 }
 
-// Witness is what GitHub says of the commits of a pull request, for signers whose
-// signatures are taken on its word. Nothing is asked when there is no such signer.
+// Witness asks GitHub about the commits of a pull request, for signers whose
+// signatures are taken on its word. What it returns judges by the answer.
 type Witness interface {
-	Signatures(ctx context.Context, repository approval.RepositoryName, pull int) (map[approval.SHA]approval.CommitSignature, error)
+	Ask(ctx context.Context, repository approval.RepositoryName, pull int) (Verifier, error)
 }
 
 // Registry says what is known of an image. Its answers cannot fail: what is not

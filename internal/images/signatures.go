@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/mirror"
 )
 
 // maxCommits bounds the commits of a pull request that moves images.
@@ -42,45 +43,50 @@ func (c *Collector) signatures(ctx context.Context, g Gate, gate string, reposit
 	if len(commits) > maxCommits {
 		return nil, fmt.Errorf("it has more than %d commits; split it", maxCommits)
 	}
-	out := make([]approval.CommitSignature, 0, len(commits))
-	open := false // some signature is not trusted with the gate's own keys
-	for _, commit := range commits {
-		object, err := m.CommitObject(ctx, commit.SHA)
-		if err != nil {
-			return nil, err
-		}
-		s := g.Verifier.Verify(commit.SHA, object, pr.HeadPushedAt)
-		s.Commit = commit.SHA
-		if s.State != approval.SignatureTrusted && len(commit.Parents) == 2 {
-			neutral, err := m.NeutralMerge(ctx, commit)
-			if err != nil {
-				return nil, err
-			}
-			if neutral {
-				s = approval.CommitSignature{Commit: commit.SHA, State: approval.SignatureNeutral}
+	out := make([]approval.CommitSignature, len(commits))
+	verify := func(v Verifier) (open bool, err error) {
+		for i, commit := range commits {
+			if s := &out[i]; s.State != approval.SignatureTrusted && s.State != approval.SignatureNeutral {
+				if *s, err = verifyOne(ctx, m, v, commit, pr.HeadPushedAt); err != nil {
+					return false, err
+				}
+				open = open || s.State != approval.SignatureTrusted && s.State != approval.SignatureNeutral
 			}
 		}
-		open = open || s.State != approval.SignatureTrusted && s.State != approval.SignatureNeutral
-		out = append(out, s)
+		return open, nil
 	}
-	if g.Witness == nil {
+	open, err := verify(g.Verifier)
+	switch {
+	case err != nil:
+		return nil, err
+	case g.Witness == nil:
 		c.signed.Add(key, out)
 		return out, nil
-	}
-	if !open {
+	case !open:
 		return out, nil
 	}
-	seen, err := g.Witness.Signatures(ctx, repository, pr.Number)
+	told, err := g.Witness.Ask(ctx, repository, pr.Number)
 	if err != nil {
 		return nil, err
 	}
-	for i := range out {
-		s := &out[i]
-		said, ok := seen[s.Commit]
-		if ok && s.State != approval.SignatureTrusted && s.State != approval.SignatureNeutral && said.State == approval.SignatureTrusted {
-			said.Commit = s.Commit
-			*s = said
-		}
+	_, err = verify(told)
+	return out, err
+}
+
+// verifyOne verifies one commit. A clean update merge needs no signature.
+func verifyOne(ctx context.Context, m Mirror, v Verifier, commit mirror.Commit, at time.Time) (approval.CommitSignature, error) {
+	object, err := m.CommitObject(ctx, commit.SHA)
+	if err != nil {
+		return approval.CommitSignature{}, err
 	}
-	return out, nil
+	s := v.Verify(commit.SHA, object, at)
+	s.Commit = commit.SHA
+	if s.State == approval.SignatureTrusted || len(commit.Parents) != 2 {
+		return s, nil
+	}
+	neutral, err := m.NeutralMerge(ctx, commit)
+	if err == nil && neutral {
+		s = approval.CommitSignature{Commit: commit.SHA, State: approval.SignatureNeutral}
+	}
+	return s, err
 }
