@@ -36,8 +36,10 @@ func TestFirstDigest(t *testing.T) {
 	for name, call := range map[string]func() (string, error){
 		"no head":       func() (string, error) { return s.FirstDigest(ctx, 1, 7, "", web, "sha256:1") },
 		"no repository": func() (string, error) { return s.FirstDigest(ctx, 0, 7, head, web, "sha256:1") },
-		"no tag":        func() (string, error) { return s.FirstDigest(ctx, 1, 7, head, approval.Image{Repository: "a"}, "sha256:1") },
-		"no digest":     func() (string, error) { return s.FirstDigest(ctx, 1, 7, head, web, "") },
+		"no tag": func() (string, error) {
+			return s.FirstDigest(ctx, 1, 7, head, approval.Image{Repository: "a"}, "sha256:1")
+		},
+		"no digest": func() (string, error) { return s.FirstDigest(ctx, 1, 7, head, web, "") },
 		"too long": func() (string, error) {
 			return s.FirstDigest(ctx, 1, 7, head, approval.Image{Repository: strings.Repeat("a", 2000), Tag: "v1"}, "sha256:1")
 		},

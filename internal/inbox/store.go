@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/sqlitefile"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -73,6 +74,11 @@ func (w *Witness) Close() error { return w.store.Close() }
 // Review is as that of Store.
 func (w *Witness) Review(ctx context.Context, repositoryID, reviewID int64) (approval.WitnessedReview, bool, error) {
 	return w.store.Review(ctx, repositoryID, reviewID)
+}
+
+// FormerHead is as that of Store.
+func (w *Witness) FormerHead(ctx context.Context, repositoryID int64, pull int, head, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error) {
+	return w.store.FormerHead(ctx, repositoryID, pull, head, next, until)
 }
 
 // HeadPush is as that of Store.

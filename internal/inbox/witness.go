@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -36,9 +37,13 @@ func (s *Store) SaveReview(ctx context.Context, w approval.WitnessedReview) erro
 // commit the newest is kept, in whatever order they are saved: a head that is
 // pushed again after something else was head counts as pushed later, and by
 // whoever pushed it then. If two people pushed it at the same second, nobody can
-// say who was last, and HeadPush knows nothing until it is pushed once more.
+// say who was last, and HeadPush knows nothing until it is pushed once more. If it
+// took the place of two others at the same second, Before is not known.
 func (s *Store) SaveHead(ctx context.Context, w approval.WitnessedHead) error {
 	_, err := approval.ParseSHA(string(w.Head))
+	if err == nil && w.Before != "" {
+		_, err = approval.ParseSHA(string(w.Before))
+	}
 	switch {
 	case err != nil:
 	case w.RepositoryID <= 0 || w.Pull <= 0 || w.Pusher.ID <= 0:
@@ -49,12 +54,13 @@ func (s *Store) SaveHead(ctx context.Context, w approval.WitnessedHead) error {
 	if err != nil {
 		return fmt.Errorf("keep a head of pull request %d of repository %d: %w: %w", w.Pull, w.RepositoryID, ErrInvalid, err)
 	}
-	if _, err := s.exec(ctx, `INSERT INTO heads (repository, pull, sha, pushed, pusher, pusher_login, pusher_type) VALUES (?, ?, ?, ?, ?, ?, ?)
+	if _, err := s.exec(ctx, `INSERT INTO heads (repository, pull, sha, before, pushed, pusher, pusher_login, pusher_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
-			pusher = CASE WHEN excluded.pushed > pushed THEN excluded.pusher ELSE 0 END,
+			before = CASE WHEN excluded.pushed > pushed OR excluded.before = before THEN excluded.before ELSE '' END,
+			pusher = CASE WHEN excluded.pushed > pushed OR excluded.pusher = pusher THEN excluded.pusher ELSE 0 END,
 			pushed = excluded.pushed, pusher_login = excluded.pusher_login, pusher_type = excluded.pusher_type
-		WHERE excluded.pushed > pushed OR excluded.pushed = pushed AND excluded.pusher <> pusher`,
-		w.RepositoryID, w.Pull, string(w.Head), w.PushedAt.UnixNano(), int64(w.Pusher.ID), w.Pusher.Login, w.Pusher.Type); err != nil {
+		WHERE excluded.pushed > pushed OR excluded.pushed = pushed AND (excluded.pusher <> pusher OR excluded.before <> before)`,
+		w.RepositoryID, w.Pull, string(w.Head), string(w.Before), w.PushedAt.UnixNano(), int64(w.Pusher.ID), w.Pusher.Login, w.Pusher.Type); err != nil {
 		return fmt.Errorf("keep a head of pull request %d of repository %d: %w", w.Pull, w.RepositoryID, err)
 	}
 	return nil
@@ -93,13 +99,28 @@ func (s *Store) Review(ctx context.Context, repositoryID, reviewID int64) (appro
 }
 
 // HeadPush is the newest arrival of a commit as the head of a pull request; false
-// when none was witnessed, or when two people pushed it at the same second.
+// when none was witnessed, or when two people pushed it at the same second. It is
+// also false when another head arrived since, or in the same second: if the
+// commit is the head nevertheless, it came back, and the delivery that said by
+// whom was lost.
 func (s *Store) HeadPush(ctx context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error) {
+	return s.head(ctx, approval.WitnessedHead{RepositoryID: repositoryID, Pull: pull, Head: head}, "", time.Unix(0, math.MaxInt64))
+}
+
+// FormerHead is HeadPush for a head whose place another one took, at the given
+// time: it is false when a third one arrived since it and not later than that.
+func (s *Store) FormerHead(ctx context.Context, repositoryID int64, pull int, head, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error) {
+	return s.head(ctx, approval.WitnessedHead{RepositoryID: repositoryID, Pull: pull, Head: head}, next, until)
+}
+
+func (s *Store) head(ctx context.Context, w approval.WitnessedHead, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error) {
 	var pushed int64
-	w := approval.WitnessedHead{RepositoryID: repositoryID, Pull: pull, Head: head}
-	found, err := s.row(ctx, []any{&pushed, &w.Pusher.ID, &w.Pusher.Login, &w.Pusher.Type},
-		"SELECT pushed, pusher, pusher_login, pusher_type FROM heads WHERE repository = ? AND pull = ? AND sha = ? AND pusher <> 0",
-		repositoryID, pull, string(head))
+	repositoryID, pull, head := w.RepositoryID, w.Pull, w.Head
+	found, err := s.row(ctx, []any{&w.Before, &pushed, &w.Pusher.ID, &w.Pusher.Login, &w.Pusher.Type},
+		"SELECT before, pushed, pusher, pusher_login, pusher_type FROM heads WHERE repository = ? AND pull = ? AND sha = ? AND pusher <> 0"+
+			" AND NOT EXISTS (SELECT 1 FROM heads AS o WHERE o.repository = heads.repository AND o.pull = heads.pull AND o.sha <> heads.sha"+
+			" AND o.pushed >= heads.pushed AND o.sha <> ? AND o.pushed <= ?)",
+		repositoryID, pull, string(head), string(next), until.UnixNano())
 	if err != nil {
 		return approval.WitnessedHead{}, false, fmt.Errorf("read head %s of pull request %d of repository %d: %w", head.Short(), pull, repositoryID, err)
 	}

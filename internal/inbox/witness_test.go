@@ -25,6 +25,13 @@ func push(head rune, pusher approval.UserID, minutes int) approval.WitnessedHead
 	}
 }
 
+// onto is a push of a that took the place of another head.
+func onto(before rune, minutes int) approval.WitnessedHead {
+	w := push('a', 1, minutes)
+	w.Before = sha(before)
+	return w
+}
+
 func TestReviewFirstWordWins(t *testing.T) {
 	t.Parallel()
 	store := fresh(t)
@@ -59,9 +66,25 @@ func TestHeadNewestArrivalWins(t *testing.T) {
 		{"delivered again", []approval.WitnessedHead{push('a', 1, 1), push('a', 1, 1)}, new(push('a', 1, 1))},
 		{"pushed again later, by another", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 2), push('a', 2, 3)}, new(push('a', 2, 3))},
 		{"delivered in the wrong order", []approval.WitnessedHead{push('a', 2, 3), push('a', 1, 1)}, new(push('a', 2, 3))},
+		{"another head since", []approval.WitnessedHead{push('a', 1, 1), push('b', 2, 2)}, nil},
+		{"another head since, delivered in the wrong order", []approval.WitnessedHead{push('b', 2, 2), push('a', 1, 1)}, nil},
+		{"another head in the same second", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 1)}, nil},
+		{"another head of two people since", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 2), push('b', 2, 2)}, nil},
+		{"another head since, and pushed again", []approval.WitnessedHead{push('a', 1, 1), push('b', 1, 2), push('a', 1, 3), push('b', 1, 2)}, new(push('a', 1, 3))},
 		{"two people at the same second", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1)}, nil},
 		{"and delivered again", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1), push('a', 1, 1)}, nil},
 		{"and pushed once more", []approval.WitnessedHead{push('a', 1, 1), push('a', 2, 1), push('a', 1, 2)}, new(push('a', 1, 2))},
+		{"onto a head", []approval.WitnessedHead{onto('b', 1)}, new(onto('b', 1))},
+		{"onto a head, delivered again", []approval.WitnessedHead{onto('b', 1), onto('b', 1)}, new(onto('b', 1))},
+		{"onto one head, then onto another", []approval.WitnessedHead{onto('b', 1), onto('c', 2)}, new(onto('c', 2))},
+		{"onto one head, then opened again", []approval.WitnessedHead{onto('b', 1), push('a', 1, 2)}, new(push('a', 1, 2))},
+		{"onto two heads at one moment", []approval.WitnessedHead{onto('b', 1), onto('c', 1)}, new(push('a', 1, 1))},
+		{"onto two heads at one moment, delivered again", []approval.WitnessedHead{onto('b', 1), onto('c', 1), onto('b', 1)}, new(push('a', 1, 1))},
+		{"onto one head by two people", []approval.WitnessedHead{onto('b', 1), func() approval.WitnessedHead {
+			w := onto('b', 1)
+			w.Pusher.ID = 2
+			return w
+		}()}, nil},
 		{"two people, and an older one after", []approval.WitnessedHead{push('a', 1, 2), push('a', 2, 2), push('a', 1, 1)}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -146,6 +169,7 @@ func TestWitnessIncomplete(t *testing.T) {
 		"review without ID":         store.SaveReview(t.Context(), review(0, sha('a'))),
 		"review without repository": store.SaveReview(t.Context(), approval.WitnessedReview{ReviewID: 1, Commit: sha('a')}),
 		"head without commit":       edited(func(w *approval.WitnessedHead) { w.Head = "" }),
+		"head onto no commit":       edited(func(w *approval.WitnessedHead) { w.Before = "x" }),
 		"head without repository":   edited(func(w *approval.WitnessedHead) { w.RepositoryID = 0 }),
 		"head without pull":         edited(func(w *approval.WitnessedHead) { w.Pull = 0 }),
 		"head without pusher":       edited(func(w *approval.WitnessedHead) { w.Pusher = approval.User{} }),
@@ -159,4 +183,34 @@ func TestWitnessIncomplete(t *testing.T) {
 	_, found, err := store.HeadPush(t.Context(), 7, 42, sha('a'))
 	require.NoError(t, err)
 	require.False(t, found)
+}
+
+// TestFormerHead: a head was replaced by b at minute 4. What came after that does
+// not matter, what came in between does.
+func TestFormerHead(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		saved []approval.WitnessedHead
+		found bool
+	}{
+		"replaced":                            {[]approval.WitnessedHead{push('a', 1, 1), push('b', 1, 4)}, true},
+		"replaced, and replaced again":        {[]approval.WitnessedHead{push('a', 1, 1), push('b', 1, 4), push('c', 1, 5)}, true},
+		"replaced within the second":          {[]approval.WitnessedHead{push('a', 1, 4), push('b', 1, 4)}, true},
+		"another in between":                  {[]approval.WitnessedHead{push('a', 1, 1), push('c', 1, 2), push('b', 1, 4)}, false},
+		"another in the second of the first":  {[]approval.WitnessedHead{push('a', 1, 1), push('c', 1, 1), push('b', 1, 4)}, false},
+		"another in the second of the second": {[]approval.WitnessedHead{push('a', 1, 1), push('c', 1, 4), push('b', 1, 4)}, false},
+		"another before":                      {[]approval.WitnessedHead{push('c', 1, 0), push('a', 1, 1), push('b', 1, 4)}, true},
+		"never seen":                          {[]approval.WitnessedHead{push('b', 1, 4)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := fresh(t)
+			for _, w := range test.saved {
+				require.NoError(t, store.SaveHead(t.Context(), w))
+			}
+			_, found, err := store.FormerHead(t.Context(), 7, 42, sha('a'), sha('b'), at(4))
+			require.NoError(t, err)
+			require.Equal(t, test.found, found)
+		})
+	}
 }

@@ -19,7 +19,7 @@ func codes() []string {
 		approval.CodeApprovalPusher, approval.CodeApprovalOutsider, approval.CodeApprovalRole, approval.CodeApprovalStale,
 		approval.CodeApprovalBeforePush, approval.CodeApprovalUnwitnessed, approval.CodeApprovalDismissed, approval.CodeApprovalExcluded,
 		approval.CodeApprovalFormerPusher, approval.CodeApprovalEdited, approval.CodeApprovalOtherBase, approval.CodeApprovalBaseUnknown,
-		approval.CodeApprovalLate, approval.CodeApprovalRerequested, approval.CodeApprovalMethod, approval.CodeCheckMissing,
+		approval.CodeApprovalLate, approval.CodeApprovalRerequested, approval.CodeApprovalMethod, approval.CodeKeptHeads, approval.CodeCheckMissing,
 		approval.CodeCheckPending, approval.CodeCheckFailed, approval.CodeCheckUnknown, approval.CodeReviewUnknown,
 		approval.CodeImageUnknown, approval.CodeImageDowngrade, approval.CodeImageMutable, approval.CodeImageNoDigest,
 		approval.CodeImageRepository, approval.CodeImageNoKey, approval.CodeImageUnverified, approval.CodeImageNotSigned,

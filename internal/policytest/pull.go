@@ -16,6 +16,7 @@ type pushedHead struct {
 	commit approval.SHA
 	at     time.Time
 	by     approval.User
+	update bool
 }
 
 // pull is the pull request of a landing.
@@ -43,6 +44,10 @@ func (h *history) pull(r approval.ProtectedRepository, l *approval.Line, m *merg
 			pr.Pushers = append(pr.Pushers, p.by)
 		}
 	}
+	for i := len(heads) - 1; i > 0 && heads[i].update; i-- {
+		before := heads[i-1]
+		pr.Kept = append(pr.Kept, approval.KeptHead{Commit: before.commit, PushedAt: before.at, Pusher: before.by})
+	}
 	h.contributors(pr, m)
 	for i, login := range m.Requested {
 		pr.Requested = append(pr.Requested, h.user(login, m.where("requested", i)).ID)
@@ -59,11 +64,11 @@ func (h *history) pull(r approval.ProtectedRepository, l *approval.Line, m *merg
 		case "author":
 			pr.Author = approval.User{}
 		case "pusher":
-			pr.Pusher = nil
+			pr.Pusher, pr.Kept = nil, nil // updates are known from pushes
 		case "pushers":
 			pr.Pushers = nil
 		case "pushTime":
-			pr.HeadPushedAt = time.Time{}
+			pr.HeadPushedAt, pr.Kept = time.Time{}, nil // updates are known from pushes
 		case "requested":
 			pr.Requested = nil
 		case "codeOwners":
@@ -106,7 +111,7 @@ func (h *history) heads(m *merged, pusher approval.User, n int) []pushedHead {
 	first := h.clock
 	var out []pushedHead
 	for i, s := range said {
-		p := pushedHead{name: s.Name, commit: sha("01d%02d%02d", n%100, i%100), at: first.Add(time.Duration(i) * 24 * time.Hour), by: pusher}
+		p := pushedHead{name: s.Name, commit: sha("01d%02d%02d", n%100, i%100), at: first.Add(time.Duration(i) * 24 * time.Hour), by: pusher, update: s.Update}
 		if i == len(said)-1 {
 			p.commit = sha("ead%04d", n)
 		}
@@ -115,6 +120,9 @@ func (h *history) heads(m *merged, pusher approval.User, n int) []pushedHead {
 		}
 		if s.Name == "" || slices.ContainsFunc(out, func(o pushedHead) bool { return o.name == s.Name }) {
 			h.doc.Mistake(m.where("heads", i), "each head needs a name of its own, so that reviews can be of it")
+		}
+		if s.Update && i == 0 {
+			h.doc.Mistake(m.where("heads", i, "update"), "the first head updates none; write the head before it above")
 		}
 		out = append(out, p)
 	}

@@ -122,6 +122,9 @@ type Head struct {
 	Name string `yaml:"name"`
 	// PushedBy pushed it. Default: the pusher.
 	PushedBy string `yaml:"pushedBy"`
+	// Update is true for a head that is the one before it with the base merged
+	// into it, and nothing else.
+	Update bool `yaml:"update"`
 }
 
 // Review is what somebody said.

@@ -74,6 +74,19 @@ func freshnessAttacks() []attack {
 		{"10-update-merge-hides-edits", func(s *setting) {
 			s.pull().Head = sha("e7d0") // nobody proved that the merge is clean, so it is a new head
 		}, approval.Blocked, approval.CodeApprovalStale},
+		{"10-approval-moved-along-by-an-update-merge", func(s *setting) {
+			// GitHub says it is of the head before; nobody saw of which head it was.
+			s.keep("dave")
+			s.pull().Reviews[0].Commit = oldHeadOf(7)
+		}, approval.Blocked, approval.CodeApprovalUnwitnessed},
+		{"10-update-by-another-makes-the-pusher-a-reviewer", func(s *setting) {
+			s.keep("bob")
+		}, approval.Blocked, approval.CodeApprovalPusher},
+		{"03-force-push-back-to-the-bad-head-then-updated", func(s *setting) {
+			s.keep("dave")
+			s.pull().Reviews[0].Commit, s.pull().Reviews[0].Witnessed = oldHeadOf(7), true
+			s.pull().Reviews[0].SubmittedAt = s.pull().Kept[0].PushedAt.Add(-time.Minute) // it arrived once more
+		}, approval.Blocked, approval.CodeApprovalBeforePush},
 		{"11-hand-made-merge", func(s *setting) {
 			s.landing().Proof.Result = approval.Mismatch
 		}, approval.Blocked, approval.CodeLandingMismatch},

@@ -13,8 +13,8 @@ type ballot struct {
 	parts    []participant
 	// ghosts are reviews of deleted accounts, strange ones cannot be placed.
 	ghosts, strange []Finding
-	counted         []int32 // of one demand after the other
 	ordered         []*Review
+	approvers       []*User // those whose approvals were counted, each once
 	counts          []tally
 }
 
@@ -22,12 +22,13 @@ type ballot struct {
 type opinion struct {
 	review *Review
 	user   *User
+	// approves is true when it is an approval, dismissed ones not counted.
+	approves bool
 	// general is why it counts for nothing; further is why it does not count even
 	// if the person is asked for. Both are objNone when there is no reason.
 	general, further objection
 	voter            *voter
-	listed           bool   // among the approvers
-	role             string // in the base repository; "" when not known
+	listed           bool // among the approvers
 }
 
 type participant struct {
@@ -37,16 +38,20 @@ type participant struct {
 
 // open fills the ballot from a pull request.
 func (j *judge) open(pr *PullRequest) *ballot {
+	j.enter(pr.BaseRepositoryID)
 	b := &j.scratch
-	*b = ballot{pr: pr, opinions: b.opinions[:0], parts: b.parts[:0], counted: b.counted[:0], ordered: b.ordered[:0], counts: b.counts}
+	b.pr, b.ghosts, b.strange = pr, nil, nil
+	b.opinions, b.parts, b.ordered, b.approvers = b.opinions[:0], b.parts[:0], b.ordered[:0], b.approvers[:0]
 	j.participants(b)
 	j.effective(b)
 	for i := range b.opinions {
 		o := &b.opinions[i]
-		o.voter = j.voterOf(pr.BaseRepositoryID, o.user.ID)
-		o.role = o.voter.role
-		if o.review.State == ReviewApproved {
-			o.general, o.further = j.objections(b, o), j.furtherObjections(b, o)
+		o.voter = j.voterOf(o.user.ID)
+		switch o.review.State {
+		case ReviewApproved:
+			o.approves, o.general, o.further = true, j.objections(b, o), j.furtherObjections(b, o)
+		case ReviewDismissed:
+			o.general = objDismissed
 		}
 	}
 	return b
@@ -58,6 +63,9 @@ func (j *judge) participants(b *ballot) {
 	b.parts = append(b.parts, participant{b.pr.Author.ID, objAuthor})
 	if b.pr.Pusher != nil {
 		b.parts = append(b.parts, participant{b.pr.Pusher.ID, objPusher})
+	}
+	for i := range b.pr.Kept {
+		b.parts = append(b.parts, participant{b.pr.Kept[i].Pusher.ID, objKeptPusher})
 	}
 	if j.policy.Exclude.Pushers {
 		for _, u := range b.pr.Pushers {
@@ -130,13 +138,22 @@ func (j *judge) effective(b *ballot) {
 		slices.SortStableFunc(b.ordered, compareReviews)
 	}
 	for _, r := range b.ordered {
-		i := slices.IndexFunc(b.opinions, func(o opinion) bool { return o.user.ID == r.User.ID })
-		if i < 0 {
-			i = len(b.opinions)
-			b.opinions = append(b.opinions, opinion{})
+		if o := b.opinionOf(r.User.ID); o != nil {
+			o.review, o.user = r, r.User
+		} else {
+			b.opinions = append(b.opinions, opinion{review: r, user: r.User})
 		}
-		b.opinions[i] = opinion{review: r, user: r.User}
 	}
+}
+
+// opinionOf is a person's opinion, nil when there is none.
+func (b *ballot) opinionOf(id UserID) *opinion {
+	for i := range b.opinions {
+		if o := &b.opinions[i]; o.user.ID == id {
+			return o
+		}
+	}
+	return nil
 }
 
 // reviewSet finds reviews that are in the facts twice. With few reviews it

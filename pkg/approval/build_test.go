@@ -199,6 +199,12 @@ func (s *setting) grant(role string, logins ...string) {
 	}
 }
 
+// keep says that the head is a clean update of the one before, which somebody
+// pushed an hour before it.
+func (s *setting) keep(pusher string) {
+	s.pull().Kept = []approval.KeptHead{{Commit: oldHeadOf(7), PushedAt: s.pull().HeadPushedAt.Add(-time.Hour), Pusher: person(pusher)}}
+}
+
 // addRepository protects all of another repository and makes it a source. It has
 // no line yet.
 func (s *setting) addRepository(name approval.RepositoryName) {

@@ -75,6 +75,7 @@ const (
 	CodeDismissalUnknown     Code = "review.dismissal_unknown"
 	CodeAuthorUnknown        Code = "pull.author_unknown"
 	CodePusherUnknown        Code = "pull.pusher_unknown"
+	CodeKeptHeads            Code = "pull.kept_heads"
 	CodeContributorUnknown   Code = "pull.contributor_unknown"
 	CodeApprovalCounted      Code = "approval.counted"
 	CodeApprovalGhost        Code = "approval.deleted_account"

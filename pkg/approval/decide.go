@@ -51,6 +51,7 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 
 	j := newJudge(p, &f.Directory, f.Images, explain)
 	lines := make([]judgedLine, 0, len(f.Lines))
+	d.expect(f.Lines)
 	for i := range f.Lines {
 		l := &f.Lines[i]
 		protected, ok := p.Repository(l.Repository)
@@ -67,9 +68,9 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 			hindered = Unknown
 			continue
 		}
-		line := j.line(protected, l)
+		line := j.line(protected, l, d.Findings)
 		d.Lines = append(d.Lines, line.decision)
-		d.Findings = append(d.Findings, line.findings...)
+		d.Findings = line.findings
 		if line.decision.Target == "" {
 			hindered = worse(hindered, line.waiting)
 		}
@@ -106,6 +107,16 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 	return d, c
 }
 
+// expect makes room for a finding on each landing and each line, and for one on
+// what is rendered.
+func (d *Decision) expect(lines []Line) {
+	n := len(lines) + 1
+	for i := range lines {
+		n += len(lines[i].Landings)
+	}
+	d.Findings = slices.Grow(d.Findings, n)
+}
+
 // judgeClosure checks that everything that the candidate is rendered from is in
 // the gate's scope. Otherwise changes could reach it that nobody judged.
 func judgeClosure(p *Policy, f *Facts, c Candidate) []Finding {
@@ -139,21 +150,24 @@ func judgeReads(p *Policy, a *Application, reads []Read) []Finding {
 	for _, r := range reads {
 		protected, ok := p.Repository(r.Repository)
 		f := Finding{Code: CodeSourceScope, Verdict: Blocked}
-		what := "the Application is rendered from " + oneLine(r.Path) + " of " + oneLine(string(r.Repository))
-		if r.Path == "/" {
-			what = "the Application may be rendered from anything in " + oneLine(string(r.Repository))
-		}
 		switch {
 		case !ok || !protected.CoversAll(r.Path):
-			f.Text, f.Remedy = what+", which is outside the paths of gate "+p.Gate, "add it to the paths of the gate"
+			f.Text, f.Remedy = renderedFrom(r)+", which is outside the paths of gate "+p.Gate, "add it to the paths of the gate"
 		case !pins(a, r.Repository):
-			f.Text, f.Remedy = what+", of which no source of it says the revision", "make that repository a source of the Application"
+			f.Text, f.Remedy = renderedFrom(r)+", of which no source of it says the revision", "make that repository a source of the Application"
 		default:
 			continue
 		}
 		out = append(out, f)
 	}
 	return out
+}
+
+func renderedFrom(r Read) string {
+	if r.Path == "/" {
+		return "the Application may be rendered from anything in " + oneLine(string(r.Repository))
+	}
+	return "the Application is rendered from " + oneLine(r.Path) + " of " + oneLine(string(r.Repository))
 }
 
 // pins says whether a source of the Application is in the repository.
@@ -164,31 +178,32 @@ func pins(a *Application, name RepositoryName) bool {
 // worse returns the verdict that weighs more: Unknown before Blocked before
 // Allowed. A verdict outside the three weighs as Unknown.
 func worse(a, b Verdict) Verdict {
-	weight := func(v Verdict) int {
-		switch v {
-		case Allowed:
-			return 0
-		case Blocked:
-			return 1
-		case Unknown:
-			return 2
-		default:
-			return 3
-		}
-	}
-	if weight(b) > weight(a) {
+	if b.weight() > a.weight() {
 		a = b
 	}
-	if weight(a) > 2 {
+	if a.weight() > 2 {
 		return Unknown
 	}
 	return a
 }
 
+func (v Verdict) weight() int {
+	switch v {
+	case Allowed:
+		return 0
+	case Blocked:
+		return 1
+	case Unknown:
+		return 2
+	default:
+		return 3
+	}
+}
+
 func worst(findings []Finding) Verdict {
 	v := Allowed
-	for _, f := range findings {
-		v = worse(v, f.Verdict)
+	for i := range findings {
+		v = worse(v, findings[i].Verdict)
 	}
 	return v
 }

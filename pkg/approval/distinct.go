@@ -42,8 +42,10 @@ func (a *assignment) augment(demand int, tried map[UserID]bool) bool {
 func distinguish(b *ballot, counts []tally) {
 	now, possible := make([][]UserID, len(counts)), make([][]UserID, len(counts))
 	for i := range counts {
-		for _, n := range counts[i].counted {
-			now[i] = append(now[i], b.opinions[n].user.ID)
+		for n := range b.opinions {
+			if o := &b.opinions[n]; o.fits(counts[i].demand) == objCounted {
+				now[i] = append(now[i], o.user.ID)
+			}
 		}
 		possible[i] = append(possible[i], now[i]...)
 		for _, u := range counts[i].able {

@@ -8,8 +8,8 @@ import (
 
 // electorate are the people that something names, looked up in the directory.
 type electorate struct {
-	members []User // by ID
-	ordered []User // by login, when they are to be named
+	members []*User // by ID
+	ordered []*User // by login, when they are to be named
 	// missing names what is not known about them, gone what does not exist.
 	missing, gone []string
 	// everybody is true when a role alone makes somebody a member.
@@ -22,7 +22,7 @@ func (e *electorate) has(id UserID) bool {
 	if e.everybody {
 		return true
 	}
-	_, ok := slices.BinarySearchFunc(e.members, id, func(u User, id UserID) int { return cmp.Compare(u.ID, id) })
+	_, ok := slices.BinarySearchFunc(e.members, id, func(u *User, id UserID) int { return cmp.Compare(u.ID, id) })
 	return ok
 }
 
@@ -30,7 +30,6 @@ func (e *electorate) has(id UserID) bool {
 // does not have, or has twice, is missing.
 func newElectorate(d *Directory, teams []TeamName, users []string, explain bool) *electorate {
 	e := &electorate{}
-	size := len(users)
 	for _, name := range teams {
 		t, ok := teamOf(d, name)
 		switch {
@@ -39,13 +38,10 @@ func newElectorate(d *Directory, teams []TeamName, users []string, explain bool)
 		case t.Gone:
 			e.gone = append(e.gone, "team "+string(name))
 		default:
-			size += len(t.Members)
-		}
-	}
-	e.members = make([]User, 0, size)
-	for _, name := range teams {
-		if t, ok := teamOf(d, name); ok && !t.Gone {
-			e.members = append(e.members, t.Members...)
+			e.members = slices.Grow(e.members, len(t.Members))
+			for i := range t.Members {
+				e.members = append(e.members, &t.Members[i])
+			}
 		}
 	}
 	for _, login := range users {
@@ -58,10 +54,10 @@ func newElectorate(d *Directory, teams []TeamName, users []string, explain bool)
 			e.missing = append(e.missing, "user "+login)
 		}
 	}
-	slices.SortFunc(e.members, func(a, b User) int { return cmp.Compare(a.ID, b.ID) })
-	e.members = slices.CompactFunc(e.members, func(a, b User) bool { return a.ID == b.ID })
+	slices.SortFunc(e.members, func(a, b *User) int { return cmp.Compare(a.ID, b.ID) })
+	e.members = slices.CompactFunc(e.members, func(a, b *User) bool { return a.ID == b.ID })
 	if explain {
-		e.ordered = slices.SortedFunc(slices.Values(e.members), func(a, b User) int { return strings.Compare(a.Login, b.Login) })
+		e.ordered = slices.SortedFunc(slices.Values(e.members), func(a, b *User) int { return strings.Compare(a.Login, b.Login) })
 	}
 	return e
 }
@@ -84,18 +80,19 @@ func teamOf(d *Directory, name TeamName) (*Team, bool) {
 }
 
 // accountOf finds the one account with a login.
-func accountOf(d *Directory, login string) (User, bool) {
-	var found User
-	for _, u := range d.Users {
+func accountOf(d *Directory, login string) (*User, bool) {
+	var found *User
+	for i := range d.Users {
+		u := &d.Users[i]
 		if !strings.EqualFold(u.Login, login) {
 			continue
 		}
-		if u.ID <= 0 || (found.ID != 0 && found.ID != u.ID) {
-			return User{}, false
+		if u.ID <= 0 || (found != nil && found.ID != u.ID) {
+			return nil, false
 		}
 		found = u
 	}
-	return found, found.ID != 0
+	return found, found != nil
 }
 
 func namesOf(teams []TeamName, users []string) string {
@@ -106,24 +103,23 @@ func namesOf(teams []TeamName, users []string) string {
 	return strings.Join(append(names, users...), ", ")
 }
 
-// roleOf is what a user may do in a repository. It is not known when the facts
-// do not say it, or say two things.
-type roleKey struct {
-	repository int64
-	user       UserID
-}
-
 // contradictory is the role of somebody about whom the facts say two things.
 const contradictory = "?"
 
-func newRoles(d *Directory) map[roleKey]string {
-	roles := make(map[roleKey]string, len(d.Roles))
-	for _, role := range d.Roles {
-		key := roleKey{role.RepositoryID, role.User}
-		if before, ok := roles[key]; ok && before != role.Role {
-			role.Role = contradictory
+// newRoles are what users may do in a repository. It is not known when the facts
+// do not say it, or say two things.
+func newRoles(d *Directory, repository int64) map[UserID]string {
+	roles := make(map[UserID]string, len(d.Roles))
+	for i := range d.Roles {
+		r := &d.Roles[i]
+		if r.RepositoryID != repository {
+			continue
 		}
-		roles[key] = role.Role
+		role := r.Role
+		if before, ok := roles[r.User]; ok && before != role {
+			role = contradictory
+		}
+		roles[r.User] = role
 	}
 	return roles
 }

@@ -142,6 +142,10 @@ type PullRequest struct {
 	Author       User      `json:"author"`
 	// Pusher pushed the head; nil when not known.
 	Pusher *User `json:"pusher,omitempty"`
+	// Kept are earlier heads from which the present one differs by clean
+	// update-merges alone, newest first. Empty when there is none, or none that
+	// this was proven of.
+	Kept []KeptHead `json:"kept,omitempty"`
 	// Pushers are all who ever pushed to the head; nil when that is not known.
 	Pushers []User `json:"pushers"`
 	// Requested are those whose review is being waited for; nil when that is not

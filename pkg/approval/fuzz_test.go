@@ -153,9 +153,22 @@ func requireSound(t *testing.T, s *setting, d approval.Decision) {
 			require.True(t, landing.Undone || landing.Verdict == approval.Allowed, "line %d landing %d", i, n)
 			if landing.Verdict == approval.Allowed {
 				require.NotEmpty(t, landing.Approvers, "line %d landing %d is approved by nobody", i, n)
+				requireFreshApprovals(t, pullOf(s.Facts, landing.Commit), landing.Approvers)
 			}
 		}
 	}
+}
+
+// pullOf is the pull request that landed at a commit.
+func pullOf(f approval.Facts, commit approval.SHA) *approval.PullRequest {
+	for _, l := range f.Lines {
+		for _, landing := range l.Landings {
+			if landing.Commit == commit {
+				return landing.Pull
+			}
+		}
+	}
+	return nil
 }
 
 // commitsOf are the commits to which a sync of the repository may go.

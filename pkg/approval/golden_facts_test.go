@@ -30,6 +30,8 @@ import (
 //	                                  both: [unsettled="..."] [kind=...] [parent=SHA]
 //	    change PATH BEFORE AFTER      "-" is an absent file, "->x" a symbolic link
 //	    approve|reject|comment|dismissed LOGIN [old] [early] [same-second] [witnessed] [deleted]
+//	    kept LOGIN                    the head before, of which "old" reviews are, pushed two
+//	                                  hours before the head, which is a clean update of it
 //	    pusher LOGIN|unknown
 //	    unknown-push-time
 //	    contributor LOGIN ROLE
@@ -99,7 +101,7 @@ func (p *factsParser) statement(w []string) error {
 	arguments := map[string]int{
 		"team": 2, "user": 2, "role": 3, "app": 1, "source": 3, "chart": 2, "missing": 3, "line": 3,
 		"merge": 4, "squash": 4, "rebase": 4, "queue": 4, "direct": 3, "change": 4,
-		"approve": 2, "reject": 2, "comment": 2, "dismissed": 2, "pusher": 2, "unknown-push-time": 1, "contributor": 3,
+		"kept": 2, "approve": 2, "reject": 2, "comment": 2, "dismissed": 2, "pusher": 2, "unknown-push-time": 1, "contributor": 3,
 	}
 	if least, ok := arguments[w[0]]; !ok || len(w) < least {
 		return fmt.Errorf("not a statement, or too short")
@@ -272,6 +274,8 @@ func (p *factsParser) pull(w []string) error {
 		if pr.Pusher = new(person(w[1])); w[1] == "unknown" {
 			pr.Pusher = nil
 		}
+	case "kept":
+		pr.Kept = append(pr.Kept, approval.KeptHead{Commit: oldHeadOf(pr.Number), PushedAt: pr.HeadPushedAt.Add(-2 * time.Hour), Pusher: person(w[1])})
 	case "unknown-push-time":
 		pr.HeadPushedAt = time.Time{}
 	case "contributor":

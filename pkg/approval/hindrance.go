@@ -32,6 +32,14 @@ func (j *judge) hindrances(b *ballot, demands []demand) []Finding {
 			}),
 		})
 	}
+	if pr.keptContradict() {
+		out = append(out, Finding{
+			Code: CodeKeptHeads, Verdict: Unknown,
+			Text: j.textf(func() string {
+				return "what is said of the earlier heads that " + pr.Head.Short() + " is a clean update of does not fit together"
+			}),
+		})
+	}
 	for i := range pr.Contributors {
 		if c := &pr.Contributors[i]; c.User == nil || c.User.ID <= 0 {
 			email := oneLine(c.Email)
@@ -52,25 +60,26 @@ func (j *judge) hindrances(b *ballot, demands []demand) []Finding {
 // could approve does, and with Veto.Writers that of everybody who may write.
 func (j *judge) mayVeto(o *opinion, demands []demand) Verdict {
 	missing := false
-	for _, d := range demands {
+	for i := range demands {
+		d := &demands[i]
 		if d.who.has(o.user.ID) && !d.who.everybody {
 			return Allowed
 		}
 		missing = missing || len(d.who.missing) > 0
 		if d.who.everybody {
 			switch {
-			case o.role == "":
+			case o.voter.role == "":
 				missing = true
-			case hasRole(o.role, d.requirement.MinimumRole):
+			case hasRole(o.voter.role, d.requirement.MinimumRole):
 				return Allowed
 			}
 		}
 	}
 	if j.policy.Veto.Writers {
 		switch {
-		case o.role == "":
+		case o.voter.role == "":
 			missing = true
-		case hasRole(o.role, ""):
+		case hasRole(o.voter.role, ""):
 			return Allowed
 		}
 	}
@@ -168,12 +177,13 @@ func (j *judge) mayDismiss(b *ballot, o *opinion, demands []demand) Verdict {
 			return Blocked
 		}
 	}
-	role := j.roleIn(b.pr.BaseRepositoryID, by.ID)
+	role := j.roleOf(by.ID)
 	unknown := role == ""
 	if role == "admin" {
 		return Allowed
 	}
-	for _, d := range demands {
+	for i := range demands {
+		d := &demands[i]
 		switch {
 		case d.who.has(by.ID) && hasRole(role, d.requirement.MinimumRole):
 			return Allowed

@@ -19,17 +19,25 @@ func ParseSHA(s string) (SHA, error) {
 	return SHA(s), nil
 }
 
-// isSHA is asked for every object of a line, so it makes no error.
+// isSHA is asked for every object of a line, so it makes no error, and looks at
+// eight digits at once: a byte below 0x80 has its high bit set after 0x80-c was
+// added exactly when it was c or more, and nothing is carried into the next one.
 func isSHA(s SHA) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
 	if len(s) != 40 {
 		return false
 	}
-	for i := range 40 {
-		if c := s[i]; c-'0' > 9 && c-'a' > 5 { // both wrap around below
-			return false
-		}
+	digits, ascii := uint64(high), uint64(high)
+	for i := 0; i < 40; i += 8 {
+		w := s[i : i+8]
+		word := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
+			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		decimal := (word + (0x80-'0')*each) &^ (word + (0x80-'9'-1)*each)
+		letter := (word + (0x80-'a')*each) &^ (word + (0x80-'f'-1)*each)
+		digits &= decimal | letter
+		ascii &^= word
 	}
-	return true
+	return digits&ascii&high == high
 }
 
 // Short is the seven-digit form that people read.
@@ -75,7 +83,9 @@ func (r RepositoryName) Owner() string { owner, _, _ := strings.Cut(string(r), "
 func (r RepositoryName) Name() string { _, name, _ := strings.Cut(string(r), "/"); return name }
 
 // Equal compares as GitHub does, without regard to case.
-func (r RepositoryName) Equal(o RepositoryName) bool { return strings.EqualFold(string(r), string(o)) }
+func (r RepositoryName) Equal(o RepositoryName) bool {
+	return r == o || strings.EqualFold(string(r), string(o))
+}
 
 // TeamName is "org/slug".
 type TeamName string

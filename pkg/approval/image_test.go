@@ -196,6 +196,9 @@ func TestImages(t *testing.T) {
 			require.Equal(t, c.want, d.Findings[0].Code, "%v", texts(d.Findings))
 			require.NotEmpty(t, d.Findings[0].Text)
 			pr := s.judge(s.pull())
+			if c.want == approval.CodeImageSoaking || c.want == approval.CodeImageNotProven || c.want == approval.CodeImageSoakUnknown {
+				return // differs between Applications, and is told for each
+			}
 			require.NotEqual(t, approval.Allowed, pr.Finding.Verdict, "the report must say so before it lands")
 		})
 	}

@@ -25,7 +25,7 @@ func (j *judge) doubts(p *pathTrust, c *Change, at int) {
 	if j.policy.Image == nil {
 		return
 	}
-	if c.After == p.baseline || c.After == (Entry{}) {
+	if c.After == *p.baseline || c.After == (Entry{}) {
 		p.doubts = nil // it is what was live before, or gone
 		return
 	}
@@ -137,7 +137,7 @@ func (j *judge) raise(t *trust, line *judgedLine) {
 	for i := range t.list {
 		for n := range t.list[i].doubts {
 			d := &t.list[i].doubts[n]
-			f, landing := &line.findings[d.at], &line.decision.Landings[d.at]
+			f, landing := &line.findings[line.first+d.at], &line.decision.Landings[d.at]
 			child := j.explainDoubt(d)
 			child.Commit, child.Pull = f.Commit, f.Pull
 			landing.Verdict = worse(landing.Verdict, d.verdict)

@@ -20,25 +20,38 @@ type judge struct {
 	config, image quorum
 	images        []ImageEvidence
 
-	roles      map[roleKey]string
 	excluded   *electorate
 	dismissers *electorate // nil when the policy names none
 	owners     map[string]*electorate
 
-	voters    map[roleKey]*voter
-	approvers []User // those of all landings, one after the other
+	// repository is that of the pull request, of which roles and voters are.
+	repository int64
+	roles      map[UserID]string // nil before the first pull request
+	voters     map[UserID]*voter
+
+	approvers []User // those of several landings, one after the other
+	latest    []User // those of the landing before
 	scratch   ballot
 }
 
 // voter is what has been looked up about somebody who gave an opinion.
 type voter struct {
-	role   string
-	member []bool // of fixed demands, in their order
+	role string // in the repository; "" when not known
+	// standings are those of a reviewer towards the fixed demands, in their order.
+	standings []standing
 }
+
+// standing is what keeps a person from fulfilling a demand, whatever the pull
+// request: not to be asked for, or not in this way, and not to have the role. Both
+// are objNone when nothing does.
+type standing struct{ asked, role objection }
 
 // demand is a requirement as it applies to one change.
 type demand struct {
 	requirement *Requirement
+	// void is true of a requirement that asks for nothing, so that nothing can
+	// fulfil it.
+	void bool
 	// fixed is the place of a fixed demand, counted from 1; 0 for another.
 	fixed int
 	who   *electorate
@@ -57,12 +70,25 @@ type quorum struct {
 
 type specialRequirement struct {
 	requirement *Requirement
+	void        bool
 	scope       scope
 	who         *electorate // of the teams and users
 }
 
+func (s *specialRequirement) demand(who *electorate, about string) demand {
+	return demand{requirement: s.requirement, void: s.void, who: who, about: about}
+}
+
 func newJudge(p *Policy, d *Directory, images []ImageEvidence, explain bool) *judge {
-	j := &judge{policy: p, directory: d, images: images, explain: explain, roles: newRoles(d), voters: map[roleKey]*voter{}}
+	size := len(p.Config.Requirements)
+	if p.Image != nil {
+		size += len(p.Image.Requirements)
+	}
+	j := &judge{policy: p, directory: d, images: images, explain: explain, fixed: make([]demand, 0, size)}
+	j.scratch = ballot{
+		opinions: make([]opinion, 0, 8), parts: make([]participant, 0, 8), ordered: make([]*Review, 0, 8), approvers: make([]*User, 0, 8),
+		counts: make([]tally, 0, size),
+	}
 	j.config = j.newQuorum(p.Config.Requirements, "")
 	if p.Image != nil {
 		j.image = j.newQuorum(p.Image.Requirements, "images")
@@ -84,14 +110,19 @@ func (j *judge) newQuorum(requirements []Requirement, about string) quorum {
 	for i := range requirements {
 		r := &requirements[i]
 		who := newElectorate(j.directory, r.Teams, r.Users, j.explain)
-		if who.text = namesOf(r.Teams, r.Users); !r.namesPeople() && !r.CodeOwners && r.MinimumRole != "" {
-			who.everybody, who.text = true, "everybody with the role "+r.MinimumRole
+		who.everybody = !r.namesPeople() && !r.CodeOwners && r.MinimumRole != ""
+		switch {
+		case !j.explain:
+		case who.everybody:
+			who.text = "everybody with the role " + r.MinimumRole
+		default:
+			who.text = namesOf(r.Teams, r.Users)
 		}
 		if len(r.Paths) == 0 && !r.CodeOwners {
-			j.fixed = append(j.fixed, demand{requirement: r, who: who, fixed: len(j.fixed) + 1, about: about})
+			j.fixed = append(j.fixed, demand{requirement: r, void: r.asksNothing(), who: who, fixed: len(j.fixed) + 1, about: about})
 			continue
 		}
-		q.special = append(q.special, specialRequirement{r, newScope(r.Paths), who})
+		q.special = append(q.special, specialRequirement{r, r.asksNothing(), newScope(r.Paths), who})
 		q.openEnded = q.openEnded || len(r.Paths) == 0
 	}
 	q.fixed = slices.Clip(j.fixed[first:])
@@ -121,7 +152,8 @@ func (j *judge) demandsOf(q *quorum, pr *PullRequest, changes []*Change) ([]dema
 	out := append(make([]demand, 0, len(q.fixed)+len(q.special)), q.fixed...)
 	var unfit []Finding
 	covered := make([]bool, len(changes))
-	for _, s := range q.special {
+	for n := range q.special {
+		s := &q.special[n]
 		var paths []string
 		for i, c := range changes {
 			if len(s.scope) == 0 || s.scope.coversChange(c) {
@@ -135,7 +167,7 @@ func (j *judge) demandsOf(q *quorum, pr *PullRequest, changes []*Change) ([]dema
 			owned, f := j.ownerDemands(s, pr, paths)
 			out, unfit = append(out, owned...), append(unfit, f...)
 		default:
-			out = append(out, demand{requirement: s.requirement, who: s.who, about: strings.Join(s.requirement.Paths, ", ")})
+			out = append(out, s.demand(s.who, strings.Join(s.requirement.Paths, ", ")))
 		}
 	}
 	if q.openEnded {
@@ -154,7 +186,7 @@ func (j *judge) demandsOf(q *quorum, pr *PullRequest, changes []*Change) ([]dema
 }
 
 // ownerDemands makes one demand for each set of owners.
-func (j *judge) ownerDemands(s specialRequirement, pr *PullRequest, paths []string) (out []demand, unfit []Finding) {
+func (j *judge) ownerDemands(s *specialRequirement, pr *PullRequest, paths []string) (out []demand, unfit []Finding) {
 	unknown := func(path string) []Finding {
 		return []Finding{{
 			Code: CodeOwnersUnknown, Verdict: Unknown,
@@ -192,7 +224,7 @@ func (j *judge) ownerDemands(s specialRequirement, pr *PullRequest, paths []stri
 		}
 		if !seen[who] {
 			seen[who] = true
-			out = append(out, demand{requirement: s.requirement, who: who, about: oneLine(path)})
+			out = append(out, s.demand(who, oneLine(path)))
 		}
 	}
 	return out, unfit
@@ -221,9 +253,16 @@ func (j *judge) textf(text func() string) string {
 	return text()
 }
 
-// roleIn is the role of a person in a repository, "" when it is not known.
-func (j *judge) roleIn(repository int64, id UserID) string {
-	role := j.roles[roleKey{repository, id}]
+// enter turns to the pull requests of a repository.
+func (j *judge) enter(repository int64) {
+	if j.roles == nil || j.repository != repository {
+		j.repository, j.roles, j.voters = repository, newRoles(j.directory, repository), map[UserID]*voter{}
+	}
+}
+
+// roleOf is the role of a person in the repository, "" when it is not known.
+func (j *judge) roleOf(id UserID) string {
+	role := j.roles[id]
 	if role == contradictory {
 		return ""
 	}
@@ -231,23 +270,41 @@ func (j *judge) roleIn(repository int64, id UserID) string {
 }
 
 // voterOf looks somebody up once for all changes.
-func (j *judge) voterOf(repository int64, id UserID) *voter {
-	key := roleKey{repository, id}
-	v := j.voters[key]
+func (j *judge) voterOf(id UserID) *voter {
+	v := j.voters[id]
 	if v == nil {
-		v = &voter{role: j.roleIn(repository, id), member: make([]bool, len(j.fixed))}
+		v = &voter{role: j.roleOf(id), standings: make([]standing, len(j.fixed))}
 		for i := range j.fixed {
-			v.member[i] = j.fixed[i].who.has(id)
+			v.standings[i] = j.fixed[i].standing(id, v.role, MethodReview)
 		}
-		j.voters[key] = v
+		j.voters[id] = v
 	}
 	return v
 }
 
-// isMember says whether a demand asks for the person.
-func (j *judge) isMember(o *opinion, d *demand) bool {
-	if d.fixed > 0 {
-		return o.voter.member[d.fixed-1]
+// standing is that of an opinion's person towards a demand.
+func (o *opinion) standing(d *demand) standing {
+	if d.fixed > 0 && o.review.Method == "" {
+		return o.voter.standings[d.fixed-1]
 	}
-	return d.who.has(o.user.ID)
+	return d.standing(o.user.ID, o.voter.role, o.review.Method)
+}
+
+func (d *demand) standing(id UserID, role string, m Method) (s standing) {
+	switch {
+	case !d.requirement.accepts(m):
+		s.asked = objMethod
+	case d.who.has(id):
+	case len(d.who.missing) > 0:
+		s.asked = objMemberUnknown
+	default:
+		s.asked = objOutsider
+	}
+	switch {
+	case role == "":
+		s.role = objRoleUnknown
+	case !hasRole(role, d.requirement.MinimumRole):
+		s.role = objRole
+	}
+	return s
 }

@@ -2,24 +2,25 @@ package approval
 
 import "strconv"
 
+// judgedLanding is where the judgement of one landing is written.
 type judgedLanding struct {
-	decision LandingDecision
-	finding  Finding
+	decision *LandingDecision
+	finding  *Finding
 }
 
-func (j *judge) landing(l *Line, landing *Landing, changes []*Change) judgedLanding {
+func (j *judge) landing(l *Line, landing *Landing, changes []*Change, out judgedLanding) judgedLanding {
 	level := j.split(changes)
-	d := LandingDecision{Commit: landing.Commit, Kind: landing.Kind, Class: level.class()}
+	d, f := out.decision, out.finding
+	d.Class = level.class()
 	if landing.Pull != nil {
-		d.Pull = landing.Pull.Number
+		d.Pull, f.Pull = landing.Pull.Number, landing.Pull.Number
 	}
-	f := Finding{Commit: landing.Commit, Pull: d.Pull}
 	settle := func(v Verdict, code Code, text func(name string) string) judgedLanding {
 		d.Verdict, f.Verdict, f.Code = v, v, code
 		if j.explain {
 			f.Text = text(nameOf(landing))
 		}
-		return judgedLanding{decision: d, finding: f}
+		return out
 	}
 	says := func(text string) func(string) string { return func(name string) string { return name + text } }
 

@@ -8,7 +8,10 @@ import (
 // judgedLine is the judgement of one branch.
 type judgedLine struct {
 	decision LineDecision
+	// findings are those of the whole decision so far, those of the line from
+	// first on.
 	findings []Finding
+	first    int
 	// advances: the target holds approved changes in scope after the baseline.
 	advances bool
 	// waiting is Allowed when nothing in scope is left after the target, else
@@ -19,24 +22,24 @@ type judgedLine struct {
 // line finds the newest point of a line up to which everything in scope is
 // approved. It never passes a landing in scope on which the verdict is Unknown:
 // if that one turns out to be approved, what seems to undo it is a change of
-// approved content.
-func (j *judge) line(r ProtectedRepository, l *Line) judgedLine {
-	out := judgedLine{waiting: Allowed, decision: LineDecision{
+// approved content. What it finds is appended to the findings so far.
+func (j *judge) line(r ProtectedRepository, l *Line, findings []Finding) judgedLine {
+	out := judgedLine{waiting: Allowed, findings: findings, first: len(findings), decision: LineDecision{
 		Repository: l.Repository, Branch: l.Branch, Baseline: l.Baseline, Target: l.Baseline, Head: l.Head,
 	}}
 	if f, ok := checkLine(l); !ok {
 		return out.broken(f)
 	}
-	out.grow(len(l.Landings))
-	j.expect(l)
+	out.decision.Landings = slices.Grow(out.decision.Landings, len(l.Landings))
 	scope, t := newScope(r.Paths), newTrust(len(l.Landings))
-	var changes []*Change
+	changes := make([]*Change, 0, 16)
 	target, unknown := -1, false
 	for i := range l.Landings {
 		landing := &l.Landings[i]
 		changes = scope.within(landing.Changes, changes[:0])
-		judged := j.landing(l, landing, changes)
-		if f, ok := j.follow(t, i, landing, changes, &judged); !ok {
+		judged := j.landing(l, landing, changes, out.next(landing))
+		if f, ok := j.follow(t, i, landing, changes, judged); !ok {
+			out.decision.Landings = out.decision.Landings[:i] // what does not fit is not judged
 			return out.broken(f)
 		}
 		unknown = unknown || judged.decision.Verdict == Unknown
@@ -45,49 +48,36 @@ func (j *judge) line(r ProtectedRepository, l *Line) judgedLine {
 			out.decision.Target = landing.Commit
 			out.advances = t.moved > 0
 		}
-		out.decision.Landings = append(out.decision.Landings, judged.decision)
-		out.findings = append(out.findings, judged.finding)
 	}
 	j.raise(t, &out)
 	for i := range out.decision.Landings {
-		d := &out.decision.Landings[i]
+		d, f := &out.decision.Landings[i], &out.findings[out.first+i]
 		switch {
 		case i > target:
 			out.waiting = worse(out.waiting, d.Verdict)
-			if t.on[i] != "" {
-				out.findings[i] = j.untrusted(out.findings[i], t.on[i])
+			if t.on[i] != nil {
+				j.untrusted(f, t.on[i])
 			}
 		case d.Verdict != Allowed:
 			d.Undone = true
-			out.findings[i] = j.undone(out.findings[i], out.decision.Target)
+			*f = j.undone(*f, out.decision.Target)
 		}
 	}
 	out.findings = append(out.findings, summary(&out.decision, target, out.waiting))
 	return out
 }
 
-// expect makes room for the approvers of a line.
-func (j *judge) expect(l *Line) {
-	n := 0
-	for i := range l.Landings {
-		if pr := l.Landings[i].Pull; pr != nil {
-			n += min(len(pr.Reviews), 4)
-		}
-	}
-	j.approvers = make([]User, 0, n)
-}
-
-// grow makes room for the landings of a line.
-func (j *judgedLine) grow(landings int) {
-	if landings > 0 {
-		j.decision.Landings = make([]LandingDecision, 0, landings)
-	}
-	j.findings = make([]Finding, 0, landings+1)
+// next adds a landing. Its decision and its finding are written in place: they
+// are large, and there may be many.
+func (j *judgedLine) next(l *Landing) judgedLanding {
+	j.decision.Landings = append(j.decision.Landings, LandingDecision{Commit: l.Commit, Kind: l.Kind})
+	j.findings = append(j.findings, Finding{Commit: l.Commit})
+	return judgedLanding{&j.decision.Landings[len(j.decision.Landings)-1], &j.findings[len(j.findings)-1]}
 }
 
 // broken makes the judgement of a line that cannot be judged.
 func (j judgedLine) broken(f Finding) judgedLine {
-	j.findings, j.waiting, j.advances, j.decision.Target = []Finding{f}, f.Verdict, false, ""
+	j.findings, j.waiting, j.advances, j.decision.Target = append(j.findings[:j.first], f), f.Verdict, false, ""
 	return j
 }
 
@@ -109,25 +99,27 @@ func checkLine(l *Line) (Finding, bool) {
 		}, false
 	}
 	at := l.Baseline
-	commits, proven := make(map[SHA]bool, len(l.Landings)+1), make(map[int]bool, len(l.Landings))
-	commits[at] = true
+	commits, proven := make(map[SHA]struct{}, len(l.Landings)+1), make(map[int]struct{}, len(l.Landings))
+	commits[at] = struct{}{}
+	pulls := 0
 	for i := range l.Landings {
 		landing := &l.Landings[i]
+		commits[landing.Commit] = struct{}{}
+		if landing.isProven() {
+			proven[landing.Pull.Number] = struct{}{}
+			pulls++
+		}
 		switch {
 		case landing.Parent != at || !isSHA(landing.Commit):
 			return unfit(landing.Commit, "the landings of "+name+" leave a gap before "+landing.Commit.Short())
-		case commits[landing.Commit]:
+		case len(commits) < i+2:
 			return unfit(landing.Commit, "the landings of "+name+" come back to "+landing.Commit.Short())
-		case landing.isProven() && proven[landing.Pull.Number]:
+		case len(proven) < pulls:
 			return unfit(landing.Commit, "#"+strconv.Itoa(landing.Pull.Number)+" landed twice on "+name+", the second time as "+landing.Commit.Short())
 		case !complete(landing):
 			return unfit(landing.Commit, "the changes of "+landing.Commit.Short()+" are incomplete in the facts")
 		}
 		at = landing.Commit
-		commits[at] = true
-		if landing.isProven() {
-			proven[landing.Pull.Number] = true
-		}
 	}
 	if at != l.Head {
 		return unfit(at, "the landings of "+name+" end at "+at.Short()+", not at the head "+l.Head.Short())
@@ -168,14 +160,13 @@ func (e *Entry) complete() bool {
 }
 
 // untrusted says of a landing that waits although it is approved, why.
-func (j *judge) untrusted(f Finding, on SHA) Finding {
+func (j *judge) untrusted(f *Finding, on *Landing) {
 	f.Verdict, f.Code = Blocked, CodeLandingUntrusted
 	if j.explain {
 		i := slices.IndexFunc(f.Children, func(c Finding) bool { return c.Code == CodeLandingUntrusted })
 		f.Text += ", but " + f.Children[i].Text
-		f.Remedy = "clear " + on.Short() + " first"
+		f.Remedy = "clear " + on.Commit.Short() + " first"
 	}
-	return f
 }
 
 // undone marks the finding of a landing that was not approved and of which

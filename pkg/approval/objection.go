@@ -13,6 +13,7 @@ const (
 	objExcludedUnknown
 	objAuthor
 	objPusher
+	objKeptPusher
 	objFormerPusher
 	objContributor
 	objSigner
@@ -21,6 +22,7 @@ const (
 	objStale
 	objOtherBase
 	objUnwitnessed
+	objKeptUnwitnessed
 	objRerequestedUnknown
 	objRerequested
 	objLateUnknown
@@ -51,7 +53,7 @@ func (x objection) finding() (Code, Verdict) {
 		return CodeQuorumPeople, Unknown
 	case objAuthor:
 		return CodeApprovalAuthor, Blocked
-	case objPusher:
+	case objPusher, objKeptPusher:
 		return CodeApprovalPusher, Blocked
 	case objFormerPusher:
 		return CodeApprovalFormerPusher, Blocked
@@ -67,7 +69,7 @@ func (x objection) finding() (Code, Verdict) {
 		return CodeApprovalStale, Blocked
 	case objOtherBase:
 		return CodeApprovalOtherBase, Blocked
-	case objUnwitnessed:
+	case objUnwitnessed, objKeptUnwitnessed:
 		return CodeApprovalUnwitnessed, Blocked
 	case objRerequestedUnknown:
 		return CodeApprovalRerequested, Unknown

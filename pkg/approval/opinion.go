@@ -21,7 +21,7 @@ func (j *judge) objections(b *ballot, o *opinion) objection {
 		return objPushersUnknown
 	case r.Edited:
 		return objEdited
-	case r.Commit == "" || r.Commit != pr.Head:
+	case r.Commit == "" || (r.Commit != pr.Head && pr.kept(r.Commit) == nil):
 		return objStale
 	case r.Base != "" && r.Base != pr.Base:
 		return objOtherBase
@@ -46,12 +46,15 @@ func (j *judge) objections(b *ballot, o *opinion) objection {
 // count nevertheless.
 func (j *judge) furtherObjections(b *ballot, o *opinion) objection {
 	pr, r := b.pr, o.review
+	ofHead := r.Commit == pr.Head
 	switch {
 	case pr.HeadPushedAt.IsZero():
 		return objPushTimeUnknown
-	case r.SubmittedAt.Before(pr.HeadPushedAt):
+	case !ofHead && pr.keptObjection(r) != objNone:
+		return pr.keptObjection(r)
+	case ofHead && r.SubmittedAt.Before(pr.HeadPushedAt):
 		return objBeforePush
-	case !r.Witnessed && !r.SubmittedAt.After(pr.HeadPushedAt):
+	case ofHead && !r.Witnessed && !r.SubmittedAt.After(pr.HeadPushedAt):
 		// GitHub's times have a resolution of one second. Without a witness of
 		// the reviewed commit the same second may be before or after the push.
 		return objBeforePush
@@ -75,6 +78,8 @@ func explainObjection(b *ballot, o *opinion, x objection) string {
 		text = login + " is the author of the pull request"
 	case objPusher:
 		text = login + " pushed the head " + pr.Head.Short()
+	case objKeptPusher:
+		text = login + " pushed " + ofKept(pr.keptBy(o.user.ID).Commit)
 	case objFormerPusher:
 		text = login + " pushed to the pull request"
 	case objContributor:
@@ -93,7 +98,13 @@ func explainObjection(b *ballot, o *opinion, x objection) string {
 		text = "the review of " + login + " was asked for again"
 	case objUnwitnessed:
 		text = "Gatekeeper did not see when " + login + " approved"
+	case objKeptUnwitnessed:
+		text = "Gatekeeper did not see when " + login + " approved " + ofKept(o.review.Commit)
 	case objBeforePush:
+		if k := pr.kept(o.review.Commit); k != nil {
+			text = login + " approved before, or in the second in which, " + k.Commit.Short() + " was pushed"
+			break
+		}
 		text = login + " approved before the head was pushed"
 		if !o.review.SubmittedAt.Before(pr.HeadPushedAt) {
 			text = login + " approved in the second in which the head was pushed"

@@ -89,7 +89,10 @@ type WitnessedHead struct {
 	RepositoryID int64
 	Pull         int
 	Head         SHA
-	Pusher       User
+	// Before is the head that it took the place of; empty when that is not known,
+	// as when the pull request was opened.
+	Before SHA
+	Pusher User
 	// PushedAt is by GitHub's clock, to the second.
 	PushedAt time.Time
 }

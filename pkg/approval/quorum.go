@@ -35,7 +35,7 @@ func JudgeQuorum(p Policy, r ProtectedRepository, pr PullRequest, changes []Chan
 	l := j.split(newScope(r.Paths).within(changes, nil))
 	res := j.judge(&pr, l)
 	for _, c := range l.image {
-		path := pathTrust{baseline: c.Before}
+		path := pathTrust{baseline: &c.Before}
 		j.doubts(&path, c, 0)
 		for i := range path.doubts {
 			f := j.explainDoubt(&path.doubts[i])
@@ -58,44 +58,42 @@ func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
 	b := j.open(pr)
 	demands, unfit := j.demands(pr, l)
 	res := QuorumResult{Finding: Finding{Code: CodeQuorumMet, Verdict: Allowed, Pull: pr.Number}}
-	first := len(j.approvers)
-	hinder := func(f Finding) {
+	hinder := func(f *Finding) {
 		f.Pull = pr.Number
 		if j.explain {
-			res.Finding.Children = append(res.Finding.Children, f)
+			res.Finding.Children = append(res.Finding.Children, *f)
 		}
 		if worse(res.Finding.Verdict, f.Verdict) != res.Finding.Verdict {
 			res.Finding.Verdict, res.Finding.Code, res.Finding.Text, res.Finding.Remedy = f.Verdict, f.Code, f.Text, f.Remedy
 		}
 	}
 	if len(demands)+len(unfit) == 0 {
-		hinder(Finding{Code: CodePolicyEmpty, Verdict: Blocked, Text: "the quorum requires no approval, so nothing can be approved"})
+		hinder(&Finding{Code: CodePolicyEmpty, Verdict: Blocked, Text: "the quorum requires no approval, so nothing can be approved"})
 	}
 	counts := j.count(b, demands)
 	for i := range counts {
 		c := &counts[i]
 		res.Needed += c.requirement.Approvals
 		res.Met += min(c.filled, c.requirement.Approvals)
-		for _, n := range c.counted {
-			if o := &b.opinions[n]; !o.listed {
-				o.listed = true
-				j.approvers = append(j.approvers, *o.user)
-			}
-		}
-		if !j.explain && c.isMet() {
+		code, verdict := c.outcome()
+		if !j.explain && verdict == Allowed {
 			continue // what it would add is nothing but words
 		}
-		hinder(j.settle(b, c))
+		f := Finding{Code: code, Verdict: verdict, Children: c.children}
+		if j.explain {
+			f.Text, f.Remedy = j.explainTally(b, c, code)
+		}
+		hinder(&f)
 	}
 	if len(l.image) > 0 {
 		unfit = append(slices.Clip(unfit), j.imageHindrances(pr, l.image)...)
 	}
 	for _, fs := range [][]Finding{unfit, b.strange, j.hindrances(b, demands), j.checks(pr)} {
-		for _, f := range fs {
-			hinder(f)
+		for i := range fs {
+			hinder(&fs[i])
 		}
 	}
-	res.Approvers = slices.Clip(j.approvers[first:])
+	res.Approvers = j.approversOf(b)
 	switch {
 	case !j.explain:
 	case res.Finding.Verdict == Allowed:
@@ -109,7 +107,8 @@ func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
 // tally is how far a demand is met.
 type tally struct {
 	*demand
-	counted []int32 // the opinions that count, by their place in the ballot
+	// counted is how many opinions count.
+	counted int
 	// filled is how many of them fill it; fewer than all when people fill another
 	// requirement of a gate that wants different ones.
 	filled int
@@ -121,13 +120,43 @@ type tally struct {
 	children []Finding
 }
 
-// isMet says whether nothing is missing. A requirement that asks for nothing is
-// never met.
-func (c *tally) isMet() bool {
-	return !c.requirement.asksNothing() && c.filled >= c.requirement.Approvals
+// outcome says whether a demand is met.
+func (c *tally) outcome() (Code, Verdict) {
+	short := c.requirement.Approvals - c.filled
+	switch {
+	case c.void:
+		return CodePolicyEmpty, Blocked
+	case short <= 0:
+		return CodeQuorumMet, Allowed
+	case c.unknown || len(c.who.missing) > 0:
+		return CodeQuorumPeople, Unknown
+	case c.reach < short && !c.who.everybody:
+		return CodeQuorumUnsatisfiable, Blocked
+	default:
+		return CodeQuorumMissing, Blocked
+	}
 }
 
-// count counts the approvals for each demand.
+// approversOf are those whose approvals were counted. Often the same people
+// approve several changes in a row, and then these share a list.
+func (j *judge) approversOf(b *ballot) []User {
+	if len(b.approvers) == 0 {
+		return nil
+	}
+	if !slices.EqualFunc(j.latest, b.approvers, func(u User, a *User) bool { return u == *a }) {
+		if cap(j.approvers)-len(j.approvers) < len(b.approvers) {
+			j.approvers = make([]User, 0, max(32, len(b.approvers)))
+		}
+		first := len(j.approvers)
+		for _, a := range b.approvers {
+			j.approvers = append(j.approvers, *a)
+		}
+		j.latest = slices.Clip(j.approvers[first:])
+	}
+	return j.latest
+}
+
+// count counts the approvals for each demand, and lists those who gave them.
 func (j *judge) count(b *ballot, demands []demand) []tally {
 	counts := slices.Grow(b.counts[:0], len(demands))[:len(demands)]
 	b.counts = counts
@@ -137,35 +166,33 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 		if j.explain {
 			c.children = slices.Clone(b.ghosts)
 		}
-		first := len(b.counted)
 		for n := range b.opinions {
 			o := &b.opinions[n]
-			x, fits := j.fits(o, d)
-			if !fits {
+			x := o.fits(d)
+			switch {
+			case x == objNone:
 				continue
-			}
-			switch x.verdict() {
-			case Allowed:
-				b.counted = append(b.counted, int32(n))
-			case Unknown:
+			case x == objCounted:
+				c.counted++
+				if !o.listed {
+					o.listed = true
+					b.approvers = append(b.approvers, o.user)
+				}
+			case x.verdict() == Unknown:
 				c.unknown = true
-			case Blocked:
 			}
 			if j.explain {
 				c.children = append(c.children, j.explainOpinion(b, o, d, x))
 			}
 		}
-		c.counted = slices.Clip(b.counted[first:])
-		c.filled = len(c.counted)
-		switch short := d.requirement.Approvals - len(c.counted); {
-		case j.policy.DistinctApprovers:
-			c.able = j.able(b, c, len(d.who.members))
-		case short > 0 && j.explain:
-			c.able = j.able(b, c, len(d.who.members))
+		c.filled = c.counted
+		switch short := d.requirement.Approvals - c.filled; {
+		case j.policy.DistinctApprovers, j.explain && short > 0:
+			c.able = j.able(b, c)
+			c.reach = len(c.able)
 		case short > 0:
-			c.able = j.able(b, c, short)
+			c.reach = j.reach(b, c, short)
 		}
-		c.reach = len(c.able)
 	}
 	if j.policy.DistinctApprovers {
 		distinguish(b, counts)
@@ -173,30 +200,22 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 	return counts
 }
 
-// fits says whether one person's last word fulfils a demand. Words that neither
-// approve nor were withdrawn have nothing to do with it.
-func (j *judge) fits(o *opinion, d *demand) (objection, bool) {
-	switch {
-	case o.review.State == ReviewDismissed:
-		return objDismissed, true
-	case o.review.State != ReviewApproved:
-		return objNone, false
-	case o.general != objNone:
-		return o.general, true
-	case !d.requirement.accepts(o.review.Method):
-		return objMethod, true
-	case !j.isMember(o, d) && len(d.who.missing) > 0:
-		return objMemberUnknown, true
-	case !j.isMember(o, d):
-		return objOutsider, true
+// fits says whether one person's last word fulfils a demand: objCounted when it
+// does, objNone for words that neither approve nor were withdrawn and have
+// nothing to do with it.
+func (o *opinion) fits(d *demand) objection {
+	if o.general != objNone || !o.approves {
+		return o.general
+	}
+	switch s := o.standing(d); {
+	case s.asked != objNone:
+		return s.asked
 	case o.further != objNone:
-		return o.further, true
-	case o.role == "":
-		return objRoleUnknown, true
-	case !hasRole(o.role, d.requirement.MinimumRole):
-		return objRole, true
+		return o.further
+	case s.role != objNone:
+		return s.role
 	default:
-		return objCounted, true
+		return objCounted
 	}
 }
 
@@ -208,6 +227,9 @@ func (j *judge) explainOpinion(b *ballot, o *opinion, d *demand, x objection) Fi
 	switch x {
 	case objCounted:
 		f.Text = login + " approved " + o.review.Commit.Short()
+		if o.review.Commit != b.pr.Head {
+			f.Text = login + " approved " + ofKept(o.review.Commit)
+		}
 	case objDismissed:
 		f.Text = "not counted: the review of " + login + " was dismissed"
 	case objMethod:
@@ -223,8 +245,8 @@ func (j *judge) explainOpinion(b *ballot, o *opinion, d *demand, x objection) Fi
 		f.Text = "the role of " + login + " in " + string(b.pr.Repository) + " is not known"
 	case objRole:
 		f.Text = "not counted: " + login + " may not write to " + string(b.pr.Repository)
-		if hasRole(o.role, "") {
-			f.Text = "not counted: " + login + " has the role " + o.role + ", and " + d.requirement.MinimumRole + " is needed"
+		if hasRole(o.voter.role, "") {
+			f.Text = "not counted: " + login + " has the role " + o.voter.role + ", and " + d.requirement.MinimumRole + " is needed"
 		}
 	default:
 		f.Text = explainObjection(b, o, x)
@@ -232,60 +254,40 @@ func (j *judge) explainOpinion(b *ballot, o *opinion, d *demand, x objection) Fi
 	return f
 }
 
-// settle says whether a demand is met, and if not, who could meet it.
-func (j *judge) settle(b *ballot, c *tally) Finding {
+// explainTally says in words how far a demand is met, and who could meet it.
+func (j *judge) explainTally(b *ballot, c *tally, code Code) (text, remedy string) {
 	requirement := c.requirement
-	f := Finding{Code: CodeQuorumMissing, Verdict: Blocked, Children: c.children}
-	progress := j.textf(func() string {
-		text := strconv.Itoa(min(c.filled, requirement.Approvals)) + " of " + plural(requirement.Approvals, "approval")
-		if c.about != "" {
-			text += " for " + c.about
-		}
-		if requirement.Name != "" {
-			text = requirement.Name + ": " + text
-		}
-		return text
-	})
+	if c.void {
+		return "a requirement asks for nothing, so nothing can fulfil it", ""
+	}
+	text = strconv.Itoa(min(c.filled, requirement.Approvals)) + " of " + plural(requirement.Approvals, "approval")
+	if c.about != "" {
+		text += " for " + c.about
+	}
+	if requirement.Name != "" {
+		text = requirement.Name + ": " + text
+	}
 	short := requirement.Approvals - c.filled
-	switch {
-	case requirement.asksNothing():
-		f.Code, f.Text = CodePolicyEmpty, "a requirement asks for nothing, so nothing can fulfil it"
-		return f
-	case short <= 0:
-		f.Code, f.Verdict, f.Text = CodeQuorumMet, Allowed, progress
-		return f
-	case len(c.who.missing) > 0:
-		f.Code, f.Verdict = CodeQuorumPeople, Unknown
-		f.Text = j.textf(func() string { return progress + "; not known: " + strings.Join(c.who.missing, ", ") })
-		return f
-	case c.unknown:
-		f.Code, f.Verdict = CodeQuorumPeople, Unknown
-		f.Text = j.textf(func() string { return progress + "; it is not known whether all approvals count" })
-		return f
-	case c.who.everybody:
-		f.Text = j.textf(func() string { return progress + "; waiting for " + strconv.Itoa(short) + " more of " + c.who.text })
-		f.Remedy = j.textf(func() string {
-			return c.who.text + " of " + string(b.pr.Repository) + " can approve #" + strconv.Itoa(b.pr.Number)
-		})
-		return f
-	}
-	if c.reach < short {
-		f.Code = CodeQuorumUnsatisfiable
-		f.Text = j.textf(func() string { return unsatisfiable(progress, short, c) })
-		f.Remedy = j.textf(func() string { return "add people to " + c.who.text + ", or let somebody else author the change" })
-		return f
-	}
-	f.Text = j.textf(func() string {
-		text := progress + "; waiting for " + strconv.Itoa(short) + " more of " + c.who.text
-		if c.filled < len(c.counted) {
-			text += " who fill no other requirement"
+	switch code {
+	case CodeQuorumMet:
+		return text, ""
+	case CodeQuorumPeople:
+		if len(c.who.missing) > 0 {
+			return text + "; not known: " + strings.Join(c.who.missing, ", "), ""
 		}
-		return text
-	})
-	f.Remedy = j.textf(func() string {
-		return people(len(c.able)) + " can still approve #" + strconv.Itoa(b.pr.Number) + ": " + some(c.able)
-	})
-	return f
+		return text + "; it is not known whether all approvals count", ""
+	case CodeQuorumUnsatisfiable:
+		return unsatisfiable(text, short, c), "add people to " + c.who.text + ", or let somebody else author the change"
+	}
+	text += "; waiting for " + strconv.Itoa(short) + " more of " + c.who.text
+	number := "#" + strconv.Itoa(b.pr.Number)
+	if c.who.everybody {
+		return text, c.who.text + " of " + string(b.pr.Repository) + " can approve " + number
+	}
+	if c.filled < c.counted {
+		text += " who fill no other requirement"
+	}
+	return text, people(len(c.able)) + " can still approve " + number + ": " + some(c.able)
 }
 
 func unsatisfiable(progress string, short int, c *tally) string {
@@ -296,30 +298,44 @@ func unsatisfiable(progress string, short int, c *tally) string {
 	return text
 }
 
-// able are those who could fulfil the demand but have not, at most as many as
-// are asked for.
-func (j *judge) able(b *ballot, c *tally, most int) []User {
+// able are those who could fulfil the demand but have not.
+func (j *judge) able(b *ballot, c *tally) []User {
 	members := c.who.members
 	if j.explain {
 		members = c.who.ordered
 	}
 	var out []User
 	for _, u := range members {
-		if len(out) == most {
-			break
+		if j.isAble(b, c, u) {
+			out = append(out, *u)
 		}
-		if u.Type != UserTypePerson || b.part(u.ID) != objNone || (j.excluded != nil && j.excluded.has(u.ID)) {
-			continue
-		}
-		if role := j.roleIn(b.pr.BaseRepositoryID, u.ID); role != "" && !hasRole(role, c.requirement.MinimumRole) {
-			continue
-		}
-		if slices.ContainsFunc(c.counted, func(n int32) bool { return b.opinions[n].user.ID == u.ID }) {
-			continue
-		}
-		out = append(out, u)
 	}
 	return out
+}
+
+// reach counts those who could fulfil the demand but have not, up to most.
+func (j *judge) reach(b *ballot, c *tally, most int) int {
+	n := 0
+	for _, u := range c.who.members {
+		if n == most {
+			break
+		}
+		if j.isAble(b, c, u) {
+			n++
+		}
+	}
+	return n
+}
+
+func (j *judge) isAble(b *ballot, c *tally, u *User) bool {
+	if u.Type != UserTypePerson || b.part(u.ID) != objNone || (j.excluded != nil && j.excluded.has(u.ID)) {
+		return false
+	}
+	if role := j.roleOf(u.ID); role != "" && !hasRole(role, c.requirement.MinimumRole) {
+		return false
+	}
+	o := b.opinionOf(u.ID)
+	return o == nil || o.fits(c.demand) != objCounted
 }
 
 func people(n int) string {

@@ -44,7 +44,7 @@ const (
 )
 
 // accepts says whether an opinion given this way can fulfil the requirement.
-func (r Requirement) accepts(m Method) bool {
+func (r *Requirement) accepts(m Method) bool {
 	if m == "" {
 		m = MethodReview
 	}
@@ -55,10 +55,10 @@ func (r Requirement) accepts(m Method) bool {
 }
 
 // namesPeople says whether the requirement says by itself who is meant.
-func (r Requirement) namesPeople() bool { return len(r.Teams)+len(r.Users) > 0 }
+func (r *Requirement) namesPeople() bool { return len(r.Teams)+len(r.Users) > 0 }
 
 // asksNothing is true when nothing can fulfil the requirement, or anybody could.
-func (r Requirement) asksNothing() bool {
+func (r *Requirement) asksNothing() bool {
 	if r.Approvals < 1 || slices.Contains(r.Teams, "") || slices.Contains(r.Users, "") {
 		return true
 	}

@@ -14,9 +14,16 @@ func (r ProtectedRepository) Covers(p string) bool { return newScope(r.Paths).co
 // is found there.
 func (r ProtectedRepository) CoversChange(c Change) bool { return newScope(r.Paths).coversChange(&c) }
 
-// scope holds patterns, split into segments. The empty one is the whole
-// repository.
-type scope [][]segment
+// scope holds patterns. The empty one is the whole repository.
+type scope []pattern
+
+// pattern is one of a scope, split into segments.
+type pattern struct {
+	segments []segment
+	// folder is that of a pattern of the form "folder/**" without other wildcards,
+	// which needs no search; empty for another.
+	folder string
+}
 
 // segment is a part of a pattern between two slashes.
 type segment struct {
@@ -34,11 +41,26 @@ const (
 
 func newScope(patterns []string) scope {
 	s := make(scope, len(patterns))
-	for i, pattern := range patterns {
-		s[i] = splitPattern(pattern)
+	for i, text := range patterns {
+		s[i].segments = splitPattern(text)
+		if folder, ok := strings.CutSuffix(text, "/**"); ok && !strings.ContainsAny(folder, wildcards) {
+			s[i].folder = folder
+		}
 	}
 	return s
 }
+
+// covers says whether the pattern matches a path.
+func (p *pattern) covers(name string) bool {
+	if p.folder == "" {
+		return matchPath(p.segments, name)
+	}
+	below, ok := strings.CutPrefix(name, p.folder)
+	return ok && (below == "" || below[0] == '/')
+}
+
+// wildcards make a segment more than a name.
+const wildcards = `*?[\`
 
 func splitPattern(pattern string) []segment {
 	out := make([]segment, 0, strings.Count(pattern, "/")+1)
@@ -47,7 +69,7 @@ func splitPattern(pattern string) []segment {
 		switch {
 		case text == "**":
 			kind = segmentDeep
-		case strings.ContainsAny(text, `*?[\`):
+		case strings.ContainsAny(text, wildcards):
 			kind = segmentGlob
 		}
 		out = append(out, segment{text, kind})
@@ -67,8 +89,8 @@ func (s scope) covers(name string) bool {
 	if len(s) == 0 {
 		return true
 	}
-	for _, pattern := range s {
-		if matchPath(pattern, name) {
+	for i := range s {
+		if s[i].covers(name) {
 			return true
 		}
 	}
@@ -82,7 +104,7 @@ func (s scope) coversChange(c *Change) bool {
 	if c.Before.isFile() && c.After.isFile() {
 		return false
 	}
-	return slices.ContainsFunc(s, func(pattern []segment) bool { return mayMatchBelow(pattern, c.Path) })
+	return slices.ContainsFunc(s, func(p pattern) bool { return mayMatchBelow(p.segments, c.Path) })
 }
 
 // within are the changes in scope, in the order of their paths, appended to into.
@@ -148,6 +170,9 @@ func (r ProtectedRepository) CoversAll(read string) bool {
 // cleanPath says whether a path is as git writes one: relative, without empty
 // parts, "." and "..".
 func cleanPath(p string) bool {
+	if p != "" && p[0] != '.' && p[0] != '/' && p[len(p)-1] != '/' && !strings.Contains(p, "/.") && !strings.Contains(p, "//") {
+		return true // nearly all are, and this is faster than to look at each part
+	}
 	for start := 0; start <= len(p); {
 		end := segmentEnd(p, start)
 		if part := p[start:end]; part == "" || part == "." || part == ".." {

@@ -10,17 +10,17 @@ type trust struct {
 	dirty, moved, doubtful int
 	// on tells for each landing that is approved but builds on content that is not,
 	// which landing brought that content.
-	on []SHA
+	on []*Landing
 }
 
 // pathTrust follows one path along a line.
 type pathTrust struct {
-	baseline Entry
-	trusted  Entry
-	current  Entry
-	dirty    bool
+	// What the path held at the baseline, what was trusted last, and what it
+	// holds: entries of the changes.
+	baseline, trusted, current *Entry
+	dirty, moved               bool
 	// by is the landing that made the path dirty.
-	by SHA
+	by *Landing
 	// at is the index of the landing that changed it last.
 	at int
 	// doubts are those on the images of its trusted content.
@@ -28,7 +28,7 @@ type pathTrust struct {
 }
 
 func newTrust(landings int) *trust {
-	return &trust{paths: make(map[string]int, landings), list: make([]pathTrust, 0, landings), on: make([]SHA, landings)}
+	return &trust{paths: make(map[string]int, landings), list: make([]pathTrust, 0, landings), on: make([]*Landing, landings)}
 }
 
 // of is the state of a path before a change of it.
@@ -37,7 +37,7 @@ func (t *trust) of(c *Change) *pathTrust {
 	if !ok {
 		i = len(t.list)
 		t.paths[c.Path] = i
-		t.list = append(t.list, pathTrust{baseline: c.Before, trusted: c.Before, current: c.Before, at: -1})
+		t.list = append(t.list, pathTrust{baseline: &c.Before, trusted: &c.Before, current: &c.Before, at: -1})
 	}
 	return &t.list[i]
 }
@@ -45,49 +45,49 @@ func (t *trust) of(c *Change) *pathTrust {
 // follow takes the changes of landing i, of which judged says whether it is
 // approved, and adds to judged what only the history before it tells. It returns
 // false when the changes do not fit to that history.
-func (j *judge) follow(t *trust, i int, landing *Landing, changes []*Change, judged *judgedLanding) (Finding, bool) {
+func (j *judge) follow(t *trust, i int, landing *Landing, changes []*Change, judged judgedLanding) (Finding, bool) {
 	approved := judged.decision.Verdict == Allowed
-	spoils, spoilt := false, SHA("")
+	spoils, spoilt := false, (*Landing)(nil)
 	for _, c := range changes {
 		p := t.of(c)
-		if p.current != c.Before || p.at == i {
+		if *p.current != c.Before || p.at == i {
 			return Finding{
 				Code: CodeLineBroken, Verdict: Unknown, Commit: landing.Commit,
 				Text: "the history of " + oneLine(c.Path) + " does not fit together at " + landing.Commit.Short(),
 			}, false
 		}
-		was, wasMoved := p.dirty, p.current != p.baseline
-		p.current, p.at = c.After, i
+		was, wasMoved := p.dirty, p.moved
+		p.current, p.moved, p.at = &c.After, c.After != *p.baseline, i
 		switch {
 		case approved && !was:
-			p.trusted = c.After
+			p.trusted = &c.After
 			doubtful := len(p.doubts)
 			j.doubts(p, c, i)
 			t.doubtful += len(p.doubts) - doubtful
-		case approved && c.After != p.trusted:
-			if t.on[i] == "" {
+		case approved && c.After != *p.trusted:
+			if t.on[i] == nil {
 				t.on[i] = p.by
 			}
 			if j.explain {
 				judged.finding.Children = append(judged.finding.Children, Finding{
-					Code: CodeLandingUntrusted, Verdict: Blocked, Commit: p.by,
-					Text: "it changes " + oneLine(c.Path) + " on top of " + p.by.Short() + ", which is not approved",
+					Code: CodeLandingUntrusted, Verdict: Blocked, Commit: p.by.Commit,
+					Text: "it changes " + oneLine(c.Path) + " on top of " + p.by.Commit.Short() + ", which is not approved",
 				})
 			}
 		default:
-			if p.dirty = c.After != p.trusted; p.dirty && !was {
-				p.by, spoils = landing.Commit, true
+			if p.dirty = c.After != *p.trusted; p.dirty && !was {
+				p.by, spoils = landing, true
 			}
 		}
 		if was {
 			spoilt = p.by
 		}
 		t.dirty += count(p.dirty) - count(was)
-		t.moved += count(p.current != p.baseline) - count(wasMoved)
+		t.moved += count(p.moved) - count(wasMoved)
 	}
-	if f := &judged.finding; spoilt != "" && !spoils && (f.Code == CodeLandingDirect || f.Code == CodeLandingMismatch) {
+	if f := judged.finding; spoilt != nil && !spoils && (f.Code == CodeLandingDirect || f.Code == CodeLandingMismatch) {
 		// To take this one back would bring back what an earlier one did.
-		f.Remedy = j.textf(func() string { return "clear " + spoilt.Short() + " first" })
+		f.Remedy = j.textf(func() string { return "clear " + spoilt.Commit.Short() + " first" })
 	}
 	return Finding{}, true
 }

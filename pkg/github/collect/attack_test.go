@@ -56,13 +56,7 @@ func TestAttackOnGitHub(t *testing.T) {
 }
 
 func onGitHubAttacks() []onGitHub {
-	approvedPull := func(w *world) standin.OpenedPull {
-		p := w.pull("alice", "prod/a.yaml", "a: 1\n")
-		w.settle()
-		w.review("bob", p.Number, "APPROVE")
-		w.settle()
-		return p
-	}
+	approvedPull := (*world).approvedPull
 	land := func(w *world, p standin.OpenedPull) int {
 		w.merge(p.Number, "squash")
 		return p.Number
@@ -143,11 +137,16 @@ func onGitHubAttacks() []onGitHub {
 			w.retarget(p.Number, "main")
 			return land(w, p)
 		}, code: approval.CodeApprovalBaseUnknown, unheard: true},
-		{name: "10-update-merge-after-the-approval", attack: func(w *world) int {
+		{name: "10-update-merge-hides-edits", attack: func(w *world) int {
 			p := approvedPull(w)
 			w.seed("docs/a.md", "a\n")
-			_, err := w.gh.As("mallory").UpdateBranch(repoName, p.Number)
-			require.NoError(w.t, err)
+			evil := w.seedBranch("scratch", "prod/a.yaml", "a: 666\n")
+			w.setHead("mallory", p, w.mergeTree(p.Head, w.tip("main"), w.tip("main"), evil))
+			return land(w, p)
+		}, code: approval.CodeApprovalStale},
+		{name: "10-update-from-another-branch", attack: func(w *world) int {
+			p := approvedPull(w)
+			w.setHead("mallory", p, w.mergeTree(p.Head, w.seedBranch("scratch", "prod/evil.yaml", "x\n")))
 			return land(w, p)
 		}, code: approval.CodeApprovalStale},
 		{name: "11-hand-made-merge", attack: func(w *world) int {
@@ -202,6 +201,20 @@ func onGitHubAttacks() []onGitHub {
 			c.Committer = c.Author
 			_, err := w.gh.As("bob").PushToPull(repoName, p.Number, c)
 			require.NoError(w.t, err)
+			w.settle()
+			w.review("bob", p.Number, "APPROVE")
+			return land(w, p)
+		}, code: approval.CodeApprovalPusher},
+		{name: "20-reviewer-pushes-an-old-head-back-and-the-webhook-is-lost", attack: func(w *world) int {
+			p := w.pull("alice", "prod/a.yaml", "a: 1\n")
+			w.settle()
+			first := w.push("alice", p.Number, "prod/a.yaml", "a: 2\n")
+			w.settle()
+			w.push("alice", p.Number, "prod/a.yaml", "a: 3\n")
+			w.lose(func() {
+				w.settle()
+				require.NoError(w.t, w.gh.As("bob").SetBranch(repoName, p.Branch, first))
+			})
 			w.settle()
 			w.review("bob", p.Number, "APPROVE")
 			return land(w, p)

@@ -44,8 +44,13 @@ type Witness interface {
 	// Review is what was told when a review was submitted. The base branch may be
 	// empty.
 	Review(ctx context.Context, repositoryID, reviewID int64) (approval.WitnessedReview, bool, error)
-	// HeadPush is the newest arrival of this head at the pull request.
+	// HeadPush is the newest arrival of this head at the pull request. It is false
+	// when another head arrived there since, or in the same second: a head that is
+	// there nevertheless came back, and that was not witnessed.
 	HeadPush(ctx context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error)
+	// FormerHead is HeadPush for a head whose place another one took at a given
+	// time: it is false when a third one arrived since it and not later than that.
+	FormerHead(ctx context.Context, repositoryID int64, pull int, head, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error)
 	// MergedPull is the number of the pull request that was merged with a commit.
 	MergedPull(ctx context.Context, repositoryID int64, commit approval.SHA) (int, bool, error)
 }

@@ -31,6 +31,14 @@
 // An e-mail address that no GitHub account can be found for stays in the facts
 // without an account, and the core blocks because of it.
 //
+// # Heads that are updates
+//
+// A head that was only brought up to date with its base keeps the approvals of the
+// heads before it. Which commits it is an update of is found out on the mirror;
+// which of those were heads, and that nothing else was head in between, from who
+// pushed what in place of what. What is not known of that ends the list of kept
+// heads, so that there are fewer.
+//
 // # What is kept
 //
 // Facts that cannot change are kept in bounded caches: a merged pull request's
@@ -42,7 +50,8 @@
 // With everything known, a collection costs one REST call for each landing with
 // a pull request, at the same time as the fetch: its reviews. A pull request that
 // is seen for the first time costs three: itself, its reviews, and GitHub's
-// activity log for who pushed. Two more are made where they are needed, the
+// activity log for who pushed: the head if no webhook told, and for a head that is
+// an update the one with which the pull request was opened. Two more are made where they are needed, the
 // pull request's commits for e-mail addresses that are not known yet, and its
 // timeline for an approval of the head whose submission was not witnessed, or for
 // a dismissed review. The timeline has reviews as well, and is not read in place

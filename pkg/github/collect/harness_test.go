@@ -58,6 +58,7 @@ type world struct {
 	collector *collect.Collector
 	fetching  func()       // called when a fetch begins, may be nil
 	observed  atomic.Int64 // API calls that were answered since resetCalls
+	moves     int          // how often the branch was moved on, see update
 	ahead     atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 }
 
@@ -306,6 +307,7 @@ type witness struct {
 	reviews map[int64]approval.WitnessedReview
 	heads   map[string]approval.WitnessedHead
 	merges  map[approval.SHA]int
+	deaf    bool // what comes now is lost
 }
 
 func newWitness() *witness {
@@ -319,6 +321,9 @@ func headKey(repositoryID int64, pull int, head approval.SHA) string {
 func (w *witness) keep(h approval.Hint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.deaf {
+		return
+	}
 	if h.Review != nil {
 		w.reviews[h.Review.ReviewID] = *h.Review
 	}
@@ -328,6 +333,22 @@ func (w *witness) keep(h approval.Hint) {
 	if h.Merge != nil {
 		w.merges[h.Merge.Commit] = h.Merge.Pull
 	}
+}
+
+// lose waits for all deliveries so far, and loses those of what is done then.
+func (w *world) lose(do func()) {
+	w.t.Helper()
+	w.delivered()
+	w.witness.setDeaf(true)
+	do()
+	w.delivered()
+	w.witness.setDeaf(false)
+}
+
+func (w *witness) setDeaf(deaf bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deaf = deaf
 }
 
 func (w *witness) Review(_ context.Context, _, reviewID int64) (approval.WitnessedReview, bool, error) {
@@ -341,6 +362,11 @@ func (w *witness) HeadPush(_ context.Context, repositoryID int64, pull int, head
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h, ok := w.heads[headKey(repositoryID, pull, head)]
+	for _, o := range w.heads {
+		if ok && o.RepositoryID == repositoryID && o.Pull == pull && o.Head != head && !o.PushedAt.Before(h.PushedAt) {
+			return approval.WitnessedHead{}, false, nil
+		}
+	}
 	return h, ok, nil
 }
 
@@ -353,4 +379,16 @@ func (w *witness) MergedPull(_ context.Context, _ int64, commit approval.SHA) (i
 
 func withPeople(d time.Duration) option {
 	return func(_ *world, o *collect.Options) { o.MembershipTTL = d }
+}
+
+func (w *witness) FormerHead(_ context.Context, repositoryID int64, pull int, head, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h, ok := w.heads[headKey(repositoryID, pull, head)]
+	for _, o := range w.heads {
+		if ok && o.RepositoryID == repositoryID && o.Pull == pull && o.Head != head && o.Head != next && !o.PushedAt.Before(h.PushedAt) && !o.PushedAt.After(until) {
+			return approval.WitnessedHead{}, false, nil
+		}
+	}
+	return h, ok, nil
 }

@@ -137,7 +137,11 @@ func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, rev
 	})
 	g.Go(func() error {
 		pushed, err := c.pusherOf(ctx, r, p)
+		if err != nil {
+			return err
+		}
 		pr.Pusher, pr.HeadPushedAt = pushed.by, pushed.at
+		pr.Kept, err = c.keptOf(ctx, r, p, pushed, about.before)
 		return err
 	})
 	g.Go(func() (err error) {

@@ -19,6 +19,10 @@ const activityPages = 3
 type push struct {
 	by *approval.User
 	at time.Time
+	// before is the head that it took the place of; empty when that is not known.
+	before approval.SHA
+	// logged: it was not witnessed.
+	logged bool
 }
 
 type pusherKey struct {
@@ -32,21 +36,35 @@ type pusherKey struct {
 
 // pusherOf says who pushed the head and when, by GitHub's clock: from a
 // witnessed webhook, else from the activity log of the base repository. For a
-// head in a fork there is no log that we may read.
+// head in a fork there is no log that we may read. The witness of a head that was
+// replaced says nothing: see Witness.HeadPush.
 func (c *Collector) pusherOf(ctx context.Context, r *repo, p pull) (push, error) {
 	w, ok, err := c.witness.HeadPush(ctx, r.id, p.number, p.head)
 	if err != nil {
 		return push{}, fmt.Errorf("look up who pushed %s to #%d: %w", p.head.Short(), p.number, err)
 	}
-	if ok && w.Head == p.head && w.Pull == p.number && w.Pusher.ID > 0 && !w.PushedAt.IsZero() {
-		return push{by: &w.Pusher, at: w.PushedAt.UTC()}, nil
+	return c.pushOf(ctx, r, p, p.head, w, ok)
+}
+
+// formerPusherOf says the same of a head whose place next took with a push.
+func (c *Collector) formerPusherOf(ctx context.Context, r *repo, p pull, head, next approval.SHA, replaced push) (push, error) {
+	w, ok, err := c.witness.FormerHead(ctx, r.id, p.number, head, next, replaced.at)
+	if err != nil {
+		return push{}, fmt.Errorf("look up who pushed %s to #%d: %w", head.Short(), p.number, err)
+	}
+	return c.pushOf(ctx, r, p, head, w, ok)
+}
+
+func (c *Collector) pushOf(ctx context.Context, r *repo, p pull, head approval.SHA, w approval.WitnessedHead, ok bool) (push, error) {
+	if ok && w.Head == head && w.Pull == p.number && w.Pusher.ID > 0 && !w.PushedAt.IsZero() {
+		return push{by: &w.Pusher, at: w.PushedAt.UTC(), before: w.Before}, nil
 	}
 	if p.headRepository != p.baseRepository || p.headRef == "" {
 		return push{}, nil
 	}
-	key := pusherKey{r.id, p.number, p.head, p.merged}
+	key := pusherKey{r.id, p.number, head, p.merged}
 	return c.pushers.get(ctx, key, func(ctx context.Context) (push, time.Duration, error) {
-		found, err := readPush(ctx, r, p)
+		found, err := readPush(ctx, r, p, head)
 		if err != nil || found.by == nil || !p.merged {
 			return found, c.people, err
 		}
@@ -57,6 +75,7 @@ func (c *Collector) pusherOf(ctx context.Context, r *repo, p pull) (push, error)
 // activity is an entry of the activity log, which go-github v60 does not know
 // (GitHub docs, "List repository activities").
 type activity struct {
+	Before    string    `json:"before"`
 	After     string    `json:"after"`
 	Ref       string    `json:"ref"`
 	Timestamp time.Time `json:"timestamp"`
@@ -68,9 +87,9 @@ type activity struct {
 	} `json:"actor"`
 }
 
-// readPush finds the newest arrival of the head at its branch.
-func readPush(ctx context.Context, r *repo, p pull) (push, error) {
-	op := fmt.Sprintf("find who pushed %s to #%d", p.head.Short(), p.number)
+// readPush finds the newest arrival of a head at the pull request's branch.
+func readPush(ctx context.Context, r *repo, p pull, head approval.SHA) (push, error) {
+	op := fmt.Sprintf("find who pushed %s to #%d", head.Short(), p.number)
 	ref := "refs/heads/" + p.headRef
 	query := url.Values{"ref": {ref}, "per_page": {strconv.Itoa(github.PageSize)}, "direction": {"desc"}}
 	for range activityPages {
@@ -81,16 +100,18 @@ func readPush(ctx context.Context, r *repo, p pull) (push, error) {
 			return push{}, err
 		}
 		for _, e := range entries {
-			if e.After != string(p.head) || e.Ref != ref || !arrives(e.Type) {
+			if e.After != string(head) || e.Ref != ref || !arrives(e.Type) {
 				continue
 			}
 			if e.Actor == nil || e.Actor.ID <= 0 || e.Timestamp.IsZero() {
 				return push{}, nil // the account was deleted: it stays unknown
 			}
-			return push{
+			found := push{
 				by: &approval.User{ID: approval.UserID(e.Actor.ID), Login: e.Actor.Login, Type: e.Actor.Type},
-				at: e.Timestamp.UTC(),
-			}, nil
+				at: e.Timestamp.UTC(), logged: true,
+			}
+			found.before, _ = approval.ParseSHA(e.Before) // unknown if it is none
+			return found, nil
 		}
 		if resp.After == "" {
 			return push{}, nil

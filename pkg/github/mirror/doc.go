@@ -6,7 +6,7 @@
 //	                        │
 //	                        ├─ git cat-file  (kept running) ──► Line, Commits, CommitObject, Blob
 //	                        ├─ git diff-tree (kept running) ──► Changes
-//	                        └─ git merge-tree               ──► Prove, NeutralMerge, Preview
+//	                        └─ git merge-tree               ──► Prove, NeutralMerge, Updates, Preview
 //
 // GitHub's API gives no file modes, cuts its lists and can be edited by whoever
 // may edit a pull request, so nothing about content is decided from it. What is

@@ -75,6 +75,8 @@ type delivery struct {
 	CheckRun    *check       `json:"check_run"`
 	CheckSuite  *check       `json:"check_suite"`
 	Ref         string       `json:"ref"`
+	// Before is the former head of a pull request that got another one.
+	Before string `json:"before"`
 }
 
 type repository struct {
@@ -151,7 +153,10 @@ func readPull(d delivery) (approval.Hint, error) {
 	}
 	switch d.Action {
 	case "synchronize":
-		h.Head, err = d.witnessedHead(h, d.PullRequest.UpdatedAt)
+		if h.Head, err = d.witnessedHead(h, d.PullRequest.UpdatedAt); err == nil {
+			// Without it the head is known all the same, but not what it replaced.
+			h.Head.Before, _ = approval.ParseSHA(d.Before)
+		}
 	case "opened":
 		if d.fromOwnFork() {
 			h.Head, err = d.witnessedHead(h, d.PullRequest.CreatedAt)

@@ -103,10 +103,19 @@ func TestParse(t *testing.T) {
 			}
 		}
 	}
+	onto := func(before approval.SHA) func(*approval.Hint) {
+		return func(h *approval.Hint) {
+			pushed(11)(h)
+			h.Head.Before = before
+		}
+	}
 	tests := map[string]struct {
 		event, fields string
 		want          approval.Hint
 	}{
+		"push onto a head":            {"pull_request", `{"action":"synchronize","before":"` + landed + `",` + pull(sameRepository) + `}`, with(aboutPull, onto(landed))},
+		"push onto a short head":      {"pull_request", `{"action":"synchronize","before":"2222222",` + pull(sameRepository) + `}`, with(aboutPull, onto(""))},
+		"opened, with a former head":  {"pull_request", `{"action":"opened","before":"` + landed + `",` + pull(ownFork) + `}`, with(aboutPull, pushed(10))},
 		"push of commits":             {"pull_request", `{"action":"synchronize",` + pull(sameRepository) + `}`, with(aboutPull, pushed(11))},
 		"push to a fork":              {"pull_request", `{"action":"synchronize",` + pull(foreignFork) + `}`, with(aboutPull, pushed(11))},
 		"push to a fork that is gone": {"pull_request", `{"action":"synchronize",` + pull("null") + `}`, with(aboutPull, pushed(11))},

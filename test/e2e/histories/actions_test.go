@@ -18,7 +18,7 @@ type action struct {
 // actions are chosen by their weight. The good life comes often enough for
 // histories to get somewhere.
 var actions = []action{
-	{24, (*world).goodChange},
+	{24, (*world).goodChange}, {12, (*world).updatedChange},
 	{14, (*world).openPull}, {16, (*world).approveAsIs}, {5, (*world).review}, {14, (*world).land}, {5, (*world).pushToPull},
 	{4, (*world).forcePush}, {4, (*world).updateBranch}, {2, (*world).evilUpdate}, {2, (*world).mergeOther}, {2, (*world).dismiss},
 	{3, (*world).mergeByHand}, {4, (*world).pushDirectly}, {3, (*world).restoreDirectly}, {3, (*world).revertPull}, {2, (*world).restoreByPull},

@@ -16,8 +16,8 @@ const elsewhere = "content trusted for another reason: "
 // understood, and then mended or added.
 var known = map[string]string{
 	string(approval.CodeApprovalBeforePush):              "the same head was pushed again after the approval, or nobody witnessed which came first within a second",
-	string(approval.CodeApprovalStale):                   "the approved head only gained a clean update from the base; such approvals are not kept",
-	string(approval.CodeApprovalUnwitnessed):             "the gate asks for a witness, and the delivery was lost",
+	string(approval.CodeApprovalStale):                   "the approved head only gained clean merges, but one of them of what is not on the branch's line, or something else was head in between",
+	string(approval.CodeApprovalUnwitnessed):             "the gate asks for a witness, or the approval is of an earlier head, and the delivery was lost",
 	string(approval.CodeApprovalBaseUnknown):             "the pull request was retargeted, and the delivery of the review was lost",
 	string(approval.CodeApprovalLate):                    "approved in the second of the merge, or just after it",
 	string(approval.CodeApprovalContributor):             "stands beside another cause",

@@ -58,6 +58,93 @@ var twists = []twist{
 	{"merged by hand", func(w *world, c *change) (string, error) { return acted(w.mergeItByHand(c.pullRecord)) }},
 }
 
+// updates are the twists in which an approved head becomes another by a merge, the
+// good ones included.
+var updates = []twist{
+	{"updated from a base that moved", (*world).update},
+	{"updated from a base that moved, twice", func(w *world, c *change) (string, error) {
+		who, err := w.update(c)
+		if err != nil {
+			return who, err
+		}
+		if err := w.settle(who); err != nil {
+			return who, err
+		}
+		w.pass()
+		w.log.seq++
+		return w.update(c)
+	}},
+	{approverPushed, (*world).update},
+	{"updated from a base that moved, with a byte more", func(w *world, c *change) (string, error) {
+		if err := w.moveBase(); err != nil {
+			return c.author, err
+		}
+		return acted(w.mergeIntoIt(c.pullRecord, "main", 100))
+	}},
+	{"updated from what is not the base", func(w *world, c *change) (string, error) {
+		who, tip := w.one(), w.git.tip("main")
+		w.commits++
+		by := who + " <" + who + "@example.com>"
+		sha, err := w.git.commit(newCommit{parents: []string{tip}, edits: []edit{put("prod/side.yaml", fmt.Sprintf("side: %d\n", w.commits))},
+			author: by, committer: by, message: "Side", at: 1_700_000_000 + w.commits})
+		if err != nil {
+			return who, err
+		}
+		side := fmt.Sprintf("side-%d", w.commits)
+		if err := w.gh.As(who).SetBranch(repoName, side, sha); err != nil {
+			return who, err
+		}
+		return acted(w.mergeIntoIt(c.pullRecord, side, 0))
+	}},
+	{"mended, and an update brings back what was approved", func(w *world, c *change) (string, error) {
+		approved := c.head()
+		who, _, err := w.pushToIt(c.pullRecord)
+		if err != nil {
+			return who, err
+		}
+		if err := w.settle(who); err != nil {
+			return who, err
+		}
+		w.pass()
+		w.log.seq++
+		if err := w.moveBase(); err != nil {
+			return c.author, err
+		}
+		tree := w.git.mergeTree(approved, w.git.tip("main"))
+		if tree == "" {
+			return c.author, nil
+		}
+		sha, err := w.write(c.author, tree, []edit{}, approved, w.git.tip("main"))
+		if err != nil {
+			return c.author, err
+		}
+		return c.author, w.move(c.pullRecord, c.author, sha)
+	}},
+}
+
+const approverPushed = "an approver pushed it, and another updates it"
+
+// moveBase pushes something outside of the scope to the branch.
+func (w *world) moveBase() error {
+	who := w.one()
+	w.commits++
+	sha, err := w.write(who, "", []edit{put("stage/moved.yaml", fmt.Sprintf("moved: %d\n", w.commits))}, w.git.tip("main"))
+	if err != nil {
+		return err
+	}
+	return w.gh.As(who).SetBranch(repoName, "main", sha)
+}
+
+// update presses "Update branch" after the base moved.
+func (w *world) update(c *change) (string, error) {
+	who := pick(w, []string{c.author, c.author, w.one()})
+	if err := w.moveBase(); err != nil {
+		return who, err
+	}
+	_, err := w.gh.As(who).UpdateBranch(repoName, c.number)
+	return who, err
+}
+
 func acted(who, _ string, err error) (string, error) { return who, err }
 
 func (w *world) dismissLast(c *change) (string, error) {
@@ -75,8 +162,18 @@ func (w *world) dismissLast(c *change) (string, error) {
 // goodChange proposes, approves and lands a change, in half of the cases with a
 // twist.
 func (w *world) goodChange() (string, string, error) {
+	if w.often(50) {
+		return w.change(pick(w, twists))
+	}
+	return w.change(twist{name: "nothing"})
+}
+
+// updatedChange proposes, approves, updates and lands a change.
+func (w *world) updatedChange() (string, string, error) { return w.change(pick(w, updates)) }
+
+func (w *world) change(t twist) (string, string, error) {
 	author, tip, base := pick(w, []string{"alice", "erin", "mallory"}), w.git.tip("main"), "main"
-	c, t := change{}, twist{name: "nothing"}
+	c := change{}
 	for _, who := range []string{"dave", "carol", "bob"} {
 		if w.log.team[who] && (len(c.approvers) == 0 || w.often(50)) {
 			c.approvers = append(c.approvers, who)
@@ -90,16 +187,13 @@ func (w *world) goodChange() (string, string, error) {
 	if c.approvers = c.approvers[:min(len(c.approvers), w.rules.approvals)]; len(c.approvers) == 0 {
 		return "", "", nil
 	}
-	if w.often(50) {
-		t = pick(w, twists)
-	}
 	writer, pusher, message := author, author, "Change"
 	switch t.name {
 	case twists[0].name:
 		writer = c.approvers[0]
 	case twists[1].name:
 		message += "\n\nCo-authored-by: X <" + c.approvers[0] + "@example.com>"
-	case twists[2].name:
+	case twists[2].name, approverPushed:
 		pusher = c.approvers[0]
 	case twists[3].name:
 		base = "elsewhere"

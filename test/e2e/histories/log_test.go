@@ -32,6 +32,7 @@ type reviewRecord struct {
 	commit, base string
 	seq          int
 	second       int64 // by GitHub's clock
+	lost         bool  // its delivery
 	dismissed    bool
 	dismissedBy  string
 }

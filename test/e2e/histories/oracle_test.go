@@ -21,6 +21,7 @@ type oracle struct {
 	log      *journal
 	rules    rules
 	lenient  bool // see approved and trusted
+	deaf     bool // some deliveries are lost
 	baseline string
 	line     []string // after the baseline, oldest first
 }
@@ -126,6 +127,11 @@ func (o *oracle) participants(l *landing) (map[string]bool, bool) {
 			out[h.pusher] = true
 		}
 	}
+	if !o.deaf {
+		for _, h := range o.kept(l) {
+			out[h.pusher] = true
+		}
+	}
 	add := func(address string) {
 		if who := ownerOf(address); who != "" {
 			out[who] = true
@@ -162,9 +168,9 @@ func ownerOf(address string) string {
 	return name
 }
 
-// approved says whether enough eligible people saw exactly the head that landed
-// and approved it, and nobody who may has asked for changes. The lenient oracle
-// lets approvals stand over updates from the base that changed nothing else, and
+// approved says whether enough eligible people saw exactly the head that landed,
+// or one of which it is an update, and approved it, and nobody who may has asked
+// for changes. The lenient oracle lets approvals stand over any clean merges, and
 // does not mind addresses that belong to nobody.
 func (o *oracle) approved(l *landing) bool {
 	part, known := o.participants(l)
@@ -192,14 +198,58 @@ func (o *oracle) approved(l *landing) bool {
 				return false
 			}
 		case r.dismissed, part[who], r.base != "main", o.rules.late && r.second > l.second: // GitHub tells no more than the second
-		case r.commit == l.head, o.lenient && o.onlyUpdated(r.commit, l.head):
+		case r.commit == l.head, o.ofKept(l, r), o.lenient && o.onlyUpdated(r.commit, l.head):
 			counted++
 		}
 	}
 	return counted >= o.rules.approvals
 }
 
-// onlyUpdated says whether a head became another by clean merges of the base alone.
+// kept are the heads before the last one, newest first, since which everything
+// that was pushed was an update of it from the branch.
+func (o *oracle) kept(l *landing) []headRecord {
+	var heads, out []headRecord
+	for _, h := range l.pull.heads {
+		if h.seq < l.seq {
+			heads = append(heads, h)
+		}
+	}
+	for i := len(heads) - 2; i >= 0 && o.updated(heads[i].sha, heads[i+1].sha, l.before); i-- {
+		out = append(out, heads[i])
+	}
+	return out
+}
+
+// ofKept says whether a review is of a kept head, and was given after that arrived.
+// It must have been told of. Where deliveries are lost, nobody can say which of
+// several arrivals of one head was the last, and so what came in between.
+func (o *oracle) ofKept(l *landing, r *reviewRecord) bool {
+	if r.lost {
+		return false
+	}
+	if o.deaf {
+		return slices.ContainsFunc(l.pull.heads, func(h headRecord) bool {
+			return h.sha == r.commit && h.seq < min(r.seq, l.seq) && o.updated(h.sha, l.head, l.before)
+		})
+	}
+	return slices.ContainsFunc(o.kept(l), func(h headRecord) bool { return h.sha == r.commit && h.seq < r.seq })
+}
+
+// updated says whether a head became another by merges of commits of the branch
+// that added nothing else. The branch is looked at as it was before the landing.
+func (o *oracle) updated(from, to, before string) bool {
+	for at := to; at != from; {
+		parents := strings.Fields(o.git.about("rev-list", "-1", "--parents", at))[1:]
+		if len(parents) != 2 || !slices.Contains(o.git.line(before), parents[1]) ||
+			o.git.mergeTree(parents[0], parents[1]) != o.git.about("rev-parse", at+"^{tree}") {
+			return false
+		}
+		at = parents[0]
+	}
+	return true
+}
+
+// onlyUpdated says whether a head became another by clean merges alone.
 func (o *oracle) onlyUpdated(from, to string) bool {
 	for at := to; at != from; {
 		parents := strings.Fields(o.git.about("rev-list", "-1", "--parents", at))[1:]

@@ -285,6 +285,11 @@ func (w *witness) HeadPush(_ context.Context, repositoryID int64, pull int, head
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h, ok := w.heads[headKey(repositoryID, pull, head)]
+	for _, o := range w.heads {
+		if ok && o.RepositoryID == repositoryID && o.Pull == pull && o.Head != head && !o.PushedAt.Before(h.PushedAt) {
+			return approval.WitnessedHead{}, false, nil
+		}
+	}
 	return h, ok, nil
 }
 
@@ -293,4 +298,16 @@ func (w *witness) MergedPull(_ context.Context, _ int64, commit approval.SHA) (i
 	defer w.mu.Unlock()
 	n, ok := w.merges[commit]
 	return n, ok, nil
+}
+
+func (w *witness) FormerHead(_ context.Context, repositoryID int64, pull int, head, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h, ok := w.heads[headKey(repositoryID, pull, head)]
+	for _, o := range w.heads {
+		if ok && o.RepositoryID == repositoryID && o.Pull == pull && o.Head != head && o.Head != next && !o.PushedAt.Before(h.PushedAt) && !o.PushedAt.After(until) {
+			return approval.WitnessedHead{}, false, nil
+		}
+	}
+	return h, ok, nil
 }
