@@ -261,9 +261,9 @@ func parseTime(s string) (time.Time, error) {
 // keyTypes are the first words of a public key, in lower case.
 var keyTypes = map[string]bool{
 	ssh.KeyAlgoRSA: true, ssh.KeyAlgoED25519: true, ssh.KeyAlgoECDSA256: true, ssh.KeyAlgoECDSA384: true, ssh.KeyAlgoECDSA521: true,
-	ssh.KeyAlgoSKED25519: true, ssh.KeyAlgoSKECDSA256: true, ssh.InsecureKeyAlgoDSA: true,
+	ssh.KeyAlgoSKED25519: true, ssh.KeyAlgoSKECDSA256: true, "ssh-dss": true,
 	ssh.CertAlgoRSAv01: true, ssh.CertAlgoED25519v01: true, ssh.CertAlgoECDSA256v01: true, ssh.CertAlgoECDSA384v01: true, ssh.CertAlgoECDSA521v01: true,
-	ssh.CertAlgoSKED25519v01: true, ssh.CertAlgoSKECDSA256v01: true, ssh.InsecureCertAlgoDSAv01: true,
+	ssh.CertAlgoSKED25519v01: true, ssh.CertAlgoSKECDSA256v01: true, "ssh-dss-cert-v01@openssh.com": true,
 }
 
 // parseKey reads KEYTYPE BASE64 [COMMENT] and refuses keys that must not sign.

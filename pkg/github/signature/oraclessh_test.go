@@ -63,8 +63,8 @@ func (s sshKeys) certify(authority, name string, options ...string) {
 // sign signs as git does; with a file of a certificate that goes along.
 func (s sshKeys) sign(file, data string, options ...string) string {
 	s.t.Helper()
-	if strings.HasSuffix(file, "-cert.pub") { // ssh-keygen finds the private key only beside a key of the same name
-		signer := s.signer(strings.TrimSuffix(file, "-cert.pub"))
+	if name, ok := strings.CutSuffix(file, "-cert.pub"); ok { // ssh-keygen finds the private key only beside a key of the same name
+		signer := s.signer(name)
 		line, err := os.ReadFile(s.path(file))
 		require.NoError(s.t, err)
 		key, _, _, _, err := ssh.ParseAuthorizedKey(line)

@@ -58,7 +58,7 @@ func (s State) MarshalText() ([]byte, error) {
 func (s *State) UnmarshalText(text []byte) error {
 	for i, name := range stateNames {
 		if name == string(text) {
-			*s = State(i) //nolint:gosec // an index of the short table above
+			*s = State(i)
 			return nil
 		}
 	}

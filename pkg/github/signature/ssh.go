@@ -62,9 +62,13 @@ func (s sshSigned) fingerprint() string { return ssh.FingerprintSHA256(s.key) }
 // readSSH takes the armor off and refuses what no signature over a commit may
 // have.
 func readSSH(armored []byte) (sshSigned, *Result) {
+	var s sshSigned
 	refused := func(st State, format string, args ...any) (sshSigned, *Result) {
 		r := refuse(st, format, args...)
-		return sshSigned{}, &r
+		if s.key != nil {
+			r.Key = s.fingerprint()
+		}
+		return s, &r
 	}
 	blob, rest, err := dearmor(armored, sshSignature)
 	if err != nil {
@@ -100,29 +104,24 @@ func readSSH(armored []byte) (sshSigned, *Result) {
 	if err != nil {
 		return refused(Malformed, "the key in the SSH signature cannot be read: %v", err)
 	}
-	s := sshSigned{key: public, sig: &sshsig.Signature{Version: 1, PublicKey: public, Namespace: outer.Namespace, HashAlgorithm: sshsig.HashAlgorithm(outer.Hash), Signature: &inner}}
+	s = sshSigned{key: public, sig: &sshsig.Signature{Version: 1, PublicKey: public, Namespace: outer.Namespace, HashAlgorithm: sshsig.HashAlgorithm(outer.Hash), Signature: &inner}}
 	if cert, ok := public.(*ssh.Certificate); ok {
 		s.cert, s.key = cert, cert.Key
 	}
-	named := func(st State, format string, args ...any) (sshSigned, *Result) {
-		_, r := refused(st, format, args...)
-		r.Key = s.fingerprint()
-		return s, r
-	}
 	if outer.Namespace != namespace {
-		return named(Invalid, "the SSH signature is for the namespace %q, not for git", clip(outer.Namespace))
+		return refused(Invalid, "the SSH signature is for the namespace %q, not for git", clip(outer.Namespace))
 	}
 	if err := sshStrength(s.key); err != nil {
-		return named(Weak, "%v", err)
+		return refused(Weak, "%v", err)
 	}
 	if inner.Format == ssh.KeyAlgoRSA {
-		return named(Weak, "the SSH signature is made with SHA-1")
+		return refused(Weak, "the SSH signature is made with SHA-1")
 	}
 	if !soundFormat(s.key, &inner) {
-		return named(Malformed, "a key of type %s made a signature of type %q", s.key.Type(), clip(inner.Format))
+		return refused(Malformed, "a key of type %s made a signature of type %q", s.key.Type(), clip(inner.Format))
 	}
 	if len(inner.Rest) > 0 && inner.Rest[0]&userPresence == 0 {
-		return named(Weak, "nobody touched the security key for this signature")
+		return refused(Weak, "nobody touched the security key for this signature")
 	}
 	return s, nil
 }
@@ -283,7 +282,7 @@ func checkCertificate(c *ssh.Certificate, at time.Time) *Result {
 		r := refuse(st, format, args...)
 		return &r
 	}
-	now := uint64(max(at.Unix(), 0)) //nolint:gosec // not negative
+	now := uint64(max(at.Unix(), 0)) // not negative
 	switch {
 	case c.CertType != ssh.UserCert:
 		return refused(Invalid, "the certificate is not one of a user")
