@@ -185,8 +185,9 @@ func readPromotion(ctx context.Context, reader *argo.Reader, policies []approval
 	r := promote.Request{
 		From: o.from, To: o.to, Only: o.only,
 		// A gate that refuses images without a digest would refuse this one.
-		Pin:   o.pin || gates[0].Image != nil && gates[0].Image.RequireDigest,
-		Reads: readsOf(to.Application), Shared: readsOf(from.Application), Evidence: evidence(o.from, from),
+		Pin:    o.pin || gates[0].Image != nil && gates[0].Image.RequireDigest,
+		Signed: gates[0].Image != nil && len(gates[0].Image.Signers) > 0,
+		Reads:  readsOf(to.Application), Shared: readsOf(from.Application), Evidence: evidence(o.from, from),
 	}
 	for _, reference := range from.Images {
 		if image, ok := promote.ParseImage(reference); ok {

@@ -46,6 +46,9 @@ func (p promotion) text(w io.Writer) error {
 			fmt.Fprintf(&b, "  %s:%d %s: %s → %s%s\n", m.File, m.Line, m.Path, m.From, m.To, flagTexts(m.Flags))
 		}
 		fmt.Fprintf(&b, "Gate %s says who has to approve it; %s asked for it and cannot.\n", p.gate, r.Asker.Login)
+		if r.Signed {
+			b.WriteString("The gate wants the commit signed by one of its signers; the pull request says how.\n")
+		}
 	}
 	for _, want := range p.plan.Setting.Missing {
 		fmt.Fprintf(&b, "Left alone, since no file names it: %s %s\n", want.Repository, want.To)

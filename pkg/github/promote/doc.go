@@ -29,10 +29,12 @@
 // people do in GitHub's pages too, so it proves no person, and a verified signature of
 // it says no more than that GitHub made the commit.
 //
-// A gate that wants image changes signed judges this commit like any other. Either it
-// takes GitHub's word for the App's bot, in the mode that says so by name, or somebody
-// whom it lists as a signer commits the same edit; the App holds no key that a gate
-// could verify.
+// A gate that wants image changes signed therefore does not take it, not even in the
+// mode that trusts GitHub by name (pkg/github/signature, GitHubTrust): the App's bot is
+// nobody's signer. With Request.Signed the pull request says so, and how one of the
+// signers signs the commit: by amending it, which keeps the message and with it who
+// asked. A commit that was signed like that is left alone as long as the protected
+// branch stays where it is.
 //
 // # Failure handling
 //

@@ -114,12 +114,15 @@ func (o *opening) push(ctx context.Context, head approval.SHA, open bool) (bool,
 	if old == nil {
 		return true, made, o.createRef(ctx, made)
 	}
+	if sameParent(old, fresh) && old.GetTree().GetSHA() == fresh.GetTree().GetSHA() &&
+		strings.TrimSpace(old.GetMessage()) == strings.TrimSpace(fresh.GetMessage()) {
+		return false, head, nil // also when somebody else signed it
+	}
 	if why := o.foreign(old, fresh); why != "" {
 		return false, "", fmt.Errorf("%w: %s of %s is at %s, which %s; bring that work elsewhere and delete the branch",
 			ErrForeign, o.plan.Branch, o.client.Repository(), head.Short(), why)
 	}
-	if same || sameParent(old, fresh) && old.GetTree().GetSHA() == fresh.GetTree().GetSHA() &&
-		strings.TrimSpace(old.GetMessage()) == strings.TrimSpace(fresh.GetMessage()) {
+	if same {
 		return false, head, nil
 	}
 	return true, made, o.moveRef(ctx, head, made)

@@ -129,11 +129,14 @@ func TestLimits(t *testing.T) {
 
 // A branch that has anybody else's commits stays as it is.
 func TestForeignBranch(t *testing.T) {
-	foreign := func(t *testing.T, w *world, text string) {
+	foreign := func(t *testing.T, w *world, text string, requests ...promote.Request) {
 		t.Helper()
 		head, err := w.gh.Branch(repoName, branch)
 		require.NoError(t, err)
-		for _, r := range []promote.Request{w.request(), w.to("1.5.0")} {
+		if requests == nil {
+			requests = []promote.Request{w.request(), w.to("1.5.0")}
+		}
+		for _, r := range requests {
 			_, err = w.try(r)
 			require.ErrorIs(t, err, promote.ErrForeign)
 			require.ErrorContains(t, err, text)
@@ -168,6 +171,26 @@ func TestForeignBranch(t *testing.T) {
 		})
 		require.NoError(t, err)
 		foreign(t, w, "signature")
+	})
+	t.Run("a signer signed it", func(t *testing.T) {
+		w := newWorld(t)
+		r := w.request()
+		r.Signed = true
+		pull := w.open(r)
+		got, err := w.gh.Pull(repoName, pull.Number)
+		require.NoError(t, err)
+		require.Contains(t, got.Body, "git push --force origin HEAD:refs/heads/"+branch+"\n```")
+		commits, err := w.gh.PullCommits(repoName, pull.Number)
+		require.NoError(t, err)
+		signed, err := w.gh.As("bob").ForcePushPull(repoName, pull.Number, standin.Change{
+			Files: map[string]string{prodFile: strings.Replace(prodValues, "1.4.2", "1.4.3", 1)}, Message: strings.TrimSpace(commits[0].Message),
+			Author: &standin.Identity{Name: commits[0].Author.Name, Email: commits[0].Author.Email},
+		})
+		require.NoError(t, err)
+		again := w.open(r)
+		require.Equal(t, approval.SHA(signed), again.Head)
+		require.False(t, again.Created || again.Updated)
+		foreign(t, w, "was committed by Bob", w.to("1.5.0"))
 	})
 	t.Run("a promotion to another target", func(t *testing.T) {
 		w := newWorld(t)

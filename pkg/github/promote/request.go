@@ -31,6 +31,8 @@ type Request struct {
 	Only []Selection
 	// Pin adds digests to references that have only a tag.
 	Pin bool
+	// Signed says that the gate wants the commit signed by one of its signers.
+	Signed bool
 	// Rules are those of the gate.
 	Rules imagediff.Rules
 	// Evidence says in sentences, of plain text, what speaks for the versions.

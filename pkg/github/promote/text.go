@@ -164,6 +164,10 @@ func (p Plan) body(askers []approval.User) string {
 		}
 		b.WriteString(p.about(i))
 	}
+	if p.Request.Signed {
+		b.WriteString("\n#### What it still needs\n\nThe gate wants the commit signed by one of its signers, and GitHub's own signature is nobody's. " +
+			"A signer, who then cannot approve it either, signs it with:\n\n```sh\n" + p.SignCommands() + "```\n")
+	}
 	if len(p.Request.Evidence) > 0 {
 		b.WriteString("\n#### What speaks for it\n\n")
 		for n, e := range p.Request.Evidence {
@@ -176,6 +180,13 @@ func (p Plan) body(askers []approval.User) string {
 	b.WriteString("\n<sub>Nothing but values of images changes, which was checked before this was opened. Gatekeeper keeps this text up to date; " +
 		"what counts for approvals is in the commits, not here.</sub>\n\n" + p.marker(askers))
 	return b.String()
+}
+
+// SignCommands are what a signer runs in a clone to sign the commit. The name of the
+// branch has characters alone that mean nothing to a shell.
+func (p Plan) SignCommands() string {
+	return "git fetch origin " + p.Branch + "\ngit checkout --detach FETCH_HEAD\n" +
+		"git commit --amend --no-edit -S\ngit push --force origin HEAD:refs/heads/" + p.Branch + "\n"
 }
 
 // version is what is shown of one; the empty tag of Helm values is the chart's own.
