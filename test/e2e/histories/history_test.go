@@ -307,7 +307,9 @@ func TestHistoriesOfUpdates(t *testing.T) {
 	var mu sync.Mutex
 	kept, decisions := 0, 0
 	t.Run("seed", func(t *testing.T) {
-		// Each rule on updates, left out of the product, goes wrong with one of these.
+		// One of these goes wrong if the product does not look at the line, the tree,
+		// what a head replaced, or who pushed a kept head. That an approval was
+		// witnessed they cannot show: without that its base is not known either.
 		seeds := []int64{3, 7, 12, 14}
 		for seed := int64(15); seed < int64(*flagHistories); seed++ {
 			seeds = append(seeds, seed)
