@@ -86,6 +86,17 @@ func TestExamplePolicyTests(t *testing.T) {
 	}
 }
 
+// TestExamplesAreClean: nothing that people copy is warned about.
+func TestExamplesAreClean(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "*", "gatekeeper.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		code, stdout, stderr := call(t, t.Context(), "config", "check", file, "--strict")
+		require.Zero(t, code, "%s: %s%s", file, stdout, stderr)
+	}
+}
+
 // TestPolicyTestsDocument: the example in the manual is one that runs.
 func TestPolicyTestsDocument(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "policy-tests.md"))

@@ -228,9 +228,18 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
+	reader := argo.NewReader(cluster.client, cluster.parser)
+	soaks, err := newProvings(ctx, cfg, witness, reader, func(string) {}, log)
+	if err != nil {
+		return err
+	}
+	imageFacts, err := connectImages(cfg, hub, witness, soaks, log)
+	if err != nil {
+		return err
+	}
 	x, err := gate.Examiner{
-		Policies: cfg.Policies, Applications: argo.NewReader(cluster.client, cluster.parser),
-		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Record: r,
+		Policies: cfg.Policies, Applications: reader,
+		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Record: r,
 	}.Examine(ctx, o.application)
 	if err != nil {
 		return err

@@ -101,8 +101,18 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	// Who decides. The watcher wakes the gate, and the gate reads the watcher's
 	// cache, so the gate is known to the watcher by a variable.
 	var decider *gate.Gate
+	reader := argo.NewReader(cluster.client, cluster.parser)
+	soaks, err := newProvings(ctx, cfg, box, reader, func(application string) { decider.WakeKey(application) }, log)
+	if err != nil {
+		return err
+	}
+	imageFacts, err := connectImages(cfg, hub, box, soaks, log)
+	if err != nil {
+		return err
+	}
 	watcher := argo.NewWatcher(cluster.client, cluster.parser, argo.WatcherOptions{
-		Logger: log, OnChange: func(before, after approval.Application) {
+		Logger: log, OnObject: soaks.watch.Object, OnChange: func(before, after approval.Application) {
+			soaks.changed(cfg.Policies, before, after)
 			if after.UID == "" {
 				after = before // it is gone
 			}
@@ -114,10 +124,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
-			Reader: argo.NewReader(cluster.client, cluster.parser), Watcher: watcher, API: api,
+			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Record: record, Metrics: metrics, Logger: log,
+		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Record: record, Metrics: metrics, Logger: log,
 		Reporter: report.NewPublisher(hub.app, written{box}, log),
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -167,6 +177,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return server.Shutdown(stopping)
 	})
 	group.Go(func() error { return watcher.Run(ctx) })
+	group.Go(func() error { return soaks.watch.Run(ctx) })
 	group.Go(func() error {
 		if err := whenSynced(ctx, watcher); err != nil {
 			return nil //nolint:nilerr // stopped before there was anything to do

@@ -16,9 +16,8 @@ import (
 
 // How soon an Application is looked at again when nothing wakes it.
 const (
-	againUnsettled = 2 * time.Second
-	againSyncing   = 30 * time.Second
-	againWindow    = time.Minute
+	againSyncing = 30 * time.Second
+	againWindow  = time.Minute
 )
 
 // reconcileApplication takes one Application one step further.
@@ -36,6 +35,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	app, err := g.apps.Get(ctx, namespace, name)
 	if errors.Is(err, approval.ErrNotFound) {
 		g.memory.forget(key.Application)
+		g.waits.forget(key.Application)
 		return 0, nil
 	}
 	if err != nil {
@@ -44,6 +44,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	policies := g.policiesFor(app)
 	if len(policies) == 0 {
 		g.memory.forget(key.Application)
+		g.waits.forget(key.Application)
 		return 0, nil
 	}
 
@@ -172,30 +173,26 @@ func enrolledAlike(before approval.Policy, now approval.ProtectedRepository) boo
 // readiness says whether an allowed decision is to be acted on now, and if not,
 // what people are told and when to look again.
 func (g *Gate) readiness(ctx context.Context, app approval.Application, d approval.Decision, last *deployed) (state string, again time.Duration, ready bool) {
+	// What is not settled may be newer than all that is approved and synced.
+	again = g.againSettled(ctx, app, d)
 	switch {
 	case !d.Allowed():
-		if unsettled(d.Findings) {
-			again = againUnsettled
-		}
 		return "not synced", again, false
 	case last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
-		return "synced to " + revisions(d.Candidate), 0, false
+		return "synced to " + revisions(d.Candidate), again, false
 	case !d.Advances && !leftHalfway(last, d.Candidate):
-		return "nothing approved to sync", 0, false
-	}
-	if unsettled(d.Findings) {
-		again = againUnsettled
+		return "nothing approved to sync", again, false
 	}
 	if wait := g.backoff(last, d.Candidate); wait > 0 {
-		return "the last sync failed; the next try is in " + wait.Round(time.Second).String(), wait, false
+		return "the last sync failed; the next try is in " + wait.Round(time.Second).String(), sooner(again, wait), false
 	}
 	allowed, reason, err := g.apps.SyncAllowed(ctx, app)
 	switch {
 	case err != nil:
 		g.log.LogAttrs(ctx, slog.LevelWarn, "sync_window_unknown", slog.String("application", app.Key()), slog.Any("error", err))
-		return "waiting: Argo CD does not say whether a sync window is open", againSyncing, false
+		return "waiting: Argo CD does not say whether a sync window is open", sooner(again, againSyncing), false
 	case !allowed:
-		return "waiting for an Argo CD sync window: " + reason, againWindow, false
+		return "waiting for an Argo CD sync window: " + reason, sooner(again, againWindow), false
 	}
 	return "", again, true
 }
@@ -207,9 +204,12 @@ func leftHalfway(last *deployed, c approval.Candidate) bool {
 	return last != nil && last.failures > 0 && !last.failed.Equal(c)
 }
 
-// unsettled says whether a finding will change by itself in a moment.
-func unsettled(findings []approval.Finding) bool {
-	return slices.ContainsFunc(findings, func(f approval.Finding) bool { return f.Code == approval.CodeLandingUnsettled })
+// sooner is the sooner of two times to look again, of which 0 is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 // backoff is how long to wait before a candidate that failed is tried again.

@@ -95,6 +95,7 @@ type Gate struct {
 	memory  memory
 	names   names
 	tickets tickets
+	waits   patience
 }
 
 // New makes a Gate.

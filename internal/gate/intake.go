@@ -180,6 +180,7 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 	}
 	in.gate.tickets.issue(keys, finish)
 	for _, k := range keys {
+		in.gate.waits.hurry(k.Application)
 		in.gate.queue.Add(k)
 	}
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,6 +52,16 @@ func (g *Gate) WakeAll() {
 func (g *Gate) WakeApplication(a approval.Application) {
 	if a.Name != "" && len(g.policiesFor(a)) > 0 {
 		g.queue.Add(Key{Application: a.Key()})
+	}
+}
+
+// WakeKey judges the Application "namespace/name" again, if there is one that is
+// protected.
+func (g *Gate) WakeKey(application string) {
+	if slices.ContainsFunc(g.apps.List(), func(a approval.Application) bool {
+		return a.Key() == application && len(g.policiesFor(a)) > 0
+	}) {
+		g.queue.Add(Key{Application: application})
 	}
 }
 

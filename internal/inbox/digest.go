@@ -29,14 +29,18 @@ func (s *Store) FirstDigest(ctx context.Context, repositoryID int64, pull int, h
 		repositoryID, pull, string(head), image.String(), digest); err != nil {
 		return "", fmt.Errorf("keep the digest of %s: %w", image, err)
 	}
-	var first string
-	found, err := s.row(ctx, []any{&first}, "SELECT digest FROM first_digests WHERE repository = ? AND pull = ? AND sha = ? AND image = ?",
-		repositoryID, pull, string(head), image.String())
+	first, found, err := s.firstDigest(ctx, repositoryID, pull, head, image)
 	if err == nil && !found {
-		err = errors.New("it was not kept")
+		err = fmt.Errorf("keep the digest of %s: it was not kept", image)
 	}
+	return first, err
+}
+
+func (s *Store) firstDigest(ctx context.Context, repositoryID int64, pull int, head approval.SHA, image approval.Image) (first string, found bool, err error) {
+	found, err = s.row(ctx, []any{&first}, "SELECT digest FROM first_digests WHERE repository = ? AND pull = ? AND sha = ? AND image = ?",
+		repositoryID, pull, string(head), image.String())
 	if err != nil {
-		return "", fmt.Errorf("read the first digest of %s: %w", image, err)
+		return "", false, fmt.Errorf("read the first digest of %s: %w", image, err)
 	}
-	return first, nil
+	return first, found, nil
 }

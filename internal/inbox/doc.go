@@ -20,5 +20,6 @@
 // loses hints: every Application is judged anew at a start and every few minutes
 // all the same, and an open pull request is told at its next event. It loses what
 // was witnessed too: then an approval is counted only where it can be proved in
-// another way, so less is allowed and never more.
+// another way, so less is allowed and never more. And it loses for how long images
+// ran Healthy elsewhere, so that their soak time begins again.
 package inbox

@@ -86,6 +86,22 @@ func (w *Witness) HeadPush(ctx context.Context, repositoryID int64, pull int, he
 	return w.store.HeadPush(ctx, repositoryID, pull, head)
 }
 
+// Soaks is as that of Store.
+func (w *Witness) Soaks(ctx context.Context) (map[string][]byte, error) { return w.store.Soaks(ctx) }
+
+// SaveSoaks keeps nothing: who runs Gatekeeper sees the same and keeps it.
+func (*Witness) SaveSoaks(context.Context, map[string][]byte) error { return nil }
+
+// FirstDigest is as that of Store, but keeps nothing: what was not seen before is as
+// if it was seen now.
+func (w *Witness) FirstDigest(ctx context.Context, repositoryID int64, pull int, head approval.SHA, image approval.Image, digest string) (string, error) {
+	first, found, err := w.store.firstDigest(ctx, repositoryID, pull, head, image)
+	if err != nil || found {
+		return first, err
+	}
+	return digest, nil
+}
+
 // MergedPull is as that of Store.
 func (w *Witness) MergedPull(ctx context.Context, repositoryID int64, commit approval.SHA) (int, bool, error) {
 	return w.store.MergedPull(ctx, repositoryID, commit)

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/mirror"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/signature"
 )
 
 // Signature is what one commit's signature says of itself. Nothing is verified
@@ -58,21 +58,21 @@ const (
 )
 
 // webFlow are the IDs of the keys with which GitHub signs commits made in its web
-// interface, from https://github.com/web-flow.gpg: the second one since January
-// 2024.
-var webFlow = []string{"4AEE18F83AFDEB23", "B5690EEEBB952194"}
+// interface.
+var webFlow = signature.PublishedWebFlowKeys()
 
 var errSignature = errors.New("the signature is malformed")
 
 // ReadSignature reads the signature of a commit object.
 func ReadSignature(commit approval.SHA, object []byte) Signature {
 	s := Signature{Commit: commit, Type: typeNone, State: StateNone}
-	signed, err := mirror.ParseSigned(object)
+	signed, err := signature.Split(object)
 	if err != nil {
 		s.Type, s.State = typeUnknown, StateMalformed
 		return s
 	}
-	if len(signed.Signature) == 0 {
+	if signed.Header != "gpgsig" {
+		// Another header has the signature of the same commit under another name.
 		return s
 	}
 	s.Type, s.Key, err = parseSignature(signed.Signature)

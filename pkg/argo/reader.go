@@ -26,12 +26,22 @@ func NewReader(client dynamic.Interface, parser *Parser) *Reader {
 // Get reads an Application anew; no cache is involved. An error wraps
 // approval.ErrNotFound if there is no such Application.
 func (r *Reader) Get(ctx context.Context, namespace, name string) (approval.Application, error) {
+	object, err := r.Object(ctx, namespace, name)
+	if err != nil {
+		return approval.Application{}, err
+	}
+	return r.parser.Application(object), nil
+}
+
+// Object reads an Application anew, as it is stored. An error wraps
+// approval.ErrNotFound if there is no such Application.
+func (r *Reader) Object(ctx context.Context, namespace, name string) (map[string]any, error) {
 	object, err := r.client.Resource(Applications()).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return approval.Application{}, fmt.Errorf("read Application %s/%s: %w", namespace, name, approval.ErrNotFound)
+		return nil, fmt.Errorf("read Application %s/%s: %w", namespace, name, approval.ErrNotFound)
 	case err != nil:
-		return approval.Application{}, fmt.Errorf("read Application %s/%s: %w", namespace, name, err)
+		return nil, fmt.Errorf("read Application %s/%s: %w", namespace, name, err)
 	}
-	return r.parser.Application(object.Object), nil
+	return object.Object, nil
 }

@@ -32,6 +32,11 @@ type WatcherOptions struct {
 	// differ in more than the resource version. It is called by one goroutine for each
 	// namespace and must not block. Nil is allowed.
 	OnChange func(before, after approval.Application)
+	// OnObject is called with every Application as it is read, whatever has changed in
+	// it, for those who need more of it than the facts. It must not block, and must not
+	// change or keep the object. For an Application that is gone OnChange alone is
+	// called. Nil is allowed.
+	OnObject func(object map[string]any)
 	Logger   *slog.Logger
 }
 
@@ -172,6 +177,7 @@ func (w *Watcher) listWatch(ctx context.Context, namespace string) *cache.ListWa
 			}
 			return watch.Filter(stream, func(event watch.Event) (watch.Event, bool) {
 				if object, ok := event.Object.(*unstructured.Unstructured); ok && event.Type != watch.Error {
+					w.observe(event.Type, object)
 					event.Object = w.keep(object)
 				}
 				return event, true
@@ -193,12 +199,21 @@ func (w *Watcher) list(ctx context.Context, resource dynamic.ResourceInterface) 
 			return nil, fmt.Errorf("list Applications: %w", err)
 		}
 		for i := range page.Items {
+			w.observe(watch.Added, &page.Items[i])
 			all.Items = append(all.Items, w.keep(&page.Items[i]))
 		}
 		all.ResourceVersion = page.GetResourceVersion()
 		if options.Continue = page.GetContinue(); options.Continue == "" {
 			return all, nil
 		}
+	}
+}
+
+// observe calls OnObject with an Application that is there: a deletion shows the last
+// state of one that is not, and a bookmark none.
+func (w *Watcher) observe(event watch.EventType, object *unstructured.Unstructured) {
+	if w.options.OnObject != nil && (event == watch.Added || event == watch.Modified) {
+		w.options.OnObject(object.Object)
 	}
 }
 

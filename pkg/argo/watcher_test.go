@@ -267,3 +267,43 @@ func BenchmarkWatcherMemory(b *testing.B) {
 		runtime.KeepAlive(entries)
 	}
 }
+
+// TestWatcherObjects: every Application is handed on as it is stored, also for what is
+// no fact, and one that is gone is not.
+func TestWatcherObjects(t *testing.T) {
+	client := newFakeClient(fixture(t, "helm-2.14"))
+	objects := make(chan string, 100)
+	changes := make(chan change, 100)
+	watcher := NewWatcher(client, newTestParser(t), WatcherOptions{
+		OnChange: func(before, after approval.Application) { changes <- change{before, after} },
+		OnObject: func(object map[string]any) {
+			status, _ := object["status"].(map[string]any)
+			reconciled, _ := status["reconciledAt"].(string)
+			objects <- reconciled
+		},
+		Logger: testLogger(t),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- watcher.Run(ctx) }()
+	defer func() {
+		cancel()
+		require.NoError(t, <-done)
+	}()
+	require.True(t, cache.WaitForCacheSync(ctx.Done(), watcher.HasSynced))
+	next(t, changes)
+	applications := client.Resource(Applications()).Namespace("argocd")
+	require.Equal(t, "2026-11-21T07:00:00Z", <-objects)
+
+	object, err := applications.Get(t.Context(), "shop-prod", metav1.GetOptions{})
+	require.NoError(t, err)
+	merge(object.Object, decode(t, `{"status": {"reconciledAt": "2026-11-21T07:03:00Z"}}`))
+	object.SetResourceVersion("2001")
+	_, err = applications.Update(t.Context(), object, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.Equal(t, "2026-11-21T07:03:00Z", <-objects)
+
+	require.NoError(t, applications.Delete(t.Context(), "shop-prod", metav1.DeleteOptions{}))
+	require.Empty(t, next(t, changes).after)
+	require.Empty(t, objects)
+}

@@ -50,6 +50,13 @@ func (l *lru[K, V]) put(key K, value V) {
 	}
 }
 
+func (l *lru[K, V]) drop(key K) {
+	if e, ok := l.items[key]; ok {
+		l.order.Remove(e)
+		delete(l.items, key)
+	}
+}
+
 // forever is the time to live of a fact that cannot change.
 const forever = time.Duration(0)
 
@@ -99,6 +106,13 @@ func (m *memory[K, V]) put(key K, value V, life time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.keep(key, value, life)
+}
+
+// drop forgets one value.
+func (m *memory[K, V]) drop(key K) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept.drop(key)
 }
 
 func (m *memory[K, V]) keep(key K, value V, life time.Duration) {

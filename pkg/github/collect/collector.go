@@ -89,11 +89,16 @@ type Collector struct {
 
 	repositoryTTL time.Duration
 	repositories  *memory[string, repositoryFacts]
+	surveyed      *memory[string, bool]
+	listed        *memory[int64, []pull]
+	adopted       *memory[int64, bool]
 	pulls         *memory[pullKey, pull]
 	landed        *memory[commitKey, landed]
 	direct        *memory[commitKey, bool]
 	seen          *memory[commitKey, time.Time]
 	contributors  *memory[contributorKey, []approval.Contributor]
+	accounts      *memory[accountsKey, accounts]
+	learning      *memory[learningKey, bool]
 	pushers       *memory[pusherKey, push]
 	emails        *memory[string, approval.User]
 	strangers     *memory[string, bool]
@@ -128,11 +133,16 @@ func New(o Options) (*Collector, error) {
 		noReply:       strings.ToLower(o.NoReplyHost),
 
 		repositories: newMemory[string, repositoryFacts](1024),
+		surveyed:     newMemory[string, bool](1024),
+		listed:       newMemory[int64, []pull](1024),
+		adopted:      newMemory[int64, bool](1024),
 		pulls:        newMemory[pullKey, pull](8192),
 		landed:       newMemory[commitKey, landed](16384),
 		direct:       newMemory[commitKey, bool](16384),
 		seen:         newMemory[commitKey, time.Time](16384),
 		contributors: newMemory[contributorKey, []approval.Contributor](4096),
+		accounts:     newMemory[accountsKey, accounts](16384),
+		learning:     newMemory[learningKey, bool](64),
 		pushers:      newMemory[pusherKey, push](8192),
 		emails:       newMemory[string, approval.User](8192),
 		strangers:    newMemory[string, bool](8192),
@@ -277,15 +287,8 @@ func (c *Collector) open(ctx context.Context, name approval.RepositoryName) (*re
 	}
 	r := &repo{name: name, client: client, mirror: m}
 	r.repositoryFacts, err = c.repositories.get(ctx, strings.ToLower(string(name)), func(ctx context.Context) (repositoryFacts, time.Duration, error) {
-		found, _, err := client.API().Repositories.Get(ctx, name.Owner(), name.Name())
-		if err != nil {
-			return repositoryFacts{}, 0, github.Wrap("read the repository", name, err)
-		}
-		facts := repositoryFacts{id: found.GetID(), defaultBranch: found.GetDefaultBranch()}
-		if facts.id <= 0 || facts.defaultBranch == "" {
-			return repositoryFacts{}, 0, fmt.Errorf("GitHub's answer about %s has no ID or no default branch", name)
-		}
-		return facts, c.repositoryTTL, nil
+		facts, err := c.readRepository(ctx, client, name)
+		return facts, c.repositoryTTL, err
 	})
 	if err != nil {
 		return nil, err

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gh "github.com/google/go-github/v60/github"
@@ -101,9 +103,11 @@ func (c *Collector) parts(commits []mirror.Commit) []*part {
 }
 
 // identify finds the accounts of the addresses. What GitHub says of the commits
-// of the pull request comes first. For what is left, co-authors mostly, it is
-// asked about the number in an address that it made up, and about other commits
-// with the address.
+// of the pull request comes first, one list for all of them. For what is left,
+// co-authors mostly, it is asked about the number in an address that it made up,
+// and about other commits with the address. The first address that belongs to
+// nobody ends that: nothing can be approved then, whoever the others are, and a
+// pull request could name any number of them. They stay without an account too.
 func (c *Collector) identify(ctx context.Context, r *repo, p pull, parts []*part, commits []mirror.Commit) error {
 	for _, part := range parts {
 		// The number in an address that GitHub made up is the identity, and that
@@ -112,18 +116,16 @@ func (c *Collector) identify(ctx context.Context, r *repo, p pull, parts []*part
 			part.User = &approval.User{ID: p.author.ID, Login: p.author.Login, Type: p.author.Type}
 		}
 	}
-	for _, part := range parts {
-		if part.Role == roleCoAuthor || c.recall(part) || c.isStranger(part.address) {
-			continue
-		}
-		if err := c.learnFromPull(ctx, r, p, commits); err != nil {
-			return err
-		}
-		break
+	c.recallCommits(r, parts, commits)
+	if err := c.learn(ctx, r, p, parts, commits); err != nil {
+		return err
 	}
 	for _, part := range parts {
-		if c.recall(part) || c.isStranger(part.address) {
+		if c.recall(part) {
 			continue
+		}
+		if c.isStranger(part.address) {
+			break
 		}
 		u, err := c.ask(ctx, r, p, part.address)
 		if err != nil {
@@ -131,12 +133,73 @@ func (c *Collector) identify(ctx context.Context, r *repo, p pull, parts []*part
 		}
 		if u.ID == 0 {
 			c.strangers.put(part.address, true, c.people)
-			continue
+			break
 		}
 		c.emails.put(part.address, u, c.people)
 		part.User = &u
 	}
+	for _, part := range parts {
+		c.recall(part) // behind a stranger, whoever is known all the same
+	}
 	return nil
+}
+
+// learn reads whose the addresses of authors and committers are, unless that is
+// known of all of them. Pull requests that wait for the same address at the same
+// time wait for one list, that of one of them.
+func (c *Collector) learn(ctx context.Context, r *repo, p pull, parts []*part, commits []mirror.Commit) error {
+	for {
+		unknown := slices.IndexFunc(parts, func(part *part) bool {
+			return part.Role != roleCoAuthor && !c.recall(part) && !c.isStranger(part.address)
+		})
+		if unknown < 0 {
+			return nil
+		}
+		var mine atomic.Bool
+		_, err := c.learning.get(ctx, learningKey{r.id, parts[unknown].address}, func(ctx context.Context) (bool, time.Duration, error) {
+			mine.Store(true)
+			return true, -1, c.learnFromPull(ctx, r, p, commits)
+		})
+		if err != nil {
+			return err
+		}
+		c.recallCommits(r, parts, commits)
+		if mine.Load() {
+			return nil
+		}
+	}
+}
+
+// learningKey names what a list of commits is read for.
+type learningKey struct {
+	repository int64
+	address    string
+}
+
+// accounts are those that GitHub gave for a commit. They are kept as long as the
+// contributors of a pull request are once all of them are known, so that what
+// they are left out from (the base branch moves on) does not make them unknown.
+type accounts struct{ author, committer approval.User }
+
+type accountsKey struct {
+	repository int64
+	commit     approval.SHA
+}
+
+// recallCommits takes what is known of the commits themselves.
+func (c *Collector) recallCommits(r *repo, parts []*part, commits []mirror.Commit) {
+	known := map[string]approval.User{}
+	for _, commit := range commits {
+		if a, ok := c.accounts.peek(accountsKey{r.id, commit.SHA}); ok {
+			known[strings.ToLower(commit.Author.Email)] = a.author
+			known[strings.ToLower(commit.Committer.Email)] = a.committer
+		}
+	}
+	for _, part := range parts {
+		if u := known[part.address]; part.User == nil && u.ID > 0 && !c.isGitHub(part.address) {
+			part.User = &u
+		}
+	}
 }
 
 // isStranger is true for addresses that are known to have no account. GitHub's
@@ -192,6 +255,10 @@ func (c *Collector) learnFromPull(ctx context.Context, r *repo, p pull, commits 
 		if a := bySHA[commit.SHA]; a != nil {
 			learn(commit.Author.Email, a.GetAuthor())
 			learn(commit.Committer.Email, a.GetCommitter())
+			author, committer := person(a.GetAuthor()), person(a.GetCommitter())
+			if author != nil && committer != nil {
+				c.accounts.put(accountsKey{r.id, commit.SHA}, accounts{*author, *committer}, forever)
+			}
 		}
 	}
 	return nil

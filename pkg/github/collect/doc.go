@@ -48,14 +48,27 @@
 // that began after the call. Calls that wait at the same time share such a read.
 //
 // With everything known, a collection costs one REST call for each landing with
-// a pull request, at the same time as the fetch: its reviews. A pull request that
-// is seen for the first time costs three: itself, its reviews, and GitHub's
-// activity log for who pushed: the head if no webhook told, and for a head that is
-// an update the one with which the pull request was opened. Two more are made where they are needed, the
-// pull request's commits for e-mail addresses that are not known yet, and its
+// a pull request, at the same time as the fetch: its reviews.
+//
+// # What is read for many at once
+//
+// A repository's ID and default branch are read, the first time, from the list
+// of its newest closed pull requests, which has them, and the landings as well.
+// With one page of the repository's newest activity, which says who merged and
+// who pushed the heads, the list takes the place of reading each of these pull
+// requests and the activity of each head branch. Both are read once. What they
+// do not have is read by itself: a pull request that is open, that was merged by
+// a merge queue (the list does not say so) or since, or that is too old.
+//
+// So after a restart a landing costs one call on top of the lists, its reviews,
+// or three when the lists do not have it: GitHub's activity log says who pushed the
+// head if no webhook told, and for a head that is an update the one with which the
+// pull request was opened. Two more are made where they are needed, the pull
+// request's commits for e-mail addresses that are not known yet, and its
 // timeline for an approval of the head whose submission was not witnessed, or for
 // a dismissed review. The timeline has reviews as well, and is not read in place
-// of their list, because it can lack what the list has. Facts that only some
-// policies ask for (Query.Needs) cost what they are: checks and requested
-// reviewers one call each, owners none.
+// of their list, because it can lack what the list has.
+//
+// Facts that only some policies ask for (Query.Needs) cost what they are: checks
+// and requested reviewers one call each, owners none.
 package collect

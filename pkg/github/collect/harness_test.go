@@ -277,7 +277,8 @@ func (w *world) review(who string, number int, event string) int64 {
 	return id
 }
 
-// apiCalls are the REST calls since the last reset, as "METHOD /path".
+// apiCalls are the REST calls since the last reset, as "METHOD /path", and with
+// "?ref" behind it for the activity of one branch.
 func (w *world) apiCalls() []string {
 	w.t.Helper()
 	// The stand-in notes a call after it answered, so the last may be missing yet.
@@ -286,7 +287,11 @@ func (w *world) apiCalls() []string {
 		out = nil
 		for _, c := range w.gh.Calls() {
 			if c.Kind == "api" {
-				out = append(out, c.Method+" "+c.Path)
+				call := c.Method + " " + c.Path
+				if strings.HasPrefix(c.Query, "ref=") || strings.Contains(c.Query, "&ref=") {
+					call += "?ref"
+				}
+				out = append(out, call)
 			}
 		}
 		return int64(len(out)) == w.observed.Load()

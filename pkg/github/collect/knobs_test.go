@@ -105,7 +105,7 @@ func TestReanchoredApproval(t *testing.T) {
 // landing of a pull request, and nothing is decided about it.
 func TestLaggingIndexIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withGrace(time.Hour))
+	w := newWorld(t, withGrace(time.Hour), withTransport(empty{"pulls"}))
 	w.listen()
 	w.gh.HoldDeliveries("pull_request.closed") // it would tell
 	w.gh.LagCommitIndex(time.Hour)

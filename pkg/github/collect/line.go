@@ -177,6 +177,9 @@ func (w *walk) lookUp(ctx context.Context) error {
 	if len(unknown) == 0 {
 		return nil
 	}
+	if err := w.collector.adopt(ctx, w.repo, w.branch, unknown); err != nil {
+		return err
+	}
 	origins := make([]origin, len(unknown))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)

@@ -95,7 +95,7 @@ func logins(contributors []approval.Contributor) []string {
 
 func TestIndexLag(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withGrace(time.Hour))
+	w := newWorld(t, withGrace(time.Hour), withTransport(empty{"pulls"}))
 	w.gh.LagCommitIndex(time.Hour)
 	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
 	w.push("alice", p.Number, "prod/a.yaml", "a: 2\n")
@@ -168,7 +168,7 @@ func TestOtherBaseDoesNotLaunder(t *testing.T) {
 
 func TestStackedRebasesStayApart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withGrace(time.Hour))
+	w := newWorld(t, withGrace(time.Hour), withTransport(empty{"pulls"}))
 	lower := w.pull("mallory", "prod/a.yaml", "a: 1\n")
 	require.NoError(t, w.gh.As("alice").SetBranch(repoName, "upper", lower.Head))
 	_, err := w.gh.As("alice").PushBranch(repoName, "upper", change("prod/b.yaml", "b: 1\n"))

@@ -90,8 +90,7 @@ type activity struct {
 // readPush finds the newest arrival of a head at the pull request's branch.
 func readPush(ctx context.Context, r *repo, p pull, head approval.SHA) (push, error) {
 	op := fmt.Sprintf("find who pushed %s to #%d", head.Short(), p.number)
-	ref := "refs/heads/" + p.headRef
-	query := url.Values{"ref": {ref}, "per_page": {strconv.Itoa(github.PageSize)}, "direction": {"desc"}}
+	query := url.Values{"ref": {"refs/heads/" + p.headRef}, "per_page": {strconv.Itoa(github.PageSize)}, "direction": {"desc"}}
 	for range activityPages {
 		var entries []activity
 		path := fmt.Sprintf("repos/%s/%s/activity?%s", r.name.Owner(), r.name.Name(), query.Encode())
@@ -99,18 +98,7 @@ func readPush(ctx context.Context, r *repo, p pull, head approval.SHA) (push, er
 		if err != nil {
 			return push{}, err
 		}
-		for _, e := range entries {
-			if e.After != string(head) || e.Ref != ref || !arrives(e.Type) {
-				continue
-			}
-			if e.Actor == nil || e.Actor.ID <= 0 || e.Timestamp.IsZero() {
-				return push{}, nil // the account was deleted: it stays unknown
-			}
-			found := push{
-				by: &approval.User{ID: approval.UserID(e.Actor.ID), Login: e.Actor.Login, Type: e.Actor.Type},
-				at: e.Timestamp.UTC(), logged: true,
-			}
-			found.before, _ = approval.ParseSHA(e.Before) // unknown if it is none
+		if found, ok := newestPush(entries, p, head); ok {
 			return found, nil
 		}
 		if resp.After == "" {

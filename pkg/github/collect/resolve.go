@@ -20,6 +20,10 @@ import (
 // maxPullsOfCommit bounds the pull requests that hold one commit.
 const maxPullsOfCommit = 300
 
+// mergeLag is the age of a merge up to which a pull request that names another
+// commit is read again next time. A wrong clock costs calls and nothing else.
+const mergeLag = time.Hour
+
 // commitKey names a commit of a protected branch.
 type commitKey struct {
 	repository int64
@@ -59,8 +63,12 @@ func (c *Collector) resolve(ctx context.Context, r *repo, branch string, commit 
 	if _, known := c.direct.peek(key); known && !ok {
 		return origin{}, nil
 	}
-	if n, ok := mentioned(commit.Subject); ok && n != witnessed {
-		p, why, err := c.claim(ctx, r, branch, commit.SHA, n)
+	hint, ok := mentioned(commit.Subject)
+	if listed := c.listedAt(r.id, branch, commit.SHA); len(listed) == 1 {
+		hint, ok = listed[0].number, true
+	}
+	if ok && hint != witnessed {
+		p, why, err := c.claim(ctx, r, branch, commit.SHA, hint)
 		if err != nil {
 			return origin{}, err
 		}
@@ -129,6 +137,9 @@ func (c *Collector) claim(ctx context.Context, r *repo, branch string, commit ap
 	case p.base != branch || p.baseRepository != r.id:
 		return pull{}, name + " for this commit, but that was merged into " + p.base, nil
 	case p.mergeCommit != commit:
+		if time.Since(p.mergedAt) < mergeLag {
+			c.pulls.drop(pullKey{r.id, number}) // it may name the test merge still
+		}
 		return pull{}, name + " for this commit, but that landed at " + p.mergeCommit.Short(), nil
 	case p.author.ID == 0:
 		return pull{}, name + " for this commit, but not who opened it", nil

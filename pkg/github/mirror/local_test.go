@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -421,34 +420,4 @@ func TestPullHeads(t *testing.T) {
 	o.git("", "update-ref", "refs/remotes/upstream/pr/2", string(base))
 	o.git("", "update-ref", "refs/remotes/origin/pr/2", string(head))
 	require.Equal(t, map[int]approval.SHA{1: head}, o.local(o.dir).PullHeads(), "#2 is ambiguous")
-}
-
-// TestParseSignedAgainstGit: the payload is what ssh-keygen says was signed.
-func TestParseSignedAgainstGit(t *testing.T) {
-	keygen, err := exec.LookPath("ssh-keygen")
-	if err != nil {
-		t.Skip("ssh-keygen is not installed")
-	}
-	o := newOrigin(t)
-	key := filepath.Join(o.root, "key")
-	require.NoError(t, exec.CommandContext(t.Context(), keygen, "-q", "-t", "ed25519", "-N", "", "-f", key).Run())
-	work := o.clone()
-	_, err = o.try("", work, "-c", "gpg.format=ssh", "-c", "user.signingkey="+key, "commit", "--quiet", "--allow-empty", "-S", "-m", "signed\n\nbody")
-	require.NoError(t, err)
-	l := o.local(work)
-	at, err := l.Resolve(t.Context(), "HEAD")
-	require.NoError(t, err)
-	data, err := l.m.CommitObject(t.Context(), at)
-	require.NoError(t, err)
-	signed, err := ParseSigned(data)
-	require.NoError(t, err)
-	file := filepath.Join(o.root, "sig")
-	require.NoError(t, os.WriteFile(file, signed.Signature, 0o600))
-	check := func(payload string) error {
-		cmd := exec.CommandContext(t.Context(), keygen, "-Y", "check-novalidate", "-n", "git", "-s", file)
-		cmd.Stdin = strings.NewReader(payload)
-		return cmd.Run()
-	}
-	require.NoError(t, check(string(signed.Payload)))
-	require.Error(t, check(string(signed.Payload)+"x"))
 }
