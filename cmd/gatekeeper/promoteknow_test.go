@@ -22,7 +22,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval/imagediff"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/soak"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/promote"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/registry"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
@@ -345,21 +349,34 @@ func TestPromoteWithoutTheRegistry(t *testing.T) {
 	})
 }
 
+// A registry that says nothing is given up on, with time left for the promotion.
 func TestPromoteDoesNotWaitForTheRegistry(t *testing.T) {
 	t.Parallel()
-	w := newKnowingWorld(t)
 	over := make(chan struct{})
-	t.Cleanup(func() { close(over) })
-	w.failing(func(_ http.ResponseWriter, r *http.Request) bool {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-over:
 		case <-r.Context().Done():
 		}
-		return true
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(over) })
+	host := strings.TrimPrefix(server.URL, "http://")
+	client, err := registry.New(registry.Options{
+		Registries: []registry.Registry{{Host: host, Repositories: []string{"**"}, Insecure: true}}, Timeout: time.Hour,
 	})
-	code, _, stderr := w.promote("--timeout", "20s")
-	require.Zero(t, code, stderr)
-	require.Contains(t, w.pull(1), "did not answer in time.\n")
+	require.NoError(t, err)
+	shop := promote.Image{Repository: host + "/acme/shop", Version: imagediff.Version{Tag: "1.4.3"}}
+	k := knowledge{
+		promotable: promotable{policy: approval.Policy{Image: &approval.ImagePolicy{Verify: []approval.ImageKeys{{Name: "build", Repositories: []string{host + "/**"}}}}}},
+		registry:   client, patience: 50 * time.Millisecond,
+	}
+	k.labels(t.Context(), []promote.Change{{Repository: shop.Repository, To: shop.Version}})
+	require.Len(t, k.notes, 1)
+	require.Contains(t, k.notes[0].text, "says of itself is not known: registry "+host+" did not answer in time.")
+	images, failed := k.pin(t.Context(), promote.Request{Images: []promote.Image{shop}})
+	require.Equal(t, []promote.Image{shop}, images)
+	require.Len(t, failed, 1)
 }
 
 // What the image that goes says is half of it; without it there is the commit alone.
