@@ -101,8 +101,14 @@ func runInspect(c *cobra.Command, o inspectOptions) (err error) {
 		return err
 	}
 	if o.config != "" {
-		if options.Gates, err = inspectGates(o, repo.Info().Remotes); err != nil {
+		var warning string
+		if options.Gates, warning, err = inspectGates(o, repo.Info().Remotes); err != nil {
 			return err
+		}
+		if warning != "" {
+			if _, err := fmt.Fprintln(c.ErrOrStderr(), "gatekeeper: "+warning); err != nil {
+				return fmt.Errorf("print a warning: %w", err)
+			}
 		}
 	}
 	summary, err := printLandings(ctx, c, repo, options, o, what)
