@@ -47,8 +47,7 @@ func loadGates(o inspectOptions) (config.Config, []chosenGate, error) {
 }
 
 // inspectGates finds the gates to judge by, what each covers in the repository, and
-// whose signatures it takes. The warnings, if any, are why signatures are not
-// verified.
+// whose signatures it takes. The warning, if any, is why signatures are not verified.
 func inspectGates(o inspectOptions, remotes []string) (gates []inspect.Gate, warning string, err error) {
 	cfg, chosen, err := loadGates(o)
 	if err != nil {

@@ -57,7 +57,9 @@ func TestSameClassAsTheGate(t *testing.T) {
 				repo := openLocal(t, s.dir)
 				collector, err := images.New(images.Options{
 					Gates: map[string]images.Gate{"prod": {Rules: rules, Verifier: noVerifier{}}}, Firsts: noFirsts{}, Logger: slog.New(slog.DiscardHandler),
-					Mirrors: func(context.Context, approval.RepositoryName) (images.Mirror, error) { return contents{local: repo}, nil },
+					Mirrors: func(context.Context, approval.RepositoryName) (images.Mirror, error) {
+						return contents{local: repo}, nil
+					},
 				})
 				require.NoError(t, err)
 				for _, l := range landings {
