@@ -97,8 +97,57 @@ func imageBump(t *testing.T, s *story) {
 	}
 	require.Contains(t, was, "blocked")
 	s.recorded(payments.Ledger, "outcome", 1)
-	intent := s.recorded(payments.Ledger, "intent", 1)
-	require.Equal(t, "frank", decode[intentPayload](s, intent[0]).Approvers[0].Login)
+	intent := s.recorded(payments.Ledger, "intent", 1)[0]
+	require.Equal(t, "frank", decode[intentPayload](s, intent).Approvers[0].Login)
+	s.known(intent.Sequence-1, payments.Ledger, next) // by the decision that it rests on
+}
+
+// imagePayload is what a recorded decision knows of images, as a reader of the export
+// sees it.
+type imagePayload struct {
+	Facts struct {
+		Images []struct {
+			Image struct{ Repository, Tag, Digest string }
+			// Digest is what the registry had.
+			Digest, Signed, Key string
+			Soak                struct{ Application, State string }
+		}
+		Lines []struct {
+			Landings []struct {
+				Pull *struct {
+					Signatures []struct{ State, Signer, Key string }
+				}
+			}
+		}
+	}
+}
+
+// known asserts that a recorded decision holds the digest, who signed it, where it was
+// proven, and who signed the commits.
+func (s *story) known(entry int, service string, v payments.Version) {
+	s.t.Helper()
+	entries, err := s.Record(s.ctx)
+	require.NoError(s.t, err)
+	for _, e := range entries {
+		if e.Sequence != entry {
+			continue
+		}
+		require.Equal(s.t, "decision", e.Kind)
+		facts := decode[imagePayload](s, e).Facts
+		require.Len(s.t, facts.Images, 1)
+		i := facts.Images[0]
+		require.Equal(s.t, s.ImageReference(service, v), i.Image.Repository+":"+i.Image.Tag+"@"+i.Image.Digest)
+		require.Equal(s.t, []string{v.Digest, "verified"}, []string{i.Digest, i.Signed})
+		require.NotEmpty(s.t, i.Key)
+		require.Equal(s.t, []string{"argocd/" + s.Application("stage", service), "proven"}, []string{i.Soak.Application, i.Soak.State})
+		landings := facts.Lines[0].Landings
+		signed := landings[len(landings)-1].Pull.Signatures
+		require.Len(s.t, signed, 1)
+		require.Equal(s.t, []string{"trusted", "renovate"}, []string{signed[0].State, signed[0].Signer})
+		require.NotEmpty(s.t, signed[0].Key)
+		return
+	}
+	require.Fail(s.t, "there is no such entry")
 }
 
 func timeOf(t *testing.T, object *unstructured.Unstructured, fields ...string) time.Time {
