@@ -162,6 +162,7 @@ func explain(f approval.Finding) string {
 		symbol = waiting.symbol()
 	case approval.CodeImageBoth:
 		symbol = unconcerned.symbol() // it says why, and decides nothing
+	default:
 	}
 	var b strings.Builder
 	b.WriteString("- " + symbol + " " + text(f.Text) + "\n")
