@@ -3,6 +3,7 @@ package imagediff
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 	sigs "sigs.k8s.io/yaml"
@@ -93,10 +94,11 @@ func collectImages(root, n *yaml.Node, path []step, where places, doc string, fo
 		value := n.Value
 		if p.slot == slotTag || p.slot == slotDigest {
 			look := p.lookup(root)
-			value += "\x00" + look("registry")
+			parts := []string{value, look("registry")}
 			for _, name := range p.names {
-				value += "\x00" + look(name)
+				parts = append(parts, look(name))
 			}
+			value = strings.Join(parts, "\x00")
 		}
 		found[doc+"\x00"+pathText(path)] = value
 	default:
