@@ -262,7 +262,8 @@ func (r registries) Look(ctx context.Context, image approval.Image, keys approva
 		return e
 	}
 	res := r.client.Verify(ctx, image.Repository, found.Digest, ring)
-	e.Key, e.Why = res.KeyID, res.Text
+	e.Key = res.KeyID
+	e.Why, _, _ = strings.Cut(res.Text, "; ") // what to do is said by the finding
 	switch res.State {
 	case registry.StateVerified:
 		e.Signed, e.Why = approval.ImageSignedYes, ""
