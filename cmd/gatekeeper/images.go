@@ -43,7 +43,7 @@ func imageGates(cfg config.Config, collector *collect.Collector, soaks *provings
 }
 
 func imageGate(cfg config.Config, g config.Gate, p approval.Policy, client *registry.Client, collector *collect.Collector) (images.Gate, error) {
-	rules, err := imageRules(*g.Image)
+	rules, err := imageRules(g.Image)
 	if err != nil {
 		return images.Gate{}, err
 	}
@@ -71,8 +71,8 @@ func imageGate(cfg config.Config, g config.Gate, p approval.Policy, client *regi
 	return out, nil
 }
 
-// imageRules say where the gate's images are named.
-func imageRules(i config.Image) (imagediff.Rules, error) {
+// imageRules say where a gate's files have images.
+func imageRules(i *config.Image) (imagediff.Rules, error) {
 	rules := imagediff.Rules{Values: i.Values}
 	for _, text := range i.Paths {
 		pattern, err := imagediff.ParsePattern(text)
@@ -262,7 +262,8 @@ func (r registries) Look(ctx context.Context, image approval.Image, keys approva
 		return e
 	}
 	res := r.client.Verify(ctx, image.Repository, found.Digest, ring)
-	e.Key, e.Why = res.KeyID, res.Text
+	e.Key = res.KeyID
+	e.Why, _, _ = strings.Cut(res.Text, "; ") // what to do is said by the finding
 	switch res.State {
 	case registry.StateVerified:
 		e.Signed, e.Why = approval.ImageSignedYes, ""

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -111,8 +110,7 @@ func (o *promoteOptions) check(file string) error {
 }
 
 func runPromote(ctx context.Context, stdout, stderr io.Writer, cfg config.Config, o promoteOptions) error {
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	quietLibraries(log)
+	log := commandLog(stderr)
 	cluster, err := connectArgoCD(cfg)
 	if err != nil {
 		return err
@@ -222,7 +220,7 @@ func readPromotion(ctx context.Context, reader *argo.Reader, cfg config.Config, 
 		if g.Name != gates[0].Gate || g.Image == nil {
 			continue
 		}
-		if r.Rules, err = imageRules(*g.Image); err != nil {
+		if r.Rules, err = imageRules(g.Image); err != nil {
 			return fail(fmt.Errorf("set up the images of gate %s: %w", g.Name, err))
 		}
 	}

@@ -24,7 +24,7 @@ func codes() []string {
 		approval.CodeImageUnknown, approval.CodeImageDowngrade, approval.CodeImageMutable, approval.CodeImageNoDigest,
 		approval.CodeImageRepository, approval.CodeImageNoKey, approval.CodeImageUnverified, approval.CodeImageNotSigned,
 		approval.CodeImageTagMoved, approval.CodeImageSoaking, approval.CodeImageNotProven, approval.CodeImageSoakUnknown,
-		approval.CodeSignatureTrusted, approval.CodeSignatureMissing, approval.CodeSignatureStranger, approval.CodeSignatureInvalid,
+		approval.CodeImageBoth, approval.CodeSignatureTrusted, approval.CodeSignatureMissing, approval.CodeSignatureStranger, approval.CodeSignatureInvalid,
 		approval.CodeSignatureUnknown, approval.CodeApprovalSigner,
 	}
 	out := make([]string, len(all))
