@@ -63,12 +63,18 @@ func (l *look) image(ctx context.Context, i approval.Image, pr *approval.PullReq
 	if i.Digest != "" || e.Digest == "" || pr == nil {
 		return nil
 	}
-	first, err := l.c.firsts.FirstDigest(ctx, pr.BaseRepositoryID, pr.Number, pr.Head, i, e.Digest)
-	if err != nil {
-		return fmt.Errorf("remember the digest of %s: %w", i, err)
+	heads := []approval.SHA{pr.Head}
+	for _, k := range pr.Kept {
+		heads = append(heads, k.Commit) // whose approvals count, and what they saw
 	}
-	if e.First == "" || first != e.Digest {
-		e.First = first
+	for _, head := range heads {
+		first, err := l.c.firsts.FirstDigest(ctx, pr.BaseRepositoryID, pr.Number, head, i, e.Digest)
+		if err != nil {
+			return fmt.Errorf("remember the digest of %s: %w", i, err)
+		}
+		if e.First == "" || first != e.Digest {
+			e.First = first
+		}
 	}
 	return nil
 }

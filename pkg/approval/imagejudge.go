@@ -85,7 +85,8 @@ func (j *judge) imageHindrances(pr *PullRequest, image []*Change) []Finding {
 }
 
 // signatures checks that every commit of a pull request is signed by one of the
-// gate's signers. Which commits there are is known from their contributors.
+// gate's signers. Which commits there are is known from their contributors, and from
+// git where the signatures were verified: neither can leave out one of the other.
 func (j *judge) signatures(pr *PullRequest) []Finding {
 	of := make(map[SHA]*CommitSignature, len(pr.Signatures))
 	var out []Finding
@@ -102,8 +103,13 @@ func (j *judge) signatures(pr *PullRequest) []Finding {
 		}
 		of[s.Commit] = s
 	}
-	commits := make([]SHA, 0, len(pr.Contributors)+1)
+	commits := make([]SHA, 0, len(pr.Contributors)+len(pr.Signatures)+1)
 	commits = append(commits, pr.Head)
+	trusted := false
+	for i := range pr.Signatures {
+		commits = append(commits, pr.Signatures[i].Commit)
+		trusted = trusted || pr.Signatures[i].State == SignatureTrusted
+	}
 	for i := range pr.Contributors {
 		commits = append(commits, pr.Contributors[i].Commit)
 	}
@@ -135,7 +141,8 @@ func (j *judge) signatures(pr *PullRequest) []Finding {
 				add(CodeSignatureTrusted, Allowed, commit, "", detail("is signed by "+oneLine(s.Signer)))
 			}
 		case SignatureNeutral:
-			if commit == pr.Head && len(pr.Signatures) == 1 {
+			if commit == pr.Head && !trusted {
+				// What nobody signed moves an image all the same.
 				unknown(commit, "cannot be that of an update merge alone")
 			}
 		case SignatureMissing:
