@@ -85,8 +85,9 @@ func (j *judge) imageHindrances(pr *PullRequest, image []*Change) []Finding {
 }
 
 // signatures checks that every commit of a pull request is signed by one of the
-// gate's signers. Which commits there are is known from their contributors, and from
-// git where the signatures were verified: neither can leave out one of the other.
+// gate's signers. Which commits there are is known from git where the signatures were
+// verified; contributors, who are named once for all of their commits, cannot leave
+// out one of these, and the signatures none of theirs.
 func (j *judge) signatures(pr *PullRequest) []Finding {
 	of := make(map[SHA]*CommitSignature, len(pr.Signatures))
 	var out []Finding
