@@ -143,6 +143,17 @@ func TestLook(t *testing.T) {
 	require.Equal(t, []Arrival{{Path: "0 spec.containers[0].image", From: a2, To: a1, Flags: []Flag{FlagDowngrade}}}, e.Brings)
 }
 
+// TestLongPaths: images at paths that begin alike for long are two images.
+func TestLongPaths(t *testing.T) {
+	text := strings.Repeat("a", 900) + ": {b: {image: 'a:v1'}, c: {image: 'a:v3'}}\n"
+	f := File{Path: "v.yaml", Before: []byte(text), After: []byte(strings.NewReplacer("v1", "v2", "v3", "v4").Replace(text)), Modes: Modes{"100644", "100644"}}
+	r := Classify([]File{f}, Rules{})
+	require.Equal(t, ClassImage, r.Class)
+	require.Len(t, r.Moves, 2)
+	require.Equal(t, []string{"v2", "v4"}, []string{r.Moves[0].To.Tag, r.Moves[1].To.Tag})
+	require.Len(t, Look(f, Rules{}).Brings, 2)
+}
+
 // FuzzTouches: what an image change moves is always seen.
 func FuzzTouches(f *testing.F) {
 	f.Add("v.yaml", []byte("image: a:v1\n"), []byte("image: a:v2\n"))
