@@ -285,6 +285,6 @@ func TestImagesAtTheTarget(t *testing.T) {
 		}))
 	}
 	for what, n := range map[string]int{"advancing": advancing, "moved": moved, "held by evidence": held, "held by signatures": unsigned, "held": straight} {
-		require.Greater(t, n, randomHistories/20, what)
+		require.Greater(t, n, randomHistories/30, what)
 	}
 }
