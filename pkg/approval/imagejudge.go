@@ -108,6 +108,7 @@ func (j *judge) signatures(pr *PullRequest) []Finding {
 	commits = append(commits, pr.Head)
 	trusted := false
 	for i := range pr.Signatures {
+		commits = append(commits, pr.Signatures[i].Commit)
 		trusted = trusted || pr.Signatures[i].State == SignatureTrusted
 	}
 	for i := range pr.Contributors {
