@@ -97,6 +97,7 @@ func TestEvidence(t *testing.T) {
 		"a tag with a digest":       {"prod/web.yaml", edit("v1", "v2@"+digest), []approval.Image{{Repository: "ghcr.io/acme/web", Tag: "v2", Digest: digest}}, []string{"build ghcr.io/acme/web:v2@" + digest}},
 		"with a setting":            {"prod/web.yaml", edit("v1", "v2", "replicas: 2", "replicas: 3"), []approval.Image{web("v2")}, []string{"build ghcr.io/acme/web:v2"}},
 		"a new file":                {"prod/new.yaml", edit("v1", "v3"), []approval.Image{web("v3")}, []string{"build ghcr.io/acme/web:v3"}},
+		"without a tag":             {"prod/new.yaml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/web\n", nil, nil},
 		"of another repository":     {"prod/web.yaml", edit("acme/web", "evil/web"), []approval.Image{{Repository: "ghcr.io/evil/web", Tag: "v1"}}, nil},
 		"a setting":                 {"prod/web.yaml", edit("replicas: 2", "replicas: 3"), nil, nil},
 		"what cannot be read":       {"prod/web.yaml", "\t", nil, nil},
@@ -135,6 +136,26 @@ func TestEvidence(t *testing.T) {
 			require.Equal(t, facts.Images, evidence)
 		})
 	}
+}
+
+// TestImagesLimit: images that were brought long ago do not keep new ones from being
+// looked at.
+func TestImagesLimit(t *testing.T) {
+	w := newWorld(t)
+	many := "a:\n"
+	for i := range maxImages + 5 {
+		many += fmt.Sprintf("- image: ghcr.io/acme/web:v1%d\n", i)
+	}
+	root := w.commit("", base())
+	flood := w.commit("", base().with("prod/new.yaml", many), root)
+	undone := w.commit("", base(), flood)
+	at := w.commit("renovate", bumped(), undone)
+	w.fetched(at, at)
+	collector, _ := w.collector(map[string]Gate{"prod": {Verifier: w.signers("renovate"), Registry: &registry{}}})
+	facts := factsOf(w.landing(root, flood, nil), w.landing(flood, undone, nil), w.landing(undone, at, pull(1, at)))
+	require.NoError(t, collector.Complete(t.Context(), verifying(), facts))
+	require.Len(t, facts.Images, maxImages)
+	require.Equal(t, web("v2"), facts.Images[0].Image)
 }
 
 // soaks says how long each image ran for an Application.
