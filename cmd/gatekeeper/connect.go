@@ -25,13 +25,9 @@ type hub struct {
 // connectGitHub makes no request. The mirrors are kept in a folder of their own;
 // close them when the collector is not used any more.
 func connectGitHub(cfg config.Config, witness collect.Witness, mirrorsDir string, observe func(github.Call), log *slog.Logger) (hub, error) {
-	app, err := github.NewApp(github.Options{
-		BaseURL: cfg.File.GitHub.APIURL, AppID: cfg.File.GitHub.AppID,
-		PrivateKeyPEM: cfg.Secrets.PrivateKey.Reveal(), Version: currentVersion().Version,
-		Observe: observe, Logger: log,
-	})
+	app, err := connectApp(cfg, observe, log)
 	if err != nil {
-		return hub{}, fmt.Errorf("set up the GitHub App: %w", err)
+		return hub{}, err
 	}
 	web, err := url.Parse(cfg.File.GitHub.URL)
 	if err != nil {
@@ -46,6 +42,19 @@ func connectGitHub(cfg config.Config, witness collect.Witness, mirrorsDir string
 		return hub{}, fmt.Errorf("set up collecting: %w", err)
 	}
 	return hub{app, repositories, collector}, nil
+}
+
+// connectApp makes no request.
+func connectApp(cfg config.Config, observe func(github.Call), log *slog.Logger) (*github.App, error) {
+	app, err := github.NewApp(github.Options{
+		BaseURL: cfg.File.GitHub.APIURL, AppID: cfg.File.GitHub.AppID,
+		PrivateKeyPEM: cfg.Secrets.PrivateKey.Reveal(), Version: currentVersion().Version,
+		Observe: observe, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the GitHub App: %w", err)
+	}
+	return app, nil
 }
 
 // argoCD is Argo CD's side: the Applications in Kubernetes.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -206,8 +205,7 @@ func replay(p history.DecisionPayload) (string, error) {
 func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r history.Reader, o explainOptions) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	quietLibraries(log)
+	log := commandLog(stderr)
 	witness, err := inbox.Inspect(ctx, inboxPath(cfg.File.DataDirectory))
 	if err != nil {
 		return err

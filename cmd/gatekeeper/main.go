@@ -22,6 +22,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	quietLibraries(processLog(os.Args[1:], os.Stderr))
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -51,7 +52,7 @@ A reviewed pull request on the env-overrides repository is the approval.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w (%s --help shows what is possible): %w", err, c.CommandPath(), errUsage)
 	})
-	root.AddCommand(configCommand(), serveCommand(), explainCommand(), inspectCommand(), ledgerCommand(), versionCommand())
+	root.AddCommand(configCommand(), serveCommand(), explainCommand(), inspectCommand(), ledgerCommand(), promoteCommand(), versionCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

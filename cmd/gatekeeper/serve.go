@@ -53,7 +53,6 @@ const shutdownTimeout = 15 * time.Second
 // decides, who listens. It returns when the context ends and all work is done.
 func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error) {
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
-	quietLibraries(log)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 

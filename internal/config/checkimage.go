@@ -9,6 +9,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval/appname"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval/imagediff"
 )
 
 // image checks what a gate says about images.
@@ -42,6 +44,11 @@ func (c *checker) image(i *Image, gate string, n *yaml.Node) *approval.ImagePoli
 	for k, pattern := range i.Values {
 		if !approval.ValidPattern(pattern) {
 			c.add(at(n, "values", k), "the path %q is not a pattern such as envs/**/values.yaml", pattern)
+		}
+	}
+	for k, text := range i.Paths {
+		if _, err := imagediff.ParsePattern(text); err != nil {
+			c.add(at(n, "paths", k), "%s", err)
 		}
 	}
 	if i.ProvenIn != nil {
@@ -105,10 +112,10 @@ func (c *checker) imageKeys(k ImageKeys, n *yaml.Node) approval.ImageKeys {
 const maxSoak = 30 * 24 * time.Hour
 
 func (c *checker) provenIn(p ProvenIn, n *yaml.Node) *approval.ProvenIn {
-	for _, t := range []struct{ key, text string }{{"from", p.From}, {"application", p.Application}} {
-		if !strings.Contains(t.text, "{{") {
-			c.add(at(n, t.key), "%s must be a name with {{ .Service }} in it, for example \"{{ .Service }}-prod\"", t.key)
-		}
+	if p.From == "" {
+		c.add(at(n, "from"), "from is missing; write how the gate's Applications are called, for example \"{{ .Service }}-prod\"")
+	} else if _, err := appname.New(appname.Rule{From: p.From, To: p.Application, Namespace: p.Namespace}); err != nil {
+		c.add(n, "%s; write for example from: \"{{ .Service }}-prod\" and application: \"{{ .Service }}-stage\"", err)
 	}
 	switch {
 	case p.From == p.Application && p.Namespace == "":

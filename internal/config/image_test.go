@@ -85,8 +85,10 @@ func TestRefusedImages(t *testing.T) {
 		"          keys: [cosign.pub]\n":                                                   {"", "there is no key"},
 		"from: \"{{ .Service }}-prod\"":                                                    {"from: prod", "{{ .Service }}"},
 		"application: \"{{ .Service }}-stage\"":                                            {"application: \"{{ .Service }}-prod\"", "cannot prove its own images"},
-		"soak: 30m":                                                                        {"soak: 0s", "soak must be"},
-		"127.0.0.1:5000":                                                                   {"registry.example.com", "loopback address only"},
+		"paths: [\"spec.version=tag\"]":                                                    {"paths: [\"spec..version\"]", "is no path of an image"},
+		"application: \"{{ .Service }}-stage\"\n":                                          {"application: \"{{ .Environment }}\"\n", "name of the other Application"},
+		"soak: 30m":      {"soak: 0s", "soak must be"},
+		"127.0.0.1:5000": {"registry.example.com", "loopback address only"},
 		"      signers:\n        - name: renovate\n          openpgp: [renovate.asc]\n          allowedSigners: [allowed_signers]\n          users: [keeper]\n        - name: app\n          githubTrusted: true\n          users: [octo]\n": {"", "nobody may sign"},
 	} {
 		t.Run(c.want, func(t *testing.T) {

@@ -35,6 +35,9 @@
 //     are as they were. Move.Edits says where the values are: putting the old ones
 //     back gives the old file.
 //
+// SetVersions goes the other way: it writes versions into files, and gives them away
+// only when Classify finds exactly the wanted moves in them.
+//
 // # What is an image
 //
 // In Helm values — a file without apiVersion and kind, see Rules.Values — "image"

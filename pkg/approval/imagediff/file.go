@@ -100,7 +100,7 @@ func (v *verdict) checkBytes(f *File) bool {
 		v.refuse(CodeBytes, "it has a byte order mark, a NUL byte, or is not UTF-8")
 	case len(f.Before) > MaxFile || !isText(f.Before):
 		v.config("it was no text of a moderate size before")
-	case path.Ext(f.Path) == ".json" && !(json.Valid(f.Before) && json.Valid(f.After)):
+	case path.Ext(f.Path) == ".json" && (!json.Valid(f.Before) || !json.Valid(f.After)):
 		v.config("it is not valid JSON")
 	default:
 		return true

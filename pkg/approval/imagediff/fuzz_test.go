@@ -44,7 +44,7 @@ func FuzzClassify(f *testing.F) {
 		require.Equal(t, r, Classify([]File{x}, Rules{}))
 		for _, finding := range r.Findings {
 			require.NotContains(t, finding.Text, "\n")
-			require.True(t, strings.IndexFunc(finding.Text, func(r rune) bool { return !unicode.IsPrint(r) && r != ' ' }) < 0, "%q", finding.Text)
+			require.Negative(t, strings.IndexFunc(finding.Text, func(r rune) bool { return !unicode.IsPrint(r) && r != ' ' }), "%q", finding.Text)
 		}
 		switch r.Class {
 		case ClassImage:

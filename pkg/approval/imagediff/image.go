@@ -27,7 +27,7 @@ func readImage(s slot, value string, combined bool) (image, bool) {
 		return image{version: Version{Digest: value}}, validDigest(value)
 	case slotImage:
 		r, ok := parseReference(value)
-		return image{r.name, r.repository, r.version}, ok
+		return image(r), ok
 	case slotKustomize:
 		// The name is what kustomize looks for, and compares as it is written.
 		old, replacement, found := strings.Cut(value, "=")

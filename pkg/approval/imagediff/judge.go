@@ -155,8 +155,8 @@ func (c *comparison) parameter(m *moved, where string) bool {
 // spans finds the bytes of the values, and of the keys when they were exchanged.
 func (c *comparison) spans(m *moved) bool {
 	var ok, alsoOK bool
-	m.bStart, m.bEnd, ok = c.before.entry(m.doc, m.beforeKey, m.change.before)
-	m.start, m.end, alsoOK = c.after.entry(m.doc, m.afterKey, m.change.after)
+	m.bStart, m.bEnd, ok = c.before.entry(m.doc, m.beforeKey, m.before)
+	m.start, m.end, alsoOK = c.after.entry(m.doc, m.afterKey, m.after)
 	return ok && alsoOK
 }
 
@@ -185,7 +185,7 @@ func (c *comparison) moves(list []moved) []Move {
 	found := map[group]int{}
 	for _, m := range list {
 		g := group{m.doc, m.place.group(m.path)}
-		d, n := &c.after.docs[m.doc], m.change.after
+		d, n := &c.after.docs[m.doc], m.after
 		if m.afterKey != nil {
 			n = m.afterKey
 		}

@@ -85,8 +85,8 @@ func (p places) find(root *yaml.Node, at []step) place {
 		return place{}
 	}
 	o, isObject := objectOf(root)
-	switch {
-	case p.kind == fileKustomization:
+	switch p.kind {
+	case fileKustomization:
 		if isObject && o.group != kustomizeGroup || !isObject && isPartial(root) {
 			return place{}
 		}
@@ -95,11 +95,12 @@ func (p places) find(root *yaml.Node, at []step) place {
 			return place{} // the tag is not the one that is written there
 		}
 		return p
-	case p.kind == fileOverride:
+	case fileOverride:
 		if isPartial(root) {
 			return place{}
 		}
 		return sourcePlace(root, nil, at)
+	case fileOther, filePlain:
 	}
 	for _, pattern := range p.rules.Paths {
 		if pattern.matches(o, isObject, at) {

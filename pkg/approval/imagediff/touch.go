@@ -66,7 +66,7 @@ func Look(f File, rules Rules) (e Effect) {
 	}
 	before, beforeOK := contentOf(f.Before, f.Modes.Before, f.Path, where)
 	if isLink(f.Modes.Before) || !beforeOK {
-		before, e.Whole = newContent(), true
+		before, e.Whole = newInventory(), true
 		e.Touches = f.Modes.After != "" && isLink(f.Modes.Before)
 	}
 	e.compare(before, after)
@@ -78,8 +78,8 @@ func Touches(f File, rules Rules) bool { return Look(f, rules).Touches }
 
 func isLink(mode string) bool { return mode != "" && mode != modeFile && mode != modeProgram }
 
-// content is what one version of a file says of images.
-type content struct {
+// inventory is what one version of a file says of images.
+type inventory struct {
 	// images are those of each place, texts what is written there and beside it, and
 	// whatever else has to do with images.
 	images map[string]Image
@@ -90,12 +90,12 @@ type content struct {
 	names map[string]string
 }
 
-func newContent() content {
-	return content{map[string]Image{}, map[string]string{}, map[string]bool{}, map[string]string{}}
+func newInventory() inventory {
+	return inventory{map[string]Image{}, map[string]string{}, map[string]bool{}, map[string]string{}}
 }
 
 // compare finds what is in one content and not in the other.
-func (e *Effect) compare(before, after content) {
+func (e *Effect) compare(before, after inventory) {
 	e.Touches = e.Touches || !maps.Equal(before.texts, after.texts)
 	had, has := before.all(), after.all()
 	for _, at := range slices.Sorted(maps.Keys(after.images)) {
@@ -126,7 +126,7 @@ func (e *Effect) compare(before, after content) {
 	}
 }
 
-func (c content) all() map[Image]bool {
+func (c inventory) all() map[Image]bool {
 	out := make(map[Image]bool, len(c.images))
 	for _, i := range c.images {
 		out[i] = true
@@ -139,8 +139,8 @@ func (c content) all() map[Image]bool {
 const pointer = "version https://git-lfs.github.com/spec/"
 
 // contentOf reads one version of a file; false when it may say anything.
-func contentOf(data []byte, mode, name string, where places) (content, bool) {
-	c := newContent()
+func contentOf(data []byte, mode, name string, where places) (inventory, bool) {
+	c := newInventory()
 	switch base := path.Base(name); {
 	case mode == "" || isLink(mode):
 		return c, true
@@ -163,17 +163,17 @@ func contentOf(data []byte, mode, name string, where places) (content, bool) {
 	case readable && prose:
 		maps.DeleteFunc(c.texts, func(at, _ string) bool { _, image := c.images[at]; return !image && !c.dark[at] })
 	case !readable && !prose && mentions(string(data)):
-		c = newContent()
+		c = newInventory()
 		c.texts[""] = string(data)
 	case !readable:
-		c = newContent()
+		c = newInventory()
 	}
 	return c, true
 }
 
 // readChart takes from a chart's description what charts make tags of, and the
 // charts it consists of.
-func (c *content) readChart(data []byte) bool {
+func (c *inventory) readChart(data []byte) bool {
 	var chart map[string]any
 	if err := sigs.Unmarshal(data, &chart); err != nil {
 		return false
@@ -192,7 +192,7 @@ func (c *content) readChart(data []byte) bool {
 
 // read finds all images of a file as Helm and Argo CD read it: with anchors and merge
 // keys resolved, the last of two equal keys.
-func (c *content) read(data []byte, where places) bool {
+func (c *inventory) read(data []byte, where places) bool {
 	t, err := readText(data)
 	if err != nil {
 		return false
@@ -212,7 +212,7 @@ func (c *content) read(data []byte, where places) bool {
 }
 
 // collect walks a document. Its depth was bounded when it was read.
-func (c *content) collect(root, above, n *yaml.Node, at []step, where places, doc string) {
+func (c *inventory) collect(root, above, n *yaml.Node, at []step, where places, doc string) {
 	if n == nil {
 		n = root
 	}
@@ -232,17 +232,18 @@ func (c *content) collect(root, above, n *yaml.Node, at []step, where places, do
 }
 
 // scalar takes from a value what it says of images.
-func (c *content) scalar(root, above *yaml.Node, value string, at []step, where places, doc string) {
+func (c *inventory) scalar(root, above *yaml.Node, value string, at []step, where places, doc string) {
 	name := doc + "\x00" + pathKey(at)
 	p := where.find(root, at)
 	text := value
 	switch {
 	case p.slot == slotTag || p.slot == slotDigest:
 		look := p.lookup(root)
-		text += "\x00" + look("registry")
+		parts := []string{value, look("registry")}
 		for _, beside := range p.names {
-			text += "\x00" + look(beside)
+			parts = append(parts, look(beside))
 		}
+		text = strings.Join(parts, "\x00")
 		fallthrough
 	case p.slot != slotNone:
 		image, ok := readImage(p.slot, value, p.values)

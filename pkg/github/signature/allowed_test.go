@@ -89,6 +89,8 @@ func TestState(t *testing.T) {
 		require.NoError(t, json.Unmarshal(data, &r))
 		require.Equal(t, s, r.State)
 	}
+	require.Equal(t, "a\ufffdb\ufffd[2J\ufffd\ufffd", refuse(Invalid, "%s", "a\nb\x1b[2J\x00\u202e").Detail)
+	require.LessOrEqual(t, len(refuse(Invalid, "%s", strings.Repeat("ä", 1000)).Detail), maxDetail+3)
 	require.Equal(t, "State(10)", (Unsupported + 1).String())
 	_, err := json.Marshal(Unsupported + 1)
 	require.Error(t, err)

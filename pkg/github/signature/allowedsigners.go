@@ -278,7 +278,7 @@ func parseKey(s string) (ssh.PublicKey, error) {
 	}
 	key, err := ssh.ParsePublicKey(blob)
 	if err != nil {
-		return nil, fmt.Errorf("its key cannot be read: %w", err)
+		return nil, errors.New("its key cannot be read: " + oneLine(err.Error()))
 	}
 	if key.Type() != fields[0] {
 		return nil, fmt.Errorf("it says %s, but its key is of type %s", clip(fields[0]), key.Type())

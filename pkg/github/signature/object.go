@@ -196,11 +196,10 @@ func checkName(commit approval.SHA, object []byte) (header string, err error) {
 	return header, nil
 }
 
-// clip shortens what an unknown person wrote before it is shown; %q and
-// strconv.Quote make it printable.
+// clip shortens what an unknown person wrote and makes it printable.
 func clip(s string) string {
 	if len(s) > 80 {
-		return s[:80] + "…"
+		s = s[:80] + "…"
 	}
-	return s
+	return oneLine(s)
 }

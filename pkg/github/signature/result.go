@@ -1,6 +1,11 @@
 package signature
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // State is the verdict on a commit's signature. Only Trusted lets anything through.
 type State uint8
@@ -96,5 +101,23 @@ type Result struct {
 func (r Result) Trusted() bool { return r.State == Trusted }
 
 func refuse(s State, format string, args ...any) Result {
-	return Result{State: s, Detail: fmt.Sprintf(format, args...)}
+	return Result{State: s, Detail: oneLine(fmt.Sprintf(format, args...))}
+}
+
+// maxDetail bounds a Detail, in bytes.
+const maxDetail = 600
+
+// oneLine makes text of one line that any terminal shows as it is: errors of
+// libraries repeat what an unknown person wrote.
+func oneLine(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+	if len(text) > maxDetail {
+		text = strings.ToValidUTF8(text[:maxDetail], "") + "…"
+	}
+	return text
 }

@@ -127,7 +127,7 @@ func (w *world) second() int64 { return w.ticks.Load() / 4 }
 func (w *world) check(ctx context.Context, out *outcome) (string, error) {
 	d, err := w.decide(ctx, w.baseline)
 	if err != nil {
-		return "collection fails: " + err.Error(), nil
+		return "collection fails: " + err.Error(), nil //nolint:nilerr // what is wrong with a history is told, an error ends the test
 	}
 	out.decisions++
 	for _, p := range w.log.pulls {
@@ -307,10 +307,17 @@ func TestHistoriesOfUpdates(t *testing.T) {
 	var mu sync.Mutex
 	kept, decisions := 0, 0
 	t.Run("seed", func(t *testing.T) {
-		for seed := range int64(max(2, *flagHistories/2)) {
-			t.Run(strconv.FormatInt(seed+1, 10), func(t *testing.T) {
+		// One of these goes wrong if the product does not look at the line, the tree,
+		// what a head replaced, or who pushed a kept head. That an approval was
+		// witnessed they cannot show: without that its base is not known either.
+		seeds := []int64{3, 7, 12, 14}
+		for seed := int64(15); seed < int64(*flagHistories); seed++ {
+			seeds = append(seeds, seed)
+		}
+		for _, seed := range seeds {
+			t.Run(strconv.FormatInt(seed, 10), func(t *testing.T) {
 				t.Parallel()
-				p := plan{seed: seed + 1}
+				p := plan{seed: seed}
 				for range 8 {
 					p.actions = append(p.actions, updated, adopt)
 				}

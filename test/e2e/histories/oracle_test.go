@@ -139,7 +139,7 @@ func (o *oracle) participants(l *landing) (map[string]bool, bool) {
 			known = false
 		}
 	}
-	for _, sha := range strings.Fields(o.git.about("rev-list", l.head, "^"+l.before)) {
+	for sha := range strings.FieldsSeq(o.git.about("rev-list", l.head, "^"+l.before)) {
 		about := strings.SplitN(o.git.about("show", "-s", "--format=%ae%n%ce%n%B", sha), "\n", 3)
 		add(about[0])
 		if about[1] != "noreply@github.com" {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -63,8 +64,8 @@ type world struct {
 
 func (w *world) close() error {
 	var first error
-	for i := len(w.closers) - 1; i >= 0; i-- {
-		if err := w.closers[i](); err != nil && first == nil {
+	for _, closer := range slices.Backward(w.closers) {
+		if err := closer(); err != nil && first == nil {
 			first = err
 		}
 	}
