@@ -43,16 +43,11 @@ func imageGates(cfg config.Config, collector *collect.Collector, soaks *provings
 }
 
 func imageGate(cfg config.Config, g config.Gate, p approval.Policy, client *registry.Client, collector *collect.Collector) (images.Gate, error) {
-	rules := imagediff.Rules{Values: g.Image.Values}
-	for _, text := range g.Image.Paths {
-		pattern, err := imagediff.ParsePattern(text)
-		if err != nil {
-			return images.Gate{}, err
-		}
-		rules.Paths = append(rules.Paths, pattern)
+	rules, err := imageRules(g.Image)
+	if err != nil {
+		return images.Gate{}, err
 	}
 	out := images.Gate{Rules: rules}
-	var err error
 	if out.Verifier, err = signers(cfg, g.Image.Signers); err != nil {
 		return images.Gate{}, err
 	}
@@ -74,6 +69,19 @@ func imageGate(cfg config.Config, g config.Gate, p approval.Policy, client *regi
 		out.Registry = registries{client, ring}
 	}
 	return out, nil
+}
+
+// imageRules say where a gate's files have images.
+func imageRules(i *config.Image) (imagediff.Rules, error) {
+	rules := imagediff.Rules{Values: i.Values}
+	for _, text := range i.Paths {
+		pattern, err := imagediff.ParsePattern(text)
+		if err != nil {
+			return imagediff.Rules{}, err
+		}
+		rules.Paths = append(rules.Paths, pattern)
+	}
+	return rules, nil
 }
 
 // signers reads the keys of a gate's signers.
@@ -227,7 +235,8 @@ func (r registries) Look(ctx context.Context, image approval.Image, keys approva
 		return e
 	}
 	res := r.client.Verify(ctx, image.Repository, found.Digest, ring)
-	e.Key, e.Why = res.KeyID, res.Text
+	e.Key = res.KeyID
+	e.Why, _, _ = strings.Cut(res.Text, "; ") // what to do is said by the finding
 	switch res.State {
 	case registry.StateVerified:
 		e.Signed, e.Why = approval.ImageSignedYes, ""

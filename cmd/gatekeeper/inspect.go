@@ -57,7 +57,7 @@ when something could not be read.`,
 	f := c.Flags()
 	f.StringVar(&o.repo, "repo", ".", "folder of a work tree or a bare repository")
 	f.StringVar(&o.revisions, "range", "HEAD", "A..B, or B for everything up to B")
-	f.StringVar(&o.config, "config", "", "configuration file whose gates say what is in scope; without one everything is")
+	f.StringVar(&o.config, "config", "", "configuration file whose gates say what is in scope, what an image is and who may sign; without one everything is in scope")
 	f.StringSliceVar(&o.gates, "gate", nil, "gates of the configuration to judge by (default: all that have the repository)")
 	f.StringVar(&o.repository, "repository", "", "owner/name that the repository has in the configuration (default: from its remotes)")
 	f.BoolVar(&o.json, "json", false, "one JSON object for each landing, oldest first; the same as -o json")
@@ -101,8 +101,14 @@ func runInspect(c *cobra.Command, o inspectOptions) (err error) {
 		return err
 	}
 	if o.config != "" {
-		if options.Gates, err = inspectGates(o, repo.Info().Remotes); err != nil {
+		var warning string
+		if options.Gates, warning, err = inspectGates(o, repo.Info().Remotes); err != nil {
 			return err
+		}
+		if warning != "" {
+			if _, err := fmt.Fprintln(c.ErrOrStderr(), "gatekeeper: "+warning); err != nil {
+				return fmt.Errorf("print a warning: %w", err)
+			}
 		}
 	}
 	summary, err := printLandings(ctx, c, repo, options, o, what)

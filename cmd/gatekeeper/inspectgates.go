@@ -10,56 +10,103 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
-// loadGates reads the gates that the flags ask for.
-func loadGates(o inspectOptions) ([]approval.Policy, error) {
-	policies, err := config.LoadGates(o.config)
-	if err != nil || len(o.gates) == 0 {
-		return policies, err
-	}
-	var chosen []approval.Policy
-	for _, name := range o.gates {
-		i := slices.IndexFunc(policies, func(p approval.Policy) bool { return p.Gate == name })
-		if i < 0 {
-			var names []string
-			for _, p := range policies {
-				names = append(names, p.Gate)
-			}
-			return nil, fmt.Errorf("--gate %q is none of the configuration, which has: %s: %w", name, strings.Join(names, ", "), errUsage)
-		}
-		if !slices.ContainsFunc(chosen, func(p approval.Policy) bool { return p.Gate == name }) {
-			chosen = append(chosen, policies[i])
-		}
-	}
-	return chosen, nil
+// chosenGate is a gate of the configuration with its policy.
+type chosenGate struct {
+	config config.Gate
+	policy approval.Policy
 }
 
-// inspectGates finds the gates to judge by, and what each covers in the repository.
-func inspectGates(o inspectOptions, remotes []string) ([]inspect.Gate, error) {
-	policies, err := loadGates(o)
+// loadGates reads the gates that the flags ask for.
+func loadGates(o inspectOptions) (config.Config, []chosenGate, error) {
+	cfg, err := config.LoadGates(o.config)
 	if err != nil {
-		return nil, err
+		return config.Config{}, nil, err
 	}
-	name, err := repositoryName(o, policies, remotes)
-	if err != nil {
-		return nil, err
+	var all, chosen []chosenGate
+	for i, p := range cfg.Policies {
+		all = append(all, chosenGate{cfg.File.Gates[i], p})
 	}
-	var gates []inspect.Gate
-	for _, p := range policies {
-		if r, ok := p.Repository(name); ok {
-			gates = append(gates, inspect.Gate{Name: p.Gate, Repository: r})
-		} else if len(o.gates) > 0 {
-			return nil, fmt.Errorf("gate %s does not have the repository %s", p.Gate, name)
+	if len(o.gates) == 0 {
+		return cfg, all, nil
+	}
+	for _, name := range o.gates {
+		named := func(g chosenGate) bool { return g.policy.Gate == name }
+		i := slices.IndexFunc(all, named)
+		if i < 0 {
+			var names []string
+			for _, g := range all {
+				names = append(names, g.policy.Gate)
+			}
+			return config.Config{}, nil, fmt.Errorf("--gate %q is none of the configuration, which has: %s: %w", name, strings.Join(names, ", "), errUsage)
+		}
+		if !slices.ContainsFunc(chosen, named) {
+			chosen = append(chosen, all[i])
 		}
 	}
-	if len(gates) == 0 {
-		return nil, fmt.Errorf("no gate of %s has the repository %s", o.config, name)
+	return cfg, chosen, nil
+}
+
+// inspectGates finds the gates to judge by, what each covers in the repository, and
+// whose signatures it takes. The warning, if any, is why signatures are not verified.
+func inspectGates(o inspectOptions, remotes []string) (gates []inspect.Gate, warning string, err error) {
+	cfg, chosen, err := loadGates(o)
+	if err != nil {
+		return nil, "", err
 	}
-	return gates, nil
+	name, err := repositoryName(o, chosen, remotes)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, g := range chosen {
+		r, ok := g.policy.Repository(name)
+		if !ok && len(o.gates) > 0 {
+			return nil, "", fmt.Errorf("gate %s does not have the repository %s", g.policy.Gate, name)
+		}
+		if !ok {
+			continue
+		}
+		classifier := inspect.ImageClassifier{Policy: &g.policy}
+		one := inspect.Gate{Name: g.policy.Gate, Repository: r}
+		if g.config.Image != nil {
+			if classifier.Rules, err = imageRules(g.config.Image); err != nil {
+				return nil, "", err
+			}
+			if one.Signers, err = offlineSigners(cfg, g); err != nil && warning == "" {
+				warning = fmt.Sprintf("signatures are not verified: gate %s: %s", g.policy.Gate, err)
+			}
+		}
+		one.Classifier = classifier
+		gates = append(gates, one)
+	}
+	if len(gates) == 0 {
+		return nil, "", fmt.Errorf("no gate of %s has the repository %s", o.config, name)
+	}
+	if warning != "" {
+		for i := range gates {
+			gates[i].Signers = nil // half of the gates could not call a signature trusted
+		}
+	}
+	return gates, warning, nil
+}
+
+// offlineSigners verify with the keys of a gate's signers. Whom GitHub alone can
+// vouch for cannot be told offline.
+func offlineSigners(cfg config.Config, g chosenGate) (inspect.Signers, error) {
+	for _, s := range g.policy.Image.Signers {
+		if s.GitHubTrusted {
+			return nil, fmt.Errorf("only GitHub can say what signer %s signed", s.Name)
+		}
+	}
+	verifier, err := signers(cfg, g.config.Image.Signers)
+	if err != nil {
+		return nil, err
+	}
+	return verifier, nil
 }
 
 // repositoryName says which protected repository this is: the one that was named,
 // that of the remotes, or the only one that there is.
-func repositoryName(o inspectOptions, policies []approval.Policy, remotes []string) (approval.RepositoryName, error) {
+func repositoryName(o inspectOptions, gates []chosenGate, remotes []string) (approval.RepositoryName, error) {
 	if o.repository != "" {
 		name, err := approval.ParseRepositoryName(o.repository)
 		if err != nil {
@@ -68,8 +115,8 @@ func repositoryName(o inspectOptions, policies []approval.Policy, remotes []stri
 		return name, nil
 	}
 	var known, matching []approval.RepositoryName
-	for _, p := range policies {
-		for _, r := range p.Repositories {
+	for _, g := range gates {
+		for _, r := range g.policy.Repositories {
 			if slices.ContainsFunc(known, r.Name.Equal) {
 				continue
 			}

@@ -123,22 +123,38 @@ func runPromote(ctx context.Context, stdout, stderr io.Writer, cfg config.Config
 	if err != nil {
 		return err
 	}
-	request, policy, err := readPromotion(ctx, argo.NewReader(cluster.client, cluster.parser), cfg.Policies, o)
+	reader := argo.NewReader(cluster.client, cluster.parser)
+	asked, err := readPromotion(ctx, reader, cfg, o)
 	if err != nil {
 		return err
 	}
-	repositories, err := targetRepositories(policy, request, o)
+	repositories, err := targetRepositories(asked.policy, asked.request, o)
 	if err != nil {
 		return err
 	}
-	if request.Asker, err = readAsker(ctx, app, repositories[0].Name, o.as); err != nil {
+	if asked.request.Asker, err = readAsker(ctx, app, repositories[0].Name, o.as); err != nil {
 		return err
 	}
-	plan, err := planPromotion(ctx, promoter, request, repositories)
+	client, err := registryClient(cfg)
 	if err != nil {
 		return err
 	}
-	out := promotion{plan: plan, gate: policy.Gate, dryRun: o.dryRun}
+	knowledge := &knowledge{promotable: asked, registry: client, patience: o.timeout / 4}
+	plan, err := knowledge.plan(ctx, func(r promote.Request) (promote.Plan, error) {
+		return planPromotion(ctx, promoter, r, repositories)
+	})
+	if err != nil {
+		return err
+	}
+	if !plan.Nothing() {
+		knowledge.labels(ctx, plan.Changes())
+		knowledge.soaks(ctx, cfg, reader, plan.Changes(), log)
+		plan = knowledge.tell(plan)
+	}
+	if err := knowledge.warn(stderr); err != nil {
+		return err
+	}
+	out := promotion{plan: plan, gate: asked.policy.Gate, dryRun: o.dryRun}
 	if !plan.Nothing() && !o.dryRun {
 		pull, err := promoter.Open(ctx, plan)
 		if err != nil {
@@ -152,12 +168,17 @@ func runPromote(ctx context.Context, stdout, stderr io.Writer, cfg config.Config
 	return out.text(stdout)
 }
 
-// readPromotion reads both Applications and finds the gate. The request it returns has
-// neither a repository nor who asks.
-func readPromotion(ctx context.Context, reader *argo.Reader, policies []approval.Policy, o promoteOptions) (promote.Request, approval.Policy, error) {
-	fail := func(err error) (promote.Request, approval.Policy, error) {
-		return promote.Request{}, approval.Policy{}, err
-	}
+// promotable is what was read of both Applications.
+type promotable struct {
+	// request has neither a repository nor who asks yet.
+	request promote.Request
+	policy  approval.Policy
+	to      argo.Running
+}
+
+// readPromotion reads both Applications and finds the gate.
+func readPromotion(ctx context.Context, reader *argo.Reader, cfg config.Config, o promoteOptions) (promotable, error) {
+	fail := func(err error) (promotable, error) { return promotable{}, err }
 	read := func(key string) (argo.Running, error) {
 		namespace, name, _ := strings.Cut(key, "/")
 		return reader.Running(ctx, namespace, name)
@@ -170,7 +191,7 @@ func readPromotion(ctx context.Context, reader *argo.Reader, policies []approval
 	if err != nil {
 		return fail(err)
 	}
-	gates := slices.DeleteFunc(slices.Clone(policies), func(p approval.Policy) bool { return !p.Protects(to.Application) })
+	gates := slices.DeleteFunc(slices.Clone(cfg.Policies), func(p approval.Policy) bool { return !p.Protects(to.Application) })
 	switch {
 	case len(gates) == 0:
 		return fail(fmt.Errorf("no gate protects %s, so nobody would have to approve this; change its files directly", o.to))
@@ -195,7 +216,15 @@ func readPromotion(ctx context.Context, reader *argo.Reader, policies []approval
 	if len(r.Images) == 0 {
 		return fail(fmt.Errorf("the status of %s names no image; Argo CD lists those of running pods there", o.from))
 	}
-	return r, gates[0], nil
+	for _, g := range cfg.File.Gates {
+		if g.Name != gates[0].Gate || g.Image == nil {
+			continue
+		}
+		if r.Rules, err = imageRules(g.Image); err != nil {
+			return fail(fmt.Errorf("set up the images of gate %s: %w", g.Name, err))
+		}
+	}
+	return promotable{request: r, policy: gates[0], to: to}, nil
 }
 
 // unfit says why what an Application runs is no example; empty when it is one.

@@ -30,6 +30,8 @@ type promotionWorld struct {
 	t    *testing.T
 	file string
 	apps map[string]stage
+	// change is made to every Application that is read; nil for none.
+	change func(name string, object map[string]any)
 }
 
 func newPromotionWorld(t *testing.T) *promotionWorld {
@@ -74,7 +76,11 @@ func newPromotionWorld(t *testing.T) *promotionWorld {
 			_, _ = rw.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`))
 			return
 		}
-		_ = json.NewEncoder(rw).Encode(s.object(name, repo.CloneURL))
+		object := s.object(name, repo.CloneURL)
+		if w.change != nil {
+			w.change(name, object)
+		}
+		_ = json.NewEncoder(rw).Encode(object)
 	}))
 	t.Cleanup(kube.Close)
 

@@ -83,6 +83,11 @@ type promotionJSON struct {
 	Changed bool           `json:"changed"`
 	DryRun  bool           `json:"dryRun"`
 	Moves   []promotedMove `json:"moves"`
+	// Images are those that move, each once.
+	Images []promotedImage `json:"images"`
+	// Evidence is what speaks for the versions, and Notes what to know besides.
+	Evidence []string `json:"evidence"`
+	Notes    []string `json:"notes"`
 	// Missing are the images that no file names.
 	Missing []string `json:"missing"`
 	Title   string   `json:"title,omitempty"`
@@ -102,6 +107,23 @@ type promotedMove struct {
 	Flags      []imagediff.Flag `json:"flags"`
 }
 
+type promotedImage struct {
+	Repository string `json:"repository,omitempty"`
+	From       string `json:"from"`
+	To         string `json:"to"`
+	// FromLabels and ToLabels are what the images say of themselves.
+	FromLabels promotedLabels `json:"fromLabels,omitzero"`
+	ToLabels   promotedLabels `json:"toLabels,omitzero"`
+	// Commits is the address of the commits between them.
+	Commits string `json:"commits,omitempty"`
+}
+
+type promotedLabels struct {
+	Version  string `json:"version,omitempty"`
+	Revision string `json:"revision,omitempty"`
+	Source   string `json:"source,omitempty"`
+}
+
 type promotedPull struct {
 	Number  int          `json:"number"`
 	URL     string       `json:"url"`
@@ -115,9 +137,15 @@ func (p promotion) json(w io.Writer) error {
 	out := promotionJSON{
 		From: r.From, To: r.To, Gate: p.gate, Asker: r.Asker, Repository: r.Repository.Name, Base: p.plan.Base, Branch: p.plan.Branch,
 		Changed: !p.plan.Nothing(), DryRun: p.dryRun, Moves: []promotedMove{}, Missing: []string{}, Title: p.plan.Title, Body: p.plan.Body,
+		Images: []promotedImage{}, Evidence: append([]string{}, r.Evidence...), Notes: append([]string{}, r.Notes...),
 	}
 	for _, m := range p.plan.Setting.Moves {
 		out.Moves = append(out.Moves, promotedMove{m.File, m.Line, m.Path, m.Repository, m.From.String(), m.To.String(), append([]imagediff.Flag{}, m.Flags...)})
+	}
+	for _, c := range p.plan.Changes() {
+		out.Images = append(out.Images, promotedImage{
+			c.Repository, c.From.String(), c.To.String(), promotedLabels(c.Was), promotedLabels(c.Is), c.Link,
+		})
 	}
 	for _, want := range p.plan.Setting.Missing {
 		out.Missing = append(out.Missing, want.Repository)

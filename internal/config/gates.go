@@ -1,30 +1,34 @@
 package config
 
 import (
+	"path/filepath"
+
 	"go.yaml.in/yaml/v4"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
 // LoadGates reads the gates of a configuration file and nothing else that it says:
-// no secret is read, and what only matters to a running Gatekeeper may be missing.
-// The file must still have the right shape, with every key known. The error is an
-// *Error, with file and line, when the file could be read but is refused.
-func LoadGates(path string) ([]approval.Policy, error) {
+// no secret is read, and what only matters to a running Gatekeeper may be missing,
+// so the result is good for its gates and their policies alone. The file must still
+// have the right shape, with every key known. The error is an *Error, with file and
+// line, when the file could be read but is refused.
+func LoadGates(path string) (Config, error) {
 	data, err := readFile(path)
 	if err != nil {
-		return nil, err
+		return Config{}, err
 	}
 	file, root, err := Parse(path, data)
 	if err != nil {
-		return nil, err
+		return Config{}, err
 	}
 	c := &checker{file: path}
-	policies := c.gates(&file, root)
+	cfg := Config{File: file, dir: filepath.Dir(path)}
+	cfg.Policies = c.gates(&cfg.File, root)
 	if err := c.err(); err != nil {
-		return nil, err
+		return Config{}, err
 	}
-	return policies, nil
+	return cfg, nil
 }
 
 // gates checks the gates of a file.

@@ -188,7 +188,7 @@ func (g *Gate) next(ctx context.Context) bool {
 
 func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err error) {
 	if key.Pull != 0 {
-		return 0, g.reconcilePull(ctx, key)
+		return g.reconcilePull(ctx, key)
 	}
 	return g.reconcileApplication(ctx, key)
 }

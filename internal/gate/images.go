@@ -33,8 +33,9 @@ func (g *Gate) collectImages(ctx context.Context, p approval.Policy, facts *appr
 	return err
 }
 
-// judgePull counts the reviews of a pull request for one gate.
-func (g *Gate) judgePull(ctx context.Context, p approval.Policy, r approval.ProtectedRepository, a approval.PullAnswer) (approval.ChangeClass, approval.QuorumResult, error) {
+// judgePull counts the reviews of a pull request for one gate, and says when to look
+// at its images again, 0 for never.
+func (g *Gate) judgePull(ctx context.Context, p approval.Policy, r approval.ProtectedRepository, a approval.PullAnswer) (approval.ChangeClass, approval.QuorumResult, time.Duration, error) {
 	var evidence []approval.ImageEvidence
 	if p.Image != nil {
 		err := errNoImages
@@ -42,15 +43,40 @@ func (g *Gate) judgePull(ctx context.Context, p approval.Policy, r approval.Prot
 			a, evidence, err = g.images.CompletePull(ctx, p, r, a)
 		}
 		if err != nil {
-			return "", approval.QuorumResult{}, fmt.Errorf("look at the images: %w", err)
+			return "", approval.QuorumResult{}, 0, fmt.Errorf("look at the images: %w", err)
 		}
 	}
-	return p.Classify(r, a.Changes), approval.JudgeQuorum(p, r, a.Pull, a.Changes, a.Directory, evidence), nil
+	return p.Classify(r, a.Changes), approval.JudgeQuorum(p, r, a.Pull, a.Changes, a.Directory, evidence), pullAgain(p, a.Open, evidence), nil
 }
 
 // againImages is how soon images are looked at again of which something is not
 // known, for example because a registry does not answer.
 const againImages = 30 * time.Second
+
+// againUnsigned is how soon an open pull request is looked at again whose image is
+// not signed: the signature may come after the pull request, and looking costs calls
+// to GitHub.
+const againUnsigned = 5 * time.Minute
+
+// pullAgain is when what is known of the images of an open pull request changes by
+// itself, 0 for never. What landed is looked at with the Applications.
+func pullAgain(p approval.Policy, open bool, evidence []approval.ImageEvidence) time.Duration {
+	again := time.Duration(0)
+	if p.Image == nil || !open {
+		return 0
+	}
+	for _, e := range evidence {
+		_, verified := p.Image.KeysFor(e.Image)
+		switch {
+		case !verified || e.Signed == approval.ImageSignedYes:
+		case e.Signed == approval.ImageSignedNo:
+			again = sooner(again, againUnsigned)
+		default:
+			again = sooner(again, againImages)
+		}
+	}
+	return again
+}
 
 // imagesAgain is when what is known of images changes by itself, 0 for never.
 func imagesAgain(p approval.Policy, facts approval.Facts) time.Duration {

@@ -7,12 +7,13 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
 // reconcilePull brings what a pull request says up to date.
-func (g *Gate) reconcilePull(ctx context.Context, key Key) error {
+func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration, err error) {
 	var concerned []approval.Policy
 	var q approval.Query
 	for _, p := range g.policies {
@@ -25,18 +26,18 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) error {
 		q.Needs = q.Needs.Merge(p.Needs())
 	}
 	if len(concerned) == 0 {
-		return nil
+		return 0, nil
 	}
 	answer, err := g.collector.CollectPull(ctx, key.Repository, key.Pull, q)
 	if errors.Is(err, approval.ErrNotFound) {
-		return nil
+		return 0, nil
 	}
 	if err != nil {
-		return fmt.Errorf("collect facts of %s: %w", key, err)
+		return 0, fmt.Errorf("collect facts of %s: %w", key, err)
 	}
 	g.names.learn(answer.Pull.BaseRepositoryID, key.Repository)
 	if !answer.Open && !answer.Pull.Merged {
-		return nil // closed without being merged: nothing will land
+		return 0, nil // closed without being merged: nothing will land
 	}
 	report := approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged}
 	for _, p := range concerned {
@@ -44,26 +45,27 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) error {
 		if protected.Branch != answer.Pull.Base {
 			continue
 		}
-		class, quorum, err := g.judgePull(ctx, p, protected, answer)
+		class, quorum, soon, err := g.judgePull(ctx, p, protected, answer)
 		if err != nil {
-			return fmt.Errorf("judge %s: %w", key, err)
+			return 0, fmt.Errorf("judge %s: %w", key, err)
 		}
 		if class == approval.ClassNone {
 			continue
 		}
+		again = sooner(again, soon)
 		report.Gates = append(report.Gates, approval.GateReport{
-			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed,
+			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
 			Applications: g.applicationReports(p, key),
 		})
 	}
 	if len(report.Gates) == 0 {
-		return nil
+		return 0, nil
 	}
 	if err := g.reporter.Publish(ctx, report); err != nil {
-		return fmt.Errorf("report on %s: %w", key, err)
+		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", slog.String("pull", key.String()))
-	return nil
+	return again, nil
 }
 
 // applicationReports tells for each protected Application that reads from the

@@ -84,7 +84,8 @@ func TestReportNothing(t *testing.T) {
 		})
 	}
 	s := newSetup(t)
-	require.NoError(t, s.gate.reconcilePull(t.Context(), Key{Repository: "acme/unrelated", Pull: 1}))
+	_, err := s.gate.reconcilePull(t.Context(), Key{Repository: "acme/unrelated", Pull: 1})
+	require.NoError(t, err)
 	_, pulls, _ := s.hub.counts()
 	require.Zero(t, pulls, "no gate has the repository")
 }

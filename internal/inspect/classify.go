@@ -75,9 +75,13 @@ func (in *inspection) judge(ctx context.Context, g Gate, changes []approval.Chan
 	if len(steps) == 0 {
 		steps = [][]approval.Change{changes}
 	}
+	classifier := g.Classifier
+	if classifier == nil {
+		classifier = in.o.Classifier
+	}
 	sum := Classification{Class: ClassNone}
 	for _, step := range steps {
-		c, err := in.o.Classifier.Classify(ctx, in.repo, g.Repository, step)
+		c, err := classifier.Classify(ctx, in.repo, g.Repository, step)
 		if err != nil {
 			return Classification{}, fmt.Errorf("classify the change: %w", err)
 		}

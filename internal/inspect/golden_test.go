@@ -19,8 +19,8 @@ import (
 var update = flag.Bool("update", false, "rewrite text and json in testdata")
 
 // TestGolden: each file of testdata says what it shows, how a repository is made
-// (see story), the paths of the gates if there are any, and what is written of it,
-// for people and as JSON.
+// (see story), the paths of the gates if there are any (with an image quorum for
+// "name+images"), and what is written of it, for people and as JSON.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
 	require.NoError(t, err)
@@ -43,7 +43,12 @@ func TestGolden(t *testing.T) {
 			var gates []Gate
 			for line := range strings.Lines(string(part("gates").Data)) {
 				words := strings.Fields(line)
-				gates = append(gates, Gate{Name: words[0], Repository: approval.ProtectedRepository{Paths: words[1:]}})
+				name, images := strings.CutSuffix(words[0], "+images")
+				policy := approval.Policy{Gate: name}
+				if images {
+					policy.Image = &approval.ImagePolicy{Downgrade: approval.HandleEscalate, MutableTag: approval.HandleRefuse}
+				}
+				gates = append(gates, Gate{Name: name, Repository: approval.ProtectedRepository{Paths: words[1:]}, Classifier: ImageClassifier{Policy: &policy}})
 			}
 			landings, summary := s.inspect("base", "main", Options{Gates: gates})
 			summary.Took = 21 * time.Millisecond

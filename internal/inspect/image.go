@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval/imagediff"
@@ -22,39 +23,57 @@ const (
 // of the changed files.
 type ImageClassifier struct {
 	Rules imagediff.Rules
+	// Policy is that of the gate that is judged by. The class is then the one that it
+	// decides on, of which refused is a part that has a finding. Without a policy,
+	// what is not provably an image change is config.
+	Policy *approval.Policy
 }
 
-// Classify implements Classifier. A file that cannot be read is config, with a
-// finding: the clone may lack it.
+// Classify implements Classifier. A file that cannot be read is no image change, with
+// a finding: the clone may lack it.
 func (c ImageClassifier) Classify(ctx context.Context, files Files, scope approval.ProtectedRepository, changes []approval.Change) (Classification, error) {
 	r := imagediff.Join()
+	var judged []approval.Change
 	var unread []Finding
+	var touched touchedFiles
 	read := 0
 	for _, change := range changes {
 		if !scope.CoversChange(change) {
 			continue
 		}
 		f := imagediff.File{Path: change.Path, Modes: imagediff.Modes{Before: change.Before.Mode, After: change.After.Mode}}
-		if f.Modes.Before == f.Modes.After && imagediff.Candidate(f.Path) {
-			read++
-			var err error
-			if read <= maxImageFiles {
-				err = c.read(ctx, files, change, &f)
+		var lost bool
+		// What is told to read a file may read one of any name.
+		read++
+		var err error
+		if read <= maxImageFiles {
+			err = c.read(ctx, files, change, &f)
+		}
+		if ctx.Err() != nil {
+			return Classification{}, context.Cause(ctx)
+		}
+		if lost = read > maxImageFiles || err != nil; lost {
+			if len(unread) == 0 {
+				unread = append(unread, Finding{CodeUnread, unreadText(f.Path, read, err)})
 			}
-			switch {
-			case ctx.Err() != nil:
-				return Classification{}, context.Cause(ctx)
-			case read > maxImageFiles, err != nil:
-				if len(unread) == 0 {
-					unread = append(unread, Finding{CodeUnread, unreadText(f.Path, read, err)})
-				}
-				f.Before, f.After = nil, nil
-			}
+			f.Before, f.After = nil, nil
 		}
 		// Without content a file is config: nothing shows that it is not.
-		r = imagediff.Join(r, imagediff.Classify([]imagediff.File{f}, c.Rules))
+		one := imagediff.Classify([]imagediff.File{f}, c.Rules)
+		r = imagediff.Join(r, one)
+		change.Images = c.imageChange(f, one, lost)
+		if change.Images.Touches && !lost && one.Class != imagediff.ClassRefused {
+			touched.add(f.Path, change.Images.Why)
+		}
+		judged = append(judged, change)
 	}
 	out := Classification{Class: Class(r.Class), Findings: unread}
+	if c.Policy != nil && r.Class != imagediff.ClassRefused {
+		out.Class = Class(c.Policy.Classify(scope, judged))
+	}
+	if touched.n > 0 && (c.Policy == nil || c.Policy.Image != nil) {
+		out.Findings = append(out.Findings, Finding{CodeTouched, touched.text()})
+	}
 	for _, f := range r.Findings[:min(len(r.Findings), maxClassified)] {
 		out.Findings = append(out.Findings, Finding{Code(f.Code), f.Text})
 	}
@@ -67,16 +86,57 @@ func (c ImageClassifier) Classify(ctx context.Context, files Files, scope approv
 	return out, nil
 }
 
-// read reads both versions of an ordinary file.
+// imageChange is what the change of one file does to images, as a gate takes it.
+func (c ImageClassifier) imageChange(f imagediff.File, r imagediff.Result, lost bool) *approval.ImageChange {
+	if r.Class == imagediff.ClassImage && len(r.Moves) > 0 {
+		out := &approval.ImageChange{Only: true}
+		for _, m := range r.Moves {
+			out.Moves = append(out.Moves, approval.ImageMove{
+				Downgrade: slices.Contains(m.Flags, imagediff.FlagDowngrade), Mutable: slices.Contains(m.Flags, imagediff.FlagMutable),
+			})
+		}
+		return out
+	}
+	out := &approval.ImageChange{Touches: lost || r.Class == imagediff.ClassRefused || imagediff.Touches(f, c.Rules)}
+	if len(r.Files) > 0 {
+		out.Why = r.Files[0].Why
+	}
+	return out
+}
+
+// touchedFiles are files in which an image may change and something else.
+type touchedFiles struct {
+	n     int
+	first string
+}
+
+func (t *touchedFiles) add(path, why string) {
+	if t.n++; t.n == 1 {
+		t.first = "an image may change in " + pathText(path) + ", and something else: " + why
+	}
+}
+
+func (t *touchedFiles) text() string {
+	if t.n == 1 {
+		return t.first
+	}
+	return t.first + "; and " + plural(t.n-1, "more file")
+}
+
+// read reads both versions of a file, as far as they are ordinary files.
 func (ImageClassifier) read(ctx context.Context, files Files, change approval.Change, f *imagediff.File) (err error) {
-	if f.Modes.Before != "100644" && f.Modes.Before != "100755" {
-		return nil
+	for _, side := range []struct {
+		entry approval.Entry
+		into  *[]byte
+	}{{change.Before, &f.Before}, {change.After, &f.After}} {
+		if side.entry.Mode != "100644" && side.entry.Mode != "100755" {
+			continue
+		}
+		if *side.into, err = files.Blob(ctx, side.entry.SHA, maxRead); err != nil {
+			return err
+		}
 	}
-	if f.Before, err = files.Blob(ctx, change.Before.SHA, maxRead); err != nil {
-		return err
-	}
-	f.After, err = files.Blob(ctx, change.After.SHA, maxRead)
-	return err
+	return nil
 }
 
 func unreadText(path string, read int, err error) string {

@@ -41,6 +41,17 @@ type Options struct {
 type Gate struct {
 	Name       string
 	Repository approval.ProtectedRepository
+	// Classifier is that of the gate; nil is that of the Options.
+	Classifier Classifier
+	// Signers are whose signatures the gate takes; nil when it takes none, or when
+	// their keys are not at hand.
+	Signers Signers
+}
+
+// Signers verify the signature of a commit, given as git stores it, which was
+// received at that time. They do no I/O.
+type Signers interface {
+	Verify(commit approval.SHA, object []byte, at time.Time) approval.CommitSignature
 }
 
 // Classifier says what kind of change the changed paths in a gate's scope are.
@@ -254,11 +265,11 @@ func (in *inspection) look(ctx context.Context, landings []planned) ([]Landing, 
 func (in *inspection) readCommits(ctx context.Context, landings []planned) (map[approval.SHA]Signature, map[approval.SHA]mirror.Commit, error) {
 	signatures, bases := map[approval.SHA]Signature{}, map[approval.SHA]mirror.Commit{}
 	var own, stand []approval.SHA
-	seen := map[approval.SHA]bool{}
+	landed := map[approval.SHA]time.Time{}
 	for _, p := range landings {
 		for _, sha := range p.own.Commits {
-			if !seen[sha] {
-				seen[sha] = true
+			if _, seen := landed[sha]; !seen {
+				landed[sha] = in.steps[p.last].commit.Committer.When
 				own = append(own, sha)
 			}
 		}
@@ -270,7 +281,7 @@ func (in *inspection) readCommits(ctx context.Context, landings []planned) (map[
 		}
 	}
 	err := in.repo.Read(ctx, own, func(c mirror.Commit, data []byte) error {
-		signatures[c.SHA] = ReadSignature(c.SHA, data)
+		signatures[c.SHA] = in.signature(c.SHA, data, landed[c.SHA])
 		bases[c.SHA] = c
 		return nil
 	})

@@ -46,10 +46,10 @@ func TestRunPieces(t *testing.T) {
 	require.Equal(t, whole, pieces)
 }
 
-// images calls every change an image, and reads what it changed to.
-type images struct{ seen []string }
+// everyImage calls every change an image, and reads what it changed to.
+type everyImage struct{ seen []string }
 
-func (i *images) Classify(ctx context.Context, files Files, _ approval.ProtectedRepository, changes []approval.Change) (Classification, error) {
+func (i *everyImage) Classify(ctx context.Context, files Files, _ approval.ProtectedRepository, changes []approval.Change) (Classification, error) {
 	c := Classification{Class: ClassImage}
 	for _, change := range changes {
 		data, err := files.Blob(ctx, change.After.SHA, 100)
@@ -64,7 +64,7 @@ func (i *images) Classify(ctx context.Context, files Files, _ approval.Protected
 
 func TestClassifierSeam(t *testing.T) {
 	s := tell(t, "commit base \"Begin\" a=1\ncommit main on base \"Bump\" a=2\n")
-	classifier := &images{}
+	classifier := &everyImage{}
 	landings, summary := s.inspect("base", "main", Options{Classifier: classifier})
 	require.Equal(t, []string{"2"}, classifier.seen)
 	require.Equal(t, ClassImage, landings[0].Class)

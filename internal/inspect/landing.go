@@ -79,17 +79,20 @@ const (
 // Class says what kind of change something is for a gate.
 type Class string
 
-// The classes. Image, mixed and refused need a Classifier that reads files.
+// The classes. Image, mixed and refused need a Classifier that reads files. For a
+// gate they say which quorums a change needs.
 const (
 	// ClassNone touches nothing in scope.
 	ClassNone Class = "none"
-	// ClassImage moves image tags or digests and changes nothing else.
+	// ClassImage moves image tags or digests and changes nothing else. For a gate: the
+	// image quorum alone.
 	ClassImage Class = "image"
-	// ClassConfig is whatever is not provably an image change.
+	// ClassConfig is whatever is not provably an image change. For a gate: the config
+	// quorum alone.
 	ClassConfig Class = "config"
-	// ClassMixed does both.
+	// ClassMixed does both. For a gate: both quorums.
 	ClassMixed Class = "mixed"
-	// ClassRefused could be read in two ways.
+	// ClassRefused could be read in two ways, and is judged as mixed.
 	ClassRefused Class = "refused"
 )
 
@@ -155,6 +158,9 @@ const (
 	CodeCut       Code = "inspect.cut"
 	CodeBehind    Code = "inspect.commits_cut"
 	CodeUnread    Code = "inspect.unread"
+	// CodeTouched is beside those of the classification, which is about single files
+	// and knows no second quorum.
+	CodeTouched Code = "image.touched"
 )
 
 // CodeInfo says what a code means and whether it is shown with each landing.
@@ -187,6 +193,7 @@ func Codes() []CodeInfo {
 		{CodeRoot, "the history begins here", true},
 		{CodeUnsigned, "commits without a signature", true},
 	}
+	list = append(list, CodeInfo{CodeTouched, "an image may change, and something else: that needs both quorums of a gate for images", false})
 	for _, c := range imagediff.Codes() {
 		list = append(list, CodeInfo{Code: Code(c.Code), Text: c.Text})
 	}

@@ -32,7 +32,7 @@ func (in *inspection) plan(ctx context.Context) error {
 	in.steps = make([]step, 0, len(line))
 	err = in.repo.Read(ctx, line, func(c mirror.Commit, data []byte) error {
 		c.CoAuthors = nil
-		in.steps = append(in.steps, step{commit: c, claim: ParseClaim(string(mirror.Message(data))), signature: ReadSignature(c.SHA, data)})
+		in.steps = append(in.steps, step{commit: c, claim: ParseClaim(string(mirror.Message(data))), signature: in.signature(c.SHA, data, c.Committer.When)})
 		return nil
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -19,9 +20,9 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/signature"
 )
 
-// Signature is what one commit's signature says of itself. Nothing is verified
-// against a key: whose key it is cannot be told offline, and a signature can name
-// any key.
+// Signature is what one commit's signature says of itself, and, when the gates have
+// signers whose keys are at hand, whether it is by one of them. Without keys whose
+// it is cannot be told: a signature can name any key.
 type Signature struct {
 	Commit approval.SHA `json:"commit"`
 	// Type is gpg, ssh or x509; none without a signature, unknown for another one.
@@ -29,21 +30,29 @@ type Signature struct {
 	// Key is what the signature names: the fingerprint of an OpenPGP key, else its
 	// 16-digit ID, SHA256:… of an SSH key, the subject of an X.509 certificate.
 	Key string `json:"key"`
-	// State is none, unverified or malformed.
+	// State is none, unverified or malformed, with keys also trusted, stranger or
+	// invalid.
 	State string `json:"state"`
+	// Signer is the gate's name for whoever signed, when the state is trusted.
+	Signer string `json:"signer,omitempty"`
 	// Names is "github" when the key that is named is the one with which GitHub
 	// signs what people do in its web interface.
 	Names string `json:"names,omitempty"`
 }
 
-// The states of a signature. A later version that knows the allowed signers adds
-// others; none of these changes its meaning.
+// The states of a signature.
 const (
 	StateNone = "none"
 	// StateUnverified is a well-formed signature that was compared with no key.
 	StateUnverified = "unverified"
 	// StateMalformed cannot be read or is there twice.
 	StateMalformed = "malformed"
+	// StateTrusted is valid, and by a signer of every gate that has signers.
+	StateTrusted = "trusted"
+	// StateStranger is by a key that is none of a gate's.
+	StateStranger = "stranger"
+	// StateInvalid is broken, expired, revoked, weak, or of a kind that is not taken.
+	StateInvalid = "invalid"
 )
 
 const (
@@ -83,6 +92,40 @@ func ReadSignature(commit approval.SHA, object []byte) Signature {
 		if s.Type == typeGPG && strings.HasSuffix(s.Key, id) {
 			s.Names = "github"
 		}
+	}
+	return s
+}
+
+// signature reads a signature and verifies it for the gates that have signers, as of
+// the time at which the commit landed: nothing here knows when it was received, and
+// a date in a commit is whatever its author wrote.
+func (in *inspection) signature(commit approval.SHA, object []byte, landed time.Time) Signature {
+	s := ReadSignature(commit, object)
+	if s.State != StateUnverified {
+		return s
+	}
+	for _, g := range in.o.Gates {
+		if g.Signers == nil {
+			continue
+		}
+		switch v := g.Signers.Verify(commit, object, landed); v.State {
+		case approval.SignatureTrusted:
+			if s.State == StateUnverified {
+				s.State, s.Signer = StateTrusted, v.Signer
+			}
+		case approval.SignatureStranger:
+			if s.State != StateInvalid {
+				s.State = StateStranger
+			}
+		case approval.SignatureInvalid, approval.SignatureMissing:
+			s.State = StateInvalid
+		default: // such as an unreadable date, which proves nothing
+			s.State, s.Signer = StateUnverified, ""
+			return s
+		}
+	}
+	if s.State != StateTrusted {
+		s.Signer = ""
 	}
 	return s
 }

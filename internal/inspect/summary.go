@@ -20,6 +20,9 @@ type Summary struct {
 	// Signed are the commits of pull requests, as far as they are known, else the
 	// landed ones, by the type of their signature; "none" are those without.
 	Signed map[string]int
+	// Verified are those of them that were compared with the keys of signers, by the
+	// result.
+	Verified map[string]int
 	// NeedApproval are the landings that change something in scope.
 	NeedApproval int
 	// Gates are the same by gate, when there is a configuration.
@@ -39,7 +42,7 @@ const maxFolders = 10_000
 
 func newSummary(commits int) Summary {
 	return Summary{Commits: commits, Kinds: map[Kind]int{}, Classes: map[Class]int{}, Proofs: map[Proof]int{}, Findings: map[Code]int{},
-		Signed: map[string]int{}, Gates: map[string]int{}, Folders: map[string]int{}, pulls: map[int]bool{}}
+		Signed: map[string]int{}, Verified: map[string]int{}, Gates: map[string]int{}, Folders: map[string]int{}, pulls: map[int]bool{}}
 }
 
 func (s *Summary) add(l Landing) {
@@ -60,6 +63,10 @@ func (s *Summary) add(l Landing) {
 	}
 	for _, sig := range l.judged() {
 		s.Signed[sig.Type]++
+		switch sig.State {
+		case StateTrusted, StateStranger, StateInvalid:
+			s.Verified[sig.State]++
+		}
 	}
 	if l.Class != ClassNone {
 		s.NeedApproval++

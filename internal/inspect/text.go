@@ -135,10 +135,14 @@ func signedText(l Landing) string {
 		switch {
 		case s.State == StateMalformed:
 			name = "malformed"
+		case s.State == StateTrusted:
+			name = s.State
 		case s.Names != "":
 			name = s.Names
 		case s.State == StateNone:
 			name = "unsigned"
+		case s.State == StateStranger || s.State == StateInvalid:
+			name = s.State
 		}
 		counts[name]++
 	}
@@ -162,6 +166,7 @@ func (t *Table) Summary(s Summary, what string) error {
 	signed["unsigned"] = signed[typeNone]
 	delete(signed, typeNone)
 	t.counts("signatures", byCount(signed))
+	t.counts("verified", byCount(s.Verified))
 	t.row("PRs", plural(s.Pulls, "pull request")+" named")
 	folders := byCount(s.Folders)
 	if n := len(folders) - 6; n > 0 {

@@ -160,6 +160,7 @@ func (b *builder) test(t *Test, at config.At) (Case, bool) {
 			b.doc.Mistake(at, "no source of the Application is in %s, so what landed there could not matter; add it to application.sources", l.Repository)
 		}
 	}
+	facts.Images = h.images
 	for i, m := range t.Missing {
 		if strings.TrimSpace(m) == "" {
 			b.doc.Mistake(at.Down("missing", i), "say what could not be read, for example: the history of main")

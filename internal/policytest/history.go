@@ -22,7 +22,13 @@ type history struct {
 	names  []string // of landings, oldest first
 	// content is what each path holds, by repository and path.
 	content map[[2]string]approval.Entry
-	clock   time.Time
+	// running is the image of each place, as far as landings moved it.
+	running map[place]approval.Image
+	// images are what is known of all images that move, and said what the test says
+	// of each.
+	images []approval.ImageEvidence
+	said   []Image
+	clock  time.Time
 }
 
 type landed struct {
@@ -36,7 +42,7 @@ var start = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 func newHistory(b *builder, p approval.Policy) *history {
 	h := &history{
 		builder: b, policy: p, clock: start,
-		lines: map[string]*approval.Line{}, landed: map[string]landed{}, content: map[[2]string]approval.Entry{},
+		lines: map[string]*approval.Line{}, landed: map[string]landed{}, content: map[[2]string]approval.Entry{}, running: map[place]approval.Image{},
 	}
 	for i, r := range p.Repositories {
 		h.lines[strings.ToLower(string(r.Name))] = &approval.Line{
@@ -115,12 +121,20 @@ func (h *history) land(name, undoes string, m *merged, at config.At) {
 		landing.Pull = h.pull(r, line, m, n, name, landing.Changes, at)
 	}
 	for i, u := range m.Unknown {
-		if direct && u != "settled" {
+		if direct && u != "settled" && u != "images" {
 			h.doc.Mistake(m.where("unknown", i), "%s is about a pull request, and what landed directly has none", u)
 			continue
 		}
-		if h.one(m.where("unknown", i), "the fact", u, "author", "pusher", "pushers", "pushTime", "requested", "codeOwners", "mergeTime", "settled") && u == "settled" {
+		h.one(m.where("unknown", i), "the fact", u, "author", "pusher", "pushers", "pushTime", "requested", "codeOwners", "mergeTime", "settled", "images", "signatures")
+		switch {
+		case u == "settled":
 			landing.Unsettled = "GitHub does not know this commit yet"
+		case (u == "images" || u == "signatures") && h.policy.Image == nil && m.own.Unknown != nil:
+			h.doc.Mistake(m.where("unknown", i), "gate %s has no image quorum, so %s would not matter", h.policy.Gate, u)
+		case u == "images":
+			for k := range landing.Changes {
+				landing.Changes[k].Images = nil
+			}
 		}
 	}
 	line.Head = landing.Commit
@@ -136,7 +150,7 @@ func (h *history) refusePullKeys(m *merged) {
 		key  string
 		said bool
 	}{
-		{"author", c.Author != ""}, {"pusher", c.Pusher != ""}, {"coAuthors", c.CoAuthors != nil}, {"strangers", c.Strangers != nil},
+		{"author", c.Author != ""}, {"pusher", c.Pusher != ""}, {"coAuthors", c.CoAuthors != nil}, {"strangers", c.Strangers != nil}, {"signed", c.Signed != ""},
 		{"heads", c.Heads != nil}, {"reviews", c.Reviews != nil}, {"requested", c.Requested != nil}, {"checks", c.Checks != nil},
 		{"codeOwners", c.CodeOwners != nil},
 	} {
@@ -203,6 +217,15 @@ func (h *history) changes(r approval.ProtectedRepository, m *merged, undone []ap
 	for i, p := range m.Linked {
 		add(m.where("linked", i), p, false, link(p))
 	}
+	for i, p := range m.Touched {
+		add(m.where("touched", i), p, false, file(p))
+	}
+	for i, move := range m.Images {
+		// A file can hold several images that move.
+		if !slices.ContainsFunc(m.Images[:i], func(o Image) bool { return o.Path == move.Path }) {
+			add(m.where("images", i, "path"), move.Path, false, file(move.Path))
+		}
+	}
 	for i, p := range m.Outside {
 		add(m.where("outside", i), p, true, file(p))
 	}
@@ -216,12 +239,13 @@ func (h *history) changes(r approval.ProtectedRepository, m *merged, undone []ap
 		}
 	}
 	if len(out) == 0 {
-		h.doc.Mistake(at, "this change has no path; write changed, added, deleted, linked or outside")
+		h.doc.Mistake(at, "this change has no path; write changed, added, deleted, linked, images, touched or outside")
 	}
 	for _, c := range out {
 		h.content[[2]string{string(r.Name), c.Path}] = c.After
 	}
 	slices.SortFunc(out, func(a, b approval.Change) int { return strings.Compare(a.Path, b.Path) })
+	h.imageChanges(r, m, out, undone)
 	return out
 }
 

@@ -43,11 +43,11 @@ func merge(levels ...level) *merged {
 }
 
 func (c *Change) saysPaths() bool {
-	return c.Changed != nil || c.Added != nil || c.Deleted != nil || c.Linked != nil || c.Outside != nil
+	return c.Changed != nil || c.Added != nil || c.Deleted != nil || c.Linked != nil || c.Images != nil || c.Touched != nil || c.Outside != nil
 }
 
 func (c Change) withoutPaths() Change {
-	c.Changed, c.Added, c.Deleted, c.Linked, c.Outside = nil, nil, nil, nil, nil
+	c.Changed, c.Added, c.Deleted, c.Linked, c.Images, c.Touched, c.Outside = nil, nil, nil, nil, nil, nil, nil
 	return c
 }
 

@@ -59,8 +59,15 @@ func (h *history) pull(r approval.ProtectedRepository, l *approval.Line, m *merg
 	} else if m.own.CodeOwners != nil {
 		h.doc.Mistake(m.where("codeOwners"), "gate %s asks no code owners, so this would not matter", h.policy.Gate)
 	}
+	if h.policy.Image != nil {
+		pr.Signatures = h.signatures(m, heads, at)
+	} else if m.own.Signed != "" || m.Signed != "" && !slices.ContainsFunc(h.policies, func(p approval.Policy) bool { return p.Image != nil }) {
+		h.doc.Mistake(m.where("signed"), "gate %s has no image quorum, so it asks for no signature", h.policy.Gate)
+	}
 	for _, u := range m.Unknown {
 		switch u {
+		case "signatures":
+			pr.Signatures = nil
 		case "author":
 			pr.Author = approval.User{}
 		case "pusher":
@@ -81,10 +88,16 @@ func (h *history) pull(r approval.ProtectedRepository, l *approval.Line, m *merg
 }
 
 func (h *history) contributors(pr *approval.PullRequest, m *merged) {
+	at := pr.Head
 	add := func(u *approval.User, email, role string) {
-		pr.Contributors = append(pr.Contributors, approval.Contributor{User: u, Email: email, Role: role, Commit: pr.Head})
+		pr.Contributors = append(pr.Contributors, approval.Contributor{User: u, Email: email, Role: role, Commit: at})
 	}
 	author := pr.Author
+	if n := len(pr.Kept); n > 0 { // what updates bring up to date is a commit of its own
+		at = pr.Kept[n-1].Commit
+		add(&author, strings.ToLower(author.Login)+"@example.com", "author")
+		at = pr.Head
+	}
 	add(&author, strings.ToLower(author.Login)+"@example.com", "author")
 	add(&author, strings.ToLower(author.Login)+"@example.com", "committer")
 	for i, login := range m.CoAuthors {

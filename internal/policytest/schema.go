@@ -83,6 +83,12 @@ type Change struct {
 	Deleted []string `yaml:"deleted"`
 	// Linked are paths that became symbolic links.
 	Linked []string `yaml:"linked"`
+	// Images are images that move, in files in which nothing else changes. A path
+	// of the lists above changes no image.
+	Images []Image `yaml:"images"`
+	// Touched are paths in which an image may change, and something else: a bump
+	// with one line more, a new container, another registry.
+	Touched []string `yaml:"touched"`
 	// Outside are changed paths outside of the gate's scope. In the lists above
 	// such a path is a mistake.
 	Outside []string `yaml:"outside"`
@@ -98,6 +104,10 @@ type Change struct {
 	CoAuthors []string `yaml:"coAuthors"`
 	// Strangers are e-mail addresses of commits that belong to no account.
 	Strangers []string `yaml:"strangers"`
+	// Signed says who signed the commits: a signer of the gate, stranger (a key of
+	// nobody whom the gate names), unsigned, broken or unverified (it could not be
+	// found out). Default: the gate's first signer.
+	Signed string `yaml:"signed"`
 	// Heads are all heads that the pull request ever had, oldest first. Default:
 	// old-head and head, both pushed by the pusher.
 	Heads []Head `yaml:"heads"`
@@ -112,8 +122,29 @@ type Change struct {
 	// such as prod/db/**. A path that no pattern matches has no owner.
 	CodeOwners map[string][]string `yaml:"codeOwners"`
 	// Unknown is what could not be found out: author, pusher, pushers, pushTime,
-	// requested, codeOwners, mergeTime, settled.
+	// requested, codeOwners, mergeTime, settled, images (what the paths do to them),
+	// signatures.
 	Unknown []string `yaml:"unknown"`
+}
+
+// Image is an image that moves to another version.
+type Image struct {
+	// Path is the file. It is changed, and is in no other list. Required.
+	Path string `yaml:"path"`
+	// To is what it moves to, for example ghcr.io/acme/web:1.4.3, with a digest when
+	// the gate asks for one (it can be cut short: @sha256:12ab). Without a repository
+	// (":1.4.3") the file does not say it. Required.
+	To string `yaml:"to"`
+	// From is what was there. With it a move to an older version is noticed. Default:
+	// what an earlier landing of the test moved it to, else not said.
+	From string `yaml:"from"`
+	// Registry is what the registry has: signed (the image, with the gate's keys),
+	// unsigned, moved (the tag has another digest than it had first) or unknown.
+	// Default signed.
+	Registry string `yaml:"registry"`
+	// Ran is how long it ran Healthy where it has to prove itself, for example 12m,
+	// or not-running or unknown. Default: for long enough.
+	Ran string `yaml:"ran"`
 }
 
 // Head is one state of a pull request.

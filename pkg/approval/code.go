@@ -42,6 +42,7 @@ const (
 
 // Findings about changes of images.
 const (
+	CodeImageBoth         Code = "image.needs_both"
 	CodeImageUnknown      Code = "image.unknown"
 	CodeImageDowngrade    Code = "image.downgrade"
 	CodeImageMutable      Code = "image.mutable_tag"

@@ -187,7 +187,7 @@ func (j *judge) explainDoubt(d *doubt) Finding {
 		f.Text = image + " was " + oneLine(short(e.First)) + " when it was first looked at, and is " + oneLine(short(e.Digest)) + " now"
 		f.Remedy = "find out who moved the tag; approve the new image with a tag or digest of its own"
 	case CodeImageNotSigned:
-		f.Text, f.Remedy = image+" is not signed with the gate's keys"+why, "sign it, then wait until Gatekeeper looks again"
+		f.Text, f.Remedy = image+" is not signed with the gate's keys"+why, "sign the digest with one of the gate's keys; Gatekeeper looks again by itself"
 	case CodeImageSoaking:
 		f.Text = image + " ran Healthy in " + oneLine(e.Soak.Application) + " for " + amount(e.Soak.Ran, p.ProvenIn.Soak)
 		f.Remedy = "nothing to do while it stays Healthy there"

@@ -81,7 +81,39 @@ func (j *judge) imageHindrances(pr *PullRequest, image []*Change) []Finding {
 			}
 		}
 	}
-	return append(out, j.signatures(pr)...)
+	return slices.Concat(out, j.signatures(pr))
+}
+
+// maxReasons bounds the files of which it is said why they need both quorums.
+const maxReasons = 5
+
+// both says why changes need the config quorum besides that of images.
+func (j *judge) both(l levels) []Finding {
+	if !j.explain || len(l.config) == 0 {
+		return nil
+	}
+	var out []Finding
+	for _, c := range l.image {
+		if c.Images == nil || !slices.Contains(l.config, c) {
+			continue
+		}
+		if len(out) == maxReasons {
+			break
+		}
+		why := c.Images.Why
+		if i := slices.IndexFunc(c.Images.Moves, j.policy.Image.escalates); i >= 0 {
+			m := &c.Images.Moves[i]
+			why = "it moves " + m.From.Short() + " to " + m.To.Short()
+			if m.Downgrade {
+				why = "it moves " + m.From.Short() + " back to " + m.To.Short()
+			}
+		}
+		out = append(out, Finding{
+			Code: CodeImageBoth, Verdict: Allowed,
+			Text: oneLine(c.Path) + " needs both quorums" + withDetail(why),
+		})
+	}
+	return out
 }
 
 // signatures checks that every commit of a pull request is signed by one of the
@@ -106,10 +138,10 @@ func (j *judge) signatures(pr *PullRequest) []Finding {
 	}
 	commits := make([]SHA, 0, len(pr.Contributors)+len(pr.Signatures)+1)
 	commits = append(commits, pr.Head)
-	trusted := false
+	neutral := true // all of them
 	for i := range pr.Signatures {
 		commits = append(commits, pr.Signatures[i].Commit)
-		trusted = trusted || pr.Signatures[i].State == SignatureTrusted
+		neutral = neutral && pr.Signatures[i].State == SignatureNeutral
 	}
 	for i := range pr.Contributors {
 		commits = append(commits, pr.Contributors[i].Commit)
@@ -139,15 +171,17 @@ func (j *judge) signatures(pr *PullRequest) []Finding {
 			case signer.GitHubTrusted && !signer.holds(s.User):
 				add(CodeSignatureStranger, Blocked, commit, again, detail("is signed by none of "+strings.Join(signer.Users, ", ")))
 			case j.explain:
-				add(CodeSignatureTrusted, Allowed, commit, "", detail("is signed by "+oneLine(s.Signer)))
+				add(CodeSignatureTrusted, Allowed, commit, "", func() string {
+					return commit.Short() + " is signed by " + oneLine(s.Signer) + withKey(s.Key)
+				})
 			}
 		case SignatureNeutral:
-			if commit == pr.Head && !trusted {
+			if commit == pr.Head && neutral {
 				// What nobody signed moves an image all the same.
 				unknown(commit, "cannot be that of an update merge alone")
 			}
 		case SignatureMissing:
-			add(CodeSignatureMissing, Blocked, commit, again, detail("is not signed"))
+			add(CodeSignatureMissing, Blocked, commit, again, func() string { return commit.Short() + " is not signed" })
 		case SignatureStranger:
 			add(CodeSignatureStranger, Blocked, commit, again, detail("is not signed by one of the gate's signers"))
 		case SignatureInvalid:
@@ -164,6 +198,13 @@ func (j *judge) signatures(pr *PullRequest) []Finding {
 		}
 	}
 	return out
+}
+
+func withKey(fingerprint string) string {
+	if fingerprint == "" {
+		return ""
+	}
+	return " with the key " + oneLine(fingerprint)
 }
 
 func withDetail(detail string) string {

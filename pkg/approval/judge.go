@@ -55,8 +55,10 @@ type demand struct {
 	// fixed is the place of a fixed demand, counted from 1; 0 for another.
 	fixed int
 	who   *electorate
-	// about names the paths it is about, when it is not about all.
+	// about names what it is about, when that is not everything.
 	about string
+	// images is true in the image quorum.
+	images bool
 }
 
 // quorum is a list of requirements, looked up.
@@ -71,12 +73,13 @@ type quorum struct {
 type specialRequirement struct {
 	requirement *Requirement
 	void        bool
+	images      bool
 	scope       scope
 	who         *electorate // of the teams and users
 }
 
 func (s *specialRequirement) demand(who *electorate, about string) demand {
-	return demand{requirement: s.requirement, void: s.void, who: who, about: about}
+	return demand{requirement: s.requirement, void: s.void, who: who, about: about, images: s.images}
 }
 
 func newJudge(p *Policy, d *Directory, images []ImageEvidence, explain bool) *judge {
@@ -89,9 +92,9 @@ func newJudge(p *Policy, d *Directory, images []ImageEvidence, explain bool) *ju
 		opinions: make([]opinion, 0, 8), parts: make([]participant, 0, 8), ordered: make([]*Review, 0, 8), approvers: make([]*User, 0, 8),
 		counts: make([]tally, 0, size),
 	}
-	j.config = j.newQuorum(p.Config.Requirements, "")
+	j.config = j.newQuorum(p.Config.Requirements, false)
 	if p.Image != nil {
-		j.image = j.newQuorum(p.Image.Requirements, "images")
+		j.image = j.newQuorum(p.Image.Requirements, true)
 	}
 	if x := p.Exclude; len(x.Teams)+len(x.Users) > 0 {
 		j.excluded = newElectorate(d, x.Teams, x.Users, false)
@@ -102,10 +105,13 @@ func newJudge(p *Policy, d *Directory, images []ImageEvidence, explain bool) *ju
 	return j
 }
 
-// newQuorum looks up requirements. The text says what they are about, when that is
-// not everything.
-func (j *judge) newQuorum(requirements []Requirement, about string) quorum {
+// newQuorum looks up requirements of configuration or of images.
+func (j *judge) newQuorum(requirements []Requirement, images bool) quorum {
 	var q quorum
+	about := ""
+	if images {
+		about = "images"
+	}
 	first := len(j.fixed)
 	for i := range requirements {
 		r := &requirements[i]
@@ -119,10 +125,10 @@ func (j *judge) newQuorum(requirements []Requirement, about string) quorum {
 			who.text = namesOf(r.Teams, r.Users)
 		}
 		if len(r.Paths) == 0 && !r.CodeOwners {
-			j.fixed = append(j.fixed, demand{requirement: r, void: r.asksNothing(), who: who, fixed: len(j.fixed) + 1, about: about})
+			j.fixed = append(j.fixed, demand{requirement: r, void: r.asksNothing(), who: who, fixed: len(j.fixed) + 1, about: about, images: images})
 			continue
 		}
-		q.special = append(q.special, specialRequirement{r, r.asksNothing(), newScope(r.Paths), who})
+		q.special = append(q.special, specialRequirement{r, r.asksNothing(), images, newScope(r.Paths), who})
 		q.openEnded = q.openEnded || len(r.Paths) == 0
 	}
 	q.fixed = slices.Clip(j.fixed[first:])
@@ -140,6 +146,11 @@ func (j *judge) demands(pr *PullRequest, l levels) ([]demand, []Finding) {
 	if len(l.config) > 0 {
 		config, f := j.demandsOf(&j.config, pr, l.config)
 		out, unfit = slices.Concat(config, out), append(f, unfit...)
+		for i := range out {
+			if d := &out[i]; !d.images && d.about == "" {
+				d.about = "configuration" // to tell it from the other quorum
+			}
+		}
 	}
 	return out, unfit
 }

@@ -14,9 +14,14 @@ type QuorumResult struct {
 	// Met and Needed count approvals over all requirements; surplus approvals
 	// are not in Met.
 	Met, Needed int
+	// Images are those of Met and Needed that the image quorum counts.
+	Images Progress
 	// Approvers are those whose approvals were counted, each once.
 	Approvers []User
 }
+
+// Progress is how many of the approvals that are needed are there.
+type Progress struct{ Met, Needed int }
 
 // JudgeQuorum counts the reviews of a pull request, merged or not, against the
 // policy. The changes are all paths that it changes; what they have to do with
@@ -75,6 +80,10 @@ func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
 		c := &counts[i]
 		res.Needed += c.requirement.Approvals
 		res.Met += min(c.filled, c.requirement.Approvals)
+		if c.images {
+			res.Images.Needed += c.requirement.Approvals
+			res.Images.Met += min(c.filled, c.requirement.Approvals)
+		}
 		code, verdict := c.outcome()
 		if !j.explain && verdict == Allowed {
 			continue // what it would add is nothing but words
@@ -86,7 +95,7 @@ func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
 		hinder(&f)
 	}
 	if len(l.image) > 0 {
-		unfit = append(slices.Clip(unfit), j.imageHindrances(pr, l.image)...)
+		unfit = slices.Concat(unfit, j.both(l), j.imageHindrances(pr, l.image))
 	}
 	for _, fs := range [][]Finding{unfit, b.strange, j.hindrances(b, demands), j.checks(pr)} {
 		for i := range fs {

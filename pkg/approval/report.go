@@ -21,6 +21,8 @@ type GateReport struct {
 	Quorum Finding
 	// Met and Needed count the approvals over all requirements.
 	Met, Needed int
+	// Images are those of Met and Needed that the image quorum counts.
+	Images Progress
 	// Applications tell what has become of the change where it is deployed.
 	Applications []ApplicationReport
 }

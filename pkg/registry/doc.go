@@ -1,11 +1,13 @@
 // Package registry answers two questions about a container image by asking the
 // registry itself: which digest does this tag name now, and did a holder of an
-// allowed key sign exactly this digest.
+// allowed key sign exactly this digest. For people it also reads what an image says of
+// itself, which nothing is decided by.
 //
 //	reference ──► Resolve ──► repository + digest ──┐
 //	                                                ├─► Verify ──► Result
 //	public key files ──► Keyring.Load ──► Keys ─────┘
 //	reference + the digest approved ──► Recheck, at the time of the sync
+//	reference ──► Labels: version, revision, source
 //
 // # What a signature is
 //

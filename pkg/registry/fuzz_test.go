@@ -183,3 +183,42 @@ func FuzzChallenge(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLabels: what is accepted is what encoding/json sees, and nothing else is taken.
+func FuzzLabels(f *testing.F) {
+	f.Add([]byte(`{"config":{"Labels":{"org.opencontainers.image.version":"1","x":2}}}`))
+	f.Add([]byte(`{"config":{"Labels":null}}`))
+	for _, b := range golden(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		labels, err := parseLabels(data)
+		if err != nil || labels == nil {
+			return
+		}
+		var x map[string]any
+		require.NoError(t, json.Unmarshal(data, &x))
+		all, ok := x["config"].(map[string]any)["Labels"].(map[string]any)
+		require.True(t, ok)
+		for k, v := range labels {
+			require.True(t, strings.HasPrefix(k, labelPrefix))
+			require.Equal(t, all[k], v)
+		}
+	})
+}
+
+// FuzzPlatform: what is chosen of an index is one of its digests.
+func FuzzPlatform(f *testing.F) {
+	f.Add([]byte(`{"manifests":[{"mediaType":"` + typeOCIManifest + `","digest":"` + string(digestOf(nil)) + `","platform":{"os":"linux","architecture":"amd64"}}]}`))
+	for _, b := range golden(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := platformOf(data)
+		if err != nil {
+			return
+		}
+		_, err = ParseDigest(string(d))
+		require.NoError(t, err)
+	})
+}

@@ -113,22 +113,35 @@ func parseManifest(contentType string, body []byte, types []string) (manifest, e
 	return m, nil
 }
 
+// piece is a kind of blob.
+type piece struct {
+	what  string // for people
+	limit int64
+	bad   Reason // when the manifest does not say properly where it is
+}
+
+var (
+	payloadPiece = piece{what: "a signature", limit: payloadLimit, bad: ReasonSignatureInvalid}
+	bundlePiece  = piece{what: "a signature", limit: bundleLimit, bad: ReasonSignatureInvalid}
+	configPiece  = piece{what: "the configuration of an image", limit: configLimit, bad: ReasonMediaType}
+)
+
 // blob reads content that a manifest points to.
-func (c *Client) blob(ctx context.Context, l *listing, repo repository, d descriptor, limit int64) ([]byte, error) {
+func (c *Client) blob(ctx context.Context, l *listing, repo repository, d descriptor, p piece) ([]byte, error) {
 	digest, err := ParseDigest(d.Digest)
 	if err != nil {
-		return nil, &Error{Reason: ReasonSignatureInvalid, Text: "a signature in " + repo.String() + " is stored in a way that is not known", Err: err}
+		return nil, &Error{Reason: p.bad, Text: p.what + " in " + repo.String() + " is stored in a way that is not known", Err: err}
 	}
-	if d.Size > limit || d.Size < 0 {
-		return nil, tooLarge(l, limit)
+	if d.Size > p.limit || d.Size < 0 {
+		return nil, tooLarge(l, p.limit)
 	}
-	a, err := c.ask(ctx, l, repo, question{method: http.MethodGet, path: "blobs/" + string(digest), limit: limit, content: true})
+	a, err := c.ask(ctx, l, repo, question{method: http.MethodGet, path: "blobs/" + string(digest), limit: p.limit, content: true})
 	if err != nil {
 		return nil, err
 	}
 	if digestOf(a.body) != digest {
 		return nil, &Error{Reason: ReasonMalformed, Text: fmt.Sprintf(
-			"registry %s answered for a signature of %s with other bytes than their digest says; this is tried again", l.Host, repo)}
+			"registry %s answered for %s of %s with other bytes than their digest says; this is tried again", l.Host, p.what, repo)}
 	}
 	return a.body, nil
 }

@@ -46,6 +46,14 @@ type reference struct {
 	digest Digest
 }
 
+// name is what the manifests API is asked for.
+func (r reference) name() string {
+	if r.digest != "" {
+		return string(r.digest)
+	}
+	return r.tag
+}
+
 // The grammar of the OCI distribution specification 1.1, "Pulling manifests".
 // Anchored; a path of more than 255 characters is refused before.
 var (

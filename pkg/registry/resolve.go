@@ -37,19 +37,12 @@ func (c *Client) Resolve(ctx context.Context, ref string) (Image, error) {
 }
 
 func (c *Client) resolve(ctx context.Context, s string) (Image, error) {
-	ref, err := parseReference(s)
-	if err != nil {
-		return Image{}, &Error{Reason: ReasonReference, Text: "correct the image's name", Err: err}
-	}
-	l, err := c.listed(ref.repository)
+	ref, l, err := c.locate(s)
 	if err != nil {
 		return Image{}, err
 	}
 	image := Image{Repository: ref.String(), Tag: ref.tag}
-	name := ref.tag
-	if ref.digest != "" {
-		name = string(ref.digest)
-	}
+	name := ref.name()
 	a, err := c.ask(ctx, l, ref.repository, question{
 		method: http.MethodHead, path: "manifests/" + name, accept: strings.Join(imageTypes, ", "),
 	}, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented) // no HEAD there: GET tells
@@ -73,4 +66,14 @@ func (c *Client) resolve(ctx context.Context, s string) (Image, error) {
 	c.types.put(imageKey{ref.repository, m.digest}, m.mediaType)
 	image.Digest, image.MediaType = m.digest, m.mediaType
 	return image, nil
+}
+
+// locate reads a reference and finds the registry that may be asked for it.
+func (c *Client) locate(s string) (reference, *listing, error) {
+	ref, err := parseReference(s)
+	if err != nil {
+		return reference{}, nil, &Error{Reason: ReasonReference, Text: "correct the image's name", Err: err}
+	}
+	l, err := c.listed(ref.repository)
+	return ref, l, err
 }

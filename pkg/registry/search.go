@@ -71,7 +71,7 @@ func (s *search) layer(ctx context.Context, d descriptor) (key, payload, error) 
 	if err != nil {
 		return key{}, payload{}, s.invalid(fmt.Errorf("its annotation with the signature: %w", err))
 	}
-	signed, err := s.client.blob(ctx, s.listing, s.repository, d, payloadLimit)
+	signed, err := s.client.blob(ctx, s.listing, s.repository, d, payloadPiece)
 	if err != nil {
 		return key{}, payload{}, err
 	}
@@ -237,7 +237,7 @@ func (s *search) referrer(ctx context.Context, d descriptor) (key, Digest, error
 	if len(m.content.Layers) != 1 || m.content.Layers[0].MediaType != typeBundle {
 		return key{}, "", s.invalid(errors.New("it does not hold exactly one bundle"))
 	}
-	data, err := s.client.blob(ctx, s.listing, s.repository, m.content.Layers[0], bundleLimit)
+	data, err := s.client.blob(ctx, s.listing, s.repository, m.content.Layers[0], bundlePiece)
 	if err != nil {
 		return key{}, "", err
 	}

@@ -121,7 +121,7 @@ func TestHostileTexts(t *testing.T) {
 	w := newWorld(t)
 	hostile := "x` @acme/sre #1 GH-2 <img src=x> </code> ``` ~~~ [a](http://evil.example) https://evil.example www.evil.example a@b.example\n# T\n| a | b |\n- [ ] x <!-- -->\u202e"
 	r := w.request()
-	r.Evidence = []string{hostile, "1. x"}
+	r.Evidence, r.Notes = []string{hostile, "1. x"}, []string{hostile}
 	r.Images[0].Labels = promote.Labels{Version: hostile, Revision: newSHA, Source: hostile}
 	p := w.plan(r)
 	require.NotContains(t, p.Body, "\u202e")
@@ -135,7 +135,7 @@ func TestHostileTexts(t *testing.T) {
 	require.Contains(t, html2text.Replace(shown), "@acme/sre #1 GH-2 <img src=x>", "people read what was written")
 	require.Equal(t, 1, strings.Count(shown, "<table>"))
 
-	r.Evidence = nil
+	r.Evidence, r.Notes = nil, nil
 	for _, source := range []string{
 		"https://evil.example/acme/shop", "http://github.com/acme/shop", "https://github.com@evil.example/acme/shop", "https://x@github.com/acme/shop",
 		"https://github.com/acme/shop/../../x", "https://github.com/acme/shop?a", "https://github.com/acme/shop#a", "https://github.com/acme",
@@ -150,6 +150,76 @@ func TestHostileTexts(t *testing.T) {
 	r.Images[0].Labels.Revision = newSHA
 	r.Running = nil
 	require.Contains(t, w.plan(r).Body, "[The commit that it was built from](https://github.com/acme/shop/commit/"+newSHA+")")
+}
+
+// What is found out of the images that move is told, and the edit stays what it is.
+func TestTelling(t *testing.T) {
+	w := newWorld(t)
+	r := w.request()
+	labels := r.Images[0].Labels
+	r.Images[0].Labels, r.Running = promote.Labels{}, nil
+	p := w.plan(r)
+	require.Equal(t, []promote.Change{{Repository: shop, From: imagediff.Version{Tag: "1.4.2"}, To: imagediff.Version{Tag: "1.4.3"}}}, p.Changes())
+	require.NotContains(t, p.Body, "says of itself")
+
+	was := promote.Labels{Revision: oldSHA, Source: labels.Source}
+	told := p.Telling([]promote.Image{
+		{Repository: "ghcr.io/acme/other", Version: imagediff.Version{Tag: "1.4.3"}, Labels: promote.Labels{Version: "other"}},
+		{Repository: shop, Version: imagediff.Version{Tag: "1.4.3"}, Labels: labels}, {Repository: shop, Version: imagediff.Version{Tag: "1.4.2"}, Labels: was},
+	}, []string{"It ran."}, []string{"It rains."})
+	link := "https://github.com/acme/shop/compare/" + oldSHA + "..." + newSHA
+	require.Equal(t, []promote.Change{{shop, imagediff.Version{Tag: "1.4.2"}, imagediff.Version{Tag: "1.4.3"}, was, labels, link}}, told.Changes())
+	require.Contains(t, told.Body, "]("+link+")")
+	require.Contains(t, told.Body, "\n- argocd/shop-staging was Synced and Healthy.\n- It ran.\n\n#### What to know\n\n- It rains.\n")
+	require.NotContains(t, told.Body, "other")
+	require.Equal(t, p.Message, told.Message)
+	require.Equal(t, p.Setting, told.Setting)
+	require.NotContains(t, p.Body, "It rains", "the plan itself stays as it was")
+
+	pull, err := w.promoter.Open(t.Context(), told)
+	require.NoError(t, err)
+	got, err := w.gh.Pull(repoName, pull.Number)
+	require.NoError(t, err)
+	require.Contains(t, got.Body, "- It rains.\n")
+}
+
+// A place that does not say the repository has the one that was meant.
+func TestChangesOfNamelessPlaces(t *testing.T) {
+	w := newWorld(t)
+	w.push("bob", prodFile, "a: {image: {tag: \"1.4.2\"}}\nb: {image: {tag: \"1.4.2\"}}\n")
+	r := w.request()
+	r.Images = append(r.Images, promote.Image{Repository: "other", Version: imagediff.Version{Tag: "1.4.3"}, Labels: promote.Labels{Version: "of other"}})
+	r.Only = []promote.Selection{{Repository: "other", Path: "a.image"}, {Repository: shop, File: prodFile, Path: "b.image.tag"}}
+	p := w.plan(r)
+	var names []string
+	for _, c := range p.Changes() {
+		names = append(names, c.Repository+" "+c.Is.Version)
+	}
+	require.Equal(t, []string{"docker.io/library/other of other", shop + " 1.4.3"}, names)
+}
+
+// However much images say, GitHub takes the text.
+func TestLongTexts(t *testing.T) {
+	w := newWorld(t)
+	r := w.request()
+	long := strings.Repeat("|", 2000)
+	var values strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&values, "x%d: {image: \"ghcr.io/acme/x%d:1\"}\n", i, i)
+		r.Images = append(r.Images, promote.Image{
+			Repository: fmt.Sprintf("ghcr.io/acme/x%d", i), Version: imagediff.Version{Tag: "2"},
+			Labels: promote.Labels{Version: long, Revision: long, Source: long},
+		})
+	}
+	w.push("bob", prodFile, values.String())
+	for range 30 {
+		r.Notes = append(r.Notes, "x")
+	}
+	p := w.plan(r)
+	require.Less(t, len(p.Body), 65536)
+	require.Contains(t, p.Body, "more say of themselves.\n")
+	require.Contains(t, p.Body, "\n- …and 10 more\n")
+	require.Contains(t, p.Body, "`ghcr.io/acme/x99`")
 }
 
 // What GitHub answers is held to what was asked for.

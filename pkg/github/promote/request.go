@@ -35,8 +35,9 @@ type Request struct {
 	Signed bool
 	// Rules are those of the gate.
 	Rules imagediff.Rules
-	// Evidence says in sentences, of plain text, what speaks for the versions.
-	Evidence []string
+	// Evidence says in sentences, of plain text, what speaks for the versions, and Notes
+	// what to know besides, like what could not be found out.
+	Evidence, Notes []string
 }
 
 // Image is a version of an image.
@@ -192,21 +193,4 @@ func names(images []Image) string {
 		return "none that is known"
 	}
 	return strings.Join(list, ", ")
-}
-
-// labels are those of a version of an image.
-func (r Request) labels(repository string, v imagediff.Version) Labels {
-	for _, i := range slices.Concat(r.Images, r.Running) {
-		name, ok := imagediff.NormaliseRepository(i.Repository)
-		if !ok || name != repository && repository != "" {
-			continue
-		}
-		// A file may name less than what runs: the tag without the digest.
-		sameTag := v.Tag == "" || i.Version.Tag == v.Tag
-		sameDigest := v.Digest == "" || i.Version.Digest == v.Digest
-		if sameTag && sameDigest && v != (imagediff.Version{}) {
-			return i.Labels
-		}
-	}
-	return Labels{}
 }

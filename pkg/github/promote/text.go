@@ -15,9 +15,11 @@ import (
 
 // Bounds of the texts: GitHub takes 65,536 characters for a body and 256 for a title.
 const (
-	maxRows     = 100
-	maxEvidence = 20
-	maxTitle    = 200
+	maxRows      = 100
+	maxSentences = 20
+	maxTitle     = 200
+	// maxLabelled is how long the text may get by what images say of themselves.
+	maxLabelled = 40_000
 )
 
 // The trailers of the commit.
@@ -34,47 +36,13 @@ func (p *Plan) write(askers []approval.User) {
 	p.Body = p.body(askers)
 }
 
-// image is an image that moves, with all places where it does.
-type image struct {
-	repository string // may be unknown
-	from, to   imagediff.Version
-	moves      []imagediff.Move
-}
-
-// images are the moves, put together where image and versions are the same.
-func (p Plan) images() []image {
-	var list []image
-	for _, m := range p.Setting.Moves {
-		i := slices.IndexFunc(list, func(x image) bool { return x.repository == m.Repository && x.from == m.From && x.to == m.To })
-		if i < 0 {
-			i = len(list)
-			list = append(list, image{repository: m.Repository, from: m.From, to: m.To})
-		}
-		list[i].moves = append(list[i].moves, m)
-	}
-	return list
-}
-
-// name is that of an image for people: what a file does not say, the request does.
-func (p Plan) name(i image) string {
-	if i.repository != "" {
-		return i.repository
-	}
-	for _, s := range p.Request.Only {
-		if s.Path != "" && (s.File == "" || s.File == i.moves[0].File) && strings.HasPrefix(i.moves[0].Path, s.Path) {
-			return s.Repository
-		}
-	}
-	return "image"
-}
-
 // title names the image when there is one. All parts have a grammar without markup,
 // but for digests no "@" either.
 func (p Plan) title() string {
 	images := p.images()
 	what := strconv.Itoa(len(images)) + " images"
 	if len(images) == 1 {
-		what = path.Base(p.name(images[0])) + " " + short(images[0].to)
+		what = path.Base(images[0].name()) + " " + short(images[0].to)
 	}
 	title := "Promote " + what + " to " + p.Request.To
 	if len(title) > maxTitle {
@@ -151,7 +119,7 @@ func (p Plan) body(askers []approval.User) string {
 			if rows++; rows > maxRows {
 				continue
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s%s | %s<br>%s |\n", code(p.name(i)), code(version(m.From)), code(version(m.To)), flags(m.Flags),
+			fmt.Fprintf(&b, "| %s | %s | %s%s | %s<br>%s |\n", code(i.name()), code(version(m.From)), code(version(m.To)), flags(m.Flags),
 				code(fmt.Sprintf("%s:%d", m.File, m.Line)), code(m.Path))
 		}
 	}
@@ -159,7 +127,8 @@ func (p Plan) body(askers []approval.User) string {
 		fmt.Fprintf(&b, "\n…and %d more.\n", rows-maxRows)
 	}
 	for n, i := range images {
-		if n == maxRows {
+		if n == maxRows || b.Len() > maxLabelled {
+			fmt.Fprintf(&b, "\n…and what %d more say of themselves.\n", len(images)-n)
 			break
 		}
 		b.WriteString(p.about(i))
@@ -169,16 +138,26 @@ func (p Plan) body(askers []approval.User) string {
 			"A signer, who then cannot approve it either, signs it with:\n\n```sh\n" + p.SignCommands() + "```\n")
 	}
 	if len(p.Request.Evidence) > 0 {
-		b.WriteString("\n#### What speaks for it\n\n")
-		for n, e := range p.Request.Evidence {
-			if n == maxEvidence {
-				break
-			}
-			b.WriteString("- " + plain(e) + "\n")
-		}
+		b.WriteString("\n#### What speaks for it\n\n" + sentences(p.Request.Evidence))
+	}
+	if len(p.Request.Notes) > 0 {
+		b.WriteString("\n#### What to know\n\n" + sentences(p.Request.Notes))
 	}
 	b.WriteString("\n<sub>Nothing but values of images changes, which was checked before this was opened. Gatekeeper keeps this text up to date; " +
 		"what counts for approvals is in the commits, not here.</sub>\n\n" + p.marker(askers))
+	return b.String()
+}
+
+// sentences are a list of them, as many as fit.
+func sentences(list []string) string {
+	var b strings.Builder
+	for n, s := range list {
+		if n == maxSentences {
+			fmt.Fprintf(&b, "- …and %d more\n", len(list)-n)
+			break
+		}
+		b.WriteString("- " + plain(s) + "\n")
+	}
 	return b.String()
 }
 
@@ -217,7 +196,7 @@ func (p Plan) about(i image) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n#### What %s says of itself\n\n", code(path.Base(p.name(i))+":"+short(i.to)))
+	fmt.Fprintf(&b, "\n#### What %s says of itself\n\n", code(path.Base(i.name())+":"+short(i.to)))
 	for _, l := range [][2]string{{"version", is.Version}, {"revision", is.Revision}, {"source", is.Source}} {
 		if l[1] != "" {
 			fmt.Fprintf(&b, "- %s: %s\n", l[0], code(l[1]))

@@ -39,7 +39,7 @@ func Check(r approval.PullReport, g approval.GateReport) CheckRun {
 	status, conclusion := s.check()
 	title := "nothing here concerns this gate"
 	if s != unconcerned {
-		title = string(g.Class) + " " + count(g) + " · " + reason(g)
+		title = progress(g) + " · " + reason(g)
 	}
 	sections := slices.Concat(
 		[]string{"## " + s.symbol() + " Gate " + code(g.Gate) + ": " + s.String() + "\n\n" + introduction(r, g)},
@@ -70,7 +70,7 @@ func Comment(r approval.PullReport) string {
 		if gs == unconcerned {
 			approvals = "none needed"
 		}
-		overview.WriteString("| " + code(g.Gate) + " | " + text(string(g.Class)) + " | " + approvals + " | " + gs.symbol() + " " + gs.String() + " |\n")
+		overview.WriteString("| " + code(g.Gate) + " | " + class(g) + " | " + approvals + " | " + gs.symbol() + " " + gs.String() + " |\n")
 		if gs == unconcerned {
 			continue
 		}
@@ -84,7 +84,7 @@ func Comment(r approval.PullReport) string {
 // introduction says in a sentence or two what the state means for a reader who
 // has never heard of gates.
 func introduction(r approval.PullReport, g approval.GateReport) string {
-	change := "This pull request makes a " + text(string(g.Class)) + " change to what gate " + code(g.Gate) + " protects. "
+	change := kind(g)
 	when := "once it is merged"
 	if r.Merged {
 		when = "although it is merged"
@@ -94,6 +94,9 @@ func introduction(r approval.PullReport, g approval.GateReport) string {
 		return "Nothing in this pull request is deployed through this gate, so it needs no approval here.\n"
 	case approved:
 		if r.Merged {
+			if held(g) {
+				return change + "It has all approvals that it needs. What still keeps it from being deployed is told below.\n"
+			}
 			return change + "It has all approvals that it needs, so Gatekeeper may deploy it.\n"
 		}
 		return change + "It has all approvals that it needs. Gatekeeper may deploy it " + when + ".\n"
@@ -108,6 +111,24 @@ func introduction(r approval.PullReport, g approval.GateReport) string {
 	default:
 		return change + "\n"
 	}
+}
+
+// kind says what a change does to what a gate protects.
+func kind(g approval.GateReport) string {
+	protected := "what gate " + code(g.Gate) + " protects"
+	switch g.Class {
+	case approval.ClassImage:
+		return "This pull request changes nothing but the versions of images in " + protected + ". "
+	case approval.ClassMixed:
+		return "This pull request may change images and configuration of " + protected + ", so it needs the approvals for both. "
+	default:
+		return "This pull request makes a " + text(string(g.Class)) + " change to " + protected + ". "
+	}
+}
+
+// held says whether something keeps a change from being deployed somewhere.
+func held(g approval.GateReport) bool {
+	return slices.ContainsFunc(g.Applications, func(a approval.ApplicationReport) bool { return a.Verdict != approval.Allowed })
 }
 
 func stillCounts(r approval.PullReport) string {
@@ -136,8 +157,12 @@ func requirements(g approval.GateReport) []string {
 
 func explain(f approval.Finding) string {
 	symbol := verdictSymbol(f.Verdict)
-	if f.Code == approval.CodeQuorumMissing {
+	switch f.Code {
+	case approval.CodeQuorumMissing:
 		symbol = waiting.symbol()
+	case approval.CodeImageBoth:
+		symbol = unconcerned.symbol() // it says why, and decides nothing
+	default:
 	}
 	var b strings.Builder
 	b.WriteString("- " + symbol + " " + text(f.Text) + "\n")

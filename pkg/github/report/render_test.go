@@ -26,6 +26,12 @@ func gate(name string, class approval.ChangeClass, met, needed int, quorum appro
 	return approval.GateReport{Gate: name, Class: class, Quorum: quorum, Met: met, Needed: needed, Applications: apps}
 }
 
+func mixed(met, needed, imagesMet, imagesNeeded int, quorum approval.Finding) approval.GateReport {
+	g := gate("prod", approval.ClassMixed, met+imagesMet, needed+imagesNeeded, quorum)
+	g.Images = approval.Progress{Met: imagesMet, Needed: imagesNeeded}
+	return g
+}
+
 func finding(code approval.Code, v approval.Verdict, text, remedy string, children ...approval.Finding) approval.Finding {
 	return approval.Finding{Code: code, Verdict: v, Text: text, Remedy: remedy, Children: children}
 }
@@ -36,10 +42,15 @@ var (
 	author  = finding(approval.CodeApprovalAuthor, approval.Blocked, "not counted: alice is the author of the pull request", "")
 	missing = finding(approval.CodeQuorumMissing, approval.Blocked, "sre: 1 of 2 approvals; waiting for 1 more of acme/sre",
 		"3 people can still approve #42: carol, dave, erin", counted, stale, author)
-	met  = finding(approval.CodeQuorumMet, approval.Allowed, "owners: 1 of 1 approval", "", counted)
-	veto = finding(approval.CodeVeto, approval.Blocked, "dave requested changes", "dave approves, or the review is dismissed")
-	lost = finding(approval.CodePusherUnknown, approval.Unknown, "it is not known who pushed the head 4f2b9c7, so nobody can be told apart from its author", "")
-	mail = finding(approval.CodeContributorUnknown, approval.Blocked, "the author eve@example.com of 7654321 has no GitHub account, so it could be one of the approvers",
+	met     = finding(approval.CodeQuorumMet, approval.Allowed, "owners: 1 of 1 approval", "", counted)
+	release = finding(approval.CodeQuorumMissing, approval.Blocked, "release: 0 of 1 approval for images; waiting for 1 more of acme/release",
+		"2 people can still approve #42: frank, grace", finding(approval.CodeApprovalSigner, approval.Blocked, "not counted: grace holds a key with which it was signed", ""))
+	signed   = finding(approval.CodeSignatureTrusted, approval.Allowed, "4f2b9c7 is signed by renovate with the key SHA256:YUkXF0BlBiAwekZD3KO6hzsuvztsWkUz/HGz1qI7GNo", "")
+	unsigned = finding(approval.CodeSignatureMissing, approval.Blocked, "4f2b9c7 is not signed", "one of the gate's signers signs it and pushes it again")
+	both     = finding(approval.CodeImageBoth, approval.Allowed, "envs/prod/values.yaml needs both quorums: it changes at replicas", "")
+	veto     = finding(approval.CodeVeto, approval.Blocked, "dave requested changes", "dave approves, or the review is dismissed")
+	lost     = finding(approval.CodePusherUnknown, approval.Unknown, "it is not known who pushed the head 4f2b9c7, so nobody can be told apart from its author", "")
+	mail     = finding(approval.CodeContributorUnknown, approval.Blocked, "the author eve@example.com of 7654321 has no GitHub account, so it could be one of the approvers",
 		"whoever owns eve@example.com adds it to a GitHub account")
 )
 
@@ -69,6 +80,15 @@ func reports() map[string]approval.PullReport {
 		"zero":           report(false, approval.GateReport{Gate: "prod"}),
 		"merged":         report(true, gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met), deployed, held)),
 		"merged-waiting": report(true, gate("prod", approval.ClassConfig, 1, 2, quorum(approval.Blocked, missing), held)),
+		"image":          report(false, gate("prod", approval.ClassImage, 0, 1, quorum(approval.Blocked, release, signed))),
+		"image-ready":    report(false, gate("prod", approval.ClassImage, 1, 1, quorum(approval.Allowed, met, signed))),
+		"image-soaking": report(true, gate("prod", approval.ClassImage, 1, 1, quorum(approval.Allowed, met, signed),
+			approval.ApplicationReport{Application: "argocd/web-prod", Verdict: approval.Blocked, State: "not synced", Findings: []approval.Finding{
+				finding(approval.CodeImageSoaking, approval.Blocked, `#42 "Update web" (7654321) is approved by frank, but ghcr.io/acme/web:1.5.0@sha256:c3143ea5a87a ran Healthy in argocd/web-stage for 12 of 30 minutes`,
+					"nothing to do while it stays Healthy there")}})),
+		"image-unsigned": report(false, gate("prod", approval.ClassImage, 1, 1, quorum(approval.Blocked, met, unsigned))),
+		"mixed":          report(false, mixed(1, 2, 1, 1, quorum(approval.Blocked, missing, met, both, signed))),
+		"mixed-both":     report(false, mixed(1, 2, 0, 1, quorum(approval.Blocked, missing, release, both, signed))),
 		"several": report(false,
 			gate("staging", approval.ClassNone, 0, 0, approval.Finding{}),
 			gate("prod-eu", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met)),
@@ -112,6 +132,11 @@ func TestCheckStates(t *testing.T) {
 		"unconcerned":    {"completed", "success", "nothing here concerns this gate"},
 		"zero":           {"in_progress", "", " 0 of 0 · not known yet"},
 		"merged-waiting": {"completed", "action_required", "config 1 of 2 · waiting for 1 more of acme/sre"},
+		"image":          {"completed", "action_required", "image 0 of 1 · waiting for 1 more of acme/release"},
+		"image-ready":    {"completed", "success", "image 1 of 1 · approved by bob"},
+		"image-unsigned": {"completed", "failure", "image 1 of 1 · 4f2b9c7 is not signed"},
+		"mixed":          {"completed", "action_required", "config 1 of 2, image 1 of 1 · waiting for 1 more of acme/sre"},
+		"mixed-both":     {"completed", "action_required", "config 1 of 2, image 0 of 1 · waiting for 1 more of acme/sre, 1 more of acme/release"},
 	}
 	all := reports()
 	for name, tt := range tests {

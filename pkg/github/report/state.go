@@ -147,9 +147,31 @@ func (s state) check() (status, conclusion string) {
 	}
 }
 
-// count is "1 of 2".
+// count is "1 of 2". A change that needs both quorums has a count for each, because
+// the approvals of one are nothing to the other.
 func count(g approval.GateReport) string {
-	return strconv.Itoa(g.Met) + " of " + strconv.Itoa(g.Needed)
+	if g.Class == approval.ClassMixed {
+		return progress(g)
+	}
+	return of(g.Met, g.Needed)
+}
+
+func of(met, needed int) string { return strconv.Itoa(met) + " of " + strconv.Itoa(needed) }
+
+// progress is "config 1 of 2", or "config 1 of 2, image 0 of 1".
+func progress(g approval.GateReport) string {
+	if g.Class != approval.ClassMixed {
+		return string(g.Class) + " " + of(g.Met, g.Needed)
+	}
+	return "config " + of(g.Met-g.Images.Met, g.Needed-g.Images.Needed) + ", image " + of(g.Images.Met, g.Images.Needed)
+}
+
+// class names the change class for people.
+func class(g approval.GateReport) string {
+	if g.Class == approval.ClassMixed {
+		return "config and image"
+	}
+	return text(string(g.Class))
 }
 
 // reason is the one thing to say of a gate in a title.
@@ -161,24 +183,40 @@ func reason(g approval.GateReport) string {
 		return g.Quorum.Text
 	case waiting, objected, blocked, unknown:
 		cause := g.Quorum
+		var who []string
 		for _, c := range g.Quorum.Children {
-			if c.Verdict != approval.Allowed && causeState(c) == s {
-				cause = c
+			if c.Verdict == approval.Allowed || causeState(c) != s {
+				continue
+			}
+			if s == waiting {
+				who = append(who, strings.TrimPrefix(rest(c), forMore))
+			}
+			if cause = c; s != waiting {
 				break
 			}
 		}
-		// "sre: 1 of 2 approvals; waiting for 1 more of acme/sre": the count is in
-		// the title already.
-		if _, rest, ok := strings.Cut(cause.Text, "; "); ok && isRequirement(cause.Code) {
-			return rest
-		}
-		if cause.Text == "" {
+		switch {
+		case len(who) > 1:
+			return forMore + strings.Join(who, ", ")
+		case cause.Text == "":
 			return s.String()
 		}
-		return cause.Text
+		return rest(cause)
 	default:
 		return s.String()
 	}
+}
+
+// forMore begins what is said of a requirement that lacks approvals.
+const forMore = "waiting for "
+
+// rest is "waiting for 1 more of acme/sre" of "sre: 1 of 2 approvals; waiting for
+// 1 more of acme/sre": the count is in the title already.
+func rest(f approval.Finding) string {
+	if _, rest, ok := strings.Cut(f.Text, "; "); ok && isRequirement(f.Code) {
+		return rest
+	}
+	return f.Text
 }
 
 func causeState(c approval.Finding) state {

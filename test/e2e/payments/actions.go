@@ -13,16 +13,25 @@ import (
 
 // repository creates the env-overrides repository and gives people their rights.
 func (w *World) repository(ctx context.Context) error {
+	collaborators := map[string]string{Alice: "write", Mallory: "write", argoReader: "read"}
+	if w.options.Images != nil {
+		collaborators[Renovate] = "write"
+	}
 	repo, err := w.GitHub.CreateRepository(Organization, "env-overrides", standin.RepositoryOptions{
-		Files: files(), Author: Alice,
-		Collaborators: map[string]string{Alice: "write", Mallory: "write", argoReader: "read"},
+		Files: w.Files(), Author: Alice, Collaborators: collaborators,
 	})
 	if err != nil {
 		return err
 	}
 	w.CloneURL, w.Enrolled = repo.CloneURL, repo.Head
-	if err := w.GitHub.GrantTeam(Organization, "sre", Repository, "write"); err != nil {
-		return err
+	teams := []string{"sre"}
+	if w.options.Images != nil {
+		teams = append(teams, "release")
+	}
+	for _, team := range teams {
+		if err := w.GitHub.GrantTeam(Organization, team, Repository, "write"); err != nil {
+			return err
+		}
 	}
 	return w.Sandbox.ArgoCD().AddRepository(ctx, w.CloneURL, argoReader, w.tokens[argoReader])
 }

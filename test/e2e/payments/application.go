@@ -3,6 +3,7 @@ package payments
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -103,8 +104,11 @@ type Live struct {
 	// Health is Argo CD's view; Limit, Ready and Pods are read from the workload.
 	Health string
 	Limit  string
-	// PodLimits counts the ready pods by the transfer limit they run with.
-	PodLimits map[string]int
+	// Image is that of the workload.
+	Image string
+	// PodLimits and PodImages count the ready pods by the transfer limit and the image
+	// that they run with.
+	PodLimits, PodImages map[string]int
 	// History are the revisions that Argo CD deployed, oldest first.
 	History []string
 	// Running is true while an operation is requested or under way.
@@ -115,8 +119,8 @@ type Live struct {
 
 // String shows what a person would look at.
 func (l Live) String() string {
-	return fmt.Sprintf("revisions %s, phase %s, health %s, TRANSFER_LIMIT %s, ready pods %v, %d deployments, message %q",
-		strings.Join(l.Revisions, " "), l.Phase, l.Health, l.Limit, l.PodLimits, len(l.History), l.Message)
+	return fmt.Sprintf("revisions %s, phase %s, health %s, TRANSFER_LIMIT %s, ready pods %v of %v, %d deployments, message %q",
+		strings.Join(l.Revisions, " "), l.Phase, l.Health, l.Limit, l.PodLimits, l.PodImages, len(l.History), l.Message)
 }
 
 // Live reads a service from the cluster: the Application, its Deployment and its
@@ -126,7 +130,7 @@ func (w *World) Live(ctx context.Context, environment, service string) (Live, er
 	if err != nil {
 		return Live{}, fmt.Errorf("read the application: %w", err)
 	}
-	l := Live{Object: app, PodLimits: map[string]int{}}
+	l := Live{Object: app, PodLimits: map[string]int{}, PodImages: map[string]int{}}
 	text := func(fields ...string) string {
 		s, _, _ := unstructured.NestedString(app.Object, fields...)
 		return s
@@ -161,6 +165,7 @@ func (w *World) workload(ctx context.Context, environment, service string, l *Li
 	for _, d := range found.Items {
 		if d.GetName() == service {
 			l.Limit = transferLimit(d.Object, "spec", "template", "spec", "containers")
+			l.Image = image(d.Object, "spec", "template", "spec", "containers")
 		}
 	}
 	running, err := w.client.Resource(pods).Namespace(w.Namespace(environment)).List(ctx, metav1.ListOptions{LabelSelector: "app=" + service})
@@ -170,6 +175,7 @@ func (w *World) workload(ctx context.Context, environment, service string, l *Li
 	for _, p := range running.Items {
 		if p.GetDeletionTimestamp() == nil && ready(p.Object) {
 			l.PodLimits[transferLimit(p.Object, "spec", "containers")]++
+			l.PodImages[image(p.Object, "spec", "containers")]++
 		}
 	}
 	return nil
@@ -200,6 +206,24 @@ func transferLimit(object map[string]any, fields ...string) string {
 	return ""
 }
 
+// image is that of the first container.
+func image(object map[string]any, fields ...string) string {
+	containers, _, _ := unstructured.NestedSlice(object, fields...)
+	if len(containers) == 0 {
+		return ""
+	}
+	first, _ := containers[0].(map[string]any)
+	reference, _ := first["image"].(string)
+	return reference
+}
+
+// settled says whether exactly this revision was synced last, with success, and is
+// Healthy.
+func (l Live) settled(revision string) bool {
+	other := func(r string) bool { return r != revision }
+	return !l.Running && l.Phase == "Succeeded" && l.Health == "Healthy" && len(l.Revisions) > 0 && !slices.ContainsFunc(l.Revisions, other)
+}
+
 // AwaitLive waits until a service runs exactly one revision, with the given
 // limit in every pod, and Argo CD calls it Healthy.
 func (w *World) AwaitLive(ctx context.Context, environment, service, revision, limit string) (Live, error) {
@@ -209,12 +233,7 @@ func (w *World) AwaitLive(ctx context.Context, environment, service, revision, l
 		if l, err = w.Live(ctx, environment, service); err != nil {
 			return false, "", err
 		}
-		ok := !l.Running && l.Phase == "Succeeded" && l.Health == "Healthy" && l.Limit == limit && len(l.Revisions) > 0
-		for _, r := range l.Revisions {
-			ok = ok && r == revision
-		}
-		ok = ok && len(l.PodLimits) == 1 && l.PodLimits[limit] > 0
-		return ok, l.String(), nil
+		return l.settled(revision) && l.Limit == limit && len(l.PodLimits) == 1 && l.PodLimits[limit] > 0, l.String(), nil
 	})
 	return l, err
 }

@@ -59,21 +59,42 @@ func (w *World) RecordOf(ctx context.Context, service string) ([]Entry, error) {
 // Decision returns the newest recorded decision on a service; the zero Decision
 // when there is none.
 func (w *World) Decision(ctx context.Context, service string) (Decision, error) {
-	entries, err := w.RecordOf(ctx, service)
-	if err != nil {
+	all, err := w.Decisions(ctx, service)
+	if err != nil || len(all) == 0 {
 		return Decision{}, err
 	}
-	var payload struct{ Decision Decision }
+	return all[len(all)-1], nil
+}
+
+// Decisions returns all recorded decisions on a service, oldest first.
+func (w *World) Decisions(ctx context.Context, service string) ([]Decision, error) {
+	entries, err := w.RecordOf(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	var all []Decision
 	for _, e := range entries {
 		if e.Kind != "decision" {
 			continue
 		}
-		payload.Decision = Decision{}
+		var payload struct{ Decision Decision }
 		if err := json.Unmarshal(e.Payload, &payload); err != nil {
-			return Decision{}, fmt.Errorf("decode entry %d: %w", e.Sequence, err)
+			return nil, fmt.Errorf("decode entry %d: %w", e.Sequence, err)
+		}
+		all = append(all, payload.Decision)
+	}
+	return all, nil
+}
+
+// On returns what the decision finds about one landing.
+func (d Decision) On(sha string) Decision {
+	var of Decision
+	for _, f := range d.Findings {
+		if f.Commit == sha {
+			of.Verdict, of.Findings = f.Verdict, append(of.Findings, f)
 		}
 	}
-	return payload.Decision, nil
+	return of
 }
 
 // Names says whether a finding of the decision is about a commit.

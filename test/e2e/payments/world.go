@@ -45,6 +45,9 @@ type Options struct {
 	Services []string
 	// Stage also creates the stage Applications, which no gate protects.
 	Stage bool
+	// Images give the gate an image quorum; nil for none. Payments and ledger then
+	// have images in a registry of the world's own.
+	Images *Images
 	// IndexGrace is gatekeeper's github.indexGrace. Default 1s, to keep tests short.
 	IndexGrace time.Duration
 	// GitHub configures the stand-in.
@@ -71,6 +74,7 @@ type World struct {
 	installation int64
 	tokens       map[string]string // by login
 	runs         atomic.Int64
+	images       *imageWorld // nil without Options.Images
 }
 
 // Open makes a world: everything is as it was the day before Gatekeeper was
@@ -111,7 +115,7 @@ func Open(ctx context.Context, sb *sandbox.Sandbox, o Options) (_ *World, err er
 		what string
 		do   func(context.Context) error
 	}{
-		{"people", w.people}, {"repository", w.repository}, {"applications", w.deploy}, {"configuration", w.configure},
+		{"people", w.people}, {"registry", w.registry}, {"repository", w.repository}, {"applications", w.deploy}, {"configuration", w.configure},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, fmt.Errorf("make the world %s: %s: %w", o.Name, step.what, err)
@@ -120,11 +124,20 @@ func Open(ctx context.Context, sb *sandbox.Sandbox, o Options) (_ *World, err er
 	return w, nil
 }
 
-// Close stops the stand-in. Processes belong to the sandbox.
-func (w *World) Close() error { return w.GitHub.Close() }
+// Close stops the stand-in and the registry. Processes belong to the sandbox.
+func (w *World) Close() error {
+	if w.images != nil {
+		w.images.registry.Close()
+	}
+	return w.GitHub.Close()
+}
 
 func (w *World) people(context.Context) error {
-	for _, person := range []string{Alice, Bob, Carol, Dave, Erin, Mallory, argoReader} {
+	everybody := []string{Alice, Bob, Carol, Dave, Erin, Mallory, argoReader}
+	if w.options.Images != nil {
+		everybody = append(everybody, Frank, Grace, Renovate)
+	}
+	for _, person := range everybody {
 		u, err := w.GitHub.CreateUser(person, person, person+"@acme.example.com")
 		if err != nil {
 			return err
@@ -134,7 +147,13 @@ func (w *World) people(context.Context) error {
 	if _, err := w.GitHub.CreateOrganization(Organization); err != nil {
 		return err
 	}
-	_, err := w.GitHub.CreateTeam(Organization, "sre", Bob, Carol, Dave, Erin)
+	if _, err := w.GitHub.CreateTeam(Organization, "sre", Bob, Carol, Dave, Erin); err != nil {
+		return err
+	}
+	if w.options.Images == nil {
+		return nil
+	}
+	_, err := w.GitHub.CreateTeam(Organization, "release", Frank, Grace)
 	return err
 }
 

@@ -52,6 +52,7 @@ type scenario struct {
 	name     string
 	services []string
 	stage    bool
+	images   *payments.Images
 	play     func(t *testing.T, s *story)
 }
 
@@ -70,6 +71,9 @@ func scenarios() []scenario {
 		{name: "unprotected", services: one, stage: true, play: unprotected},
 		{name: "explained", services: one, play: explained},
 		{name: "out of scope", services: []string{payments.Notifier}, play: outOfScope},
+		{name: "image bump", services: one, stage: true, images: &payments.Images{Soak: soakTime, RequireDigest: true}, play: imageBump},
+		{name: "image refused", services: one, images: &payments.Images{}, play: imageRefused},
+		{name: "image moved", services: one, images: &payments.Images{}, play: imageMoved},
 	}
 }
 
@@ -88,7 +92,7 @@ func begin(t *testing.T, sb *sandbox.Sandbox, s scenario) *story {
 	ctx, cancel := context.WithTimeout(t.Context(), storyLimit)
 	t.Cleanup(cancel)
 	w, err := payments.Open(ctx, sb, payments.Options{
-		Name: strings.ReplaceAll(strings.ToLower(s.name), " ", "-"), Services: s.services, Stage: s.stage,
+		Name: strings.ReplaceAll(strings.ToLower(s.name), " ", "-"), Services: s.services, Stage: s.stage, Images: s.images,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
