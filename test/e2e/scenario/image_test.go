@@ -159,22 +159,29 @@ func timeOf(t *testing.T, object *unstructured.Unstructured, fields ...string) t
 }
 
 // imageRefused: a bump with one line more needs both quorums, and is synced when it
-// has them. A bump that nobody signed, one that a stranger signed and an image of
+// has them and its image is signed. A bump that nobody signed, one that a stranger signed and an image of
 // another registry are not synced, whoever approves them.
 func imageRefused(t *testing.T, s *story) {
 	s.run()
-	next := s.build(payments.Ledger, "1.5.0")
+	built, err := s.PushUnsigned(s.ctx, payments.Ledger, "1.5.0")
+	require.NoError(t, err)
+	next := s.Written(built)
 	more := strings.Replace(s.ImageValues("prod", payments.Ledger, next), "replicas: 2", "replicas: 3", 1)
 	pull, err := s.ProposeSigned(payments.Renovate, payments.ValuesFile("prod", payments.Ledger), more, s.RenovateKey(), "Update ledger, and scale it")
 	require.NoError(t, err)
 	s.approve(payments.Frank, pull.Number)
 	s.says(pull.Number, "sre: 0 of 2 approvals for configuration", "release: 1 of 1 approval for images", "needs both quorums: it changes at replicas")
-	s.check(pull.Head, "config 0 of 2, image 1 of 1 · waiting for 2 more of acme/sre")
+	s.check(pull.Head, "config 0 of 2, image 1 of 1 · ")
 	sha := s.merge(pull.Number, "squash")
 	s.decided(payments.Ledger, sha, "blocked", "quorum.missing")
 	s.untouched(payments.Ledger)
 	s.approve(payments.Bob, pull.Number)
 	s.approve(payments.Carol, pull.Number)
+	s.decided(payments.Ledger, sha, "blocked", "image.not_signed")
+	s.says(pull.Number, "sre: 2 of 2 approvals", "is not signed with the gate's keys")
+	s.untouched(payments.Ledger)
+	require.NoError(t, s.SignImage(s.ctx, payments.Ledger, built.Digest))
+	s.approve(payments.Dave, pull.Number) // who is not needed, but makes Gatekeeper look again
 	live := s.runsImage(payments.Ledger, sha, next, 2)
 	require.Equal(t, 3, live.PodImages[s.ImageReference(payments.Ledger, next)])
 
