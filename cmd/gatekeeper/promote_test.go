@@ -96,7 +96,7 @@ func newPromotionWorld(t *testing.T) *promotionWorld {
   privateKeyFile: key.pem
   webhookSecretFiles: [secret]
 argocd: {server: "127.0.0.1:1", tokenFile: token, plaintext: true}
-kubernetes: {kubeconfig: %s}
+kubernetes: {kubeconfig: %q}
 dataDirectory: %s
 gates:
   - name: production
