@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -201,14 +202,12 @@ Left alone, since no file names it: docker.io/envoyproxy/envoy v1.30
 func TestPromoteRefuses(t *testing.T) {
 	t.Parallel()
 	w := newPromotionWorld(t)
-	for name, s := range map[string]stage{
+	maps.Copy(w.apps, map[string]stage{
 		"broken":  {"staging", "Synced", "Degraded", "staging", []string{"ghcr.io/acme/shop:1.4.3"}},
 		"drifted": {"staging", "OutOfSync", "Healthy", "staging", []string{"ghcr.io/acme/shop:1.4.3"}},
 		"empty":   {"staging", "Synced", "Healthy", "staging", nil},
 		"rolling": {"staging", "Synced", "Healthy", "staging", []string{"ghcr.io/acme/shop:1.4.3", "ghcr.io/acme/shop:1.4.4"}},
-	} {
-		w.apps[name] = s
-	}
+	})
 	for name, tt := range map[string]struct {
 		args []string
 		code int
@@ -267,7 +266,7 @@ func TestUnified(t *testing.T) {
 	text := func(changed ...int) string {
 		var b strings.Builder
 		for i := range 20 {
-			b.WriteString(fmt.Sprintf("%d", i+1))
+			fmt.Fprintf(&b, "%d", i+1)
 			for _, c := range changed {
 				if c == i+1 {
 					b.WriteString("!")

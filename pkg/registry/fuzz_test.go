@@ -193,7 +193,7 @@ func FuzzLabels(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		labels, err := parseLabels(data)
-		if err != nil || labels == nil {
+		if err != nil || len(labels) == 0 {
 			return
 		}
 		var x map[string]any

@@ -156,7 +156,7 @@ func parseLabels(config []byte) (map[string]string, error) {
 	}
 	for _, key := range []string{"config", "Labels"} {
 		if raw := o[key]; raw == nil || string(raw) == "null" {
-			return nil, nil
+			return map[string]string{}, nil
 		}
 		if o, err = o.object(key); err != nil {
 			return nil, fmt.Errorf("its configuration cannot be read: %w", err)

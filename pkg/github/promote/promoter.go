@@ -128,22 +128,23 @@ func (p Plan) placed(wanted int) error {
 	for _, w := range s.Missing {
 		missing = append(missing, w.Repository)
 	}
-	text := fmt.Sprintf("of what %s alone is rendered from in %s, in the scope of its gate, nothing names %s",
+	var text strings.Builder
+	fmt.Fprintf(&text, "of what %s alone is rendered from in %s, in the scope of its gate, nothing names %s",
 		p.Request.To, p.Request.Repository.Name, strings.Join(missing, ", "))
 	for i, n := range s.Nameless {
 		if i == 0 {
-			text += "; these name an image without its repository, so one has to be meant as REPOSITORY=FILE:PATH: "
+			text.WriteString("; these name an image without its repository, so one has to be meant as REPOSITORY=FILE:PATH: ")
 		}
 		if i == 10 {
-			text += ", …"
+			text.WriteString(", …")
 			break
 		}
 		if i > 0 {
-			text += ", "
+			text.WriteString(", ")
 		}
-		text += fmt.Sprintf("%s (%s)", n, n.Version)
+		fmt.Fprintf(&text, "%s (%s)", n, n.Version)
 	}
-	return fmt.Errorf("%w: %s", ErrNoPlace, text)
+	return fmt.Errorf("%w: %s", ErrNoPlace, text.String())
 }
 
 // digestOf identifies an edit: the files, and what they were and are.
