@@ -52,6 +52,7 @@ func (j *judge) open(pr *PullRequest) *ballot {
 			o.approves, o.general, o.further = true, j.objections(b, o), j.furtherObjections(b, o)
 		case ReviewDismissed:
 			o.general = objDismissed
+		case ReviewChangesRequested, ReviewCommented, ReviewPending:
 		}
 	}
 	return b

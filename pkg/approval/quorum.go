@@ -287,6 +287,7 @@ func (j *judge) explainTally(b *ballot, c *tally, code Code) (text, remedy strin
 		return text + "; it is not known whether all approvals count", ""
 	case CodeQuorumUnsatisfiable:
 		return unsatisfiable(text, short, c), "add people to " + c.who.text + ", or let somebody else author the change"
+	default:
 	}
 	text += "; waiting for " + strconv.Itoa(short) + " more of " + c.who.text
 	number := "#" + strconv.Itoa(b.pr.Number)

@@ -128,23 +128,19 @@ func (p Plan) placed(wanted int) error {
 	for _, w := range s.Missing {
 		missing = append(missing, w.Repository)
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "of what %s alone is rendered from in %s, in the scope of its gate, nothing names %s",
+	text := fmt.Sprintf("of what %s alone is rendered from in %s, in the scope of its gate, nothing names %s",
 		p.Request.To, p.Request.Repository.Name, strings.Join(missing, ", "))
-	for i, n := range s.Nameless {
-		if i == 0 {
-			text.WriteString("; these name an image without its repository, so one has to be meant as REPOSITORY=FILE:PATH: ")
+	if len(s.Nameless) > 0 {
+		var places []string
+		for _, n := range s.Nameless[:min(len(s.Nameless), 10)] {
+			places = append(places, fmt.Sprintf("%s (%s)", n, n.Version))
 		}
-		if i == 10 {
-			text.WriteString(", …")
-			break
+		if len(s.Nameless) > 10 {
+			places = append(places, "…")
 		}
-		if i > 0 {
-			text.WriteString(", ")
-		}
-		fmt.Fprintf(&text, "%s (%s)", n, n.Version)
+		text += "; these name an image without its repository, so one has to be meant as REPOSITORY=FILE:PATH: " + strings.Join(places, ", ")
 	}
-	return fmt.Errorf("%w: %s", ErrNoPlace, text.String())
+	return fmt.Errorf("%w: %s", ErrNoPlace, text)
 }
 
 // digestOf identifies an edit: the files, and what they were and are.
