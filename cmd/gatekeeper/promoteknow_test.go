@@ -285,7 +285,7 @@ func TestPromoteFindsDigests(t *testing.T) {
 		"one image is meant":       {pinned: true, args: []string{"--pin", "--image", "@/acme/shop"}, runs: ":1.4.3", resolved: true},
 		"the Application names it": {pinned: true, args: []string{"--pin"}, runs: ":1.4.3@"},
 		"nobody wants one":         {runs: ":1.4.3"},
-		"meant and named":         {pinned: true, args: []string{"--image", "@/acme/shop"}, runs: ":1.4.3@"},
+		"meant and named":          {pinned: true, args: []string{"--image", "@/acme/shop"}, runs: ":1.4.3@"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
