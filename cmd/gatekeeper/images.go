@@ -84,10 +84,8 @@ func imageRules(i *config.Image) (imagediff.Rules, error) {
 	return rules, nil
 }
 
-// commitVerifier verifies with the keys of the gate's signers.
-type commitVerifier struct{ allowed *signature.Allowed }
-
-func signers(cfg config.Config, list []config.Signer) (commitVerifier, error) {
+// signers reads the keys of a gate's signers.
+func signers(cfg config.Config, list []config.Signer) (images.Signers, error) {
 	read := func(names []string) ([]signature.KeyFile, error) {
 		var files []signature.KeyFile
 		for _, name := range names {
@@ -111,45 +109,20 @@ func signers(cfg config.Config, list []config.Signer) (commitVerifier, error) {
 		}{{s.OpenPGP, &signer.OpenPGP}, {s.SSH, &signer.SSH}, {s.AllowedSigners, &signer.AllowedSigners}} {
 			files, err := read(part.names)
 			if err != nil {
-				return commitVerifier{}, err
+				return images.Signers{}, err
 			}
 			*part.into = files
 		}
 		out = append(out, signer)
 	}
 	if len(out) == 0 {
-		return commitVerifier{&signature.Allowed{}}, nil // GitHub is trusted alone
+		return images.NewSigners(&signature.Allowed{}), nil // GitHub is trusted alone
 	}
 	allowed, err := signature.NewAllowed(out)
 	if err != nil {
-		return commitVerifier{}, err
+		return images.Signers{}, err
 	}
-	return commitVerifier{allowed}, nil
-}
-
-// Verify implements images.Verifier.
-func (v commitVerifier) Verify(commit approval.SHA, object []byte, at time.Time) approval.CommitSignature {
-	return signatureFact(v.allowed.Verify(commit, object, at))
-}
-
-// signatureFact is the result of a verification as the core takes it.
-func signatureFact(r signature.Result) approval.CommitSignature {
-	s := approval.CommitSignature{Signer: r.Signer, Key: r.Key, Detail: r.Detail}
-	switch r.State {
-	case signature.Trusted:
-		s.State = approval.SignatureTrusted
-	case signature.Unsigned:
-		s.State = approval.SignatureMissing
-	case signature.UntrustedKey:
-		s.State = approval.SignatureStranger
-	case signature.Unknown:
-	default:
-		s.State = approval.SignatureInvalid
-	}
-	if r.State != signature.Trusted {
-		s.Signer = ""
-	}
-	return s
+	return images.NewSigners(allowed), nil
 }
 
 // githubWitness takes GitHub's word for the signers that the gate says so of.
@@ -191,7 +164,7 @@ func (w githubWord) Verify(commit approval.SHA, object []byte, _ time.Time) appr
 		if err != nil {
 			return approval.CommitSignature{State: approval.SignatureStranger, Detail: err.Error()}
 		}
-		fact := signatureFact(trust.Judge(commit, object, signature.GitHubSays{
+		fact := images.Signature(trust.Judge(commit, object, signature.GitHubSays{
 			Commit: commit, Verified: v.Verified, Reason: v.Reason, Signer: v.Committer, Committer: v.Committer,
 		}))
 		if fact.State == approval.SignatureTrusted {

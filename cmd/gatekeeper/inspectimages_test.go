@@ -109,7 +109,7 @@ func TestInspectImages(t *testing.T) {
 		classes, states, codes := inspect(t, "", "--config", file)
 		require.Equal(t, map[string]string{
 			"custom place": "mixed image config", "one line more": "mixed mixed config", "configuration": "config config config",
-			"values": "mixed image config", "no values": "config config config",
+			"values": "mixed image config", "no values": "mixed mixed config",
 		}, classes)
 		require.Equal(t, map[string]string{
 			"custom place": "trusted renovate", "one line more": "stranger", "configuration": "trusted renovate", "values": "trusted renovate", "no values": "none",

@@ -11,8 +11,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/mirror"
 )
 
-// maxFiles bounds the files of one landing that are read. The others count as
-// touching images.
+// maxFiles bounds the files in scope of one landing that are looked at. The others
+// count as bringing an image that cannot be told.
 const maxFiles = 2_000
 
 type classKey struct {
@@ -31,32 +31,31 @@ func (c *Collector) classify(ctx context.Context, g Gate, gate string, r approva
 		if !r.CoversChange(*change) {
 			continue
 		}
+		if read++; read > maxFiles {
+			// Counted before what is remembered, so that the answer is always the same.
+			change.Images = unseen("more than " + strconv.Itoa(maxFiles) + " files changed")
+			continue
+		}
 		key := classKey{gate, change.Path, change.Before, change.After}
 		if known, ok := c.classified.Get(key); ok {
 			change.Images = known.(*approval.ImageChange)
 			continue
 		}
 		f := imagediff.File{Path: change.Path, Modes: imagediff.Modes{Before: change.Before.Mode, After: change.After.Mode}}
-		if imagediff.Candidate(f.Path) {
-			if read++; read > maxFiles {
-				change.Images = &approval.ImageChange{Touches: true, Why: "more than " + strconv.Itoa(maxFiles) + " files changed"}
-				continue
-			}
-			if m == nil {
-				var err error
-				if m, err = c.mirrors(ctx, r.Name); err != nil {
-					return nil, err
-				}
-			}
-			large, err := load(ctx, m, change, &f)
-			if err != nil {
+		if m == nil {
+			var err error
+			if m, err = c.mirrors(ctx, r.Name); err != nil {
 				return nil, err
 			}
-			if large {
-				change.Images = &approval.ImageChange{Touches: true, Why: "it is larger than " + strconv.Itoa(imagediff.MaxFile) + " bytes"}
-				c.classified.Add(key, change.Images)
-				continue
-			}
+		}
+		large, err := load(ctx, m, change, &f)
+		if err != nil {
+			return nil, err
+		}
+		if large {
+			change.Images = unseen("it is larger than " + strconv.Itoa(imagediff.MaxFile) + " bytes")
+			c.classified.Add(key, change.Images)
+			continue
 		}
 		change.Images = imageChange(f, g.Rules)
 		c.classified.Add(key, change.Images)
@@ -85,29 +84,45 @@ func load(ctx context.Context, m Mirror, change *approval.Change, f *imagediff.F
 	return false, nil
 }
 
+// unseen is what a change does of which nothing can be told.
+func unseen(why string) *approval.ImageChange {
+	return &approval.ImageChange{Touches: true, Moves: []approval.ImageMove{{}}, Why: why}
+}
+
 // imageChange is what a change of one file does to images.
 func imageChange(f imagediff.File, rules imagediff.Rules) *approval.ImageChange {
-	res := imagediff.Classify([]imagediff.File{f}, rules)
+	res, effect := imagediff.Classify([]imagediff.File{f}, rules), imagediff.Look(f, rules)
+	out := &approval.ImageChange{Whole: effect.Whole}
+	for _, i := range effect.Takes {
+		out.Takes = append(out.Takes, imageOf(i))
+	}
 	if res.Class == imagediff.ClassImage && len(res.Moves) > 0 {
-		out := &approval.ImageChange{Only: true}
+		out.Only = true
 		for _, m := range res.Moves {
-			out.Moves = append(out.Moves, moveOf(m))
+			image := func(v imagediff.Version) approval.Image {
+				return imageOf(imagediff.Image{Repository: m.Repository, Version: v})
+			}
+			out.Moves = append(out.Moves, moveOf(strconv.Itoa(m.Document)+" "+m.Path, image(m.From), image(m.To), m.Flags))
 		}
 		return out
 	}
-	out := &approval.ImageChange{Touches: res.Class == imagediff.ClassRefused || imagediff.Touches(f, rules)}
+	out.Touches = res.Class == imagediff.ClassRefused || effect.Touches
+	for _, a := range effect.Brings {
+		out.Moves = append(out.Moves, moveOf(a.Path, imageOf(a.From), imageOf(a.To), a.Flags))
+	}
 	if len(res.Files) > 0 {
 		out.Why = res.Files[0].Why
 	}
 	return out
 }
 
-func moveOf(m imagediff.Move) approval.ImageMove {
-	image := func(v imagediff.Version) approval.Image {
-		return approval.Image{Repository: m.Repository, Tag: v.Tag, Digest: v.Digest}
-	}
+func imageOf(i imagediff.Image) approval.Image {
+	return approval.Image{Repository: i.Repository, Tag: i.Tag, Digest: i.Digest}
+}
+
+func moveOf(place string, from, to approval.Image, flags []imagediff.Flag) approval.ImageMove {
 	return approval.ImageMove{
-		Place: strconv.Itoa(m.Document) + " " + m.Path, From: image(m.From), To: image(m.To),
-		Downgrade: slices.Contains(m.Flags, imagediff.FlagDowngrade), Mutable: slices.Contains(m.Flags, imagediff.FlagMutable),
+		Place: place, From: from, To: to,
+		Downgrade: slices.Contains(flags, imagediff.FlagDowngrade), Mutable: slices.Contains(flags, imagediff.FlagMutable),
 	}
 }

@@ -122,6 +122,7 @@ func (c *Collector) Complete(ctx context.Context, p approval.Policy, facts *appr
 	}
 	facts.Lines = slices.Clone(facts.Lines)
 	look := c.newLook(g, &p, &facts.Application)
+	var wanted []wish
 	for i := range facts.Lines {
 		line := &facts.Lines[i]
 		protected, ok := p.Repository(line.Repository)
@@ -144,9 +145,14 @@ func (c *Collector) Complete(ctx context.Context, p approval.Policy, facts *appr
 				}
 				landing.Pull = &pr
 			}
-			if err := look.landing(ctx, protected, landing.Pull, landing.Changes); err != nil {
-				return err
-			}
+			wanted = append(wanted, wish{protected, landing.Pull, landing.Changes})
+		}
+	}
+	// The newest first: what old landings brought may have moved on, and must not use
+	// up what can be looked at.
+	for _, w := range slices.Backward(wanted) {
+		if err := look.landing(ctx, w.repository, w.pull, w.changes); err != nil {
+			return err
 		}
 	}
 	facts.Images = look.found

@@ -25,6 +25,13 @@ func (c *Collector) newLook(g Gate, p *approval.Policy, a *approval.Application)
 	return &look{c: c, gate: g, policy: p.Image, application: a, seen: map[approval.Image]int{}}
 }
 
+// wish is a landing whose images are to be looked at.
+type wish struct {
+	repository approval.ProtectedRepository
+	pull       *approval.PullRequest
+	changes    []approval.Change
+}
+
 // landing looks at all images that the changes in scope move to.
 func (l *look) landing(ctx context.Context, r approval.ProtectedRepository, pr *approval.PullRequest, changes []approval.Change) error {
 	if len(l.policy.Verify) == 0 && l.policy.ProvenIn == nil {
@@ -47,7 +54,7 @@ func (l *look) landing(ctx context.Context, r approval.ProtectedRepository, pr *
 // that it had for the first of them counts, so that nobody's approval is of another
 // image than they could see.
 func (l *look) image(ctx context.Context, i approval.Image, pr *approval.PullRequest) error {
-	if i.Repository == "" {
+	if i.Repository == "" || i.Tag == "" && i.Digest == "" {
 		return nil // which is found to be not known
 	}
 	n, seen := l.seen[i]
@@ -63,12 +70,18 @@ func (l *look) image(ctx context.Context, i approval.Image, pr *approval.PullReq
 	if i.Digest != "" || e.Digest == "" || pr == nil {
 		return nil
 	}
-	first, err := l.c.firsts.FirstDigest(ctx, pr.BaseRepositoryID, pr.Number, pr.Head, i, e.Digest)
-	if err != nil {
-		return fmt.Errorf("remember the digest of %s: %w", i, err)
+	heads := []approval.SHA{pr.Head}
+	for _, k := range pr.Kept {
+		heads = append(heads, k.Commit) // whose approvals count, and what they saw
 	}
-	if e.First == "" || first != e.Digest {
-		e.First = first
+	for _, head := range heads {
+		first, err := l.c.firsts.FirstDigest(ctx, pr.BaseRepositoryID, pr.Number, head, i, e.Digest)
+		if err != nil {
+			return fmt.Errorf("remember the digest of %s: %w", i, err)
+		}
+		if e.First == "" || first != e.Digest {
+			e.First = first
+		}
 	}
 	return nil
 }

@@ -42,22 +42,21 @@ func (c ImageClassifier) Classify(ctx context.Context, files Files, scope approv
 			continue
 		}
 		f := imagediff.File{Path: change.Path, Modes: imagediff.Modes{Before: change.Before.Mode, After: change.After.Mode}}
-		lost := false
-		if imagediff.Candidate(f.Path) {
-			read++
-			var err error
-			if read <= maxImageFiles {
-				err = c.read(ctx, files, change, &f)
+		var lost bool
+		// What is told to read a file may read one of any name.
+		read++
+		var err error
+		if read <= maxImageFiles {
+			err = c.read(ctx, files, change, &f)
+		}
+		if ctx.Err() != nil {
+			return Classification{}, context.Cause(ctx)
+		}
+		if lost = read > maxImageFiles || err != nil; lost {
+			if len(unread) == 0 {
+				unread = append(unread, Finding{CodeUnread, unreadText(f.Path, read, err)})
 			}
-			if ctx.Err() != nil {
-				return Classification{}, context.Cause(ctx)
-			}
-			if lost = read > maxImageFiles || err != nil; lost {
-				if len(unread) == 0 {
-					unread = append(unread, Finding{CodeUnread, unreadText(f.Path, read, err)})
-				}
-				f.Before, f.After = nil, nil
-			}
+			f.Before, f.After = nil, nil
 		}
 		// Without content a file is config: nothing shows that it is not.
 		one := imagediff.Classify([]imagediff.File{f}, c.Rules)

@@ -22,7 +22,7 @@ func codes() []string {
 		approval.CodeApprovalLate, approval.CodeApprovalRerequested, approval.CodeApprovalMethod, approval.CodeKeptHeads, approval.CodeCheckMissing,
 		approval.CodeCheckPending, approval.CodeCheckFailed, approval.CodeCheckUnknown, approval.CodeReviewUnknown,
 		approval.CodeImageUnknown, approval.CodeImageDowngrade, approval.CodeImageMutable, approval.CodeImageNoDigest,
-		approval.CodeImageRepository, approval.CodeImageNoKey, approval.CodeImageUnverified, approval.CodeImageNotSigned,
+		approval.CodeImageRepository, approval.CodeImageUnseen, approval.CodeImageNoKey, approval.CodeImageUnverified, approval.CodeImageNotSigned,
 		approval.CodeImageTagMoved, approval.CodeImageSoaking, approval.CodeImageNotProven, approval.CodeImageSoakUnknown,
 		approval.CodeImageBoth, approval.CodeSignatureTrusted, approval.CodeSignatureMissing, approval.CodeSignatureStranger, approval.CodeSignatureInvalid,
 		approval.CodeSignatureUnknown, approval.CodeApprovalSigner,

@@ -80,7 +80,7 @@ func (h *history) move(r approval.ProtectedRepository, into *approval.ImageChang
 		h.doc.Mistake(at, "%s moves %s twice in this change; keep one of them", said.Path, to.Repository)
 	default:
 		into.Only, into.Why = true, ""
-		into.Moves = append(into.Moves, move)
+		into.Moves, into.Takes = append(into.Moves, move), append(into.Takes, move.From)
 		h.evidence(said, to, at)
 	}
 }
@@ -98,7 +98,7 @@ func (h *history) undoneImages(r approval.ProtectedRepository, undone approval.C
 			from = m.To
 		}
 		back, _ := moveOf(from, m.From)
-		out.Moves = append(out.Moves, back)
+		out.Moves, out.Takes = append(out.Moves, back), append(out.Takes, back.From)
 		h.evidence(Image{}, m.From, nil)
 	}
 	return out

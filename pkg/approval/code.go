@@ -48,6 +48,7 @@ const (
 	CodeImageMutable      Code = "image.mutable_tag"
 	CodeImageNoDigest     Code = "image.no_digest"
 	CodeImageRepository   Code = "image.repository_unknown"
+	CodeImageUnseen       Code = "image.unseen"
 	CodeImageNoKey        Code = "image.no_key"
 	CodeImageUnverified   Code = "image.unverified"
 	CodeImageNotSigned    Code = "image.not_signed"

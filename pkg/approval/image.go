@@ -118,16 +118,22 @@ type ImageChange struct {
 	Only bool `json:"only,omitempty"`
 	// Touches is true when it may change an image and something else.
 	Touches bool `json:"touches,omitempty"`
-	// Moves are the images that get another version; those of a file that changes
-	// something else are not listed.
+	// Moves are the images that the file has now and had not before. One that cannot
+	// be told has a zero To.
 	Moves []ImageMove `json:"moves,omitempty"`
+	// Takes are the images that it had before and has not any more, the zero Image for
+	// those that could not be told.
+	Takes []Image `json:"takes,omitempty"`
+	// Whole is true when Moves are all images of the file, since it could not be told
+	// what it had before.
+	Whole bool `json:"whole,omitempty"`
 	// Why says why it is not Only.
 	Why string `json:"why,omitempty"`
 }
 
-// ImageMove is one image that gets another version.
+// ImageMove is one image that gets another version, or is new.
 type ImageMove struct {
-	// Place tells it from other images of the file.
+	// Place is where it is in the file, for people.
 	Place     string `json:"place"`
 	From      Image  `json:"from"`
 	To        Image  `json:"to"`

@@ -20,7 +20,7 @@ func image(n string) approval.Image {
 // moves is a change that moves the image of a file and does nothing else.
 func moves(path, from, to string) approval.Change {
 	c := change(path, from, to)
-	c.Images = &approval.ImageChange{Only: true, Moves: []approval.ImageMove{{Place: "0 image", From: image(from), To: image(to)}}}
+	c.Images = &approval.ImageChange{Only: true, Moves: []approval.ImageMove{{Place: "0 image", From: image(from), To: image(to)}}, Takes: []approval.Image{image(from)}}
 	return c
 }
 
@@ -222,7 +222,7 @@ func TestImagesMoveOn(t *testing.T) {
 		"another image alone":  {func(s *setting) { s.bump("rita", moves("apps/prod/api.yaml", "v1", "v3")) }, -1},
 		"another place of the file": {func(s *setting) {
 			c := web("v2", "v3")
-			c.Images.Moves[0].Place = "0 sidecar.image"
+			c.Images.Moves[0].Place, c.Images.Takes = "0 sidecar.image", nil
 			s.bump("rita", c)
 		}, -1},
 		"away": {func(s *setting) {
@@ -276,6 +276,11 @@ var imageMayBeBlank = map[string]string{
 	"Policy.Image.Requirements[].Name":                                  "for people",
 	"Facts.Images[].First":                                              "the file has a digest, which is compared instead",
 	"Facts.Lines[].Landings[].Changes[].Images.Moves[].Place":           "one image alone moves",
+	"Facts.Lines[].Landings[].Changes[].Images.Takes":                   "what speaks against what was there stays",
+	"Facts.Lines[].Landings[].Changes[].Images.Takes[]":                 "what speaks against what was there stays",
+	"Facts.Lines[].Landings[].Changes[].Images.Takes[].Repository":      "what speaks against what was there stays",
+	"Facts.Lines[].Landings[].Changes[].Images.Takes[].Tag":             "what speaks against what was there stays",
+	"Facts.Lines[].Landings[].Changes[].Images.Takes[].Digest":          "what speaks against what was there stays",
 	"Facts.Lines[].Landings[].Changes[].Images.Moves[].From":            "for people",
 	"Facts.Lines[].Landings[].Changes[].Images.Moves[].From.Repository": "for people",
 	"Facts.Lines[].Landings[].Changes[].Images.Moves[].From.Tag":        "for people",

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,10 +11,11 @@ import (
 // when the image moves on to another one, unlike what speaks against the change
 // that brought it.
 type doubt struct {
-	place string
 	// at is the index of the landing that brought the image.
 	at   int
 	move *ImageMove
+	// why says why the change is not of images alone.
+	why  string
 	code Code
 	// verdict is never Allowed.
 	verdict Verdict
@@ -32,17 +34,18 @@ func (j *judge) doubts(p *pathTrust, c *Change, at int) {
 	if c.Images == nil {
 		return // which is a finding about the change
 	}
+	// Where an image is in the file says nothing: other changes move it about.
+	kept := p.doubts[:0]
+	for _, d := range p.doubts {
+		if !c.Images.Whole && !slices.Contains(c.Images.Takes, d.move.To) {
+			kept = append(kept, d)
+		}
+	}
+	p.doubts = kept
 	for i := range c.Images.Moves {
 		m := &c.Images.Moves[i]
-		kept := p.doubts[:0]
-		for _, d := range p.doubts {
-			if d.place != m.Place {
-				kept = append(kept, d)
-			}
-		}
-		p.doubts = kept
 		if code, v := j.examine(&m.To, m.Mutable); v != Allowed {
-			p.doubts = append(p.doubts, doubt{m.Place, at, m, code, v})
+			p.doubts = append(p.doubts, doubt{at, m, c.Images.Why, code, v})
 		}
 	}
 }
@@ -52,6 +55,8 @@ func (j *judge) examine(i *Image, mutable bool) (Code, Verdict) {
 	p := j.policy.Image
 	_, listed := p.KeysFor(*i)
 	switch {
+	case *i == (Image{}) && (p.RequireDigest || len(p.Verify) > 0 || p.ProvenIn != nil):
+		return CodeImageUnseen, Blocked
 	case p.RequireDigest && i.Digest == "":
 		return CodeImageNoDigest, Blocked
 	case mutable && p.MutableTag != HandleAllow && p.MutableTag != HandleEscalate:
@@ -167,6 +172,9 @@ func (j *judge) explainDoubt(d *doubt) Finding {
 		why = withDetail(e.Why)
 	}
 	switch d.code {
+	case CodeImageUnseen:
+		f.Text = "it brings an image that cannot be told" + withDetail(d.why)
+		f.Remedy = "write the image where the gate looks for images, in one place with its version"
 	case CodeImageNoDigest:
 		f.Text, f.Remedy = image+" has no digest", "write the digest beside the tag"
 	case CodeImageMutable:

@@ -117,7 +117,9 @@ func (j *judge) both(l levels) []Finding {
 }
 
 // signatures checks that every commit of a pull request is signed by one of the
-// gate's signers. Which commits there are is known from their contributors.
+// gate's signers. Which commits there are is known from git where the signatures were
+// verified; contributors, who are named once for all of their commits, cannot leave
+// out one of these, and the signatures none of theirs.
 func (j *judge) signatures(pr *PullRequest) []Finding {
 	of := make(map[SHA]*CommitSignature, len(pr.Signatures))
 	var out []Finding
@@ -134,8 +136,13 @@ func (j *judge) signatures(pr *PullRequest) []Finding {
 		}
 		of[s.Commit] = s
 	}
-	commits := make([]SHA, 0, len(pr.Contributors)+1)
+	commits := make([]SHA, 0, len(pr.Contributors)+len(pr.Signatures)+1)
 	commits = append(commits, pr.Head)
+	neutral := true // all of them
+	for i := range pr.Signatures {
+		commits = append(commits, pr.Signatures[i].Commit)
+		neutral = neutral && pr.Signatures[i].State == SignatureNeutral
+	}
 	for i := range pr.Contributors {
 		commits = append(commits, pr.Contributors[i].Commit)
 	}
@@ -169,7 +176,8 @@ func (j *judge) signatures(pr *PullRequest) []Finding {
 				})
 			}
 		case SignatureNeutral:
-			if commit == pr.Head && len(pr.Signatures) == 1 {
+			if commit == pr.Head && neutral {
+				// What nobody signed moves an image all the same.
 				unknown(commit, "cannot be that of an update merge alone")
 			}
 		case SignatureMissing:

@@ -110,9 +110,9 @@ func parametersNamed(list *yaml.Node, name string) []*yaml.Node {
 // move.
 func (p place) group(path []step) string {
 	if p.slot == slotImage || p.slot == slotKustomize {
-		return pathText(path)
+		return pathKey(path)
 	}
-	return pathText(p.owner) + "\x00" + p.prefix + p.tag
+	return pathKey(p.owner) + "\x00" + p.prefix + p.tag
 }
 
 // coerced says whether Helm takes the value of a parameter for something else than

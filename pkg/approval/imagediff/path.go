@@ -42,6 +42,19 @@ func pathText(path []step) string {
 	return b.String()
 }
 
+// pathKey tells a path from all others, of whatever length.
+func pathKey(path []step) string {
+	var b strings.Builder
+	for _, s := range path {
+		if s.isKey() {
+			b.WriteString(strconv.Quote(s.key))
+		} else {
+			b.WriteString("[" + strconv.Itoa(s.index) + "]")
+		}
+	}
+	return b.String()
+}
+
 func plainKey(k string) bool { return k != "" && strings.Trim(k, tagChars+"-/") == "" }
 
 // at is the node at a path, nil when there is none.

@@ -90,7 +90,11 @@ func (p places) find(root *yaml.Node, at []step) place {
 		if isObject && o.group != kustomizeGroup || !isObject && isPartial(root) {
 			return place{}
 		}
-		return kustomizationPlace(at)
+		p := kustomizationPlace(at)
+		if p.slot != slotNone && suffixed(root, p.owner) {
+			return place{} // the tag is not the one that is written there
+		}
+		return p
 	case fileOverride:
 		if isPartial(root) {
 			return place{}
@@ -148,6 +152,11 @@ func kustomizationPlace(at []step) place {
 		return place{}
 	}
 	return p
+}
+
+// suffixed says whether kustomize appends something to the tag of an image.
+func suffixed(root *yaml.Node, owner []step) bool {
+	return child(at(root, owner), "tagSuffix") != nil
 }
 
 // manifestPlace: the containers of workloads, Applications, and Lists of both.
@@ -307,6 +316,5 @@ func valuesPlace(root *yaml.Node, base, rest []step) place {
 	return p
 }
 
-// Candidate says whether a change of a file with this name can be image, so that
-// the content of others need not be read.
+// Candidate says whether a change of a file with this name can be image.
 func Candidate(name string) bool { return fileKindOf(name) != fileOther }
