@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	ggcr "github.com/google/go-containerregistry/pkg/registry"
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
@@ -27,6 +26,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/soak"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/promote"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/registry"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/ociregistry"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
@@ -52,7 +52,9 @@ type knowingWorld struct {
 func newKnowingWorld(t *testing.T, settings ...string) *knowingWorld {
 	t.Helper()
 	w := &knowingWorld{promotionWorld: newPromotionWorld(t), digests: map[string]string{}}
-	inner := ggcr.New(ggcr.Logger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)))
+	behind := ociregistry.Start()
+	t.Cleanup(behind.Close)
+	inner := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: behind.Host()})
 	w.registry = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		w.asked = append(w.asked, r.Method+" "+r.URL.Path)

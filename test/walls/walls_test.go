@@ -132,7 +132,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"github.com/argoproj/argo-cd": {"pkg/argo"},
 		"github.com/gin-gonic/gin":    {"internal/httpapi"},
 		// Only its in-process registry, for tests.
-		"github.com/google/go-containerregistry":  {"pkg/registry"},
+		"github.com/google/go-containerregistry":  {"pkg/registry", "test/e2e/ociregistry"},
 		"github.com/google/go-github":             {"pkg/github", "test/e2e/standin"},
 		"github.com/bradleyfalzon/ghinstallation": {"pkg/github", "test/e2e/standin"},
 		"go.yaml.in/yaml/v4":                      {"internal/config", "pkg/approval/imagediff", "test/e2e/standin/control"},
