@@ -57,7 +57,7 @@ func (c *Collector) classify(ctx context.Context, g Gate, gate string, r approva
 			c.classified.Add(key, change.Images)
 			continue
 		}
-		change.Images = imageChange(f, g.Rules)
+		change.Images, _ = imagediff.Fact(f, g.Rules)
 		c.classified.Add(key, change.Images)
 	}
 	return changes, nil
@@ -87,42 +87,4 @@ func load(ctx context.Context, m Mirror, change *approval.Change, f *imagediff.F
 // unseen is what a change does of which nothing can be told.
 func unseen(why string) *approval.ImageChange {
 	return &approval.ImageChange{Touches: true, Moves: []approval.ImageMove{{}}, Why: why}
-}
-
-// imageChange is what a change of one file does to images.
-func imageChange(f imagediff.File, rules imagediff.Rules) *approval.ImageChange {
-	res, effect := imagediff.Classify([]imagediff.File{f}, rules), imagediff.Look(f, rules)
-	out := &approval.ImageChange{Whole: effect.Whole}
-	for _, i := range effect.Takes {
-		out.Takes = append(out.Takes, imageOf(i))
-	}
-	if res.Class == imagediff.ClassImage && len(res.Moves) > 0 {
-		out.Only = true
-		for _, m := range res.Moves {
-			image := func(v imagediff.Version) approval.Image {
-				return imageOf(imagediff.Image{Repository: m.Repository, Version: v})
-			}
-			out.Moves = append(out.Moves, moveOf(strconv.Itoa(m.Document)+" "+m.Path, image(m.From), image(m.To), m.Flags))
-		}
-		return out
-	}
-	out.Touches = res.Class == imagediff.ClassRefused || effect.Touches
-	for _, a := range effect.Brings {
-		out.Moves = append(out.Moves, moveOf(a.Path, imageOf(a.From), imageOf(a.To), a.Flags))
-	}
-	if len(res.Files) > 0 {
-		out.Why = res.Files[0].Why
-	}
-	return out
-}
-
-func imageOf(i imagediff.Image) approval.Image {
-	return approval.Image{Repository: i.Repository, Tag: i.Tag, Digest: i.Digest}
-}
-
-func moveOf(place string, from, to approval.Image, flags []imagediff.Flag) approval.ImageMove {
-	return approval.ImageMove{
-		Place: place, From: from, To: to,
-		Downgrade: slices.Contains(flags, imagediff.FlagDowngrade), Mutable: slices.Contains(flags, imagediff.FlagMutable),
-	}
 }

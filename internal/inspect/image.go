@@ -3,7 +3,6 @@ package inspect
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval/imagediff"
@@ -59,9 +58,10 @@ func (c ImageClassifier) Classify(ctx context.Context, files Files, scope approv
 			f.Before, f.After = nil, nil
 		}
 		// Without content a file is config: nothing shows that it is not.
-		one := imagediff.Classify([]imagediff.File{f}, c.Rules)
+		var one imagediff.Result
+		change.Images, one = imagediff.Fact(f, c.Rules)
+		change.Images.Touches = change.Images.Touches || lost
 		r = imagediff.Join(r, one)
-		change.Images = c.imageChange(f, one, lost)
 		if change.Images.Touches && !lost && one.Class != imagediff.ClassRefused {
 			touched.add(f.Path, change.Images.Why)
 		}
@@ -84,24 +84,6 @@ func (c ImageClassifier) Classify(ctx context.Context, files Files, scope approv
 		out.Findings = append(out.Findings, Finding{CodeCut, fmt.Sprintf("%d images move, and %d files are refused; the first %d are listed", len(r.Moves), len(r.Findings), maxClassified)})
 	}
 	return out, nil
-}
-
-// imageChange is what the change of one file does to images, as a gate takes it.
-func (c ImageClassifier) imageChange(f imagediff.File, r imagediff.Result, lost bool) *approval.ImageChange {
-	if r.Class == imagediff.ClassImage && len(r.Moves) > 0 {
-		out := &approval.ImageChange{Only: true}
-		for _, m := range r.Moves {
-			out.Moves = append(out.Moves, approval.ImageMove{
-				Downgrade: slices.Contains(m.Flags, imagediff.FlagDowngrade), Mutable: slices.Contains(m.Flags, imagediff.FlagMutable),
-			})
-		}
-		return out
-	}
-	out := &approval.ImageChange{Touches: lost || r.Class == imagediff.ClassRefused || imagediff.Touches(f, c.Rules)}
-	if len(r.Files) > 0 {
-		out.Why = r.Files[0].Why
-	}
-	return out
 }
 
 // touchedFiles are files in which an image may change and something else.

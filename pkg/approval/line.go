@@ -99,22 +99,21 @@ func checkLine(l *Line) (Finding, bool) {
 		}, false
 	}
 	at := l.Baseline
-	commits, proven := make(map[SHA]struct{}, len(l.Landings)+1), make(map[int]struct{}, len(l.Landings))
-	commits[at] = struct{}{}
-	pulls := 0
+	var commits, pulls sieve
+	commits.sees(at.hash())
 	for i := range l.Landings {
 		landing := &l.Landings[i]
-		commits[landing.Commit] = struct{}{}
-		if landing.isProven() {
-			proven[landing.Pull.Number] = struct{}{}
-			pulls++
-		}
+		before := l.Landings[:i]
+		back := commits.sees(landing.Commit.hash()) && (landing.Commit == l.Baseline ||
+			slices.ContainsFunc(before, func(o Landing) bool { return o.Commit == landing.Commit }))
+		again := landing.isProven() && pulls.sees(uint64(landing.Pull.Number)) &&
+			slices.ContainsFunc(before, func(o Landing) bool { return o.isProven() && o.Pull.Number == landing.Pull.Number })
 		switch {
 		case landing.Parent != at || !isSHA(landing.Commit):
 			return unfit(landing.Commit, "the landings of "+name+" leave a gap before "+landing.Commit.Short())
-		case len(commits) < i+2:
+		case back:
 			return unfit(landing.Commit, "the landings of "+name+" come back to "+landing.Commit.Short())
-		case len(proven) < pulls:
+		case again:
 			return unfit(landing.Commit, "#"+strconv.Itoa(landing.Pull.Number)+" landed twice on "+name+", the second time as "+landing.Commit.Short())
 		case !complete(landing):
 			return unfit(landing.Commit, "the changes of "+landing.Commit.Short()+" are incomplete in the facts")
