@@ -2,17 +2,14 @@ package report
 
 import (
 	"strings"
-	"unicode"
-)
 
-// invisible stands between two characters that GitHub must not read together.
-// As an entity it survives copying of the source, and it shows nothing.
-const invisible = "&#8203;"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/markdown"
+)
 
 // text makes untrusted text fit for a line of Markdown: on one line, without
 // markup, mentions, links or references.
 func text(s string) string {
-	runes := []rune(oneLine(s))
+	runes := []rune(markdown.Line(s))
 	var b strings.Builder
 	for i, r := range runes {
 		before := ' '
@@ -26,13 +23,13 @@ func text(s string) string {
 		case r == '@' && !isWord(before):
 			// GitHub mentions only where no word character comes before, so
 			// addresses stay whole.
-			b.WriteString("@" + invisible)
+			b.WriteString("@" + markdown.Invisible)
 		case r == '#' && isWord(before):
 			// owner/name#12 would leave a reference in another repository.
-			b.WriteString(invisible + "#")
+			b.WriteString(markdown.Invisible + "#")
 		case r == '/' && before == ':', r == '.' && endsWithWWW(runes[:i]):
 			// "https://" and "www." become links.
-			b.WriteString(invisible)
+			b.WriteString(markdown.Invisible)
 			b.WriteRune(r)
 		default:
 			b.WriteRune(r)
@@ -59,41 +56,6 @@ func atLineStart(s string) string {
 		return s[:digits] + "\\" + s[digits:]
 	}
 	return s
-}
-
-// code makes a code span. Its fence is longer than any run of backticks inside.
-func code(s string) string {
-	s = strings.ReplaceAll(oneLine(s), "|", `\|`) // inside of tables a bar ends the cell even in code
-	longest, run := 0, 0
-	for _, r := range s {
-		if r != '`' {
-			run = 0
-			continue
-		}
-		run++
-		longest = max(longest, run)
-	}
-	fence := strings.Repeat("`", longest+1)
-	if s == "" || strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
-		s = " " + s + " "
-	}
-	return fence + s + fence
-}
-
-// oneLine removes what has no place in a line: line breaks, control characters,
-// and characters without a shape, which could hide or reorder what follows.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r), unicode.IsControl(r):
-			return ' '
-		case unicode.Is(unicode.Cf, r), r == unicode.ReplacementChar:
-			return -1
-		default:
-			return r
-		}
-	}, s)
-	return strings.Join(strings.Fields(s), " ")
 }
 
 // isWord is GitHub's notion of a word character before a mention: ASCII alone.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/markdown"
 )
 
 // GitHub's limits: 65,536 characters for a comment, 65,535 for the summary of a
@@ -42,12 +43,12 @@ func Check(r approval.PullReport, g approval.GateReport) CheckRun {
 		title = progress(g) + " · " + reason(g)
 	}
 	sections := slices.Concat(
-		[]string{"## " + s.symbol() + " Gate " + code(g.Gate) + ": " + s.String() + "\n\n" + introduction(r, g)},
+		[]string{"## " + s.symbol() + " Gate " + markdown.Code(g.Gate) + ": " + s.String() + "\n\n" + introduction(r, g)},
 		requirements(g), applications(g), []string{footer(r)},
 	)
 	return CheckRun{
 		Name: "gatekeeper/" + g.Gate, Status: status, Conclusion: conclusion,
-		Title: clip(oneLine(title), titleLimit), Summary: document(summaryLimit, sections),
+		Title: clip(markdown.Line(title), titleLimit), Summary: document(summaryLimit, sections),
 	}
 }
 
@@ -70,11 +71,11 @@ func Comment(r approval.PullReport) string {
 		if gs == unconcerned {
 			approvals = "none needed"
 		}
-		overview.WriteString("| " + code(g.Gate) + " | " + class(g) + " | " + approvals + " | " + gs.symbol() + " " + gs.String() + " |\n")
+		overview.WriteString("| " + markdown.Code(g.Gate) + " | " + class(g) + " | " + approvals + " | " + gs.symbol() + " " + gs.String() + " |\n")
 		if gs == unconcerned {
 			continue
 		}
-		details = append(details, "#### "+gs.symbol()+" Gate "+code(g.Gate)+": "+gs.String()+"\n\n"+introduction(r, g))
+		details = append(details, "#### "+gs.symbol()+" Gate "+markdown.Code(g.Gate)+": "+gs.String()+"\n\n"+introduction(r, g))
 		details = append(details, requirements(g)...)
 		details = append(details, applications(g)...)
 	}
@@ -115,7 +116,7 @@ func introduction(r approval.PullReport, g approval.GateReport) string {
 
 // kind says what a change does to what a gate protects.
 func kind(g approval.GateReport) string {
-	protected := "what gate " + code(g.Gate) + " protects"
+	protected := "what gate " + markdown.Code(g.Gate) + " protects"
 	switch g.Class {
 	case approval.ClassImage:
 		return "This pull request changes nothing but the versions of images in " + protected + ". "
@@ -195,7 +196,7 @@ func applications(g approval.GateReport) []string {
 			b.WriteString("| and " + strconv.Itoa(len(g.Applications)-i) + " more | |\n")
 			break
 		}
-		b.WriteString("| " + code(a.Application) + " | " + verdictSymbol(a.Verdict) + " " + text(a.State))
+		b.WriteString("| " + markdown.Code(a.Application) + " | " + verdictSymbol(a.Verdict) + " " + text(a.State))
 		for j, f := range a.Findings {
 			if j == maxFindings {
 				b.WriteString("<br>and " + strconv.Itoa(len(a.Findings)-j) + " more")
@@ -216,7 +217,7 @@ func footer(r approval.PullReport) string {
 	if r.Merged {
 		after = ""
 	}
-	return "<sub>Head " + code(r.Head.Short()) + ". Only reviews of exactly this head count." + after +
+	return "<sub>Head " + markdown.Code(r.Head.Short()) + ". Only reviews of exactly this head count." + after +
 		" Gatekeeper keeps this text up to date.</sub>\n"
 }
 

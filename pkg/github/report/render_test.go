@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/markdown"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -226,11 +227,11 @@ func TestText(t *testing.T) {
 	for in, want := range tests {
 		require.Equal(t, want, text(in), in)
 	}
-	require.Equal(t, "`x`", code("x"))
-	require.Equal(t, "``a`b``", code("a`b"))
-	require.Equal(t, "``` ``a ```", code("``a"))
-	require.Equal(t, "`a\\|b`", code("a|b"))
-	require.Equal(t, "`  `", code(""))
+	require.Equal(t, "`x`", markdown.Code("x"))
+	require.Equal(t, "``a`b``", markdown.Code("a`b"))
+	require.Equal(t, "``` ``a ```", markdown.Code("``a"))
+	require.Equal(t, "`a\\|b`", markdown.Code("a|b"))
+	require.Equal(t, "`  `", markdown.Code(""))
 }
 
 func FuzzText(f *testing.F) {
@@ -241,7 +242,7 @@ func FuzzText(f *testing.F) {
 		out := text(s)
 		require.NotContains(t, out, "\n")
 		require.NotContains(t, out, "://")
-		plain := strings.ReplaceAll(out, invisible, "\x00")
+		plain := strings.ReplaceAll(out, markdown.Invisible, "\x00")
 		for i, r := range plain {
 			switch r {
 			case '@':
@@ -251,7 +252,7 @@ func FuzzText(f *testing.F) {
 				require.True(t, i > 0 && plain[i-1] == '\\', out)
 			}
 		}
-		span := code(s)
+		span := markdown.Code(s)
 		fence := span[:len(span)-len(strings.TrimLeft(span, "`"))]
 		require.NotContains(t, strings.Trim(span, "`"), fence, "the content must not close the span")
 	})
