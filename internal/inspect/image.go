@@ -62,7 +62,9 @@ func (c ImageClassifier) Classify(ctx context.Context, files Files, scope approv
 		change.Images, one = imagediff.Fact(f, c.Rules)
 		change.Images.Touches = change.Images.Touches || lost
 		r = imagediff.Join(r, one)
-		if change.Images.Touches && !lost && one.Class != imagediff.ClassRefused {
+		// Without a gate's paths, source code that speaks of images is no news.
+		telling := c.Policy != nil || imagediff.Candidate(f.Path) || change.After.Mode != "100644" && change.After.Mode != "100755"
+		if change.Images.Touches && telling && !lost && one.Class != imagediff.ClassRefused {
 			touched.add(f.Path, change.Images.Why)
 		}
 		judged = append(judged, change)
