@@ -81,27 +81,22 @@ func pullAgain(p approval.Policy, open bool, evidence []approval.ImageEvidence) 
 // imagesAgain is when what is known of images changes by itself, 0 for never.
 func imagesAgain(p approval.Policy, facts approval.Facts) time.Duration {
 	again := time.Duration(0)
-	sooner := func(d time.Duration) {
-		if again == 0 || d < again {
-			again = max(d, time.Second)
-		}
-	}
 	if p.Image == nil {
 		return 0
 	}
 	for _, e := range facts.Images {
 		if _, verified := p.Image.KeysFor(e.Image); verified && e.Signed != approval.ImageSignedYes {
-			sooner(againImages) // it may be signed in a moment, too
+			again = sooner(again, againImages) // it may be signed in a moment, too
 		}
 		if p.Image.ProvenIn == nil || e.Soak == nil {
 			continue
 		}
 		switch e.Soak.State {
 		case approval.SoakRunning:
-			sooner(p.Image.ProvenIn.Soak - e.Soak.Ran + time.Second)
+			again = sooner(again, max(p.Image.ProvenIn.Soak-e.Soak.Ran, 0)+time.Second)
 		case approval.SoakProven:
 		default:
-			sooner(againImages)
+			again = sooner(again, againImages)
 		}
 	}
 	return again
