@@ -18,8 +18,17 @@ type Facts struct {
 	// when it was not read.
 	Closure *Closure `json:"closure,omitempty"`
 	// Images is what is known of each image that a landing in scope moves to.
-	Images  []ImageEvidence `json:"images,omitempty"`
-	Missing []Missing       `json:"missing,omitempty"`
+	Images []ImageEvidence `json:"images,omitempty"`
+	// Spec is what is known about the Application's spec; nil when it was not looked
+	// at, which blocks for a policy that asks for an approved spec.
+	Spec *SpecEvidence `json:"spec,omitempty"`
+	// Holds are those in force.
+	Holds []Hold `json:"holds,omitempty"`
+	// Calendar has one state for each window of the policy.
+	Calendar []WindowState `json:"calendar,omitempty"`
+	// Override is a use of break-glass for this Application; nil when there is none.
+	Override *Override `json:"override,omitempty"`
+	Missing  []Missing `json:"missing,omitempty"`
 }
 
 // Missing names facts that could not be collected, and why.

@@ -20,6 +20,11 @@ type Policy struct {
 	Checks  []RequiredCheck `json:"checks,omitempty"`
 	Exclude Exclusions      `json:"exclude,omitzero"`
 	Veto    Veto            `json:"veto,omitzero"`
+	// ApprovedSpec asks that the Application's spec was adopted, or is what an
+	// approved commit says.
+	ApprovedSpec bool `json:"approvedSpec,omitempty"`
+	// Windows are when syncs are allowed and denied.
+	Windows []Window `json:"windows,omitempty"`
 }
 
 // Selector matches Applications by project and destination, the two things

@@ -10,6 +10,7 @@ import (
 type Lookup interface {
 	Entries(ctx context.Context, from uint64, limit int) ([]Entry, error)
 	Intent(ctx context.Context, id string) ([]Entry, error)
+	Acts(ctx context.Context) ([]Entry, error)
 }
 
 // CheckReferences says, with ErrInvalid, when new entries contradict the record
@@ -19,7 +20,9 @@ type Lookup interface {
 //     the same gate about the same Application, made of the same policy and
 //     facts, that allows exactly its candidate;
 //   - an outcome names an intent for the same Application that has no outcome;
-//   - an abandonment names an intent for the same Application that has neither.
+//   - an abandonment names an intent for the same Application that has neither;
+//   - the ID of an order is used once, a release names a hold and a review a use of
+//     break-glass, of the same gate and Application, that has none yet.
 //
 // An outcome after an abandonment is taken: a request that was given up for lost
 // and arrived after all belongs in the record.
@@ -28,7 +31,9 @@ func CheckReferences(ctx context.Context, record Lookup, entries []Entry) error 
 		c := references{record: record, earlier: entries[:i]}
 		var err error
 		switch entry.Kind {
-		case KindDecision:
+		case KindDecision, KindDenied:
+		case KindAct:
+			err = c.act(ctx, entry)
 		case KindIntent:
 			err = c.intent(ctx, entry)
 		case KindOutcome, KindAbandoned:
@@ -97,6 +102,48 @@ func (c references) settlement(ctx context.Context, entry Entry) error {
 		}
 	}
 	return nil
+}
+
+// act compares an order with those before. There are few: they are what people
+// write by hand.
+func (c references) act(ctx context.Context, entry Entry) error {
+	act, err := Decode[ActPayload](entry)
+	if err != nil {
+		return err
+	}
+	before, err := c.record.Acts(ctx)
+	if err != nil {
+		return fmt.Errorf("look up orders: %w", err)
+	}
+	for _, earlier := range c.earlier {
+		if earlier.Kind == KindAct {
+			before = append(before, earlier)
+		}
+	}
+	found := act.Of == ""
+	for _, earlier := range before {
+		other, err := Decode[ActPayload](earlier)
+		switch {
+		case err != nil:
+			return err
+		case other.ID == act.ID:
+			return fmt.Errorf("order %q is on record already, in entry %d: %w", act.ID, earlier.Sequence, ErrInvalid)
+		case act.Of == "":
+		case other.Of == act.Of:
+			return fmt.Errorf("order %q has its %s in entry %d: %w", act.Of, other.Verb, earlier.Sequence, ErrInvalid)
+		case other.ID == act.Of:
+			found = other.Gate == act.Gate && earlier.Application == entry.Application && answers(act.Verb, other.Verb)
+		}
+	}
+	if !found {
+		return fmt.Errorf("there is no order %q of gate %q that a %s could be of: %w", act.Of, act.Gate, act.Verb, ErrInvalid)
+	}
+	return nil
+}
+
+// answers says whether an order of one verb can be about one of the other.
+func answers(verb, of Verb) bool {
+	return (verb == VerbRelease && of == VerbHold) || (verb == VerbReview && of == VerbBreakGlass)
 }
 
 func (c references) related(ctx context.Context, intent string) ([]Entry, error) {
