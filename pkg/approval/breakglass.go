@@ -78,7 +78,9 @@ func (d *Decision) overridden(c Candidate) []Finding {
 			}
 		}
 		if shipped {
-			out = append(out, Finding{Code: f.Code, Verdict: f.Verdict, Text: f.Text, Pull: f.Pull, Commit: f.Commit})
+			over := *f
+			over.Children = nil
+			out = append(out, over)
 		}
 	}
 	return out
