@@ -46,6 +46,7 @@ func (c *checker) gateRules(g Gate, n *yaml.Node, p *approval.Policy) {
 	}
 	dismissers := c.named(g.Veto.DismissedBy, at(n, "veto", "dismissedBy"))
 	p.Veto.DismissTeams, p.Veto.DismissUsers = dismissers.teams, dismissers.users
+	c.operate(g, n, p)
 	c.reachable(g, n, p)
 }
 

@@ -108,6 +108,15 @@ type Gate struct {
 	LateReviews string `yaml:"lateReviews"`
 	// Veto says who can block with "request changes", and who can take it away.
 	Veto Veto `yaml:"veto"`
+	// Windows are when syncs are allowed and denied. Default: always allowed.
+	Windows []Window `yaml:"windows"`
+	// Holds are those who may hold this gate or an Application of it, and release
+	// holds, by a comment. Default: whoever may approve. On the command line, whoever
+	// may run the command may.
+	Holds People `yaml:"holds"`
+	// BreakGlass says who may have a candidate synced without its quorum. Without it
+	// nobody can.
+	BreakGlass *BreakGlass `yaml:"breakGlass"`
 }
 
 // Check is a check run that must have succeeded.
