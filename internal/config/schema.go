@@ -108,6 +108,11 @@ type Gate struct {
 	LateReviews string `yaml:"lateReviews"`
 	// Veto says who can block with "request changes", and who can take it away.
 	Veto Veto `yaml:"veto"`
+	// Spec is what is asked of the Applications' own specs: adopted (a person has
+	// approved it with "gatekeeper adopt", or it is what an approved commit of a parent
+	// Application says) or any (whoever may edit the Application changes what is
+	// deployed). Default adopted.
+	Spec string `yaml:"spec"`
 }
 
 // Check is a check run that must have succeeded.

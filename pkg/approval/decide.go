@@ -46,6 +46,7 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 	}
 	d.Findings = append(d.Findings, judgePolicy(p)...)
 	d.Findings = append(d.Findings, judgeApplication(p, &f.Application)...)
+	d.Findings = append(d.Findings, judgeSpec(p, f)...)
 	d.Findings = append(d.Findings, judgeSources(p, f)...)
 	hindered := worst(d.Findings)
 
