@@ -83,6 +83,7 @@ func TestLoadPolicy(t *testing.T) {
 			Pushers: true, Rerequested: true, Late: true, Unwitnessed: true,
 		},
 		Veto: approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
+		ApprovedSpec: true,
 	}, cfg.Policies[0])
 }
 
@@ -109,6 +110,7 @@ func TestLoadRefusesPolicy(t *testing.T) {
 		{"late reviews", "lateReviews: ignore", "lateReviews: refuse", 42, "is none of count, ignore"},
 		{"veto", "who: writers", "who: everybody", 44, "is none of approvers, writers"},
 		{"dismissed by nobody known", "{groups: [data], teams: [acme/leads]}", "{groups: [leads]}", 45, `there is no group "leads"`},
+		{"spec", "    lateReviews: ignore\n", "    lateReviews: ignore\n    spec: none\n", 43, "is none of adopted, any"},
 		{"everybody excluded", "teams: [acme/contractors]", "teams: [acme/SRE]", 22, "those who are left after exclude cannot give 2 approvals"},
 	}
 	for _, tt := range tests {
@@ -121,6 +123,14 @@ func TestLoadRefusesPolicy(t *testing.T) {
 			require.Contains(t, err.Error(), tt.want)
 			require.Contains(t, err.Error(), fmt.Sprintf("%s:%d: ", path, tt.line))
 		})
+	}
+}
+
+func TestLoadSpec(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "    spec: adopted\n": true, "    spec: any\n": false} {
+		cfg, err := Load(write(t, full+text))
+		require.NoError(t, err)
+		require.Equal(t, want, cfg.Policies[0].ApprovedSpec, text)
 	}
 }
 

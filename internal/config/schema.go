@@ -117,6 +117,11 @@ type Gate struct {
 	// BreakGlass says who may have a candidate synced without its quorum. Without it
 	// nobody can.
 	BreakGlass *BreakGlass `yaml:"breakGlass"`
+	// Spec is what is asked of the Applications' own specs: adopted (a person has
+	// approved it with "gatekeeper adopt", or it is what an approved commit of a parent
+	// Application says) or any (whoever may edit the Application changes what is
+	// deployed). Default adopted.
+	Spec string `yaml:"spec"`
 }
 
 // Check is a check run that must have succeeded.
