@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -38,7 +39,8 @@ var ErrNotProtected = errors.New("no gate protects the Application")
 // decides. Facts that could not be collected are in the examination's decision,
 // as they are in a Gate's.
 func (e Examiner) Examine(ctx context.Context, application string) (Examination, error) {
-	g := &Gate{policies: e.Policies, collector: e.Collector, closures: e.Closures, images: e.Images, record: readOnly{e.Record}, now: time.Now}
+	g := &Gate{policies: e.Policies, collector: e.Collector, closures: e.Closures, images: e.Images, record: readOnly{e.Record}, now: time.Now,
+		orders: orders.NewBook(e.Record), calendars: calendars(e.Policies, nil)}
 	namespace, name := splitKey(application)
 	app, err := e.Applications.Get(ctx, namespace, name)
 	if err != nil {
@@ -51,11 +53,15 @@ func (e Examiner) Examine(ctx context.Context, application string) (Examination,
 	case len(policies) > 1:
 		return Examination{}, fmt.Errorf("%s is protected by several gates, so it is blocked: %s", application, gateNames(policies))
 	}
-	last, err := g.lastDeployed(ctx, app)
+	ordered, err := g.readStanding(ctx, app)
 	if err != nil {
 		return Examination{}, err
 	}
-	facts, err := g.collect(ctx, policies[0], app, last)
+	last, err := g.lastDeployed(ctx, app, ordered)
+	if err != nil {
+		return Examination{}, err
+	}
+	facts, err := g.collect(ctx, policies[0], app, last, ordered)
 	if err != nil && ctx.Err() != nil {
 		return Examination{}, fmt.Errorf("collect facts of %s: %w", application, err)
 	}

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/calendar"
+	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -52,6 +54,11 @@ type Reporter interface {
 	Publish(ctx context.Context, r approval.PullReport) error
 }
 
+// Orders says what people have ordered.
+type Orders interface {
+	Standing(ctx context.Context) (orders.Standing, error)
+}
+
 // Options make a Gate.
 type Options struct {
 	Policies     []approval.Policy
@@ -62,8 +69,10 @@ type Options struct {
 	Images   Images
 	Record   history.Record
 	Reporter Reporter
-	Logger   *slog.Logger
-	Metrics  *Metrics
+	// Orders are what people have ordered by the record. Default: read from Record.
+	Orders  Orders
+	Logger  *slog.Logger
+	Metrics *Metrics
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
@@ -83,6 +92,9 @@ type Gate struct {
 	images    Images
 	record    history.Record
 	reporter  Reporter
+	orders    Orders
+	calendars map[string]*calendar.Calendar
+	reviews   reviews
 	log       *slog.Logger
 	metrics   *Metrics
 	now       func() time.Time
@@ -102,7 +114,11 @@ type Gate struct {
 func New(o Options) *Gate {
 	g := &Gate{
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, record: o.Record, reporter: o.Reporter,
+		orders: o.Orders, calendars: calendars(o.Policies, o.Logger),
 		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+	}
+	if g.orders == nil {
+		g.orders = orders.NewBook(o.Record)
 	}
 	if g.now == nil {
 		g.now = time.Now
