@@ -37,10 +37,10 @@ func (g *Gate) Try(ctx context.Context, application string, o approval.Override)
 	return approval.Explain(policies[0], facts), nil
 }
 
-// Directory reads anew who is in teams, and which accounts logins are.
-func (g *Gate) Directory(ctx context.Context, teams []approval.TeamName, users []string) (approval.Directory, error) {
+// Teams reads anew who is in teams.
+func (g *Gate) Teams(ctx context.Context, teams []approval.TeamName) (approval.Directory, error) {
 	g.collector.Forget()
-	answer, err := g.collector.Collect(ctx, approval.Query{Teams: teams, Users: users})
+	answer, err := g.collector.Collect(ctx, approval.Query{Teams: teams})
 	if err != nil {
 		return approval.Directory{}, fmt.Errorf("read people: %w", err)
 	}

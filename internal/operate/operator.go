@@ -21,9 +21,9 @@ type Applications interface {
 	Get(ctx context.Context, namespace, name string) (approval.Application, error)
 }
 
-// People says who is who, read anew.
+// People says who is in which team, read anew.
 type People interface {
-	Directory(ctx context.Context, teams []approval.TeamName, users []string) (approval.Directory, error)
+	Teams(ctx context.Context, teams []approval.TeamName) (approval.Directory, error)
 }
 
 // Judge says what a gate would decide if a use of break-glass were in force, with
@@ -177,19 +177,26 @@ func (o *Operator) mayHold(ctx context.Context, p approval.Policy, who history.P
 	return nil
 }
 
-// isOneOf says whether a person is one of those, by the directory of now.
+// isOneOf says whether somebody whose account GitHub has proven is one of those, by the
+// teams of now.
 func (o *Operator) isOneOf(ctx context.Context, n approval.Named, who history.Person) (bool, error) {
+	if who.ID <= 0 {
+		return false, nil
+	}
+	if slices.ContainsFunc(n.Users, func(login string) bool { return strings.EqualFold(login, who.Name) }) {
+		return true, nil
+	}
+	if len(n.Teams) == 0 {
+		return false, nil
+	}
 	if o.o.People == nil {
 		return false, &console.Error{Code: console.CodeRefused, Text: "it cannot be asked here who is in which team", Remedy: "start gatekeeper serve, which can"}
 	}
-	d, err := o.o.People.Directory(ctx, n.Teams, n.Users)
+	d, err := o.o.People.Teams(ctx, n.Teams)
 	if err != nil {
 		return false, fmt.Errorf("read who is in which team: %w", err)
 	}
-	if who.ID != 0 {
-		return n.IncludesID(&d, who.ID), nil
-	}
-	return who.Via == history.ViaConsole && n.Includes(&d, who.Name), nil
+	return approval.Named{Teams: n.Teams}.IncludesID(&d, who.ID), nil
 }
 
 // approvers are those whom a gate's requirements name.
