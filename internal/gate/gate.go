@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -59,7 +60,9 @@ type Options struct {
 	Collector    Collector
 	Closures     Closures
 	// Images may be nil when no gate has an image quorum.
-	Images   Images
+	Images Images
+	// Specs may be nil when no gate asks for approved specs.
+	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
 	Logger   *slog.Logger
@@ -81,13 +84,16 @@ type Gate struct {
 	collector Collector
 	closures  Closures
 	images    Images
+	specs     Specs
 	record    history.Record
-	reporter  Reporter
-	log       *slog.Logger
-	metrics   *Metrics
-	now       func() time.Time
-	workers   int
-	resync    time.Duration
+	// book is what people ordered.
+	book     *orders.Book
+	reporter Reporter
+	log      *slog.Logger
+	metrics  *Metrics
+	now      func() time.Time
+	workers  int
+	resync   time.Duration
 
 	queue workqueue.TypedRateLimitingInterface[Key]
 	// raced counts how often in a row somebody else was faster.
@@ -96,12 +102,14 @@ type Gate struct {
 	names   names
 	tickets tickets
 	waits   patience
+	// rendered is what parents of Applications are rendered to.
+	rendered renderings
 }
 
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
-		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, record: o.Record, reporter: o.Reporter,
+		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 	}
 	if g.now == nil {
