@@ -274,10 +274,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	for _, k := range told {
 		g.queue.Add(k)
 	}
-	// What was approved of a parent says what is approved of its children's specs.
-	for _, child := range g.rendered.children(app.Key()) {
-		g.queue.Add(Key{Application: child})
-	}
+	g.wakeChildren(app)
 }
 
 // forget drops what is remembered of an Application that is gone or not protected.

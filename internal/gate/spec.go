@@ -201,6 +201,23 @@ func (g *Gate) approvedOf(ctx context.Context, p approval.Policy, parent approva
 	return found, nil
 }
 
+// wakeChildren judges those again whose specs may be what an Application is rendered to:
+// those that carry its mark, and those that wait for an approval of their spec. The mark
+// of an Application that is new to its parent is no fact, so nothing else tells of it.
+func (g *Gate) wakeChildren(parent approval.Application) {
+	for _, child := range g.rendered.children(parent.Key()) {
+		g.queue.Add(Key{Application: child})
+	}
+	if parent.Server != inCluster {
+		return
+	}
+	for _, app := range g.memory.withFinding(approval.CodeSpecNotAdopted, approval.CodeSpecChanged) {
+		if app != parent.Key() {
+			g.queue.Add(Key{Application: app})
+		}
+	}
+}
+
 // render asks what a parent is rendered to, and makes sure that its spec was the same
 // before and after.
 func (g *Gate) render(ctx context.Context, parent approval.Application, revisions []approval.Revision) (map[string][]string, error) {

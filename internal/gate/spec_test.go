@@ -270,6 +270,23 @@ func TestSpecOfApprovedCommit(t *testing.T) {
 	require.Equal(t, approval.Blocked, s.finding(payments).Verdict)
 }
 
+// TestNewChildIsWoken: an Application that an approved sync of its parent has just
+// marked changed in nothing that is a fact, and is judged again all the same.
+func TestNewChildIsWoken(t *testing.T) {
+	t.Parallel()
+	s, c := family(t)
+	c.live[payments] = approval.LiveSpec{}
+	s.reconciled()
+	require.Equal(t, approval.CodeSpecNotAdopted, s.finding(payments).Code)
+	s.queued()
+	c.live[payments] = approval.LiveSpec{Parent: apps}
+	s.argo.run(apps, phaseSucceeded)
+	s.reconcileApp(apps)
+	require.Contains(t, s.queued(), Key{Application: payments})
+	s.reconciled()
+	require.Equal(t, approval.CodeSpecApproved, s.finding(payments).Code)
+}
+
 // TestAdoptionIsSuperseded: what was adopted before another spec was approved and
 // deployed is no approval any more.
 func TestAdoptionIsSuperseded(t *testing.T) {
