@@ -82,7 +82,7 @@ func TestLoadPolicy(t *testing.T) {
 			Teams: []approval.TeamName{"acme/contractors"}, Users: []string{"intern"},
 			Pushers: true, Rerequested: true, Late: true, Unwitnessed: true,
 		},
-		Veto: approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
+		Veto:         approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
 		ApprovedSpec: true,
 	}, cfg.Policies[0])
 }

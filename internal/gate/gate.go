@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,11 +55,6 @@ type Reporter interface {
 	Publish(ctx context.Context, r approval.PullReport) error
 }
 
-// Orders says what people have ordered.
-type Orders interface {
-	Standing(ctx context.Context) (orders.Standing, error)
-}
-
 // Options make a Gate.
 type Options struct {
 	Policies     []approval.Policy
@@ -66,13 +62,13 @@ type Options struct {
 	Collector    Collector
 	Closures     Closures
 	// Images may be nil when no gate has an image quorum.
-	Images   Images
+	Images Images
+	// Specs may be nil when no gate asks for approved specs.
+	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
-	// Orders are what people have ordered by the record. Default: read from Record.
-	Orders  Orders
-	Logger  *slog.Logger
-	Metrics *Metrics
+	Logger   *slog.Logger
+	Metrics  *Metrics
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
@@ -90,9 +86,11 @@ type Gate struct {
 	collector Collector
 	closures  Closures
 	images    Images
+	specs     Specs
 	record    history.Record
+	// book is what people ordered.
+	book      *orders.Book
 	reporter  Reporter
-	orders    Orders
 	calendars map[string]*calendar.Calendar
 	reviews   reviews
 	log       *slog.Logger
@@ -108,17 +106,16 @@ type Gate struct {
 	names   names
 	tickets tickets
 	waits   patience
+	// rendered is what parents of Applications are rendered to.
+	rendered renderings
 }
 
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
-		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, record: o.Record, reporter: o.Reporter,
-		orders: o.Orders, calendars: calendars(o.Policies, o.Logger),
-		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
-	}
-	if g.orders == nil {
-		g.orders = orders.NewBook(o.Record)
+		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
+		calendars: calendars(o.Policies, o.Logger),
+		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 	}
 	if g.now == nil {
 		g.now = time.Now
@@ -326,6 +323,19 @@ func (m *memory) end(app string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.working, app)
+}
+
+// withFinding are the Applications whose decision has a finding with one of the codes.
+func (m *memory) withFinding(codes ...approval.Code) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []string
+	for app, r := range m.apps {
+		if slices.ContainsFunc(r.decision.Findings, func(f approval.Finding) bool { return slices.Contains(codes, f.Code) }) {
+			found = append(found, app)
+		}
+	}
+	return found
 }
 
 // keep forgets all other Applications.

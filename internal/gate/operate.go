@@ -54,7 +54,7 @@ type standing struct {
 }
 
 func (g *Gate) readStanding(ctx context.Context, app approval.Application) (standing, error) {
-	read, err := g.orders.Standing(ctx)
+	read, err := g.book.Standing(ctx)
 	if err != nil {
 		return standing{}, fmt.Errorf("read what people have ordered: %w", err)
 	}

@@ -260,7 +260,7 @@ func TestBreakGlass(t *testing.T) {
 	require.Equal(t, glass.ID, intents[len(intents)-1].Act)
 	s.argo.run(payments, phaseSucceeded)
 	for _, hold := range func() []approval.Hold {
-		standing, err := s.gate.orders.Standing(t.Context())
+		standing, err := s.gate.book.Standing(t.Context())
 		require.NoError(t, err)
 		return standing.Holds("prod", "uid-payments", s.clock.now())
 	}() {
