@@ -193,6 +193,14 @@ func (g *Gate) windows(p approval.Policy, at time.Time) ([]approval.WindowState,
 	return states, &approval.Opening{At: next, Text: calendar.Written(next, c.Windows()[0].Zone())}
 }
 
+// stops are what keeps all Applications of a gate from being synced now.
+func (g *Gate) stops(p approval.Policy, ordered orders.Standing) []approval.Finding {
+	at := g.now()
+	facts := approval.Facts{Holds: ordered.Holds(p.Gate, "", at)}
+	facts.Calendar, facts.Opens = g.windows(p, at)
+	return approval.Stops(p, facts)
+}
+
 // operateAgain is when what people and calendars say changes by itself, 0 for never.
 func operateAgain(facts approval.Facts, at time.Time) time.Duration {
 	again := time.Duration(0)

@@ -449,3 +449,22 @@ func (s *spy) Append(_ context.Context, _ history.Head, drafts ...history.Draft)
 	*s.drafts = drafts
 	return history.Head{}, errors.New("not now")
 }
+
+// TestReportStops: a pull request says what keeps the whole gate from syncing.
+func TestReportStops(t *testing.T) {
+	s := newSetup(t)
+	p := gatePolicy("prod")
+	p.Windows = []approval.Window{{Name: "night", Kind: approval.WindowAllow, Schedule: "timezone=UTC rrule=FREQ=DAILY;BYHOUR=22 duration=4h0m0s"}}
+	s.gate = s.newGate(p)
+	s.order(history.ActPayload{Verb: history.VerbHold})
+	s.order(history.ActPayload{Verb: history.VerbHold, Application: payments})
+	s.openPull(7, alice)
+	report, ok := s.reported(7)
+	require.True(t, ok)
+	stops := report.Gates[0].Stops
+	require.Len(t, stops, 2, "the Application's own hold is told with the Application")
+	require.Equal(t, approval.CodeHoldActive, stops[0].Code)
+	require.Equal(t, approval.CodeWindowClosed, stops[1].Code)
+	require.Contains(t, stops[1].Remedy, "Sat 2026-11-21 22:00 UTC")
+	require.Equal(t, approval.Allowed, report.Gates[0].Quorum.Verdict)
+}
