@@ -266,7 +266,7 @@ func judgeApplication(p *Policy, a *Application) []Finding {
 	if a.Deleting {
 		block(CodeApplicationDeleting, "the Application is being deleted", "")
 	}
-	if a.Automated {
+	if a.Automated && !p.Sync.Automated {
 		block(CodeApplicationAuto, "the Application syncs itself, so Gatekeeper cannot decide what it deploys",
 			"remove spec.syncPolicy.automated from the Application")
 	}

@@ -25,6 +25,8 @@ type Policy struct {
 	ApprovedSpec bool `json:"approvedSpec,omitempty"`
 	// Windows are when syncs are allowed and denied.
 	Windows []Window `json:"windows,omitempty"`
+	// Sync says what others than Gatekeeper may ask of Argo CD.
+	Sync SyncRules `json:"sync,omitzero"`
 }
 
 // Selector matches Applications by project and destination, the two things
