@@ -22,7 +22,7 @@ func refusalOf(p approval.Policy, d approval.Decision, app approval.Application,
 		why = "its sources are not those of the Application, nor of an earlier deployment"
 	case found:
 		code, why = string(f.Code), f.Text
-		if waits := missingOf(f); waits != "" {
+		if waits := missingOf(f); !strings.Contains(why, waits) {
 			why += ": " + waits
 		}
 	case offLine(d, c):

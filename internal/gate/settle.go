@@ -55,6 +55,9 @@ func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*dep
 		if o.Result == history.ResultSucceeded {
 			break
 		}
+		if o.Result == history.ResultPartial {
+			continue // neither a deployment nor a failure of one
+		}
 		tried, found, err := g.intent(ctx, o.Intent)
 		if err != nil {
 			return nil, err
