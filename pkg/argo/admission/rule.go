@@ -90,7 +90,7 @@ func protects(s Settings) Condition {
 }
 
 // DeletionApproved is the annotation that lets a sync go on which waits for somebody
-// to confirm that it may prune or delete (argo-cd common/common.go,
+// to confirm that it may prune or delete (gitops-engine pkg/sync/common/types.go,
 // AnnotationDeletionApproved).
 const DeletionApproved = "argocd.argoproj.io/deletion-approved"
 
