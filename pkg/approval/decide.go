@@ -44,8 +44,10 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 			Remedy: "nothing to do if this passes; Gatekeeper tries again by itself",
 		})
 	}
+	missing := len(d.Findings)
 	d.Findings = append(d.Findings, judgePolicy(p)...)
 	d.Findings = append(d.Findings, judgeApplication(p, &f.Application)...)
+	own := worst(d.Findings[missing:])
 	d.Findings = append(d.Findings, judgeSources(p, f)...)
 	hindered := worst(d.Findings)
 	stops := judgeStops(p, f)
@@ -85,6 +87,10 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 	stopped := worse(worst(stops), worst(broken))
 	if c, ok := d.override(p, f, hindered, explain); ok {
 		return d.judged(p, f, c)
+	}
+	if c, ok := d.rollBack(f, own); ok {
+		d.Verdict, d.Candidate = Allowed, c
+		return d, c
 	}
 	if hindered != Allowed || stopped != Allowed {
 		d.Verdict = worse(hindered, stopped)
