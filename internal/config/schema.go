@@ -110,6 +110,11 @@ type Gate struct {
 	Veto Veto `yaml:"veto"`
 	// Sync says what people may ask of Argo CD for content that is approved.
 	Sync Sync `yaml:"sync"`
+	// Spec is what is asked of the Applications' own specs: adopted (a person has
+	// approved it with "gatekeeper adopt", or it is what an approved commit of a parent
+	// Application says) or any (whoever may edit the Application changes what is
+	// deployed). Default adopted.
+	Spec string `yaml:"spec"`
 }
 
 // Check is a check run that must have succeeded.

@@ -6,7 +6,8 @@ import "github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 func codes() []string {
 	all := [...]approval.Code{
 		approval.CodeFactsMissing, approval.CodePolicyEmpty, approval.CodeApplicationForeign, approval.CodeApplicationDeleting,
-		approval.CodeApplicationAuto, approval.CodeApplicationSpec, approval.CodeSourceNone, approval.CodeSourceKind,
+		approval.CodeApplicationAuto, approval.CodeApplicationSpec, approval.CodeSpecApproved,
+		approval.CodeSpecNotAdopted, approval.CodeSpecChanged, approval.CodeSpecUnknown, approval.CodeSourceNone, approval.CodeSourceKind,
 		approval.CodeSourceRepository, approval.CodeSourceRevision, approval.CodeSourceScope, approval.CodeSourceForeign, approval.CodeSourceClosure,
 		approval.CodeLineMissing, approval.CodeLineBaseline, approval.CodeLineBroken, approval.CodeLineUpToDate,
 		approval.CodeLandingApproved, approval.CodeLandingNone, approval.CodeLandingUndone, approval.CodeLandingUnsettled,

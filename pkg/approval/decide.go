@@ -48,6 +48,7 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 	d.Findings = append(d.Findings, judgePolicy(p)...)
 	d.Findings = append(d.Findings, judgeApplication(p, &f.Application)...)
 	own := worst(d.Findings[missing:])
+	d.Findings = append(d.Findings, judgeSpec(p, f)...)
 	d.Findings = append(d.Findings, judgeSources(p, f)...)
 	hindered := worst(d.Findings)
 	stops := judgeStops(p, f)
