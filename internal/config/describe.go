@@ -173,6 +173,7 @@ func rules(p approval.Policy) []string {
 	} else {
 		out = append(out, "reviews after the merge count")
 	}
+	out = append(out, operateRules(p)...)
 	who := "whoever could approve"
 	if p.Veto.Writers {
 		who = "whoever may write"

@@ -86,8 +86,8 @@ func TestLoadPolicy(t *testing.T) {
 			Teams: []approval.TeamName{"acme/contractors"}, Users: []string{"intern"},
 			Pushers: true, Rerequested: true, Late: true, Unwitnessed: true,
 		},
-		Veto: approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
-		Sync: approval.SyncRules{Partial: true, Prune: true, Force: true, Options: []string{"ApplyOutOfSyncOnly=true"}},
+		Veto:         approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
+		Sync:         approval.SyncRules{Partial: true, Prune: true, Force: true, Options: []string{"ApplyOutOfSyncOnly=true"}},
 		ApprovedSpec: true,
 	}, cfg.Policies[0])
 }
