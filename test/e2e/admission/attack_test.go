@@ -85,7 +85,7 @@ func testWebhookAlone(t *testing.T, r *rig) {
 func testLarge(t *testing.T, r *rig) {
 	r.mustCreate(t, "large", "prod", "plain")
 	var resources []string
-	for i := range 4000 {
+	for i := range 5500 {
 		resources = append(resources, fmt.Sprintf(`{"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "large", "name": "resource-%05d", "status": "Synced", "message": "deployment.apps/resource-%05d configured"}`, i, i))
 	}
 	all := strings.Join(resources, ", ")
@@ -102,7 +102,7 @@ func testLarge(t *testing.T, r *rig) {
 		require.NoError(t, err, what)
 	}
 	// One entry of thousands is forged.
-	err := r.patch(t, sandbox.Developer, "large", `{"status": {"operationState": {"syncResult": {"resources": [`+strings.Replace(all, "resource-03999", "resource-xxxxx", 1)+`]}}}}`)
+	err := r.patch(t, sandbox.Developer, "large", `{"status": {"operationState": {"syncResult": {"resources": [`+strings.Replace(all, "resource-05499", "resource-xxxxx", 1)+`]}}}}`)
 	require.ErrorContains(t, err, "controller writes status.operationState")
 	started := time.Now()
 	err = r.patch(t, sandbox.Developer, "large", r.operation(`"revision": "`+r.head+`", "manifests": ["`+strings.Repeat("x", 300_000)+`", "`+strings.Repeat("y", 300_000)+`"]`))

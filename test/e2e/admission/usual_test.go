@@ -161,7 +161,16 @@ func testTerminate(t *testing.T, r *rig) {
 	}
 	require.ErrorContains(t, r.patch(t, sandbox.Developer, "waits", `{"operation": null}`), "terminate it instead")
 	before := r.webhook.asked()
-	require.NoError(t, r.cli(t, "app", "terminate-op", "waits"))
+	// The controller, in the midst of its work, may write "Running" over it.
+	eventually(t, "the operation to be terminated", func() bool {
+		if _, requested := r.get(t, "waits").Object["operation"]; !requested {
+			return true
+		}
+		if r.phase(t, "waits") == "Running" {
+			require.NoError(t, r.cli(t, "app", "terminate-op", "waits"))
+		}
+		return false
+	})
 	r.ended(t, "waits", "Failed")
 	t.Logf("a terminate of argocd-server asked the webhook %d times", r.webhook.asked()-before)
 	require.NoError(t, r.patch(t, sandbox.Developer, "waits", `{"spec": {"source": {"path": "plain"}}}`))
