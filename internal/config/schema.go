@@ -108,6 +108,8 @@ type Gate struct {
 	LateReviews string `yaml:"lateReviews"`
 	// Veto says who can block with "request changes", and who can take it away.
 	Veto Veto `yaml:"veto"`
+	// Sync says what people may ask of Argo CD for content that is approved.
+	Sync Sync `yaml:"sync"`
 }
 
 // Check is a check run that must have succeeded.

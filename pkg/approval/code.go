@@ -25,6 +25,18 @@ const (
 	CodeLineUpToDate        Code = "line.up_to_date"
 )
 
+// Findings about what people and calendars say.
+const (
+	CodeHoldActive           Code = "hold.active"
+	CodeHoldUnknown          Code = "hold.unknown"
+	CodeWindowClosed         Code = "window.closed"
+	CodeWindowUnknown        Code = "window.unknown"
+	CodeBreakGlassUsed       Code = "breakglass.used"
+	CodeBreakGlassVoid       Code = "breakglass.void"
+	CodeBreakGlassUnreviewed Code = "breakglass.unreviewed"
+	CodeBreakGlassOverdue    Code = "breakglass.overdue"
+)
+
 // Findings about landings.
 const (
 	CodeLandingApproved  Code = "landing.approved"

@@ -48,6 +48,9 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 	d.Findings = append(d.Findings, judgeApplication(p, &f.Application)...)
 	d.Findings = append(d.Findings, judgeSources(p, f)...)
 	hindered := worst(d.Findings)
+	stops := judgeStops(p, f)
+	d.Findings = append(d.Findings, stops...)
+	whole := len(d.Findings)
 
 	j := newJudge(p, &f.Directory, f.Images, explain)
 	lines := make([]judgedLine, 0, len(f.Lines))
@@ -77,8 +80,14 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 		lines = append(lines, line)
 	}
 
-	if hindered != Allowed {
-		d.Verdict = hindered
+	broken := judgeBrokenGlass(f, d.Lines)
+	d.Findings = slices.Insert(d.Findings, whole, broken...)
+	stopped := worse(worst(stops), worst(broken))
+	if c, ok := d.override(p, f, hindered, explain); ok {
+		return d.judged(p, f, c)
+	}
+	if hindered != Allowed || stopped != Allowed {
+		d.Verdict = worse(hindered, stopped)
 		return d, Candidate{}
 	}
 	waiting := Allowed
@@ -97,10 +106,15 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 		d.Advances = false
 		return d, c
 	}
+	return d.judged(p, f, c)
+}
+
+// judged is the decision on a candidate, which depends on what that is rendered from.
+func (d Decision) judged(p *Policy, f *Facts, c Candidate) (Decision, Candidate) {
 	outside := judgeClosure(p, f, c)
 	d.Findings = append(d.Findings, outside...)
 	if d.Verdict = worst(outside); d.Verdict != Allowed {
-		d.Advances = false
+		d.Advances, d.Override = false, ""
 		return d, c
 	}
 	d.Candidate = c
@@ -266,7 +280,7 @@ func judgeApplication(p *Policy, a *Application) []Finding {
 	if a.Deleting {
 		block(CodeApplicationDeleting, "the Application is being deleted", "")
 	}
-	if a.Automated {
+	if a.Automated && !p.Sync.Automated {
 		block(CodeApplicationAuto, "the Application syncs itself, so Gatekeeper cannot decide what it deploys",
 			"remove spec.syncPolicy.automated from the Application")
 	}

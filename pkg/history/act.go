@@ -70,6 +70,9 @@ type ActPayload struct {
 	Of string `json:"of,omitempty"`
 	// SpecDigest is what an adoption approves.
 	SpecDigest string `json:"specDigest,omitempty"`
+	// SpecFields are the fields of that spec, for telling later what differs from it.
+	// Nothing is decided by them.
+	SpecFields []approval.SpecField `json:"specFields,omitempty"`
 	// Candidate is what break-glass or a rollback names.
 	Candidate *approval.Candidate `json:"candidate,omitempty"`
 	// Intent is that of the deployment to which a rollback goes back.
@@ -141,6 +144,9 @@ func (p ActPayload) complete() error {
 		if present {
 			return fmt.Errorf("%s with %s", p.Verb, name)
 		}
+	}
+	if len(p.SpecFields) > 0 && p.Verb != VerbAdopt {
+		return fmt.Errorf("%s with specFields", p.Verb)
 	}
 	if p.Permit != "" && p.Verb != VerbPermit {
 		return fmt.Errorf("%s with permit", p.Verb)

@@ -46,6 +46,8 @@ type Reader interface {
 	Deployments(ctx context.Context, application string, limit int) ([]Deployment, error)
 	// Acts returns, in order, everything that people ordered.
 	Acts(ctx context.Context) ([]Entry, error)
+	// ActsAfter returns those of Acts with a greater sequence number.
+	ActsAfter(ctx context.Context, sequence uint64) ([]Entry, error)
 }
 
 // Deployment is a sync that succeeded.

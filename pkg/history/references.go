@@ -27,8 +27,9 @@ type Lookup interface {
 // An outcome after an abandonment is taken: a request that was given up for lost
 // and arrived after all belongs in the record.
 func CheckReferences(ctx context.Context, record Lookup, entries []Entry) error {
+	var orders orderBook
 	for i, entry := range entries {
-		c := references{record: record, earlier: entries[:i]}
+		c := references{record: record, earlier: entries[:i], orders: &orders}
 		var err error
 		switch entry.Kind {
 		case KindDecision, KindDenied:
@@ -53,6 +54,57 @@ func CheckReferences(ctx context.Context, record Lookup, entries []Entry) error 
 type references struct {
 	record  Lookup
 	earlier []Entry
+	orders  *orderBook
+}
+
+// orderBook holds the orders on record, once something has asked for them.
+type orderBook struct {
+	read bool
+	acts []recordedAct
+}
+
+type recordedAct struct {
+	ActPayload
+	entry Entry
+}
+
+// load reads the orders on record once, and adds those that came meanwhile.
+func (o *orderBook) load(ctx context.Context, record Lookup, earlier []Entry) error {
+	from := 0
+	if !o.read {
+		before, err := record.Acts(ctx)
+		if err != nil {
+			return fmt.Errorf("look up orders: %w", err)
+		}
+		for _, entry := range before {
+			if err := o.add(entry); err != nil {
+				return err
+			}
+		}
+		o.read = true
+	} else if len(o.acts) > 0 {
+		last := o.acts[len(o.acts)-1].entry.Sequence
+		for from < len(earlier) && earlier[from].Sequence <= last {
+			from++
+		}
+	}
+	for _, entry := range earlier[from:] {
+		if entry.Kind == KindAct {
+			if err := o.add(entry); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (o *orderBook) add(entry Entry) error {
+	act, err := Decode[ActPayload](entry)
+	if err != nil {
+		return err
+	}
+	o.acts = append(o.acts, recordedAct{act, entry})
+	return nil
 }
 
 func (c references) intent(ctx context.Context, entry Entry) error {
@@ -111,28 +163,19 @@ func (c references) act(ctx context.Context, entry Entry) error {
 	if err != nil {
 		return err
 	}
-	before, err := c.record.Acts(ctx)
-	if err != nil {
-		return fmt.Errorf("look up orders: %w", err)
-	}
-	for _, earlier := range c.earlier {
-		if earlier.Kind == KindAct {
-			before = append(before, earlier)
-		}
+	if err := c.orders.load(ctx, c.record, c.earlier); err != nil {
+		return err
 	}
 	found := act.Of == ""
-	for _, earlier := range before {
-		other, err := Decode[ActPayload](earlier)
+	for _, other := range c.orders.acts {
 		switch {
-		case err != nil:
-			return err
 		case other.ID == act.ID:
-			return fmt.Errorf("order %q is on record already, in entry %d: %w", act.ID, earlier.Sequence, ErrInvalid)
+			return fmt.Errorf("order %q is on record already, in entry %d: %w", act.ID, other.entry.Sequence, ErrInvalid)
 		case act.Of == "":
 		case other.Of == act.Of:
-			return fmt.Errorf("order %q has its %s in entry %d: %w", act.Of, other.Verb, earlier.Sequence, ErrInvalid)
+			return fmt.Errorf("order %q has its %s in entry %d: %w", act.Of, other.Verb, other.entry.Sequence, ErrInvalid)
 		case other.ID == act.Of:
-			found = other.Gate == act.Gate && earlier.Application == entry.Application && answers(act.Verb, other.Verb)
+			found = other.Gate == act.Gate && other.entry.Application == entry.Application && answers(act.Verb, other.Verb)
 		}
 	}
 	if !found {

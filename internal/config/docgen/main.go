@@ -17,7 +17,7 @@ import (
 
 // schemas are the files that the configuration's structs are in.
 func schemas() []string {
-	return []string{"internal/config/schema.go", "internal/config/schemaimage.go"}
+	return []string{"internal/config/schema.go", "internal/config/schemaimage.go", "internal/config/schemasync.go"}
 }
 
 func main() {

@@ -168,8 +168,11 @@ func (t tables) deployments(ctx context.Context, application string, limit int) 
 }
 
 // Acts implements history.Reader.
-func (t tables) Acts(ctx context.Context) ([]history.Entry, error) {
-	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'act' ORDER BY sequence")
+func (t tables) Acts(ctx context.Context) ([]history.Entry, error) { return t.ActsAfter(ctx, 0) }
+
+// ActsAfter implements history.Reader.
+func (t tables) ActsAfter(ctx context.Context, sequence uint64) ([]history.Entry, error) {
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'act' AND sequence > ? ORDER BY sequence", int64(min(sequence, math.MaxInt64)))
 	if err != nil {
 		return nil, fmt.Errorf("read the orders of people: %w", err)
 	}
