@@ -40,10 +40,9 @@ func JudgeQuorum(p Policy, r ProtectedRepository, pr PullRequest, changes []Chan
 	l := j.split(newScope(r.Paths).within(changes, nil))
 	res := j.judge(&pr, l)
 	for _, c := range l.image {
-		path := pathTrust{baseline: &c.Before}
-		j.doubts(&path, c, 0)
-		for i := range path.doubts {
-			f := j.explainDoubt(&path.doubts[i])
+		doubts := j.doubts(nil, &c.Before, c, 0)
+		for i := range doubts {
+			f := j.explainDoubt(&doubts[i])
 			f.Pull = pr.Number
 			res.Finding.hinder(f)
 		}
@@ -88,9 +87,10 @@ func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
 		if !j.explain && verdict == Allowed {
 			continue // what it would add is nothing but words
 		}
-		f := Finding{Code: code, Verdict: verdict, Children: c.children}
+		f := Finding{Code: code, Verdict: verdict}
 		if j.explain {
 			f.Text, f.Remedy = j.explainTally(b, c, code)
+			f.Children = j.explainOpinions(b, c.demand)
 		}
 		hinder(&f)
 	}
@@ -123,10 +123,9 @@ type tally struct {
 	filled int
 	// able are those who could still approve, reach is how many of them could
 	// fill what is missing.
-	able     []User
-	reach    int
-	unknown  bool
-	children []Finding
+	able    []User
+	reach   int
+	unknown bool
 }
 
 // outcome says whether a demand is met.
@@ -152,9 +151,9 @@ func (j *judge) approversOf(b *ballot) []User {
 	if len(b.approvers) == 0 {
 		return nil
 	}
-	if !slices.EqualFunc(j.latest, b.approvers, func(u User, a *User) bool { return u == *a }) {
+	if !sameUsers(j.latest, b.approvers) {
 		if cap(j.approvers)-len(j.approvers) < len(b.approvers) {
-			j.approvers = make([]User, 0, max(32, len(b.approvers)))
+			j.approvers = make([]User, 0, max(2*cap(j.approvers), len(b.approvers)))
 		}
 		first := len(j.approvers)
 		for _, a := range b.approvers {
@@ -165,6 +164,20 @@ func (j *judge) approversOf(b *ballot) []User {
 	return j.latest
 }
 
+// sameUsers says whether both lists name the same people by the same logins. All
+// of them are persons, or they would not have been counted.
+func sameUsers(a []User, b []*User) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].ID != b[i].ID || a[i].Login != b[i].Login {
+			return false
+		}
+	}
+	return true
+}
+
 // count counts the approvals for each demand, and lists those who gave them.
 func (j *judge) count(b *ballot, demands []demand) []tally {
 	counts := slices.Grow(b.counts[:0], len(demands))[:len(demands)]
@@ -172,26 +185,17 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 	for i := range demands {
 		d, c := &demands[i], &counts[i]
 		*c = tally{demand: d}
-		if j.explain {
-			c.children = slices.Clone(b.ghosts)
-		}
 		for n := range b.opinions {
 			o := &b.opinions[n]
-			x := o.fits(d)
-			switch {
-			case x == objNone:
-				continue
+			switch x := o.fits(d); {
 			case x == objCounted:
 				c.counted++
 				if !o.listed {
 					o.listed = true
 					b.approvers = append(b.approvers, o.user)
 				}
-			case x.verdict() == Unknown:
+			case x != objNone && x.verdict() == Unknown:
 				c.unknown = true
-			}
-			if j.explain {
-				c.children = append(c.children, j.explainOpinion(b, o, d, x))
 			}
 		}
 		c.filled = c.counted
@@ -213,19 +217,30 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 // does, objNone for words that neither approve nor were withdrawn and have
 // nothing to do with it.
 func (o *opinion) fits(d *demand) objection {
+	if d.fixed > 0 && o.clear != nil {
+		return o.clear[d.fixed-1].clear
+	}
+	return o.weigh(d)
+}
+
+// weigh is fits for any word and any demand.
+func (o *opinion) weigh(d *demand) objection {
 	if o.general != objNone || !o.approves {
 		return o.general
 	}
-	switch s := o.standing(d); {
-	case s.asked != objNone:
-		return s.asked
-	case o.further != objNone:
-		return o.further
-	case s.role != objNone:
-		return s.role
-	default:
-		return objCounted
+	return o.standing(d).weigh(o.further)
+}
+
+// explainOpinions are the findings on what was said that has to do with a demand.
+func (j *judge) explainOpinions(b *ballot, d *demand) []Finding {
+	out := slices.Clone(b.ghosts)
+	for n := range b.opinions {
+		o := &b.opinions[n]
+		if x := o.fits(d); x != objNone {
+			out = append(out, j.explainOpinion(b, o, d, x))
+		}
 	}
+	return out
 }
 
 // explainOpinion is the finding on one person's word.
@@ -312,10 +327,10 @@ func unsatisfiable(progress string, short int, c *tally) string {
 func (j *judge) able(b *ballot, c *tally) []User {
 	members := c.who.members
 	if j.explain {
-		members = c.who.ordered
+		members = c.who.byLogin
 	}
 	var out []User
-	for _, u := range members {
+	for _, u := range members() {
 		if j.isAble(b, c, u) {
 			out = append(out, *u)
 		}
@@ -326,7 +341,7 @@ func (j *judge) able(b *ballot, c *tally) []User {
 // reach counts those who could fulfil the demand but have not, up to most.
 func (j *judge) reach(b *ballot, c *tally, most int) int {
 	n := 0
-	for _, u := range c.who.members {
+	for _, u := range c.who.members() {
 		if n == most {
 			break
 		}
@@ -344,7 +359,7 @@ func (j *judge) isAble(b *ballot, c *tally, u *User) bool {
 	if role := j.roleOf(u.ID); role != "" && !hasRole(role, c.requirement.MinimumRole) {
 		return false
 	}
-	o := b.opinionOf(u.ID)
+	o := j.opinionOf(b, u.ID)
 	return o == nil || o.fits(c.demand) != objCounted
 }
 
