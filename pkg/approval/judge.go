@@ -35,6 +35,7 @@ type judge struct {
 	approvers []User // those of several landings, one after the other
 	latest    []User // those of the landing before
 	scratch   ballot
+	result    QuorumResult
 	// room is what the scratch ballot begins with, enough for most pull requests.
 	room struct {
 		opinions  [8]opinion

@@ -47,7 +47,7 @@ func JudgeQuorum(p Policy, r ProtectedRepository, pr PullRequest, changes []Chan
 			res.Finding.hinder(f)
 		}
 	}
-	return res
+	return *res
 }
 
 // hinder adds a finding as a child; the worst one is what the whole says.
@@ -58,10 +58,12 @@ func (f *Finding) hinder(child Finding) {
 	}
 }
 
-func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
+// judge counts the reviews of a pull request. The result is overwritten by the next.
+func (j *judge) judge(pr *PullRequest, l levels) *QuorumResult {
 	b := j.open(pr)
 	demands, unfit := j.demands(pr, l)
-	res := QuorumResult{Finding: Finding{Code: CodeQuorumMet, Verdict: Allowed, Pull: pr.Number}}
+	res := &j.result
+	*res = QuorumResult{Finding: Finding{Code: CodeQuorumMet, Verdict: Allowed, Pull: pr.Number}}
 	hinder := func(f *Finding) {
 		f.Pull = pr.Number
 		if j.explain {
@@ -97,11 +99,15 @@ func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
 	if len(l.image) > 0 {
 		unfit = slices.Concat(unfit, j.both(l), j.imageHindrances(pr, l.image))
 	}
-	for _, fs := range [][]Finding{unfit, b.strange, j.hindrances(b, demands), j.checks(pr)} {
+	hinderAll := func(fs []Finding) {
 		for i := range fs {
 			hinder(&fs[i])
 		}
 	}
+	hinderAll(unfit)
+	hinderAll(b.strange)
+	hinderAll(j.hindrances(b, demands))
+	hinderAll(j.checks(pr))
 	res.Approvers = j.approversOf(b)
 	switch {
 	case !j.explain:
@@ -182,6 +188,7 @@ func sameUsers(a []User, b []*User) bool {
 func (j *judge) count(b *ballot, demands []demand) []tally {
 	counts := slices.Grow(b.counts[:0], len(demands))[:len(demands)]
 	b.counts = counts
+	unmet := false // an earlier one
 	for i := range demands {
 		d, c := &demands[i], &counts[i]
 		*c = tally{demand: d}
@@ -203,8 +210,10 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 		case j.policy.DistinctApprovers, j.explain && short > 0:
 			c.able = j.able(b, c)
 			c.reach = len(c.able)
-		case short > 0:
+		case short > 0 && !unmet:
+			// Without words, of several unmet demands the first alone says why.
 			c.reach = j.reach(b, c, short)
+			unmet = true
 		}
 	}
 	if j.policy.DistinctApprovers {
