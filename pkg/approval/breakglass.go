@@ -159,8 +159,8 @@ func reaches(lines []LineDecision, c Candidate) bool {
 
 // Includes says whether a login is that of one of the people, by the directory.
 func (n Named) Includes(d *Directory, login string) bool {
-	e := newElectorate(d, n.Teams, n.Users, false)
-	return login != "" && slices.ContainsFunc(e.members, func(u *User) bool {
+	e := newElectorate(d, n.Teams, n.Users)
+	return login != "" && slices.ContainsFunc(e.members(), func(u *User) bool {
 		return u.Type == UserTypePerson && strings.EqualFold(u.Login, login)
 	})
 }
