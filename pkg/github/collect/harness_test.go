@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/collect"
@@ -52,6 +53,7 @@ type world struct {
 	repo      standin.Repository
 	transport http.RoundTripper
 	witness   *witness
+	box       *inbox.Store // what is kept of pushes, and across restarts
 	client    *github.App
 	current   atomic.Pointer[github.App] // the same, for the mirror
 	mirror    *mirror.Mirror
@@ -59,6 +61,7 @@ type world struct {
 	fetching  func()       // called when a fetch begins, may be nil
 	observed  atomic.Int64 // API calls that were answered since resetCalls
 	moves     int          // how often the branch was moved on, see update
+	edits     int          // how often a pull request was pushed to, see pushed
 	ahead     atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 }
 
@@ -75,6 +78,10 @@ func withTransport(rt http.RoundTripper) option {
 func newWorld(t *testing.T, options ...option) *world {
 	t.Helper()
 	w := &world{t: t, witness: newWitness()}
+	box, err := inbox.Open(t.Context(), filepath.Join(t.TempDir(), "inbox.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	w.box = box
 	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{
 		Dir: t.TempDir(), Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 	})
@@ -116,7 +123,7 @@ func newWorld(t *testing.T, options ...option) *world {
 func (w *world) restart(options ...option) {
 	w.t.Helper()
 	o := collect.Options{
-		Witness: w.witness, Logger: w.logger(),
+		Witness: w.witness, Pushes: w.box, Memory: w.box, Logger: w.logger(),
 		Mirror: func(context.Context, approval.RepositoryName) (*mirror.Mirror, error) { return w.mirror, nil },
 		// Tests that are about the grace time set it. The others want to know
 		// what comes after it.
@@ -174,6 +181,9 @@ func (w *world) listen() {
 			w.t.Errorf("delivery of %s: %v", r.Header.Get(webhook.EventHeader), err)
 		}
 		w.witness.keep(hint)
+		if err := w.store(hint); err != nil {
+			w.t.Errorf("keep a delivery of %s: %v", r.Header.Get(webhook.EventHeader), err)
+		}
 	}))
 	w.t.Cleanup(srv.Close)
 	require.NoError(w.t, w.gh.SetWebhook(w.app.ID, srv.URL, secret))
