@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/internal/console"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
@@ -70,6 +71,12 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, record.Close)
+	// Orders are taken on a socket that belongs to whoever has the record open.
+	counter, err := console.Listen(ctx, consolePath(cfg.File.DataDirectory))
+	if err != nil {
+		return err
+	}
+	closers = append(closers, counter.Close)
 	box, err := inbox.Open(ctx, inboxPath(cfg.File.DataDirectory))
 	if err != nil {
 		return err
@@ -174,6 +181,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
 		return server.Shutdown(stopping)
+	})
+	group.Go(func() error {
+		return console.Serve(ctx, counter, ordering{
+			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, log: log,
+		}.verbs(), log)
 	})
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error { return soaks.watch.Run(ctx) })
