@@ -147,6 +147,9 @@ func (c *Collector) arrivalsOf(ctx context.Context, r *repo, p pull, seen push) 
 			return listed, nil
 		}
 	}
+	if kept, ok := c.logs.peek(key); ok && seen.by != nil && !good(kept) {
+		c.logs.drop(key) // it is older than what was heard since
+	}
 	return c.branchLog(ctx, r, p, good)
 }
 

@@ -268,6 +268,9 @@ func (c *Collector) learnFromPull(ctx context.Context, r *repo, p pull, commits 
 			keep = append(keep, approval.CommitAccounts{Commit: commit.SHA, Author: told.author, Committer: told.committer})
 		}
 	}
+	if len(keep) == 0 {
+		return nil
+	}
 	if err := c.memory.SaveAccounts(ctx, r.id, keep); err != nil { // it will cost a call
 		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_write_failed", slog.String("kind", "accounts"), slog.Int("pull", p.number), slog.Any("error", err))
 	}
