@@ -244,7 +244,8 @@ func whenSynced(ctx context.Context, w *argo.Watcher) error {
 	return nil
 }
 
-// pruneEvery is how often processed deliveries are forgotten.
+// pruneEvery is how often processed deliveries are forgotten, and what is old of
+// what only saves calls.
 const pruneEvery = time.Hour
 
 func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
@@ -252,6 +253,9 @@ func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
 	defer tick.Stop()
 	for {
 		if _, err := box.Prune(ctx, time.Now().Add(-inbox.Retention)); err != nil && ctx.Err() == nil {
+			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
+		}
+		if _, err := box.Trim(ctx, time.Now().Add(-inbox.KeepFor), inbox.KeepRows); err != nil && ctx.Err() == nil {
 			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
 		}
 		select {
