@@ -95,10 +95,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	api, err := argoapi.New(argoapi.Options{
-		Server: cfg.File.ArgoCD.Server, TokenFile: cfg.Path(cfg.File.ArgoCD.TokenFile),
-		PlainText: cfg.File.ArgoCD.Plaintext, CAFile: cfg.Path(cfg.File.ArgoCD.CAFile),
-	})
+	api, err := connectArgoAPI(cfg)
 	if err != nil {
 		return err
 	}
@@ -133,7 +130,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Record: record, Metrics: metrics, Logger: log,
+		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
 		Reporter: report.NewPublisher(hub.app, written{box}, log),
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)

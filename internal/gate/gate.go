@@ -5,12 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -59,7 +61,9 @@ type Options struct {
 	Collector    Collector
 	Closures     Closures
 	// Images may be nil when no gate has an image quorum.
-	Images   Images
+	Images Images
+	// Specs may be nil when no gate asks for approved specs.
+	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
 	Logger   *slog.Logger
@@ -84,13 +88,16 @@ type Gate struct {
 	collector Collector
 	closures  Closures
 	images    Images
+	specs     Specs
 	record    history.Record
-	reporter  Reporter
-	log       *slog.Logger
-	metrics   *Metrics
-	now       func() time.Time
-	workers   int
-	resync    time.Duration
+	// book is what people ordered.
+	book     *orders.Book
+	reporter Reporter
+	log      *slog.Logger
+	metrics  *Metrics
+	now      func() time.Time
+	workers  int
+	resync   time.Duration
 
 	queue workqueue.TypedRateLimitingInterface[Key]
 	// raced counts how often in a row somebody else was faster.
@@ -102,12 +109,14 @@ type Gate struct {
 	denials *denials
 	// onDenied may be nil.
 	onDenied func(ctx context.Context, application, uid, text string)
+	// rendered is what parents of Applications are rendered to.
+	rendered renderings
 }
 
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
-		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, record: o.Record, reporter: o.Reporter,
+		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), onDenied: o.OnDenied,
 	}
@@ -339,6 +348,19 @@ func (m *memory) end(app string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.working, app)
+}
+
+// withFinding are the Applications whose decision has a finding with one of the codes.
+func (m *memory) withFinding(codes ...approval.Code) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []string
+	for app, r := range m.apps {
+		if slices.ContainsFunc(r.decision.Findings, func(f approval.Finding) bool { return slices.Contains(codes, f.Code) }) {
+			found = append(found, app)
+		}
+	}
+	return found
 }
 
 // keep forgets all other Applications.
