@@ -86,8 +86,9 @@ func TestLoadPolicy(t *testing.T) {
 			Teams: []approval.TeamName{"acme/contractors"}, Users: []string{"intern"},
 			Pushers: true, Rerequested: true, Late: true, Unwitnessed: true,
 		},
-		Veto: approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
-		Sync: approval.SyncRules{Partial: true, Prune: true, Force: true, Options: []string{"ApplyOutOfSyncOnly=true"}},
+		Veto:         approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
+		Sync:         approval.SyncRules{Partial: true, Prune: true, Force: true, Options: []string{"ApplyOutOfSyncOnly=true"}},
+		ApprovedSpec: true,
 	}, cfg.Policies[0])
 }
 
@@ -117,6 +118,7 @@ func TestLoadRefusesPolicy(t *testing.T) {
 		{"sync rule", "rollback: refuse", "rollback: sometimes", 47, "is none of allow, refuse"},
 		{"sync option", "[ApplyOutOfSyncOnly=true]", "[ApplyOutOfSyncOnly]", 49, "must be Name=value"},
 		{"sync option twice", "[ApplyOutOfSyncOnly=true]", "[ApplyOutOfSyncOnly=true, ApplyOutOfSyncOnly=true]", 49, "is listed twice"},
+		{"spec", "    lateReviews: ignore\n", "    lateReviews: ignore\n    spec: none\n", 43, "is none of adopted, any"},
 		{"everybody excluded", "teams: [acme/contractors]", "teams: [acme/SRE]", 22, "those who are left after exclude cannot give 2 approvals"},
 	}
 	for _, tt := range tests {
@@ -129,6 +131,14 @@ func TestLoadRefusesPolicy(t *testing.T) {
 			require.Contains(t, err.Error(), tt.want)
 			require.Contains(t, err.Error(), fmt.Sprintf("%s:%d: ", path, tt.line))
 		})
+	}
+}
+
+func TestLoadSpec(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "    spec: adopted\n": true, "    spec: any\n": false} {
+		cfg, err := Load(write(t, full+text))
+		require.NoError(t, err)
+		require.Equal(t, want, cfg.Policies[0].ApprovedSpec, text)
 	}
 }
 

@@ -49,9 +49,8 @@ func (d *Decision) override(p *Policy, f *Facts, hindered Verdict, explain bool)
 	}
 	used := Finding{
 		Code: CodeBreakGlassUsed, Verdict: Allowed,
-		Text: oneLine(o.Person) + " broke the glass for " + shortRevisions(o.Candidate) + ", until " + minuteOf(o.Expires) + ": " + oneLine(o.Reason),
-		Remedy: "somebody other than " + oneLine(o.Person) + " has to review it by " + minuteOf(o.ReviewBy) +
-			": gatekeeper review " + oneLine(o.ID) + " --by NAME --reason TEXT",
+		Text: oneLine(o.Person) + " broke the glass for " + shortRevisions(o.Candidate) + " until " + minuteOf(o.Expires) + " (" + oneLine(o.Reason) +
+			"); somebody else has to review it by " + minuteOf(o.ReviewBy) + ": gatekeeper review " + oneLine(o.ID) + " --by NAME --reason TEXT",
 	}
 	if explain {
 		used.Children = d.overridden(o.Candidate)
@@ -79,7 +78,9 @@ func (d *Decision) overridden(c Candidate) []Finding {
 			}
 		}
 		if shipped {
-			out = append(out, Finding{Code: f.Code, Verdict: f.Verdict, Text: f.Text, Pull: f.Pull, Commit: f.Commit})
+			over := *f
+			over.Children = nil
+			out = append(out, over)
 		}
 	}
 	return out
@@ -126,19 +127,19 @@ func judgeBrokenGlass(f *Facts, lines []LineDecision) []Finding {
 			out = append(out, Finding{Code: CodeBreakGlassUnreviewed, Verdict: Unknown, Text: "a use of break-glass is incomplete in the facts"})
 			continue
 		}
-		review := "somebody other than " + oneLine(b.Person) + " reviews it: gatekeeper review " + oneLine(b.ID) + " --by NAME --reason TEXT"
-		finding := Finding{
-			Code: CodeBreakGlassUnreviewed, Verdict: Allowed, Remedy: review,
-			Text: oneLine(b.Person) + " shipped " + shortRevisions(b.Candidate) + " by break-glass (" + oneLine(b.Reason) + "), and nobody has reviewed it; the review is due by " + minuteOf(b.ReviewBy),
-		}
+		review, due := "gatekeeper review "+oneLine(b.ID)+" --by NAME --reason TEXT", "is"
+		finding := Finding{Code: CodeBreakGlassUnreviewed, Verdict: Allowed}
 		if b.Overdue {
-			finding.Code = CodeBreakGlassOverdue
-			finding.Text = strings.Replace(finding.Text, "; the review is due by ", "; the review was due by ", 1)
+			finding.Code, due = CodeBreakGlassOverdue, "was"
 		}
+		finding.Text = oneLine(b.Person) + " shipped " + shortRevisions(b.Candidate) + " by break-glass (" + oneLine(b.Reason) +
+			"), and nobody has reviewed it; the review " + due + " due by " + minuteOf(b.ReviewBy)
 		if !b.Passed && !reaches(lines, b.Candidate) {
 			finding.Verdict = Blocked
-			finding.Text += "; until then only what includes it can be synced, once that is approved"
-			finding.Remedy = review + ", or what it shipped reaches its quorum"
+			finding.Text += "; until then nothing is synced that does not include it"
+			finding.Remedy = "somebody other than " + oneLine(b.Person) + " reviews it (" + review + "), or what it shipped reaches its quorum"
+		} else {
+			finding.Text += ": " + review
 		}
 		out = append(out, finding)
 	}

@@ -12,6 +12,10 @@ const (
 	CodeApplicationDeleting Code = "application.deleting"
 	CodeApplicationAuto     Code = "application.automated"
 	CodeApplicationSpec     Code = "application.unsupported"
+	CodeSpecApproved        Code = "spec.approved"
+	CodeSpecNotAdopted      Code = "spec.not_adopted"
+	CodeSpecChanged         Code = "spec.changed"
+	CodeSpecUnknown         Code = "spec.unknown"
 	CodeSourceNone          Code = "source.none"
 	CodeSourceKind          Code = "source.kind"
 	CodeSourceRepository    Code = "source.repository"
@@ -35,6 +39,10 @@ const (
 	CodeBreakGlassVoid       Code = "breakglass.void"
 	CodeBreakGlassUnreviewed Code = "breakglass.unreviewed"
 	CodeBreakGlassOverdue    Code = "breakglass.overdue"
+	CodeRollbackOrdered      Code = "rollback.ordered"
+	CodeRollbackHeld         Code = "rollback.held"
+	CodeRollbackVoid         Code = "rollback.void"
+	CodeLandingRestored      Code = "landing.restored"
 )
 
 // Findings about landings.

@@ -44,12 +44,14 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 			Remedy: "nothing to do if this passes; Gatekeeper tries again by itself",
 		})
 	}
+	missing := len(d.Findings)
 	d.Findings = append(d.Findings, judgePolicy(p)...)
 	d.Findings = append(d.Findings, judgeApplication(p, &f.Application)...)
-	d.Findings = append(d.Findings, judgeSources(p, f)...)
+	own := worst(d.Findings[missing:])
 	hindered := worst(d.Findings)
-	stops := judgeStops(p, f)
-	d.Findings = append(d.Findings, stops...)
+	spec, sources, stops := judgeSpec(p, f), judgeSources(p, f), judgeStops(p, f)
+	d.Findings = slices.Concat(d.Findings, spec, sources, stops)
+	hindered = worse(hindered, worst(sources))
 	whole := len(d.Findings)
 
 	j := newJudge(p, &f.Directory, f.Images, explain)
@@ -82,9 +84,13 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 
 	broken := judgeBrokenGlass(f, d.Lines)
 	d.Findings = slices.Insert(d.Findings, whole, broken...)
-	stopped := worse(worst(stops), worst(broken))
+	stopped := worse(worst(spec), worse(worst(stops), worst(broken)))
 	if c, ok := d.override(p, f, hindered, explain); ok {
 		return d.judged(p, f, c)
+	}
+	if c, ok := d.rollBack(f, own); ok {
+		d.Verdict, d.Candidate = Allowed, c
+		return d, c
 	}
 	if hindered != Allowed || stopped != Allowed {
 		d.Verdict = worse(hindered, stopped)
@@ -107,18 +113,6 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 		return d, c
 	}
 	return d.judged(p, f, c)
-}
-
-// judged is the decision on a candidate, which depends on what that is rendered from.
-func (d Decision) judged(p *Policy, f *Facts, c Candidate) (Decision, Candidate) {
-	outside := judgeClosure(p, f, c)
-	d.Findings = append(d.Findings, outside...)
-	if d.Verdict = worst(outside); d.Verdict != Allowed {
-		d.Advances, d.Override = false, ""
-		return d, c
-	}
-	d.Candidate = c
-	return d, c
 }
 
 // expect makes room for a finding on each landing and each line, and for one on

@@ -6,13 +6,18 @@ import "time"
 type SpecEvidence struct {
 	// Approved says how this very spec was approved; empty when it was not.
 	Approved SpecApproval `json:"approved,omitempty"`
-	// By says who or what approved it, for people: a name, a pull request, a commit.
+	// By says who or what approved it, for people: a name, a pull request, a commit. Of
+	// a spec that is not approved it says who approved the one that it differs from.
 	By string `json:"by,omitempty"`
 	// Changed names the fields that differ from the newest approved spec, for
 	// example "destination.namespace"; empty when there is none, or none is known.
 	Changed []string `json:"changed,omitempty"`
-	// Origin says where the change seems to come from, for people.
+	// Origin says where the spec seems to come from, for people: "it was edited by
+	// kubectl-edit on ...".
 	Origin string `json:"origin,omitempty"`
+	// Parent is the Application, "namespace/name", that seems to write this one's spec;
+	// empty for none. It is a hint for people: whoever edits the Application chooses it.
+	Parent string `json:"parent,omitempty"`
 }
 
 // SpecApproval is how a spec was approved. The zero value is not at all.

@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// Stops are the holds and closed windows among the facts, as Decide finds them. For
+// what is not about one Application, its facts have the holds of the whole gate alone.
+func Stops(p Policy, f Facts) []Finding { return judgeStops(&p, &f) }
+
 // judgeStops are the stops that break-glass overrides: holds and closed windows.
 func judgeStops(p *Policy, f *Facts) []Finding {
 	if len(f.Holds) == 0 && len(p.Windows) == 0 && len(f.Calendar) == 0 {
@@ -110,6 +114,18 @@ func judgeWindows(p *Policy, f *Facts) []Finding {
 		out.Remedy = "wait; the next opening is " + when
 	}
 	return []Finding{out}
+}
+
+// judged is the decision on a candidate, which depends on what that is rendered from.
+func (d Decision) judged(p *Policy, f *Facts, c Candidate) (Decision, Candidate) {
+	outside := judgeClosure(p, f, c)
+	d.Findings = append(d.Findings, outside...)
+	if d.Verdict = worst(outside); d.Verdict != Allowed {
+		d.Advances, d.Override = false, ""
+		return d, c
+	}
+	d.Candidate = c
+	return d, c
 }
 
 // minuteOf is a moment in UTC for people. Seconds are rounded up, so that nobody is

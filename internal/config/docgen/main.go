@@ -17,7 +17,13 @@ import (
 
 // schemas are the files that the configuration's structs are in.
 func schemas() []string {
-	return []string{"internal/config/schema.go", "internal/config/schemaimage.go", "internal/config/schemasync.go", "internal/config/schemaenforce.go"}
+	return []string{
+		"internal/config/schema.go",
+		"internal/config/schemaenforce.go",
+		"internal/config/schemaimage.go",
+		"internal/config/schemaoperate.go",
+		"internal/config/schemasync.go",
+	}
 }
 
 func main() {

@@ -57,16 +57,6 @@ func (r Responder) judge(ctx context.Context, request *admissionv1.AdmissionRequ
 	}
 }
 
-// Refuse answers an encoded AdmissionReview without looking at its object: for when
-// no judgement is to be had in time.
-func Refuse(review []byte, text string, mode Mode) ([]byte, error) {
-	request, err := decodeReview(review)
-	if err != nil {
-		return nil, err
-	}
-	return encodeReview(request, Judgement{Text: text}, mode)
-}
-
 func decodeReview(body []byte) (*admissionv1.AdmissionRequest, error) {
 	var review admissionv1.AdmissionReview
 	if err := json.Unmarshal(body, &review); err != nil {

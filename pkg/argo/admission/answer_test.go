@@ -79,10 +79,6 @@ func TestAnswer(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, answerOf(t, answer).Allowed)
 	require.Contains(t, answerOf(t, answer).Result.Message, "cannot be judged")
-
-	late, err := admission.Refuse(reviewOf(t, sync), "too late", "")
-	require.NoError(t, err)
-	require.Equal(t, "too late", answerOf(t, late).Result.Message)
 }
 
 func TestAnswerNobody(t *testing.T) {
@@ -96,8 +92,6 @@ func TestAnswerNobody(t *testing.T) {
 	} {
 		r := admission.Responder{Evaluator: evaluator(t, prodSettings), Parser: parser(t)}
 		_, err := r.Answer(t.Context(), []byte(body))
-		require.ErrorIs(t, err, admission.ErrNoReview, name)
-		_, err = admission.Refuse([]byte(body), "late", "")
 		require.ErrorIs(t, err, admission.ErrNoReview, name)
 	}
 }

@@ -6,13 +6,7 @@ import (
 	"reflect"
 
 	celgo "github.com/google/cel-go/cel"
-	"github.com/google/cel-go/common/types"
 	admissionv1 "k8s.io/api/admission/v1"
-	"k8s.io/apimachinery/pkg/util/version"
-	"k8s.io/apiserver/pkg/admission"
-	plugin "k8s.io/apiserver/pkg/admission/plugin/cel"
-	celconfig "k8s.io/apiserver/pkg/apis/cel"
-	"k8s.io/apiserver/pkg/cel/environment"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 )
@@ -31,13 +25,17 @@ type Denial struct {
 	Message string
 }
 
-// Evaluator runs the rules on admission requests, with the machinery that the API
-// server itself has for them. It is safe for concurrent use.
+// Evaluator runs the rules on admission requests. It is safe for concurrent use.
 type Evaluator struct {
-	rules      []Rule // those with an expression, in the order of the filter
-	filter     plugin.Filter
-	conditions plugin.Filter
+	rules      []compiledRule
 	frozen     Rule
+	conditions []celgo.Program
+	variables  map[string]variable
+}
+
+type compiledRule struct {
+	Rule
+	program celgo.Program
 }
 
 // NewEvaluator compiles the rules.
@@ -50,42 +48,28 @@ func NewEvaluator(settings Settings) (*Evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What the oldest supported API server knows, so that an expression which this
-	// evaluator takes is one that it takes, too.
-	env := environment.MustBaseEnvSet(version.MajorMinor(1, 30), false)
-	compiler, err := plugin.NewCompositedCompiler(env)
+	c, err := newCompiler(variables(s))
 	if err != nil {
-		return nil, fmt.Errorf("prepare the rules: %w", err)
+		return nil, err
 	}
-	options := plugin.OptionalVariableDeclarations{}
-	for _, variable := range variables(s) {
-		result := compiler.CompileAndStoreVariable(named{accessor{variable.Expression, celgo.AnyType}, variable.Name}, options, environment.NewExpressions)
-		if result.Error != nil {
-			return nil, fmt.Errorf("compile variable %s: %w", variable.Name, result.Error)
-		}
-	}
-	e := &Evaluator{}
-	var expressions []plugin.ExpressionAccessor
+	e := &Evaluator{variables: c.variables}
 	for _, rule := range rules {
 		if rule.Expression == "" {
 			e.frozen = rule
 			continue
 		}
-		e.rules = append(e.rules, rule)
-		expressions = append(expressions, accessor{rule.Expression, celgo.BoolType})
+		program, err := c.compile("rule "+rule.Name, rule.Expression)
+		if err != nil {
+			return nil, err
+		}
+		e.rules = append(e.rules, compiledRule{rule, program})
 	}
-	filter := compiler.Compile(expressions, options, environment.NewExpressions)
-	if failures := filter.CompilationErrors(); len(failures) > 0 {
-		return nil, fmt.Errorf("compile the rules: %w", failures[0])
-	}
-	e.filter = filter
-	var conditions []plugin.ExpressionAccessor
 	for _, condition := range []Condition{protects(s), decides(s)} {
-		conditions = append(conditions, accessor{condition.Expression, celgo.BoolType})
-	}
-	e.conditions = plugin.NewFilterCompiler(env).Compile(conditions, options, environment.NewExpressions)
-	if failures := e.conditions.CompilationErrors(); len(failures) > 0 {
-		return nil, fmt.Errorf("compile the conditions: %w", failures[0])
+		program, err := c.compile("condition "+condition.Name, condition.Expression)
+		if err != nil {
+			return nil, err
+		}
+		e.conditions = append(e.conditions, program)
 	}
 	return e, nil
 }
@@ -103,15 +87,16 @@ func (e *Evaluator) Relevant(ctx context.Context, request *admissionv1.Admission
 }
 
 func (e *Evaluator) relevant(ctx context.Context, r *review) (bool, error) {
-	results, _, err := e.evaluate(ctx, e.conditions, r, celconfig.RuntimeCELCostBudgetMatchConditions)
+	a, err := e.activate(r)
 	if err != nil {
-		return false, fmt.Errorf("evaluate the conditions: %w", err)
+		return false, err
 	}
-	for _, result := range results {
-		if result.Error != nil {
-			return false, fmt.Errorf("evaluate the conditions: %w", result.Error)
+	for _, condition := range e.conditions {
+		holds, err := truthOf(ctx, condition, a)
+		if err != nil {
+			return false, fmt.Errorf("evaluate the conditions: %w", err)
 		}
-		if result.EvalResult != types.True {
+		if !holds {
 			return false, nil
 		}
 	}
@@ -134,17 +119,18 @@ func (e *Evaluator) check(ctx context.Context, r *review) []Denial {
 	if r.new == nil {
 		return nil
 	}
-	results, _, err := e.evaluate(ctx, e.filter, r, celconfig.RuntimeCELCostBudget)
-	if err != nil || len(results) != len(e.rules) {
-		return []Denial{{errorRule, "Gatekeeper cannot judge this write: its rules could not be evaluated."}}
+	a, err := e.activate(r)
+	if err != nil {
+		return []Denial{{errorRule, "Gatekeeper cannot judge this write: it could not read who sent it."}}
 	}
 	var denials []Denial
-	for i, result := range results {
+	for _, rule := range e.rules {
+		holds, err := truthOf(ctx, rule.program, a)
 		switch {
-		case result.Error != nil:
-			denials = append(denials, Denial{errorRule, "Gatekeeper cannot judge this write by its rule " + e.rules[i].Name + "."})
-		case result.EvalResult != types.True:
-			denials = append(denials, Denial{e.rules[i].Name, e.rules[i].Message})
+		case err != nil:
+			denials = append(denials, Denial{errorRule, "Gatekeeper cannot judge this write by its rule " + rule.Name + "."})
+		case !holds:
+			denials = append(denials, Denial{rule.Name, rule.Message})
 		}
 	}
 	if altersOperation(r) {
@@ -215,32 +201,3 @@ func withoutEmpty(value any) any {
 	}
 	return value
 }
-
-// evaluate returns the results and the cost that is left.
-func (e *Evaluator) evaluate(ctx context.Context, filter plugin.Filter, r *review, budget int64) ([]plugin.EvaluationResult, int64, error) {
-	attributes := &admission.VersionedAttributes{VersionedOldObject: runtimeObject(r.old), VersionedObject: runtimeObject(r.new)}
-	// The API server leaves the objects out of the variable request, too.
-	request := *r.request
-	request.Object.Raw, request.OldObject.Raw = nil, nil
-	return filter.ForInput(ctx, attributes, &request, plugin.OptionalVariableBindings{}, nil, budget)
-}
-
-// accessor is an expression of one type.
-type accessor struct {
-	expression string
-	result     *celgo.Type
-}
-
-// GetExpression implements the compiler's interface.
-func (a accessor) GetExpression() string { return a.expression }
-
-// ReturnTypes implements the compiler's interface.
-func (a accessor) ReturnTypes() []*celgo.Type { return []*celgo.Type{a.result} }
-
-type named struct {
-	accessor
-	name string
-}
-
-// GetName implements the compiler's interface.
-func (n named) GetName() string { return n.name }

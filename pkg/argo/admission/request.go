@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/json"
 )
@@ -102,12 +101,4 @@ func decodeObject(raw runtime.RawExtension) (map[string]any, error) {
 		return nil, fmt.Errorf("decode it: %w", err)
 	}
 	return s.object(), nil
-}
-
-// runtimeObject gives CEL an object, or null.
-func runtimeObject(object map[string]any) runtime.Object {
-	if object == nil {
-		return nil
-	}
-	return &unstructured.Unstructured{Object: object}
 }

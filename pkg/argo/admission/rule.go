@@ -111,6 +111,7 @@ func decides(s Settings) Condition {
 		`!(` + user(s.Controllers) + `) && (` +
 			stateParts + `.exists(k, !(k == "phase" && (` + user(s.Servers) + `) && dyn(object).?status.?operationState.?phase.orValue("") == "Terminating") && ` +
 			`dyn(object).?status.?operationState[?k] != dyn(oldObject).?status.?operationState[?k])` +
+			` || dyn(object).?status.?operationState.hasValue() != dyn(oldObject).?status.?operationState.hasValue()` +
 			` || ` + history(`dyn(object)`) + ` != ` + history(`dyn(oldObject)`) +
 			` || ` + compared(`dyn(object)`) + ` != ` + compared(`dyn(oldObject)`) + `)`,
 	}

@@ -80,8 +80,8 @@ func attacks() []attack {
 		{name: "revisions for one source", patch: op(`{"revision": "` + commit + `", "revisions": ["main"]}`), rule: "exact-revisions"},
 		{name: "only revisions for one source", patch: op(`{"revisions": ["` + commit + `"]}`), rule: "exact-revisions"},
 		{name: "a sources override with one revision", patch: op(`{"revision": "` + commit + `", "sources": [{"repoURL": "https://github.com/acme/deploy.git", "path": "charts/shop"}]}`), rule: "exact-revisions"},
-		{name: "a range of versions", base: "chart-2.14", before: idle, patch: op(`{"revision": "1.*"}`), rule: "exact-revisions"},
-		{name: "a commit for a chart", base: "chart-2.14", before: idle, patch: op(`{"revision": "` + commit + `"}`), rule: "exact-revisions"},
+		{name: "a range of versions", before: chart, patch: op(`{"revision": "1.*"}`), rule: "exact-revisions"},
+		{name: "a commit for a chart", before: chart, patch: op(`{"revision": "` + commit + `"}`), rule: "exact-revisions"},
 		{name: "a mutable tag of an artifact", patch: op(`{"revision": "latest", "source": {"repoURL": "oci://ghcr.io/acme/shop"}}`), rule: "exact-revisions"},
 		{name: "too few revisions", base: "multi-3.2", before: idle, patch: op(`{"revisions": ["` + commit + `"], "sources": ` + twoSources + `}`), rule: "exact-revisions"},
 		{name: "one branch among revisions", base: "multi-3.2", before: idle, patch: op(`{"revisions": ["` + commit + `", "main"], "sources": ` + twoSources + `}`), rule: "exact-revisions"},
@@ -109,7 +109,7 @@ func attacks() []attack {
 		{name: "forged state by argocd-server", user: server, patch: `{"status": {"operationState": {"phase": "Running"}}}`, rule: "operation-state-by-controller"},
 		{name: "forged result during an operation", before: running, patch: `{"status": {"operationState": {"syncResult": {"revision": "3333333333333333333333333333333333333333"}}}}`, rule: "operation-state-by-controller"},
 		{name: "state removed", patch: `{"status": {"operationState": null}}`, rule: "operation-state-by-controller"},
-		{name: "state made up where there is none", base: "chart-2.14", before: idle, patch: `{"status": {"operationState": {}}}`, rule: "operation-state-by-controller"},
+		{name: "state made up where there is none", before: idle, patch: `{"status": {"operationState": {}}}`, rule: "operation-state-by-controller"},
 		{name: "terminated by a developer", before: running, patch: `{"status": {"operationState": {"phase": "Terminating"}}}`, rule: "operation-state-by-controller"},
 		{name: "terminate with another message", user: server, before: running, patch: `{"status": {"operationState": {"phase": "Terminating", "message": "x"}}}`, rule: "operation-state-by-controller"},
 		{name: "retried by argocd-server", user: server, before: running, patch: `{"status": {"operationState": {"phase": "Terminating", "retryCount": 7}}}`, rule: "operation-state-by-controller"},
@@ -132,6 +132,7 @@ func attacks() []attack {
 }
 
 const (
+	chart = `{"spec": {"source": {"path": null, "helm": null, "chart": "shop", "repoURL": "https://charts.example.com", "targetRevision": "1.*"}}}`
 	// idle takes the operation of multi-3.2 away.
 	idle       = `{"operation": null, "status": {"operationState": null}}`
 	twoSources = `[{"helm": {"valueFiles": ["$values/env/prod/pay.yaml"]}, "path": "charts/pay", "repoURL": "git@github.com:acme/charts.git"}, {"ref": "values", "repoURL": "ssh://git@github.com/acme/env-overrides"}]`
