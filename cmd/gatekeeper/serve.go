@@ -125,6 +125,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			decider.WakeApplication(after)
 		},
 	})
+	enforced, err := connectEnforcement(ctx, cfg, cluster, registry, log)
+	if err != nil {
+		return err
+	}
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
 	decider = gate.New(gate.Options{
@@ -134,7 +138,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(hub.app, written{box}, log),
+		Reporter: report.NewPublisher(hub.app, written{box}, log), OnDenied: enforced.denied,
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 
@@ -156,7 +160,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			if !watcher.HasSynced() {
 				return errors.New("the Applications have not been read yet")
 			}
-			return nil
+			return enforced.ready()
 		},
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Logger:  log,
@@ -187,6 +191,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, log: log,
 		}.verbs(), log)
 	})
+	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error { return soaks.watch.Run(ctx) })
 	group.Go(func() error {
