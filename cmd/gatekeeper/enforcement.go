@@ -203,7 +203,7 @@ func caBundle(ctx context.Context, cfg config.Config) ([]byte, error) {
 // enforcementSettings are what the rules depend on.
 func enforcementSettings(cfg config.Config) admission.Settings {
 	e, s := cfg.File.Enforcement, admissionSettings(cfg.Policies)
-	s.Mode, s.Controllers, s.Servers = admission.Mode(e.Mode), e.Controllers, e.Servers
+	s.Name, s.Mode, s.Controllers, s.Servers = e.Name, admission.Mode(e.Mode), e.Controllers, e.Servers
 	return s
 }
 

@@ -19,6 +19,9 @@ const (
 const admissionPath = "/admission"
 
 func (e *Enforcement) setDefaults() {
+	if e.Name == "" {
+		e.Name = "gatekeeper"
+	}
 	if e.Listen == "" {
 		e.Listen = ":8443"
 	}
@@ -85,6 +88,9 @@ var (
 func (c *checker) enforcement(e *Enforcement, n *yaml.Node) {
 	if e == nil {
 		return
+	}
+	if !gateName.MatchString(e.Name) {
+		c.add(at(n, "name"), "enforcement.name %q must consist of at most 40 lower-case letters, digits and dashes, for example gatekeeper", e.Name)
 	}
 	if _, _, err := net.SplitHostPort(e.Listen); err != nil {
 		c.add(at(n, "listen"), "enforcement.listen must be an address such as \":8443\"")

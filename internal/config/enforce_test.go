@@ -59,6 +59,7 @@ func TestRefusedEnforcement(t *testing.T) {
 		"a path":                 {"enforcement:\n  url: https://a/x\n  certificate: {secret: a/b}\n", "must be https://", 2},
 		"a password":             {"enforcement:\n  url: https://a:b@c\n  certificate: {secret: a/b}\n", "must be https://", 2},
 		"mode":                   {enforced + "  mode: audit\n", "none of enforce, warn", 6},
+		"name":                   {enforced + "  name: Gate.Keeper\n", "lower-case letters, digits and dashes", 6},
 		"listen":                 {enforced + "  listen: '8443'\n", "must be an address", 6},
 		"namespace":              {enforced[:strings.Index(enforced, "  argocd")] + "  argocdNamespace: Argo\n", "is no name of a namespace", 5},
 		"service without name":   {"enforcement:\n  service: {namespace: gatekeeper}\n", "must be the name of the service", 2},

@@ -4,6 +4,10 @@ package config
 // it. Without this section Gatekeeper only decides and syncs, and whoever may sync
 // in Argo CD can pass it by.
 type Enforcement struct {
+	// Name is that of the objects in the cluster, at most 40 lower-case letters, digits
+	// and dashes; every refusal shows it. Default gatekeeper. Two Gatekeepers in one
+	// cluster need two names.
+	Name string `yaml:"name"`
 	// Listen is the address at which the API server's questions are answered, with
 	// TLS. Default ":8443".
 	Listen string `yaml:"listen"`

@@ -65,8 +65,8 @@ type Enforcer struct {
 	wake    chan struct{}
 
 	// Only Run touches these.
-	known map[string]string // by kind: what was in place last
-	told  map[string]string // by kind: what was logged last, to log it once
+	placed map[string]string // by kind: what was in place last
+	told   map[string]string // by kind: what was logged last, to log it once
 
 	mu      sync.Mutex
 	once    bool // everything was in place once
@@ -82,7 +82,7 @@ func New(o Options) *Enforcer {
 	}
 	return &Enforcer{
 		o: o, repairs: rate.NewLimiter(rate.Every(repairEvery), repairBurst), wake: make(chan struct{}, 1),
-		known: map[string]string{}, told: map[string]string{}, problem: errNotYet,
+		placed: map[string]string{}, told: map[string]string{}, problem: errNotYet,
 	}
 }
 
@@ -198,65 +198,65 @@ func (e *Enforcer) reconcile(ctx context.Context) error {
 	}
 	var failed error
 	for _, want := range objects {
-		live, err := e.one(ctx, want)
+		live, known, err := e.one(ctx, want)
 		e.o.Metrics.set(want.GetKind(), err == nil)
 		failed = errors.Join(failed, err)
-		if want.GetKind() == kindWebhook && (err == nil || live != nil) {
+		if want.GetKind() == kindWebhook && known {
 			e.o.Certificates.Installed(bundleOf(live))
 		}
 	}
 	return failed
 }
 
-// one brings one object in place and returns what is live then; nil when that is not
-// known.
-func (e *Enforcer) one(ctx context.Context, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+// one brings one object in place and returns what is live then, nil for nothing, and
+// whether that is known. After a write that failed it is what was live before.
+func (e *Enforcer) one(ctx context.Context, want *unstructured.Unstructured) (live *unstructured.Unstructured, known bool, err error) {
 	get, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	live, err := e.o.Objects.Get(get, want)
-	if err != nil {
-		return nil, err
+	if live, err = e.o.Objects.Get(get, want); err != nil {
+		return nil, false, err
 	}
 	differences, err := Compare(want, live)
 	if err != nil {
-		return nil, err
+		return live, true, err
 	}
 	kind, content := want.GetKind(), show(contentOf(want))
 	if len(differences) == 0 {
-		e.known[kind] = content
+		e.placed[kind] = content
 		delete(e.told, kind)
 		e.warnings(ctx, live)
-		return live, nil
+		return live, true, nil
 	}
 	attrs := []slog.Attr{slog.String("kind", kind), slog.String("name", want.GetName()), slog.Any("differences", texts(differences))}
 	// It is drift when it was in place before, and this is what it should be still.
-	drift := e.known[kind] == content
+	drift := e.placed[kind] == content
 	if drift && e.renewed(ctx, want, live) {
-		return live, nil
+		return live, true, nil
 	}
 	if drift && e.o.Manage {
 		e.o.Metrics.drift.WithLabelValues(kind).Inc()
 		e.o.Logger.LogAttrs(ctx, slog.LevelWarn, "enforcement_drift", attrs...)
 		if err := e.repairs.Wait(ctx); err != nil {
-			return live, fmt.Errorf("wait to repair %s: %w", kind, err)
+			return live, true, fmt.Errorf("wait to repair %s: %w", kind, err)
 		}
 	}
 	if !e.o.Manage {
 		if drift {
 			e.o.Metrics.drift.WithLabelValues(kind).Inc()
-			delete(e.known, kind) // counted once
+			delete(e.placed, kind) // counted once
 		}
 		e.tell(ctx, kind, slog.LevelWarn, "enforcement_drift", attrs...)
-		return live, fmt.Errorf("%w: %s %s: %s", errDrift, kind, want.GetName(), differences[0])
+		return live, true, fmt.Errorf("%w: %s %s: %s", errDrift, kind, want.GetName(), differences[0])
 	}
-	if live, err = e.write(ctx, want); err != nil {
-		return live, err
+	written, err := e.write(ctx, want)
+	if err != nil {
+		return live, true, err
 	}
-	e.known[kind] = content
+	e.placed[kind] = content
 	if !drift {
 		e.o.Logger.LogAttrs(ctx, slog.LevelInfo, "enforcement_applied", attrs...)
 	}
-	return live, nil
+	return written, true, nil
 }
 
 // renewed says whether the live bundle differs because another replica has begun to
