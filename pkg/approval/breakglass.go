@@ -175,16 +175,16 @@ func AlsoNamed(teams []TeamName, users []string, more Named) ([]TeamName, []stri
 
 // Includes says whether a login is that of one of the people, by the directory.
 func (n Named) Includes(d *Directory, login string) bool {
-	e := newElectorate(d, n.Teams, n.Users, false)
-	return login != "" && slices.ContainsFunc(e.members, func(u *User) bool {
+	e := newElectorate(d, n.Teams, n.Users)
+	return login != "" && slices.ContainsFunc(e.members(), func(u *User) bool {
 		return u.Type == UserTypePerson && strings.EqualFold(u.Login, login)
 	})
 }
 
 // IncludesID is Includes by the number of an account.
 func (n Named) IncludesID(d *Directory, id UserID) bool {
-	e := newElectorate(d, n.Teams, n.Users, false)
-	return id > 0 && slices.ContainsFunc(e.members, func(u *User) bool { return u.Type == UserTypePerson && u.ID == id })
+	e := newElectorate(d, n.Teams, n.Users)
+	return id > 0 && slices.ContainsFunc(e.members(), func(u *User) bool { return u.Type == UserTypePerson && u.ID == id })
 }
 
 // shortRevisions names the commits of a candidate.

@@ -39,6 +39,10 @@ const (
 	CodeBreakGlassVoid       Code = "breakglass.void"
 	CodeBreakGlassUnreviewed Code = "breakglass.unreviewed"
 	CodeBreakGlassOverdue    Code = "breakglass.overdue"
+	CodeRollbackOrdered      Code = "rollback.ordered"
+	CodeRollbackHeld         Code = "rollback.held"
+	CodeRollbackVoid         Code = "rollback.void"
+	CodeLandingRestored      Code = "landing.restored"
 )
 
 // Findings about landings.

@@ -29,6 +29,9 @@ type Decision struct {
 	// Override is the ID of the use of break-glass that allows the candidate; empty
 	// when it is allowed without.
 	Override string `json:"override,omitempty"`
+	// Rollback is the ID of the order to roll back that allows the candidate; empty
+	// when it needs none.
+	Rollback string `json:"rollback,omitempty"`
 	// Lines tell for each branch how far the approved part reaches.
 	Lines []LineDecision `json:"lines"`
 	// Findings explain the decision: first what holds for the Application as a

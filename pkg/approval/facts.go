@@ -32,6 +32,9 @@ type Facts struct {
 	// Override is a use of break-glass for this Application that has not been carried
 	// out; nil when there is none.
 	Override *Override `json:"override,omitempty"`
+	// Rollback is the newest order to go back; nil when there is none, or something
+	// was deployed since it was carried out.
+	Rollback *Rollback `json:"rollback,omitempty"`
 	// BrokenGlass are the uses that wait for a review, oldest first.
 	BrokenGlass []BrokenGlass `json:"brokenGlass,omitempty"`
 	Missing     []Missing     `json:"missing,omitempty"`
