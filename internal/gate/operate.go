@@ -201,6 +201,24 @@ func (g *Gate) stops(p approval.Policy, ordered orders.Standing) []approval.Find
 	return approval.Stops(p, facts)
 }
 
+// stoppedSince finds a stop that may be newer than a decision: the gate is woken when a
+// hold is recorded, at the edge of a window and at the end of break-glass, and somebody
+// else's sync may be faster.
+func (g *Gate) stoppedSince(p approval.Policy, app approval.Application, ordered standing, d approval.Decision) (approval.Finding, bool) {
+	if d.Override != "" {
+		if o := override(ordered, app.UID); o == nil || o.ID != d.Override {
+			return approval.Finding{Code: approval.CodeBreakGlassVoid, Text: "the use of break-glass has ended"}, true
+		}
+		return approval.Finding{}, false
+	}
+	facts := approval.Facts{Application: app, Holds: ordered.Holds(p.Gate, app.UID, ordered.at)}
+	facts.Calendar, facts.Opens = g.windows(p, ordered.at)
+	if stops := approval.Stops(p, facts); len(stops) > 0 {
+		return stops[0], true
+	}
+	return approval.Finding{}, false
+}
+
 // operateAgain is when what people and calendars say changes by itself, 0 for never.
 func operateAgain(facts approval.Facts, at time.Time) time.Duration {
 	again := time.Duration(0)
