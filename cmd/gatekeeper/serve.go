@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/internal/console"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
@@ -70,6 +71,12 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, record.Close)
+	// Orders are taken on a socket that belongs to whoever has the record open.
+	counter, err := console.Listen(ctx, consolePath(cfg.File.DataDirectory))
+	if err != nil {
+		return err
+	}
+	closers = append(closers, counter.Close)
 	box, err := inbox.Open(ctx, inboxPath(cfg.File.DataDirectory))
 	if err != nil {
 		return err
@@ -175,6 +182,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		defer cancel()
 		return server.Shutdown(stopping)
 	})
+	group.Go(func() error {
+		return console.Serve(ctx, counter, ordering{
+			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, log: log,
+		}.verbs(), log)
+	})
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error { return soaks.watch.Run(ctx) })
 	group.Go(func() error {
@@ -232,7 +244,8 @@ func whenSynced(ctx context.Context, w *argo.Watcher) error {
 	return nil
 }
 
-// pruneEvery is how often processed deliveries are forgotten.
+// pruneEvery is how often processed deliveries are forgotten, and what is old of
+// what only saves calls.
 const pruneEvery = time.Hour
 
 func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
@@ -240,6 +253,9 @@ func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
 	defer tick.Stop()
 	for {
 		if _, err := box.Prune(ctx, time.Now().Add(-inbox.Retention)); err != nil && ctx.Err() == nil {
+			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
+		}
+		if _, err := box.Trim(ctx, time.Now().Add(-inbox.KeepFor), inbox.KeepRows); err != nil && ctx.Err() == nil {
 			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
 		}
 		select {
