@@ -67,6 +67,12 @@ func TestAdmitBreakGlass(t *testing.T) {
 	s.argo.run(payments, phaseSucceeded)
 	s.clock.advance(time.Minute)
 	s.reconciled()
+	standing, err := s.gate.book.Standing(t.Context())
+	require.NoError(t, err)
+	for _, hold := range standing.Holds("prod", "uid-payments", s.clock.now()) { // of the rollback in the UI
+		s.order(history.ActPayload{Verb: history.VerbRelease, Application: payments, Of: hold.ID})
+	}
+	s.reconciled()
 	s.refuses(s.asks(2), "quorum.missing")
 	s.review(glass.ID, "bob")
 	s.reconciled()
