@@ -28,66 +28,66 @@ type rule struct {
 // that it accepts has occurrences for ever: the library would look for one until
 // the year 9999.
 func parseRule(text string, from time.Time, duration time.Duration) (*rule, error) {
-	no := func(format string, args ...any) (*rule, error) { return nil, mistake("rrule", format, args...) }
+	no := func(format string, args ...any) error { return mistake("rrule", format, args...) }
 	if len(text) > maxRule {
-		return no("the rrule is longer than %d characters; write several windows", maxRule)
+		return nil, no("the rrule is longer than %d characters; write several windows", maxRule)
 	}
 	seen := map[string]bool{}
 	for part := range strings.SplitSeq(text, ";") {
 		key, value, ok := strings.Cut(part, "=")
 		switch {
 		case !ok || value == "" || strings.Contains(value, "="):
-			return no("%q in the rrule is not of the form KEY=value; write for example FREQ=WEEKLY;BYDAY=MO,TU;BYHOUR=9", part)
+			return nil, no("%q in the rrule is not of the form KEY=value; write for example FREQ=WEEKLY;BYDAY=MO,TU;BYHOUR=9", part)
 		case seen[key]:
-			return no("%s is in the rrule twice; keep one of them", key)
+			return nil, no("%s is in the rrule twice; keep one of them", key)
 		}
 		seen[key] = true
 		switch key {
 		case "FREQ", "INTERVAL", "BYDAY", "BYMONTH", "BYMONTHDAY", "BYSETPOS", "BYHOUR", "BYMINUTE", "WKST":
 		case "COUNT", "UNTIL", "DTSTART":
-			return no("%s in an rrule is not supported; write from and until beside the rrule", key)
+			return nil, no("%s in an rrule is not supported; write from and until beside the rrule", key)
 		default:
-			return no("%s in an rrule is not supported; possible are FREQ, INTERVAL, BYDAY, BYMONTH, BYMONTHDAY, BYSETPOS, BYHOUR, BYMINUTE, WKST", key)
+			return nil, no("%s in an rrule is not supported; possible are FREQ, INTERVAL, BYDAY, BYMONTH, BYMONTHDAY, BYSETPOS, BYHOUR, BYMINUTE, WKST", key)
 		}
 	}
 	o, err := rrule.StrToROption(text)
 	if err != nil {
-		return no("this is not an rrule: %s; write for example FREQ=WEEKLY;BYDAY=MO,TU;BYHOUR=9", err)
+		return nil, no("this is not an rrule: %s; write for example FREQ=WEEKLY;BYDAY=MO,TU;BYHOUR=9", err)
 	}
 	if o.Freq > rrule.DAILY {
-		return no("FREQ=%s is too often for a window; write FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, with BYHOUR for the hours", o.Freq)
+		return nil, no("FREQ=%s is too often for a window; write FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, with BYHOUR for the hours", o.Freq)
 	}
 	if !seen["BYHOUR"] {
-		return no("the rrule says no hour; write for example BYHOUR=9")
+		return nil, no("the rrule says no hour; write for example BYHOUR=9")
 	}
 	if !seen["BYMINUTE"] {
 		o.Byminute = []int{0}
 	}
 	if len(o.Byhour)*len(o.Byminute) > maxPerDay {
-		return no("the rrule begins %d times a day, and %d times are the most; write a longer duration", len(o.Byhour)*len(o.Byminute), maxPerDay)
+		return nil, no("the rrule begins %d times a day, and %d times are the most; write a longer duration", len(o.Byhour)*len(o.Byminute), maxPerDay)
 	}
 	if why := occurs(o, seen); why != "" {
-		return no("%s", why)
+		return nil, no("%s", why)
 	}
 	r := &rule{duration: duration}
 	switch {
 	case o.Interval == 0 && !seen["INTERVAL"]:
 		o.Interval = 1
 	case o.Interval < 1 || o.Interval > maxInterval:
-		return no("INTERVAL must be between 1 and %d", maxInterval)
+		return nil, no("INTERVAL must be between 1 and %d", maxInterval)
 	}
 	if o.Interval > 1 {
 		if from.IsZero() {
 			return nil, mistake("from", "INTERVAL=%d counts from a day; write it as from, for example from: 2026-01-05T00:00", o.Interval)
 		}
 		if why := occursAtInterval(o, seen); why != "" {
-			return no("%s", why)
+			return nil, no("%s", why)
 		}
 		r.from = from
 	}
 	o.Bysecond = []int{0}
 	if _, err := rrule.NewRRule(*o); err != nil {
-		return no("this is not an rrule: %s", err)
+		return nil, no("this is not an rrule: %s", err)
 	}
 	r.options = *o
 	return r, nil

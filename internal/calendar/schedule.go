@@ -40,7 +40,7 @@ func (s Schedule) String() string {
 func ParseSchedule(text string) (Schedule, error) {
 	var s Schedule
 	seen := map[string]bool{}
-	for _, part := range strings.Fields(text) {
+	for part := range strings.FieldsSeq(text) {
 		key, value, ok := strings.Cut(part, "=")
 		if !ok || value == "" || seen[key] {
 			return Schedule{}, fmt.Errorf("the schedule has a part %q", part)

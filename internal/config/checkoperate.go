@@ -38,8 +38,7 @@ func (c *checker) operate(g Gate, n *yaml.Node, p *approval.Policy) {
 		}
 		s := calendar.Schedule{Timezone: w.Timezone, RRule: w.RRule, Duration: w.Duration, From: w.From, Until: w.Until}
 		if _, err := calendar.NewWindow(w.Name, approval.WindowKind(w.Kind), s); err != nil {
-			var wrong *calendar.Mistake
-			if errors.As(err, &wrong) {
+			if wrong, ok := errors.AsType[*calendar.Mistake](err); ok {
 				node = at(node, wrong.Key)
 			}
 			c.add(node, "window %q: %s", w.Name, err)

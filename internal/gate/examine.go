@@ -43,7 +43,7 @@ var ErrNotProtected = errors.New("no gate protects the Application")
 func (e Examiner) Examine(ctx context.Context, application string) (Examination, error) {
 	g := &Gate{
 		policies: e.Policies, apps: examined{e.Applications}, collector: e.Collector, closures: e.Closures, images: e.Images, specs: e.Specs,
-		record: readOnly{e.Record}, book: orders.NewBook(e.Record), now: time.Now, calendars: calendars(e.Policies, nil),
+		record: readOnly{e.Record}, book: orders.NewBook(e.Record), now: time.Now, calendars: calendars(e.Policies),
 	}
 	namespace, name := splitKey(application)
 	app, err := e.Applications.Get(ctx, namespace, name)

@@ -125,7 +125,7 @@ type Gate struct {
 func New(o Options) *Gate {
 	g := &Gate{
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
-		calendars: calendars(o.Policies, o.Logger),
+		calendars: calendars(o.Policies),
 		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), onDenied: o.OnDenied, reverter: o.Reverter,
 	}

@@ -19,17 +19,12 @@ const usesRead = 50
 
 // calendars are the gates' windows by the gates' names. A policy whose windows cannot
 // be read has none here, so that its decisions lack facts.
-func calendars(policies []approval.Policy, log *slog.Logger) map[string]*calendar.Calendar {
+func calendars(policies []approval.Policy) map[string]*calendar.Calendar {
 	out := map[string]*calendar.Calendar{}
 	for _, p := range policies {
-		c, err := calendar.New(p.Windows)
-		if err != nil {
-			if log != nil {
-				log.LogAttrs(context.Background(), slog.LevelError, "windows_unreadable", slog.String("gate", p.Gate), slog.Any("error", err))
-			}
-			continue
+		if c, err := calendar.New(p.Windows); err == nil {
+			out[p.Gate] = c
 		}
-		out[p.Gate] = c
 	}
 	return out
 }
@@ -206,7 +201,7 @@ func (g *Gate) stoppedSince(p approval.Policy, app approval.Application, ordered
 	facts := approval.Facts{Application: app, Holds: ordered.Holds(p.Gate, app.UID, ordered.at)}
 	if d.Rollback != "" { // its own hold does not stop it, and no window does
 		order, _ := ordered.Order(app.UID, d.Rollback)
-		facts.Holds = slices.DeleteFunc(facts.Holds, func(h approval.Hold) bool { return h.ID == order.ActPayload.Hold })
+		facts.Holds = slices.DeleteFunc(facts.Holds, func(h approval.Hold) bool { return h.ID == order.Hold })
 		p.Windows = nil
 	} else {
 		facts.Calendar, facts.Opens = g.windows(p, ordered.at)
