@@ -54,6 +54,8 @@ func (c *checker) gateRules(g Gate, n *yaml.Node, p *approval.Policy) {
 	}
 	dismissers := c.named(g.Veto.DismissedBy, at(n, "veto", "dismissedBy"))
 	p.Veto.DismissTeams, p.Veto.DismissUsers = dismissers.teams, dismissers.users
+	p.Sync = c.syncRules(g.Sync, at(n, "sync"))
+	c.operate(g, n, p)
 	c.reachable(g, n, p)
 }
 

@@ -173,6 +173,7 @@ func rules(p approval.Policy) []string {
 	} else {
 		out = append(out, "reviews after the merge count")
 	}
+	out = append(out, operateRules(p)...)
 	who := "whoever could approve"
 	if p.Veto.Writers {
 		who = "whoever may write"
@@ -181,7 +182,7 @@ func rules(p approval.Policy) []string {
 	if names := people(p.Veto.DismissTeams, p.Veto.DismissUsers); names != "" {
 		by = names
 	}
-	return append(out, who+" can block by requesting changes; "+by+" may dismiss that")
+	return append(out, who+" can block by requesting changes; "+by+" may dismiss that", describeSync(p.Sync))
 }
 
 func people(teams []approval.TeamName, users []string) string {

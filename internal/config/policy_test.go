@@ -57,6 +57,10 @@ gates:
     veto:
       who: writers
       dismissedBy: {groups: [data], teams: [acme/leads]}
+    sync:
+      rollback: refuse
+      force: allow
+      options: [ApplyOutOfSyncOnly=true]
 `
 
 func TestLoadPolicy(t *testing.T) {
@@ -83,6 +87,7 @@ func TestLoadPolicy(t *testing.T) {
 			Pushers: true, Rerequested: true, Late: true, Unwitnessed: true,
 		},
 		Veto:         approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
+		Sync:         approval.SyncRules{Partial: true, Prune: true, Force: true, Options: []string{"ApplyOutOfSyncOnly=true"}},
 		ApprovedSpec: true,
 	}, cfg.Policies[0])
 }
@@ -110,6 +115,9 @@ func TestLoadRefusesPolicy(t *testing.T) {
 		{"late reviews", "lateReviews: ignore", "lateReviews: refuse", 42, "is none of count, ignore"},
 		{"veto", "who: writers", "who: everybody", 44, "is none of approvers, writers"},
 		{"dismissed by nobody known", "{groups: [data], teams: [acme/leads]}", "{groups: [leads]}", 45, `there is no group "leads"`},
+		{"sync rule", "rollback: refuse", "rollback: sometimes", 47, "is none of allow, refuse"},
+		{"sync option", "[ApplyOutOfSyncOnly=true]", "[ApplyOutOfSyncOnly]", 49, "must be Name=value"},
+		{"sync option twice", "[ApplyOutOfSyncOnly=true]", "[ApplyOutOfSyncOnly=true, ApplyOutOfSyncOnly=true]", 49, "is listed twice"},
 		{"spec", "    lateReviews: ignore\n", "    lateReviews: ignore\n    spec: none\n", 43, "is none of adopted, any"},
 		{"everybody excluded", "teams: [acme/contractors]", "teams: [acme/SRE]", 22, "those who are left after exclude cannot give 2 approvals"},
 	}

@@ -79,14 +79,17 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
 	if ready {
-		state, err = g.act(ctx, head, p, facts, decision)
+		state, on, err := g.act(ctx, head, p, facts, decision)
 		g.remember(ctx, app, p, decision, state, told...)
+		g.memory.recorded(app, "", on)
 		return againSyncing, err
 	}
-	if err := g.recordDecision(ctx, head, p, facts, decision); err != nil {
+	digest, on, err := g.recordDecision(ctx, head, p, facts, decision)
+	if err != nil {
 		return 0, fmt.Errorf("record the decision on %s: %w", key, err)
 	}
 	g.remember(ctx, app, p, decision, state, told...)
+	g.memory.recorded(app, digest, on)
 	if collected != nil {
 		return 0, fmt.Errorf("collect facts of %s: %w", key, collected)
 	}
@@ -183,7 +186,7 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 		return "not synced", again, false
 	case last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
 		return "synced to " + revisions(d.Candidate), again, false
-	case !d.Advances && !leftHalfway(last, d.Candidate):
+	case !d.Advances && !leftHalfway(last, d.Candidate) && !respecified(last, d):
 		return "nothing approved to sync", again, false
 	}
 	if wait := g.backoff(last, d.Candidate); wait > 0 {
@@ -253,7 +256,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	before, _ := g.memory.get(app.Key())
 	now := before
 	if before.uid != app.UID {
-		now.recorded = "" // another Application of that name
+		now.recorded, now.grounds = "", grounds{} // another Application of that name
 	}
 	now.uid, now.gate, now.decision, now.state = app.UID, p.Gate, d, state
 	if before.uid == app.UID && before.state == state && sameDecision(before.decision, d) {

@@ -72,6 +72,9 @@ type Options struct {
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
 	Workers int
+	// OnDenied is told of each refusal, at most once in a while of the same one. It may
+	// be nil.
+	OnDenied func(ctx context.Context, application, uid, text string)
 	// Resync is how often every protected Application is judged again without an
 	// event. Default 5 minutes.
 	Resync time.Duration
@@ -105,6 +108,9 @@ type Gate struct {
 	waits   patience
 	// rendered is what parents of Applications are rendered to.
 	rendered renderings
+	denials  *denials
+	// onDenied may be nil.
+	onDenied func(ctx context.Context, application, uid, text string)
 }
 
 // New makes a Gate.
@@ -112,6 +118,7 @@ func New(o Options) *Gate {
 	g := &Gate{
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		denials: newDenials(), onDenied: o.OnDenied,
 	}
 	if g.now == nil {
 		g.now = time.Now
@@ -141,6 +148,10 @@ func (g *Gate) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	group.Go(func() error {
+		g.tellDenials(ctx)
+		return nil
+	})
 	group.Go(func() error {
 		defer g.queue.ShutDown() // ends what waits to be added, which draining does not
 		defer g.queue.ShutDownWithDrain()
@@ -259,6 +270,8 @@ type remembered struct {
 	// recorded is the gist of the decision that was recorded last; empty when it
 	// has to be read.
 	recorded history.Digest
+	// grounds name that entry, if it allows something.
+	grounds grounds
 	// owed are pull requests that were last told that facts are missing.
 	owed []Key
 	// state is one line for people that says what is being done about the
@@ -282,17 +295,33 @@ func (m *memory) set(app string, r remembered) {
 	m.apps[app] = r
 }
 
-// recorded keeps the gist of the decision that was recorded last; the empty one
-// says that it is not known.
-func (m *memory) recorded(app approval.Application, gist history.Digest) {
+// recorded keeps the gist of the decision that was recorded last, and where it is;
+// the empty one says that it is not known.
+func (m *memory) recorded(app approval.Application, gist history.Digest, on grounds) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r, ok := m.apps[app.Key()]
 	if !ok || r.uid != app.UID {
 		return // remember comes first for a new one
 	}
-	r.recorded = gist
+	r.recorded, r.grounds = gist, on
 	m.apps[app.Key()] = r
+}
+
+// grounds are a recorded decision, for those who refer to it.
+type grounds struct {
+	sequence      uint64
+	policy, facts history.Digest
+	candidate     approval.Candidate
+	approvers     []approval.User
+}
+
+// groundsOf is a decision that was recorded as the entry with that number.
+func groundsOf(sequence uint64, p history.DecisionPayload) grounds {
+	return grounds{
+		sequence: sequence, policy: p.PolicyDigest, facts: p.FactsDigest,
+		candidate: p.Decision.Candidate, approvers: approvers(p.Decision),
+	}
 }
 
 // settled is get for those who rely on the decision being of now. While the

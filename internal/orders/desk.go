@@ -27,7 +27,8 @@ var ErrInvalid = errors.New("the order is not valid")
 type Order struct {
 	// UID is that of the Application; empty for an order about a whole gate.
 	UID string
-	// Act has everything but the ID, which Give makes.
+	// Act has everything but the ID, which Give makes unless another order of the same
+	// batch has to name it.
 	Act history.ActPayload
 }
 
@@ -68,6 +69,9 @@ func NewDesk(o Options) *Desk {
 // Book is what the desk reads what is in force from.
 func (d *Desk) Book() *Book { return d.book }
 
+// NewID makes an ID for an order that another one is to name.
+func (d *Desk) NewID() string { return d.newID() }
+
 // Now is the desk's clock, by which what is ordered begins and ends.
 func (d *Desk) Now() time.Time { return d.now().UTC() }
 
@@ -90,7 +94,9 @@ func (d *Desk) Give(ctx context.Context, check func(Standing) error, orders ...O
 		if err != nil {
 			return nil, err
 		}
-		act.ID = d.newID()
+		if act.ID == "" {
+			act.ID = d.newID()
+		}
 		given[i] = act
 	}
 	for range tries {

@@ -200,7 +200,7 @@ func TestStanding(t *testing.T) {
 	add("a", history.ActPayload{ID: "9", Verb: history.VerbBreakGlass, Candidate: &candidate, Expires: at.Add(1), ReviewBy: at})
 	add("a", history.ActPayload{ID: "10", Verb: history.VerbReview, Of: "8"})
 	add("a", history.ActPayload{ID: "11", Verb: history.VerbPermit, Permit: history.PermitDelete, Expires: at.Add(1)})
-	add("a", history.ActPayload{ID: "12", Verb: history.VerbRollback, Candidate: &candidate, Intent: "i-1"})
+	add("a", history.ActPayload{ID: "12", Verb: history.VerbRollback, Candidate: &candidate, Intent: "i-1", Hold: "5"})
 
 	standing, err := orders.Read(entries)
 	require.NoError(t, err)

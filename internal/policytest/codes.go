@@ -27,6 +27,8 @@ func codes() []string {
 		approval.CodeImageTagMoved, approval.CodeImageSoaking, approval.CodeImageNotProven, approval.CodeImageSoakUnknown,
 		approval.CodeImageBoth, approval.CodeSignatureTrusted, approval.CodeSignatureMissing, approval.CodeSignatureStranger, approval.CodeSignatureInvalid,
 		approval.CodeSignatureUnknown, approval.CodeApprovalSigner,
+		approval.CodeHoldActive, approval.CodeHoldUnknown, approval.CodeWindowClosed, approval.CodeWindowUnknown,
+		approval.CodeBreakGlassUsed, approval.CodeBreakGlassVoid, approval.CodeBreakGlassUnreviewed, approval.CodeBreakGlassOverdue,
 	}
 	out := make([]string, len(all))
 	for i, c := range all {

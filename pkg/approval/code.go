@@ -29,6 +29,22 @@ const (
 	CodeLineUpToDate        Code = "line.up_to_date"
 )
 
+// Findings about what people and calendars say.
+const (
+	CodeHoldActive           Code = "hold.active"
+	CodeHoldUnknown          Code = "hold.unknown"
+	CodeWindowClosed         Code = "window.closed"
+	CodeWindowUnknown        Code = "window.unknown"
+	CodeBreakGlassUsed       Code = "breakglass.used"
+	CodeBreakGlassVoid       Code = "breakglass.void"
+	CodeBreakGlassUnreviewed Code = "breakglass.unreviewed"
+	CodeBreakGlassOverdue    Code = "breakglass.overdue"
+	CodeRollbackOrdered      Code = "rollback.ordered"
+	CodeRollbackHeld         Code = "rollback.held"
+	CodeRollbackVoid         Code = "rollback.void"
+	CodeLandingRestored      Code = "landing.restored"
+)
+
 // Findings about landings.
 const (
 	CodeLandingApproved  Code = "landing.approved"

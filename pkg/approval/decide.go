@@ -44,11 +44,15 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 			Remedy: "nothing to do if this passes; Gatekeeper tries again by itself",
 		})
 	}
+	missing := len(d.Findings)
 	d.Findings = append(d.Findings, judgePolicy(p)...)
 	d.Findings = append(d.Findings, judgeApplication(p, &f.Application)...)
-	d.Findings = append(d.Findings, judgeSpec(p, f)...)
-	d.Findings = append(d.Findings, judgeSources(p, f)...)
+	own := worst(d.Findings[missing:])
 	hindered := worst(d.Findings)
+	spec, sources, stops := judgeSpec(p, f), judgeSources(p, f), judgeStops(p, f)
+	d.Findings = slices.Concat(d.Findings, spec, sources, stops)
+	hindered = worse(hindered, worst(sources))
+	whole := len(d.Findings)
 
 	j := newJudge(p, &f.Directory, f.Images, explain)
 	lines := make([]judgedLine, 0, len(f.Lines))
@@ -78,8 +82,18 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 		lines = append(lines, line)
 	}
 
-	if hindered != Allowed {
-		d.Verdict = hindered
+	broken := judgeBrokenGlass(f, d.Lines)
+	d.Findings = slices.Insert(d.Findings, whole, broken...)
+	stopped := worse(worst(spec), worse(worst(stops), worst(broken)))
+	if c, ok := d.override(p, f, hindered, explain); ok {
+		return d.judged(p, f, c)
+	}
+	if c, ok := d.rollBack(f, own); ok {
+		d.Verdict, d.Candidate = Allowed, c
+		return d, c
+	}
+	if hindered != Allowed || stopped != Allowed {
+		d.Verdict = worse(hindered, stopped)
 		return d, Candidate{}
 	}
 	waiting := Allowed
@@ -98,14 +112,7 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 		d.Advances = false
 		return d, c
 	}
-	outside := judgeClosure(p, f, c)
-	d.Findings = append(d.Findings, outside...)
-	if d.Verdict = worst(outside); d.Verdict != Allowed {
-		d.Advances = false
-		return d, c
-	}
-	d.Candidate = c
-	return d, c
+	return d.judged(p, f, c)
 }
 
 // expect makes room for a finding on each landing and each line, and for one on
@@ -267,7 +274,7 @@ func judgeApplication(p *Policy, a *Application) []Finding {
 	if a.Deleting {
 		block(CodeApplicationDeleting, "the Application is being deleted", "")
 	}
-	if a.Automated {
+	if a.Automated && !p.Sync.Automated {
 		block(CodeApplicationAuto, "the Application syncs itself, so Gatekeeper cannot decide what it deploys",
 			"remove spec.syncPolicy.automated from the Application")
 	}

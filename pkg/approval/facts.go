@@ -26,9 +26,18 @@ type Facts struct {
 	Holds []Hold `json:"holds,omitempty"`
 	// Calendar has one state for each window of the policy.
 	Calendar []WindowState `json:"calendar,omitempty"`
-	// Override is a use of break-glass for this Application; nil when there is none.
+	// Opens is when the windows together are open next; nil when they are open, or
+	// when that is not known.
+	Opens *Opening `json:"opens,omitempty"`
+	// Override is a use of break-glass for this Application that has not been carried
+	// out; nil when there is none.
 	Override *Override `json:"override,omitempty"`
-	Missing  []Missing `json:"missing,omitempty"`
+	// Rollback is the newest order to go back; nil when there is none, or something
+	// was deployed since it was carried out.
+	Rollback *Rollback `json:"rollback,omitempty"`
+	// BrokenGlass are the uses that wait for a review, oldest first.
+	BrokenGlass []BrokenGlass `json:"brokenGlass,omitempty"`
+	Missing     []Missing     `json:"missing,omitempty"`
 }
 
 // Missing names facts that could not be collected, and why.

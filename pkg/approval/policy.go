@@ -25,6 +25,12 @@ type Policy struct {
 	ApprovedSpec bool `json:"approvedSpec,omitempty"`
 	// Windows are when syncs are allowed and denied.
 	Windows []Window `json:"windows,omitempty"`
+	// Sync says what others than Gatekeeper may ask of Argo CD.
+	Sync SyncRules `json:"sync,omitzero"`
+	// Holders may hold and release by a comment; empty means whoever may approve.
+	Holders Named `json:"holders,omitzero"`
+	// BreakGlass is nil for a gate that nobody may override.
+	BreakGlass *BreakGlass `json:"breakGlass,omitempty"`
 }
 
 // Selector matches Applications by project and destination, the two things

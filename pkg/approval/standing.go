@@ -69,6 +69,32 @@ type WindowState struct {
 	Next time.Time `json:"next,omitzero"`
 }
 
+// Opening is when all windows together let something through next.
+type Opening struct {
+	At time.Time `json:"at"`
+	// Text is that moment as people write it, in the zone of a window and in UTC.
+	// What a moment is in a zone changes with the zone's rules, so it is a fact.
+	Text string `json:"text"`
+}
+
+// Named are people by the names of their teams and their logins.
+type Named struct {
+	Teams []TeamName `json:"teams,omitempty"`
+	Users []string   `json:"users,omitempty"`
+}
+
+// Empty is true when nobody is named.
+func (n Named) Empty() bool { return len(n.Teams)+len(n.Users) == 0 }
+
+// BreakGlass says who may deploy a candidate without its quorum.
+type BreakGlass struct {
+	Named
+	// ReviewBy is within what time somebody else has to review it, ValidFor how long
+	// it may be used.
+	ReviewBy time.Duration `json:"reviewBy"`
+	ValidFor time.Duration `json:"validFor"`
+}
+
 // Override is a use of break-glass that is in force.
 type Override struct {
 	ID        string    `json:"id"`
@@ -77,4 +103,18 @@ type Override struct {
 	Reason    string    `json:"reason"`
 	Expires   time.Time `json:"expires"`
 	ReviewBy  time.Time `json:"reviewBy"`
+}
+
+// BrokenGlass is a use of break-glass that was carried out, at least in part, and
+// that nobody has reviewed.
+type BrokenGlass struct {
+	ID        string    `json:"id"`
+	Candidate Candidate `json:"candidate"`
+	Person    string    `json:"person"`
+	Reason    string    `json:"reason"`
+	ReviewBy  time.Time `json:"reviewBy"`
+	// Overdue is true once ReviewBy has passed by the clock of who collects.
+	Overdue bool `json:"overdue,omitempty"`
+	// Passed is true when a candidate that the gate approved was deployed after it.
+	Passed bool `json:"passed,omitempty"`
 }

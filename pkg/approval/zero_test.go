@@ -228,6 +228,9 @@ var opens = map[string]string{
 	"Facts.Application.Automated":        "what it said is what blocked",
 	"Facts.Application.Deleting":         "what it said is what blocked",
 	"Facts.Application.Unsupported":      "what it said is what blocked",
+	"Facts.Holds":                        "what it said is what blocked",
+	"Facts.BrokenGlass":                  "what it said is what blocked",
+	"Facts.Calendar[].Open":              "an open deny window is what blocked",
 
 	"Facts.Lines[].Landings[].Pull.Reviews[].User":    "without the review, or its person, the request for changes is gone",
 	"Facts.Lines[].Landings[].Pull.Reviews[].User.ID": "without the review, or its person, the request for changes is gone",

@@ -77,6 +77,9 @@ type ActPayload struct {
 	Candidate *approval.Candidate `json:"candidate,omitempty"`
 	// Intent is that of the deployment to which a rollback goes back.
 	Intent string `json:"intentOf,omitempty"`
+	// Hold is the ID of the hold that is ordered along with a rollback, so that nothing
+	// newer is synced after it.
+	Hold string `json:"hold,omitempty"`
 	// Permit says what is permitted: "delete" or "leave".
 	Permit string `json:"permit,omitempty"`
 	// Pull is the pull request on which the order was given; 0 for none.
@@ -111,7 +114,7 @@ func (p ActPayload) check(application string, _ uint64) error {
 // complete says what a verb lacks, or has too much of.
 func (p ActPayload) complete() error {
 	has := map[string]bool{
-		"of": p.Of != "", "specDigest": p.SpecDigest != "", "candidate": p.Candidate != nil, "intentOf": p.Intent != "",
+		"of": p.Of != "", "specDigest": p.SpecDigest != "", "candidate": p.Candidate != nil, "intentOf": p.Intent != "", "hold": p.Hold != "",
 		"permit": p.Permit == PermitDelete || p.Permit == PermitLeave, "expires": !p.Expires.IsZero(), "reviewBy": !p.ReviewBy.IsZero(),
 	}
 	var needs, takes []string
@@ -125,7 +128,7 @@ func (p ActPayload) complete() error {
 	case VerbBreakGlass:
 		needs = []string{"candidate", "expires", "reviewBy"}
 	case VerbRollback:
-		needs = []string{"candidate", "intentOf"}
+		needs = []string{"candidate", "intentOf", "hold"}
 	case VerbPermit:
 		needs = []string{"permit", "expires"}
 	default:

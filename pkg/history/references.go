@@ -18,7 +18,8 @@ type Lookup interface {
 //
 //   - an intent's ID is used once, and the intent names an earlier decision of
 //     the same gate about the same Application, made of the same policy and
-//     facts, that allows exactly its candidate;
+//     facts, that allows exactly its candidate; if that is by break-glass, the intent
+//     names the order;
 //   - an outcome names an intent for the same Application that has no outcome;
 //   - an abandonment names an intent for the same Application that has neither;
 //   - the ID of an order is used once, a release names a hold and a review a use of
@@ -135,6 +136,10 @@ func (c references) intent(ctx context.Context, entry Entry) error {
 		return fmt.Errorf("the decision of entry %d is of another gate, policy or facts: %w", intent.DecisionSequence, ErrInvalid)
 	case !decision.Decision.Allowed() || !decision.Decision.Candidate.Equal(intent.Candidate):
 		return fmt.Errorf("the decision of entry %d does not allow this candidate: %w", intent.DecisionSequence, ErrInvalid)
+	case decision.Decision.Override != "" && intent.Act != decision.Decision.Override:
+		// Else what was deployed by break-glass could pass for what was approved.
+		return fmt.Errorf("the decision of entry %d is by break-glass %q, and the intent names %q: %w",
+			intent.DecisionSequence, decision.Decision.Override, intent.Act, ErrInvalid)
 	default:
 		return nil
 	}

@@ -17,7 +17,12 @@ import (
 
 // schemas are the files that the configuration's structs are in.
 func schemas() []string {
-	return []string{"internal/config/schema.go", "internal/config/schemaimage.go"}
+	return []string{
+		"internal/config/schema.go",
+		"internal/config/schemaimage.go",
+		"internal/config/schemaoperate.go",
+		"internal/config/schemasync.go",
+	}
 }
 
 func main() {

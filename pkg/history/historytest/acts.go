@@ -27,7 +27,7 @@ func Act(application, gate, id string, verb history.Verb, of string) history.Dra
 	case history.VerbBreakGlass:
 		act.Candidate, act.Expires, act.ReviewBy = &c, Start().Add(time.Hour), Start().Add(24*time.Hour)
 	case history.VerbRollback:
-		act.Candidate, act.Intent = &c, "i-1"
+		act.Candidate, act.Intent, act.Hold = &c, "i-1", "hold"
 	case history.VerbPermit:
 		act.Permit, act.Expires = history.PermitDelete, Start().Add(time.Hour)
 	case history.VerbHold, history.VerbRelease, history.VerbReview:
@@ -105,6 +105,7 @@ func testInvalidActs(t *testing.T, create Create) {
 		"glass without a review":   edited(t, glass, func(p *act) { p.ReviewBy = time.Time{} }),
 		"rollback to nothing":      edited(t, back, func(p *act) { p.Candidate = nil }),
 		"rollback without intent":  edited(t, back, func(p *act) { p.Intent = "" }),
+		"rollback without hold":    edited(t, back, func(p *act) { p.Hold = "" }),
 		"permits nothing":          edited(t, permit, func(p *act) { p.Permit = "" }),
 		"permits for ever":         edited(t, permit, func(p *act) { p.Expires = time.Time{} }),
 		"releases nothing":         Act("a", "prod", "new", history.VerbRelease, "other"),
