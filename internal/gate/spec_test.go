@@ -373,6 +373,14 @@ func TestParentsThatProveNothing(t *testing.T) {
 		"a parent that the gate does not protect": {func(s *setup, _ *catalogue) {
 			s.argo.edit(apps, func(a *approval.Application) { a.Project = "sandbox" })
 		}, "gate prod does not protect"},
+		"a parent of another gate": {func(s *setup, c *catalogue) {
+			s.gate.queue.ShutDown()
+			other := gatePolicy("other")
+			other.Applications = []approval.Selector{{Project: "platform"}}
+			s.gate = s.newGate(specPolicy(), other)
+			s.gate.specs = c
+			s.argo.edit(apps, func(a *approval.Application) { a.Project = "platform" })
+		}, "gate prod does not protect"},
 		"a parent of another cluster": {func(s *setup, _ *catalogue) {
 			s.argo.edit(apps, func(a *approval.Application) { a.Server = "https://prod.example" })
 		}, "deploys elsewhere"},
