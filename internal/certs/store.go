@@ -215,3 +215,12 @@ func (s *Store) explain(err error, verb string) error {
 	}
 	return fmt.Errorf("%s the Secret %s/%s: %w", verb, s.o.Namespace, s.o.Name, err)
 }
+
+// Authorities are those in a Secret that a Store wrote, as Bundle offers them.
+func Authorities(secret *corev1.Secret) ([]byte, error) {
+	s, err := decodeState(secret.Data)
+	if err != nil {
+		return nil, err
+	}
+	return encodeAuthorities(s.cas), nil
+}

@@ -20,6 +20,9 @@ type File struct {
 	// Registries say how image registries are talked to. Only registries of
 	// repositories that a gate verifies are ever asked.
 	Registries Registries `yaml:"registries"`
+	// Enforcement makes the API server refuse what no gate allows. Without it nothing
+	// is enforced.
+	Enforcement *Enforcement `yaml:"enforcement"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
 }

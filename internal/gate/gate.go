@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/calendar"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
@@ -91,13 +92,15 @@ type Gate struct {
 	specs     Specs
 	record    history.Record
 	// book is what people ordered.
-	book     *orders.Book
-	reporter Reporter
-	log      *slog.Logger
-	metrics  *Metrics
-	now      func() time.Time
-	workers  int
-	resync   time.Duration
+	book      *orders.Book
+	reporter  Reporter
+	calendars map[string]*calendar.Calendar
+	reviews   reviews
+	log       *slog.Logger
+	metrics   *Metrics
+	now       func() time.Time
+	workers   int
+	resync    time.Duration
 
 	queue workqueue.TypedRateLimitingInterface[Key]
 	// raced counts how often in a row somebody else was faster.
@@ -106,18 +109,19 @@ type Gate struct {
 	names   names
 	tickets tickets
 	waits   patience
-	// rendered is what parents of Applications are rendered to.
-	rendered renderings
-	denials  *denials
+	denials *denials
 	// onDenied may be nil.
 	onDenied func(ctx context.Context, application, uid, text string)
+	// rendered is what parents of Applications are rendered to.
+	rendered renderings
 }
 
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
-		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		calendars: calendars(o.Policies, o.Logger),
+		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), onDenied: o.OnDenied,
 	}
 	if g.now == nil {

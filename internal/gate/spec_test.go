@@ -298,7 +298,7 @@ func TestApprovedSpecIsSynced(t *testing.T) {
 	}
 	require.Len(t, s.intents(), 2, "once")
 
-	last, err := s.gate.lastDeployed(t.Context(), app)
+	last, err := s.gate.lastDeployed(t.Context(), app, standing{})
 	require.NoError(t, err)
 	known, _ := s.gate.memory.get(payments)
 	d := known.decision

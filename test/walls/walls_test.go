@@ -93,6 +93,9 @@ func TestWalls(t *testing.T) {
 		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		{part: "internal/inspect", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		{part: "internal/httpapi"},
+		{part: "internal/certs"},
+		{part: "internal/enforce"},
+		{part: "internal/events"},
 		{part: "cmd/gatekeeper", may: []string{"pkg", "internal"}},
 		{part: "test", may: []string{"test"}},
 	}
