@@ -61,9 +61,9 @@ const (
 
 // Enforcer keeps the objects in place. Make it with New and call Run once.
 type Enforcer struct {
-	o       Options
+	o      Options
 	writes *rate.Limiter
-	wake    chan struct{}
+	wake   chan struct{}
 
 	// Only Run touches these.
 	placed map[string]string // by kind: what was in place last
