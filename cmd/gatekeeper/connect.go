@@ -22,9 +22,16 @@ type hub struct {
 	collector    *collect.Collector
 }
 
+// keeper is an inbox, opened for writing or for reading alone.
+type keeper interface {
+	collect.Witness
+	collect.Pushes
+	collect.Memory
+}
+
 // connectGitHub makes no request. The mirrors are kept in a folder of their own;
 // close them when the collector is not used any more.
-func connectGitHub(cfg config.Config, witness collect.Witness, mirrorsDir string, observe func(github.Call), log *slog.Logger) (hub, error) {
+func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe func(github.Call), log *slog.Logger) (hub, error) {
 	app, err := connectApp(cfg, observe, log)
 	if err != nil {
 		return hub{}, err
@@ -35,7 +42,7 @@ func connectGitHub(cfg config.Config, witness collect.Witness, mirrorsDir string
 	}
 	repositories := newMirrors(mirrorsDir, cfg.File.GitHub.URL, app, log)
 	collector, err := collect.New(collect.Options{
-		GitHub: app, Witness: witness, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
+		GitHub: app, Witness: kept, Pushes: kept, Memory: kept, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
 		IndexGrace: cfg.File.GitHub.IndexGrace, MembershipTTL: cfg.File.GitHub.MembershipTTL,
 	})
 	if err != nil {

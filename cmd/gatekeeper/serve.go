@@ -95,10 +95,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	api, err := argoapi.New(argoapi.Options{
-		Server: cfg.File.ArgoCD.Server, TokenFile: cfg.Path(cfg.File.ArgoCD.TokenFile),
-		PlainText: cfg.File.ArgoCD.Plaintext, CAFile: cfg.Path(cfg.File.ArgoCD.CAFile),
-	})
+	api, err := connectArgoAPI(cfg)
 	if err != nil {
 		return err
 	}
@@ -137,7 +134,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Record: record, Metrics: metrics, Logger: log,
+		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
 		Reporter: report.NewPublisher(hub.app, written{box}, log), OnDenied: enforced.denied,
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -188,7 +185,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	})
 	group.Go(func() error {
 		return console.Serve(ctx, counter, ordering{
-			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, log: log,
+			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log,
 		}.verbs(), log)
 	})
 	group.Go(func() error { return enforced.run(ctx, decider) })
@@ -249,7 +246,8 @@ func whenSynced(ctx context.Context, w *argo.Watcher) error {
 	return nil
 }
 
-// pruneEvery is how often processed deliveries are forgotten.
+// pruneEvery is how often processed deliveries are forgotten, and what is old of
+// what only saves calls.
 const pruneEvery = time.Hour
 
 func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
@@ -257,6 +255,9 @@ func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
 	defer tick.Stop()
 	for {
 		if _, err := box.Prune(ctx, time.Now().Add(-inbox.Retention)); err != nil && ctx.Err() == nil {
+			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
+		}
+		if _, err := box.Trim(ctx, time.Now().Add(-inbox.KeepFor), inbox.KeepRows); err != nil && ctx.Err() == nil {
 			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
 		}
 		select {

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/calendar"
+	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -59,7 +62,9 @@ type Options struct {
 	Collector    Collector
 	Closures     Closures
 	// Images may be nil when no gate has an image quorum.
-	Images   Images
+	Images Images
+	// Specs may be nil when no gate asks for approved specs.
+	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
 	Logger   *slog.Logger
@@ -84,8 +89,13 @@ type Gate struct {
 	collector Collector
 	closures  Closures
 	images    Images
+	specs     Specs
 	record    history.Record
+	// book is what people ordered.
+	book      *orders.Book
 	reporter  Reporter
+	calendars map[string]*calendar.Calendar
+	reviews   reviews
 	log       *slog.Logger
 	metrics   *Metrics
 	now       func() time.Time
@@ -102,13 +112,16 @@ type Gate struct {
 	denials *denials
 	// onDenied may be nil.
 	onDenied func(ctx context.Context, application, uid, text string)
+	// rendered is what parents of Applications are rendered to.
+	rendered renderings
 }
 
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
-		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, record: o.Record, reporter: o.Reporter,
-		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
+		calendars: calendars(o.Policies, o.Logger),
+		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), onDenied: o.OnDenied,
 	}
 	if g.now == nil {
@@ -339,6 +352,19 @@ func (m *memory) end(app string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.working, app)
+}
+
+// withFinding are the Applications whose decision has a finding with one of the codes.
+func (m *memory) withFinding(codes ...approval.Code) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []string
+	for app, r := range m.apps {
+		if slices.ContainsFunc(r.decision.Findings, func(f approval.Finding) bool { return slices.Contains(codes, f.Code) }) {
+			found = append(found, app)
+		}
+	}
+	return found
 }
 
 // keep forgets all other Applications.

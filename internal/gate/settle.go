@@ -13,11 +13,13 @@ import (
 
 // deployed is what the record says about an Application's syncs.
 type deployed struct {
-	// intent is that of the newest successful sync, if succeeded; policy is the
-	// one that it was decided with.
+	// intent is that of the newest successful sync, if succeeded.
 	intent    history.IntentPayload
-	policy    approval.Policy
 	succeeded bool
+	// baseline is that of the newest one that is trusted, nil for none; policy is the
+	// one that it was decided with.
+	baseline *history.IntentPayload
+	policy   approval.Policy
 	// failures counts how often the newest candidate failed in a row.
 	failures int
 	failed   approval.Candidate
@@ -27,7 +29,7 @@ type deployed struct {
 // outcomesRead bounds how far back failures are counted.
 const outcomesRead = 10
 
-func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*deployed, error) {
+func (g *Gate) lastDeployed(ctx context.Context, app approval.Application, ordered standing) (*deployed, error) {
 	var d deployed
 	intent, _, ok, err := g.record.LastDeployed(ctx, app.UID)
 	if err != nil {
@@ -35,7 +37,15 @@ func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*dep
 	}
 	d.intent, d.succeeded = intent, ok
 	if ok {
-		decided, found, err := g.decisionOf(ctx, intent)
+		d.baseline = &intent
+		if !ordered.trusts(app.UID, intent) {
+			if d.baseline, err = g.trusted(ctx, app, ordered); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if d.baseline != nil {
+		decided, found, err := g.decisionOf(ctx, *d.baseline)
 		if err != nil {
 			return nil, err
 		}

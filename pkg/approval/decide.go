@@ -55,15 +55,16 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 	whole := len(d.Findings)
 
 	j := newJudge(p, &f.Directory, f.Images, explain)
+	j.rollback = f.Rollback
 	lines := make([]judgedLine, 0, len(f.Lines))
 	d.expect(f.Lines)
 	for i := range f.Lines {
 		l := &f.Lines[i]
-		protected, ok := p.Repository(l.Repository)
+		protected := p.protected(l.Repository)
 		twice := slices.ContainsFunc(f.Lines[:i], func(o Line) bool { return o.Repository.Equal(l.Repository) })
-		if !ok || protected.Branch != l.Branch || twice {
+		if protected == nil || protected.Branch != l.Branch || twice {
 			text := ", which the gate does not protect"
-			if ok && protected.Branch == l.Branch {
+			if protected != nil && protected.Branch == l.Branch {
 				text = ", but there is another of this repository"
 			}
 			d.Findings = append(d.Findings, Finding{
@@ -156,10 +157,10 @@ func judgeClosure(p *Policy, f *Facts, c Candidate) []Finding {
 func judgeReads(p *Policy, a *Application, reads []Read) []Finding {
 	var out []Finding
 	for _, r := range reads {
-		protected, ok := p.Repository(r.Repository)
+		protected := p.protected(r.Repository)
 		f := Finding{Code: CodeSourceScope, Verdict: Blocked}
 		switch {
-		case !ok || !protected.CoversAll(r.Path):
+		case protected == nil || !protected.CoversAll(r.Path):
 			f.Text, f.Remedy = renderedFrom(r)+", which is outside the paths of gate "+p.Gate, "add it to the paths of the gate"
 		case !pins(a, r.Repository):
 			f.Text, f.Remedy = renderedFrom(r)+", of which no source of it says the revision", "make that repository a source of the Application"
@@ -296,20 +297,20 @@ func judgeSources(p *Policy, f *Facts) []Finding {
 	}
 	for i := range f.Application.Sources {
 		s := &f.Application.Sources[i]
-		name := "source " + strconv.Itoa(i+1)
+		name := func() string { return "source " + strconv.Itoa(i+1) }
 		if s.Kind != SourceGit {
-			block(CodeSourceKind, name+" ("+oneLine(s.RepoURL)+") is not a git repository, and only git content can be approved by pull requests",
+			block(CodeSourceKind, name()+" ("+oneLine(s.RepoURL)+") is not a git repository, and only git content can be approved by pull requests",
 				"vendor the chart into a protected repository")
 			continue
 		}
-		protected, ok := p.Repository(s.Repository)
-		if s.Repository == "" || !ok {
-			block(CodeSourceRepository, name+" ("+oneLine(s.RepoURL)+") is in a repository that gate "+p.Gate+" does not protect",
+		protected := p.protected(s.Repository)
+		if s.Repository == "" || protected == nil {
+			block(CodeSourceRepository, name()+" ("+oneLine(s.RepoURL)+") is in a repository that gate "+p.Gate+" does not protect",
 				"add the repository to the gate, or use a protected one")
 			continue
 		}
-		line, ok := lineOf(f.Lines, protected)
-		if !ok {
+		line := lineOf(f.Lines, protected)
+		if line == nil {
 			if len(f.Missing) == 0 {
 				out = append(out, Finding{Code: CodeLineMissing, Verdict: Unknown,
 					Text: "the history of " + string(protected.Name) + " " + protected.Branch + " is not in the facts"})
@@ -317,7 +318,7 @@ func judgeSources(p *Policy, f *Facts) []Finding {
 			continue
 		}
 		if !tracks(s.TargetRevision, line) {
-			block(CodeSourceRevision, name+" tracks "+quoted(s.TargetRevision)+" of "+string(protected.Name)+", but gate "+p.Gate+" protects "+protected.Branch,
+			block(CodeSourceRevision, name()+" tracks "+quoted(s.TargetRevision)+" of "+string(protected.Name)+", but gate "+p.Gate+" protects "+protected.Branch,
 				"set targetRevision to "+protected.Branch)
 		}
 	}
@@ -348,15 +349,16 @@ func quoted(s string) string {
 	return strconv.Quote(s)
 }
 
-func lineOf(lines []Line, r ProtectedRepository) (Line, bool) {
-	i := slices.IndexFunc(lines, func(l Line) bool { return l.Repository.Equal(r.Name) && l.Branch == r.Branch })
-	if i < 0 {
-		return Line{}, false
+func lineOf(lines []Line, r *ProtectedRepository) *Line {
+	for i := range lines {
+		if l := &lines[i]; l.Repository.Equal(r.Name) && l.Branch == r.Branch {
+			return l
+		}
 	}
-	return lines[i], true
+	return nil
 }
 
-func tracks(targetRevision string, l Line) bool {
+func tracks(targetRevision string, l *Line) bool {
 	switch targetRevision {
 	case l.Branch, "refs/heads/" + l.Branch:
 		return true

@@ -3,6 +3,7 @@ package approval
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // SpecField is one field of an Application's spec as it was approved, for telling
@@ -72,4 +73,26 @@ func byPath(fields []SpecField) map[string]SpecField {
 		found[f.Path] = f
 	}
 	return found
+}
+
+// LiveSpec is what is seen of a spec beside its digest. Apart from the fields, whoever
+// edits the Application can write it: it helps people, and is no evidence.
+type LiveSpec struct {
+	Fields []SpecField
+	// Writer is who wrote to the spec last, as Kubernetes knows them, and WrittenAt when.
+	// Empty when it is not known.
+	Writer    string
+	WrittenAt time.Time
+	// Parent is the Application, "namespace/name", whose mark this one carries.
+	Parent string
+	// Set is the ApplicationSet, "namespace/name", that owns this one.
+	Set string
+}
+
+// RenderedSpec is an Application among what Argo CD renders of a parent.
+type RenderedSpec struct {
+	// Application is "namespace/name".
+	Application string
+	// Digest is that of its spec.
+	Digest string
 }

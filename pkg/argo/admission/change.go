@@ -139,7 +139,7 @@ func (r *review) change(parser *argo.Parser) Change {
 	c.Ended = had && !has
 	if has && !had {
 		fields, _ := operation.(map[string]any)
-		c.Started = deployment(parser, r.new, fields)
+		c.Started = deployment(parser, r.new, fields, *c.After)
 	}
 	return c
 }
@@ -159,11 +159,14 @@ func changedAnnotations(old, new map[string]any) []string {
 	return changed
 }
 
-func deployment(parser *argo.Parser, object, operation map[string]any) *Deployment {
+// deployment reads an operation of an object with the given facts.
+func deployment(parser *argo.Parser, object, operation map[string]any, effective approval.Application) *Deployment {
 	sync, isSync := operation["sync"].(map[string]any)
-	effective := parser.Application(argo.Effective(object, operation))
 	_, one := sync["source"].(map[string]any)
 	many, _ := sync["sources"].([]any)
+	if one || len(many) > 0 {
+		effective = parser.Application(argo.Effective(object, operation))
+	}
 	by, _ := operation["initiatedBy"].(map[string]any)
 	d := &Deployment{
 		Candidate:   approval.Candidate{UID: effective.UID, SpecDigest: effective.SpecDigest},

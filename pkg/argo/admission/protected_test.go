@@ -46,13 +46,13 @@ func TestProtectedAgrees(t *testing.T) {
 	}
 	p := parser(t)
 	seen := map[bool]int{}
-	for range 150 {
+	for range 60 {
 		policy := approval.Policy{}
 		for range 1 + random.IntN(3) {
 			policy.Applications = append(policy.Applications, selector())
 		}
 		e := evaluator(t, admission.Settings{Protected: policy.Applications})
-		for range 60 {
+		for range 100 {
 			old, new := application(), application()
 			for _, request := range []struct{ old, new map[string]any }{{nil, new}, {old, nil}, {old, new}} {
 				want := (request.old != nil && policy.Protects(p.Application(request.old))) || (request.new != nil && policy.Protects(p.Application(request.new)))

@@ -158,17 +158,23 @@ func (a attack) request(t testing.TB) *admissionv1.AdmissionRequest {
 	return write(t, a.user, old, merged(t, old, a.patch))
 }
 
-func (a attack) in() admission.Settings {
-	if a.settings != nil {
-		return *a.settings
+// evaluators makes one for each of the settings.
+func evaluators(t testing.TB) func(*admission.Settings) *admission.Evaluator {
+	t.Helper()
+	made := map[*admission.Settings]*admission.Evaluator{nil: evaluator(t, prodSettings)}
+	return func(settings *admission.Settings) *admission.Evaluator {
+		if made[settings] == nil {
+			made[settings] = evaluator(t, *settings)
+		}
+		return made[settings]
 	}
-	return prodSettings
 }
 
 func TestAttacksAreRefused(t *testing.T) {
+	of := evaluators(t)
 	for _, a := range attacks() {
 		t.Run(a.name, func(t *testing.T) {
-			e := evaluator(t, a.in())
+			e := of(a.settings)
 			request := a.request(t)
 			require.ElementsMatch(t, append([]string{a.rule}, a.also...), broken(t, e, request))
 			relevant, err := e.Relevant(t.Context(), request)
@@ -188,9 +194,9 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 	for _, rule := range rules {
 		inPolicy[rule.Name] = rule.Expression != ""
 	}
-	needed := map[string]bool{}
+	needed, of := map[string]bool{}, evaluators(t)
 	for _, a := range attacks() {
-		refusedBy := broken(t, evaluator(t, a.in()), a.request(t))
+		refusedBy := broken(t, of(a.settings), a.request(t))
 		ofPolicy := slices.DeleteFunc(slices.Clone(refusedBy), func(name string) bool { return !inPolicy[name] })
 		for _, names := range [][]string{refusedBy, ofPolicy} {
 			if len(names) == 1 {

@@ -56,9 +56,10 @@ func TestUsualWritesPass(t *testing.T) {
 		{attack{name: "old history gets an empty initiator", user: server, before: `{"status": {"history": [{"id": 1, "revision": "x", "deployedAt": "2026-11-21T10:00:00Z"}]}}`,
 			patch: `{"status": {"history": [{"id": 1, "revision": "x", "deployedAt": "2026-11-21T10:00:00Z", "initiatedBy": {}, "source": {"repoURL": ""}}]}}`}, false},
 	}
+	of := evaluators(t)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			e := evaluator(t, c.in())
+			e := of(c.settings)
 			request := c.request(t)
 			require.Empty(t, broken(t, e, request))
 			relevant, err := e.Relevant(t.Context(), request)

@@ -32,7 +32,7 @@ func (r *rig) attacks() []attack {
 		{"a branch", r.operation(`"revision": "main"`), "exact revision"},
 		{"no revision", r.operation(`"prune": true`), "exact revision"},
 		{"local manifests", r.operation(`"revision": "` + r.head + `", "manifests": ["{}"]`), "local folder"},
-		{"replace", r.operation(`"revision": "` + r.head + `", "syncOptions": ["Replace=true"]`), "Force and Replace"},
+		{"replace", r.operation(`"revision": "` + r.head + `", "syncStrategy": {"hook": {"force": true}}`), "Force and Replace"},
 		{"auto-sync", `{"spec": {"syncPolicy": {"automated": {}}}}`, "Auto-sync is off"},
 	}
 }

@@ -192,8 +192,14 @@ func (r *rig) phase(t *testing.T, name string) string {
 func (r *rig) ended(t *testing.T, name, phase string) {
 	t.Helper()
 	eventually(t, name+" to be "+phase, func() bool {
-		_, requested := r.get(t, name).Object["operation"]
-		return !requested && r.phase(t, name) == phase
+		object := r.get(t, name)
+		if _, requested := object.Object["operation"]; requested {
+			return false
+		}
+		state, _, err := unstructured.NestedMap(object.Object, "status", "operationState")
+		require.NoError(t, err)
+		require.Equal(t, phase, state["phase"], "%s: %v", name, state["message"])
+		return true
 	})
 }
 

@@ -141,15 +141,14 @@ func testUsualWork(t *testing.T, r *rig) {
 
 // operation is a merge patch that starts one.
 func (r *rig) operation(sync string) string {
-	return `{"operation": {"sync": {` + sync + `}}, "status": {"operationState": null}}`
+	return `{"operation": {"sync": {"syncOptions": ["CreateNamespace=true"], ` + sync + `}}, "status": {"operationState": null}}`
 }
 
 // testTerminate: an operation that somebody asked for by a merge patch, on a spec that
 // argocd-server writes back with other empty fields, can be terminated.
 func testTerminate(t *testing.T, r *rig) {
 	r.mustCreate(t, "waits", "prod", "wait")
-	require.NoError(t, r.patch(t, sandbox.Gatekeeper, "waits", r.operation(`"revision": "`+r.head+`", "syncOptions": ["CreateNamespace=true"],
-		"source": {"repoURL": "`+r.repoURL+`", "path": "wait", "targetRevision": "main", "directory": {"recurse": true}}`)))
+	require.NoError(t, r.patch(t, sandbox.Gatekeeper, "waits", r.operation(`"revision": "`+r.head+`", "source": {"repoURL": "`+r.repoURL+`", "path": "wait", "targetRevision": "main", "directory": {"recurse": true}}`)))
 	eventually(t, "the operation to run", func() bool { return r.phase(t, "waits") == "Running" })
 	for id, patch := range map[sandbox.Identity]string{
 		sandbox.Developer:      `{"status": {"operationState": {"phase": "Terminating"}}}`,
