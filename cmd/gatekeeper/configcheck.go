@@ -77,7 +77,9 @@ type checkReport struct {
 	Valid    bool                 `json:"valid"`
 	Mistakes []config.Mistake     `json:"mistakes"`
 	Gates    []config.Description `json:"gates"`
-	Warnings int                  `json:"warnings"`
+	// Enforcement is nil for a file that is refused.
+	Enforcement *config.EnforcementDescription `json:"enforcement,omitempty"`
+	Warnings    int                            `json:"warnings"`
 }
 
 // errWarnings makes the command fail after its report was printed.
@@ -100,6 +102,9 @@ func checkConfig(w io.Writer, file string, o checkOptions) error {
 	for _, g := range report.Gates {
 		report.Warnings += len(g.Warnings)
 	}
+	enforcement := cfg.DescribeEnforcement()
+	report.Enforcement = &enforcement
+	report.Warnings += len(enforcement.Warnings)
 	if o.output == "json" {
 		err = printJSON(w, report)
 	} else {
@@ -133,21 +138,17 @@ func describe(r checkReport, o checkOptions) string {
 	fmt.Fprintf(&b, "✓ %s is valid%s\n", r.File, secrets)
 	for _, g := range r.Gates {
 		fmt.Fprintf(&b, "\nGate %s\n", g.Gate)
-		for _, part := range []struct {
-			title string
-			lines []string
-		}{{"protects", g.Applications}, {"judges", g.Repositories}, {"asks for", g.Requirements}, {"images", g.Images}, {"rules", g.Rules}} {
-			for i, line := range part.lines {
-				title := ""
-				if i == 0 {
-					title = part.title
-				}
-				fmt.Fprintf(&b, "  %-9s %s\n", title, line)
-			}
-		}
-		for _, warning := range g.Warnings {
-			fmt.Fprintf(&b, "  ! %s  [%s]\n      → %s\n", warning.Text, warning.Code, warning.Remedy)
-		}
+		describePart(&b, "protects", g.Applications)
+		describePart(&b, "judges", g.Repositories)
+		describePart(&b, "asks for", g.Requirements)
+		describePart(&b, "images", g.Images)
+		describePart(&b, "rules", g.Rules)
+		describeWarnings(&b, g.Warnings)
+	}
+	if r.Enforcement != nil {
+		b.WriteString("\nEnforcement\n")
+		describePart(&b, "rules", r.Enforcement.Rules)
+		describeWarnings(&b, r.Enforcement.Warnings)
 	}
 	if r.Warnings == 1 {
 		b.WriteString("\n1 warning\n")
@@ -155,4 +156,17 @@ func describe(r checkReport, o checkOptions) string {
 		fmt.Fprintf(&b, "\n%d warnings\n", r.Warnings)
 	}
 	return b.String()
+}
+
+func describePart(b *strings.Builder, title string, lines []string) {
+	for _, line := range lines {
+		fmt.Fprintf(b, "  %-9s %s\n", title, line)
+		title = ""
+	}
+}
+
+func describeWarnings(b *strings.Builder, warnings []config.Warning) {
+	for _, warning := range warnings {
+		fmt.Fprintf(b, "  ! %s  [%s]\n      → %s\n", warning.Text, warning.Code, warning.Remedy)
+	}
 }

@@ -34,8 +34,8 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	namespace, name := splitKey(key.Application)
 	app, err := g.apps.Get(ctx, namespace, name)
 	if errors.Is(err, approval.ErrNotFound) {
-		g.memory.forget(key.Application)
-		g.waits.forget(key.Application)
+		known, _ := g.memory.get(key.Application)
+		g.forget(key.Application, known.uid)
 		return 0, nil
 	}
 	if err != nil {
@@ -43,8 +43,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	}
 	policies := g.policiesFor(app)
 	if len(policies) == 0 {
-		g.memory.forget(key.Application)
-		g.waits.forget(key.Application)
+		g.forget(key.Application, app.UID)
 		return 0, nil
 	}
 
@@ -72,19 +71,25 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	}
 	p := policies[0]
 	facts, collected := g.collect(ctx, p, app, last)
+	if wait, err := unready(collected); wait > 0 || err != nil {
+		return wait, err
+	}
 	decision := approval.Explain(p, facts)
 	g.metrics.decided(p.Gate, decision.Verdict)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
 	if ready {
-		state, err = g.act(ctx, head, p, facts, decision)
+		state, on, err := g.act(ctx, head, p, facts, decision)
 		g.remember(ctx, app, p, decision, state, told...)
+		g.memory.recorded(app, "", on)
 		return againSyncing, err
 	}
-	if err := g.recordDecision(ctx, head, p, facts, decision); err != nil {
+	digest, on, err := g.recordDecision(ctx, head, p, facts, decision)
+	if err != nil {
 		return 0, fmt.Errorf("record the decision on %s: %w", key, err)
 	}
 	g.remember(ctx, app, p, decision, state, told...)
+	g.memory.recorded(app, digest, on)
 	if collected != nil {
 		return 0, fmt.Errorf("collect facts of %s: %w", key, collected)
 	}
@@ -98,6 +103,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 // missing, and the error is returned as well so that the key is tried again.
 func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed) (approval.Facts, error) {
 	facts := approval.Facts{Application: app}
+	specErr := g.collectSpec(ctx, p, &facts, last)
 	q := approval.Query{Ranges: ranges(p, app, last)}
 	q.Teams, q.Users = p.People()
 	q.Needs = p.Needs()
@@ -106,7 +112,7 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 		if err != nil {
 			facts.Missing = append(facts.Missing, approval.Missing{What: "the state of the pull requests", Why: strings.ToValidUTF8(err.Error(), "\uFFFD")})
 			facts.CollectedAt = g.now().UTC()
-			return facts, err
+			return facts, errors.Join(err, specErr)
 		}
 		facts.Lines, facts.Directory = answer.Lines, answer.Directory
 		for _, l := range answer.Lines {
@@ -118,7 +124,7 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 		err = g.collectClosure(ctx, p, &facts)
 	}
 	facts.CollectedAt = g.now().UTC()
-	return facts, err
+	return facts, errors.Join(err, specErr)
 }
 
 // collectClosure reads what the prospective candidate is rendered from.
@@ -250,7 +256,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	before, _ := g.memory.get(app.Key())
 	now := before
 	if before.uid != app.UID {
-		now.recorded = "" // another Application of that name
+		now.recorded, now.grounds = "", grounds{} // another Application of that name
 	}
 	now.uid, now.gate, now.decision, now.state = app.UID, p.Gate, d, state
 	if before.uid == app.UID && before.state == state && sameDecision(before.decision, d) {
@@ -271,6 +277,14 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	for _, k := range told {
 		g.queue.Add(k)
 	}
+	g.wakeChildren(app)
+}
+
+// forget drops what is remembered of an Application that is gone or not protected.
+func (g *Gate) forget(app, uid string) {
+	g.memory.forget(app)
+	g.waits.forget(app)
+	g.rendered.forget(app, uid)
 }
 
 // sameDecision compares what people can see of two decisions.

@@ -15,6 +15,7 @@ type Metrics struct {
 	decisions  *prometheus.CounterVec
 	syncs      *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
+	admissions *prometheus.CounterVec
 	reconciles *prometheus.HistogramVec
 	depth      prometheus.GaugeFunc
 	queueLen   func() int
@@ -32,6 +33,9 @@ func NewMetrics() *Metrics {
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatekeeper_deliveries_total", Help: "Webhook deliveries by event and result: done, failed.",
 		}, []string{"event", "result"}),
+		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatekeeper_admissions_total", Help: "Answers to the API server by gate, verb of the request, and answer: allowed, denied.",
+		}, []string{"gate", "verb", "answer"}),
 		reconciles: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gatekeeper_reconcile_seconds", Help: "Duration of reconciles by kind of key and result: ok, postponed, error.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
@@ -59,13 +63,27 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.reconciles, m.depth}
+	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth}
 }
 
 func (m *Metrics) watch(queueLen func() int) { m.queueLen = queueLen }
 
 func (m *Metrics) decided(gate string, v approval.Verdict) {
 	m.decisions.WithLabelValues(gate, string(v)).Inc()
+}
+
+func (m *Metrics) admitted(a Admission, r AdmissionRequest) {
+	verb, answer := string(r.Verb), "denied"
+	switch {
+	case r.Start != nil:
+		verb = "sync"
+	case r.Verb != VerbCreate && r.Verb != VerbUpdate && r.Verb != VerbDelete:
+		verb = "other"
+	}
+	if a.Allowed {
+		answer = "allowed"
+	}
+	m.admissions.WithLabelValues(a.Gate, verb, answer).Inc()
 }
 
 func (m *Metrics) synced(gate, result string) { m.syncs.WithLabelValues(gate, result).Inc() }

@@ -89,9 +89,14 @@ func protects(s Settings) Condition {
 	return Condition{"protected", `[dyn(object), dyn(oldObject)].exists(x, x != null && ` + selects(s.Protected, "x", false) + `)`}
 }
 
+// DeletionApproved is the annotation that lets a sync go on which waits for somebody
+// to confirm that it may prune or delete (gitops-engine pkg/sync/common/types.go,
+// AnnotationDeletionApproved).
+const DeletionApproved = "argocd.argoproj.io/deletion-approved"
+
 // Annotations whose change the webhook is asked about: the first decides which
 // manifests Argo CD takes from its cache, the second approves deletions.
-var watchedAnnotations = []string{"argocd.argoproj.io/manifest-generate-paths", "argocd.argoproj.io/deletion-approved"}
+var watchedAnnotations = []string{"argocd.argoproj.io/manifest-generate-paths", DeletionApproved}
 
 // decides is the condition that a write can change what is deployed, or forges what
 // Argo CD reports. What the application-controller writes all day is not among it, so
