@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +46,7 @@ The secrets are not read, so this runs where they are not; --secrets reads them.
 			if err := textOrJSON(o.output); err != nil {
 				return err
 			}
-			return checkConfig(c.OutOrStdout(), args[0], o)
+			return checkConfig(c.OutOrStdout(), args[0], time.Now(), o)
 		},
 	}
 	c.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
@@ -80,12 +81,14 @@ type checkReport struct {
 	// Enforcement is nil for a file that is refused.
 	Enforcement *config.EnforcementDescription `json:"enforcement,omitempty"`
 	Warnings    int                            `json:"warnings"`
+	// Openings are the next ones of each gate that has windows.
+	Openings map[string][]config.Opening `json:"openings,omitempty"`
 }
 
 // errWarnings makes the command fail after its report was printed.
 var errWarnings = errors.New("there are warnings, and --strict was given")
 
-func checkConfig(w io.Writer, file string, o checkOptions) error {
+func checkConfig(w io.Writer, file string, now time.Time, o checkOptions) error {
 	load := config.LoadWithoutSecrets
 	if o.secrets {
 		load = config.Load
@@ -97,6 +100,9 @@ func checkConfig(w io.Writer, file string, o checkOptions) error {
 		return errors.Join(err, printJSON(w, report))
 	}
 	if err != nil {
+		return err
+	}
+	if report.Openings, err = openings(cfg, now); err != nil {
 		return err
 	}
 	for _, g := range report.Gates {
@@ -143,6 +149,9 @@ func describe(r checkReport, o checkOptions) string {
 		describePart(&b, "asks for", g.Requirements)
 		describePart(&b, "images", g.Images)
 		describePart(&b, "rules", g.Rules)
+		for i, opening := range r.Openings[g.Gate] {
+			fmt.Fprintf(&b, "  %-9s %s\n", []string{"opens", ""}[min(i, 1)], opening.Text)
+		}
 		describeWarnings(&b, g.Warnings)
 	}
 	if r.Enforcement != nil {

@@ -11,6 +11,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/adopt"
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/console"
+	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
+	"github.com/argo-gatekeeper/gatekeeper/internal/operate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
@@ -25,7 +27,9 @@ type ordering struct {
 	record   history.Record
 	// wake asks for a new decision on an Application; it does nothing in a command.
 	wake func(application string)
-	log  *slog.Logger
+	// decider judges and wakes; nil in a command.
+	decider *gate.Gate
+	log     *slog.Logger
 }
 
 // verbs are all orders that can be given.
@@ -35,7 +39,17 @@ func (o ordering) verbs() console.Verbs {
 	maps.Copy(all, adopt.New(adopt.Options{
 		Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log,
 	}).Verbs())
+	maps.Copy(all, o.operator(desk).Verbs())
 	return all
+}
+
+// operator takes orders about holds, break-glass and permissions.
+func (o ordering) operator(desk *orders.Desk) *operate.Operator {
+	options := operate.Options{Policies: o.policies, Applications: o.reader, Desk: desk, History: o.record, Wake: o.wake, Logger: o.log}
+	if o.decider != nil {
+		options.People, options.Judge, options.WakeAll = o.decider, o.decider, o.decider.WakeAll
+	}
+	return operate.New(options)
 }
 
 // orderTaker takes orders: the running process, or this one.

@@ -185,7 +185,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	})
 	group.Go(func() error {
 		return console.Serve(ctx, counter, ordering{
-			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, log: log,
+			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log,
 		}.verbs(), log)
 	})
 	group.Go(func() error { return enforced.run(ctx, decider) })

@@ -24,7 +24,8 @@ var errRaced = errors.New("the record has news of this application")
 func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) (state string, on grounds, err error) {
 	app := facts.Application
 	intent := rand.Text()
-	release, err := d.Release(app, intent, initiatedBy(d))
+	shown := asShipped(d)
+	release, err := d.Release(app, intent, initiator(shown, facts))
 	if err != nil {
 		return "not synced", on, fmt.Errorf("release %s: %w", app.Key(), err)
 	}
@@ -35,7 +36,7 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 	intended := history.IntentPayload{
 		ID: intent, Gate: p.Gate, Application: app.Key(), ResourceVersion: app.ResourceVersion,
 		Candidate: d.Candidate, PolicyDigest: decided.PolicyDigest, FactsDigest: decided.FactsDigest,
-		InitiatedBy: release.InitiatedBy(), Approvers: approvers(d),
+		InitiatedBy: release.InitiatedBy(), Approvers: approvers(shown), Act: d.Override + d.Rollback,
 	}
 	// A failed append may have been written all the same, so until the next
 	// decision the latest on record is not known.
@@ -121,7 +122,8 @@ func gist(d approval.Decision) (history.Digest, error) {
 
 // appendFor appends on top of the head that the caller's knowledge rests on.
 // Entries of other Applications may have come in between; entries of the same
-// one mean that somebody else decided too, and then nothing is appended.
+// one, and orders about whole gates, mean that what was decided may be out of date,
+// and then nothing is appended.
 //
 // It returns the head after its append. What is appended later on the same
 // knowledge goes on top of that one, so that it too is refused when somebody
@@ -145,7 +147,8 @@ func (g *Gate) appendFor(ctx context.Context, head history.Head, uid string, pay
 			return history.Head{}, errRaced
 		}
 		for _, e := range news {
-			if e.Application == uid {
+			// An order about a whole gate is about this Application, too.
+			if e.Application == uid || e.Application == "" {
 				return history.Head{}, errRaced
 			}
 			head = e.Head()
@@ -203,6 +206,44 @@ func initiatedBy(d approval.Decision) string {
 		text = strings.ToValidUTF8(text[:initiatedByLimit-len("…")], "") + "…"
 	}
 	return text
+}
+
+// initiator is the text for Argo CD's history.
+func initiator(d approval.Decision, facts approval.Facts) string {
+	var text string
+	switch {
+	case d.Override != "" && facts.Override != nil:
+		text = "gatekeeper: break-glass by " + facts.Override.Person + " (" + facts.Override.Reason
+	case d.Rollback != "" && facts.Rollback != nil:
+		text = "gatekeeper: rollback by " + facts.Rollback.Person + " (" + facts.Rollback.Reason
+	default:
+		return initiatedBy(d)
+	}
+	if len(text) > initiatedByLimit-1 {
+		text = strings.ToValidUTF8(text[:initiatedByLimit-len("…)")], "") + "…"
+	}
+	return text + ")"
+}
+
+// asShipped is the decision with its lines as far as the candidate reaches, which for
+// break-glass is not as far as what is approved.
+func asShipped(d approval.Decision) approval.Decision {
+	if d.Rollback != "" {
+		d.Lines = nil // what it ships was approved before these
+		return d
+	}
+	if d.Override == "" {
+		return d
+	}
+	d.Lines = slices.Clone(d.Lines)
+	for i := range d.Lines {
+		for _, r := range d.Candidate.Revisions {
+			if r.Repository.Equal(d.Lines[i].Repository) {
+				d.Lines[i].Target = r.SHA
+			}
+		}
+	}
+	return d
 }
 
 // shipped says whether the landing at index i is within the candidate.

@@ -60,7 +60,11 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	if busy {
 		return againSyncing, nil
 	}
-	last, err := g.lastDeployed(ctx, app)
+	ordered, err := g.readStanding(ctx, app)
+	if err != nil {
+		return 0, err
+	}
+	last, err := g.lastDeployed(ctx, app, ordered)
 	if err != nil {
 		return 0, err
 	}
@@ -70,12 +74,14 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		return 0, nil
 	}
 	p := policies[0]
-	facts, collected := g.collect(ctx, p, app, last)
+	facts, collected := g.collect(ctx, p, app, last, ordered)
 	if wait, err := unready(collected); wait > 0 || err != nil {
 		return wait, err
 	}
 	decision := approval.Explain(p, facts)
 	g.metrics.decided(p.Gate, decision.Verdict)
+	g.owed(ctx, app, p, facts.BrokenGlass)
+	g.revert(ctx, p, facts)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
 	if ready {
@@ -96,16 +102,20 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	if soon := imagesAgain(p, facts); soon > 0 && (wait == 0 || soon < wait) {
 		wait = soon
 	}
-	return wait, nil
+	return sooner(wait, operateAgain(facts, g.now())), nil
 }
 
 // collect gathers the facts of a decision. When it fails, the facts say what is
 // missing, and the error is returned as well so that the key is tried again.
-func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed) (approval.Facts, error) {
+func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed, ordered standing) (approval.Facts, error) {
 	facts := approval.Facts{Application: app}
+	g.operate(p, ordered, last, &facts)
 	specErr := g.collectSpec(ctx, p, &facts, last)
 	q := approval.Query{Ranges: ranges(p, app, last)}
 	q.Teams, q.Users = p.People()
+	if facts.Override != nil && p.BreakGlass != nil {
+		q.Teams, q.Users = approval.AlsoNamed(q.Teams, q.Users, p.BreakGlass.Named)
+	}
 	q.Needs = p.Needs()
 	if len(q.Ranges) > 0 {
 		answer, err := g.collector.Collect(ctx, q)
@@ -119,6 +129,7 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 			g.names.learn(l.RepositoryID, l.Repository)
 		}
 	}
+	g.collectRollback(ctx, &facts)
 	err := g.collectImages(ctx, p, &facts)
 	if err == nil {
 		err = g.collectClosure(ctx, p, &facts)
@@ -158,8 +169,8 @@ func ranges(p approval.Policy, app approval.Application, last *deployed) []appro
 			continue
 		}
 		baseline := r.EnrolledAt
-		if last != nil && last.succeeded && enrolledAlike(last.policy, r) {
-			for _, rev := range last.intent.Candidate.Revisions {
+		if last != nil && last.baseline != nil && enrolledAlike(last.policy, r) {
+			for _, rev := range last.baseline.Candidate.Revisions {
 				if rev.Repository.Equal(r.Name) {
 					baseline = rev.SHA
 				}
@@ -184,7 +195,7 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 	switch {
 	case !d.Allowed():
 		return "not synced", again, false
-	case last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
+	case d.Override+d.Rollback == "" && last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
 		return "synced to " + revisions(d.Candidate), again, false
 	case !d.Advances && !leftHalfway(last, d.Candidate):
 		return "nothing approved to sync", again, false

@@ -43,7 +43,7 @@ var ErrNotProtected = errors.New("no gate protects the Application")
 func (e Examiner) Examine(ctx context.Context, application string) (Examination, error) {
 	g := &Gate{
 		policies: e.Policies, apps: examined{e.Applications}, collector: e.Collector, closures: e.Closures, images: e.Images, specs: e.Specs,
-		record: readOnly{e.Record}, book: orders.NewBook(e.Record), now: time.Now,
+		record: readOnly{e.Record}, book: orders.NewBook(e.Record), now: time.Now, calendars: calendars(e.Policies, nil),
 	}
 	namespace, name := splitKey(application)
 	app, err := e.Applications.Get(ctx, namespace, name)
@@ -57,11 +57,15 @@ func (e Examiner) Examine(ctx context.Context, application string) (Examination,
 	case len(policies) > 1:
 		return Examination{}, fmt.Errorf("%s is protected by several gates, so it is blocked: %s", application, gateNames(policies))
 	}
-	last, err := g.lastDeployed(ctx, app)
+	ordered, err := g.readStanding(ctx, app)
 	if err != nil {
 		return Examination{}, err
 	}
-	facts, err := g.collect(ctx, policies[0], app, last)
+	last, err := g.lastDeployed(ctx, app, ordered)
+	if err != nil {
+		return Examination{}, err
+	}
+	facts, err := g.collect(ctx, policies[0], app, last, ordered)
 	if err != nil && ctx.Err() != nil {
 		return Examination{}, fmt.Errorf("collect facts of %s: %w", application, err)
 	}

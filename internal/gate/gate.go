@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/calendar"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
@@ -66,6 +67,8 @@ type Options struct {
 	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
+	// Reverter may be nil: then nobody brings Git to what was rolled back to.
+	Reverter Reverter
 	Logger   *slog.Logger
 	Metrics  *Metrics
 	// Now is the clock. Default time.Now.
@@ -91,13 +94,15 @@ type Gate struct {
 	specs     Specs
 	record    history.Record
 	// book is what people ordered.
-	book     *orders.Book
-	reporter Reporter
-	log      *slog.Logger
-	metrics  *Metrics
-	now      func() time.Time
-	workers  int
-	resync   time.Duration
+	book      *orders.Book
+	reporter  Reporter
+	calendars map[string]*calendar.Calendar
+	reviews   reviews
+	log       *slog.Logger
+	metrics   *Metrics
+	now       func() time.Time
+	workers   int
+	resync    time.Duration
 
 	queue workqueue.TypedRateLimitingInterface[Key]
 	// raced counts how often in a row somebody else was faster.
@@ -107,6 +112,9 @@ type Gate struct {
 	tickets tickets
 	waits   patience
 	denials *denials
+	// reverter may be nil; reverts are the rollbacks whose pull requests are known.
+	reverter Reverter
+	reverts  reverts
 	// onDenied may be nil.
 	onDenied func(ctx context.Context, application, uid, text string)
 	// rendered is what parents of Applications are rendered to.
@@ -117,8 +125,9 @@ type Gate struct {
 func New(o Options) *Gate {
 	g := &Gate{
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
-		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
-		denials: newDenials(), onDenied: o.OnDenied,
+		calendars: calendars(o.Policies, o.Logger),
+		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		denials: newDenials(), onDenied: o.OnDenied, reverter: o.Reverter,
 	}
 	if g.now == nil {
 		g.now = time.Now

@@ -18,6 +18,8 @@ type Metrics struct {
 	admissions *prometheus.CounterVec
 	reconciles *prometheus.HistogramVec
 	depth      prometheus.GaugeFunc
+	unreviewed *prometheus.GaugeVec
+	overdue    *prometheus.GaugeVec
 	queueLen   func() int
 }
 
@@ -40,6 +42,12 @@ func NewMetrics() *Metrics {
 			Name: "gatekeeper_reconcile_seconds", Help: "Duration of reconciles by kind of key and result: ok, postponed, error.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 		}, []string{"kind", "result"}),
+		unreviewed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "gatekeeper_breakglass_unreviewed", Help: "Uses of break-glass that nobody has reviewed, by gate.",
+		}, []string{"gate"}),
+		overdue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "gatekeeper_breakglass_overdue", Help: "Those of which the review is overdue, by gate.",
+		}, []string{"gate"}),
 		queueLen: func() int { return 0 },
 	}
 	m.depth = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -63,7 +71,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth}
+	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.unreviewed, m.overdue}
 }
 
 func (m *Metrics) watch(queueLen func() int) { m.queueLen = queueLen }
@@ -84,6 +92,14 @@ func (m *Metrics) admitted(a Admission, r AdmissionRequest) {
 		answer = "allowed"
 	}
 	m.admissions.WithLabelValues(a.Gate, verb, answer).Inc()
+}
+
+// owed sets what each gate's Applications owe of reviews.
+func (m *Metrics) owed(policies []approval.Policy, counts map[string]owedCount) {
+	for _, p := range policies {
+		m.unreviewed.WithLabelValues(p.Gate).Set(float64(counts[p.Gate].unreviewed))
+		m.overdue.WithLabelValues(p.Gate).Set(float64(counts[p.Gate].overdue))
+	}
 }
 
 func (m *Metrics) synced(gate, result string) { m.syncs.WithLabelValues(gate, result).Inc() }

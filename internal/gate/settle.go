@@ -13,11 +13,15 @@ import (
 
 // deployed is what the record says about an Application's syncs.
 type deployed struct {
-	// intent is that of the newest successful sync, if succeeded; policy is the
-	// one that it was decided with.
+	// intent is that of the newest successful sync, if succeeded.
 	intent    history.IntentPayload
-	policy    approval.Policy
 	succeeded bool
+	// sequence is the entry of its outcome.
+	sequence uint64
+	// baseline is that of the newest one that is trusted, nil for none; policy is the
+	// one that it was decided with.
+	baseline *history.IntentPayload
+	policy   approval.Policy
 	// failures counts how often the newest candidate failed in a row.
 	failures int
 	failed   approval.Candidate
@@ -27,15 +31,23 @@ type deployed struct {
 // outcomesRead bounds how far back failures are counted.
 const outcomesRead = 10
 
-func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*deployed, error) {
+func (g *Gate) lastDeployed(ctx context.Context, app approval.Application, ordered standing) (*deployed, error) {
 	var d deployed
-	intent, _, ok, err := g.record.LastDeployed(ctx, app.UID)
+	newest, err := g.record.Deployments(ctx, app.UID, 1)
 	if err != nil {
 		return nil, fmt.Errorf("read the last deployment of %s: %w", app.Key(), err)
 	}
-	d.intent, d.succeeded = intent, ok
-	if ok {
-		decided, found, err := g.decisionOf(ctx, intent)
+	if len(newest) > 0 {
+		d.intent, d.succeeded, d.sequence = newest[0].Intent, true, newest[0].Sequence
+		d.baseline = &newest[0].Intent
+		if !ordered.Trusts(app.UID, d.intent.Act) {
+			if d.baseline, err = g.trusted(ctx, app, ordered); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if d.baseline != nil {
+		decided, found, err := g.decisionOf(ctx, *d.baseline)
 		if err != nil {
 			return nil, err
 		}
@@ -108,6 +120,9 @@ func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Appli
 			continue
 		}
 		settled = append(settled, payload)
+		if _, ended := payload.(history.OutcomePayload); ended {
+			settled = append(settled, holdAfter(app, intent.IntentPayload)...)
+		}
 	}
 	late, found, err := g.lateOutcome(ctx, app, open)
 	if err != nil {

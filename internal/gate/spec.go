@@ -186,7 +186,7 @@ func (g *Gate) approvedOf(ctx context.Context, p approval.Policy, parent approva
 		if err != nil {
 			return nil, fmt.Errorf("digest of the policy: %w", err)
 		}
-		if decided.PolicyDigest == digest && decided.Decision.Allowed() {
+		if decided.PolicyDigest == digest && decided.Decision.Allowed() && decided.Decision.Override == "" {
 			add(decided.Decision.Candidate)
 		}
 	}

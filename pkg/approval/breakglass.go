@@ -157,12 +157,34 @@ func reaches(lines []LineDecision, c Candidate) bool {
 	return len(c.Revisions) > 0
 }
 
+// AlsoNamed adds people to those that a query asks for, each once.
+func AlsoNamed(teams []TeamName, users []string, more Named) ([]TeamName, []string) {
+	teams, users = slices.Clip(teams), slices.Clip(users)
+	for _, t := range more.Teams {
+		if !slices.ContainsFunc(teams, func(o TeamName) bool { return strings.EqualFold(string(o), string(t)) }) {
+			teams = append(teams, t)
+		}
+	}
+	for _, u := range more.Users {
+		if !slices.ContainsFunc(users, func(o string) bool { return strings.EqualFold(o, u) }) {
+			users = append(users, u)
+		}
+	}
+	return teams, users
+}
+
 // Includes says whether a login is that of one of the people, by the directory.
 func (n Named) Includes(d *Directory, login string) bool {
 	e := newElectorate(d, n.Teams, n.Users)
 	return login != "" && slices.ContainsFunc(e.members(), func(u *User) bool {
 		return u.Type == UserTypePerson && strings.EqualFold(u.Login, login)
 	})
+}
+
+// IncludesID is Includes by the number of an account.
+func (n Named) IncludesID(d *Directory, id UserID) bool {
+	e := newElectorate(d, n.Teams, n.Users)
+	return id > 0 && slices.ContainsFunc(e.members(), func(u *User) bool { return u.Type == UserTypePerson && u.ID == id })
 }
 
 // shortRevisions names the commits of a candidate.

@@ -77,6 +77,7 @@ type World struct {
 	tokens       map[string]string // by login
 	runs         atomic.Int64
 	images       *imageWorld // nil without Options.Images
+	gate         string      // more of the gate's configuration
 }
 
 // Open makes a world: everything is as it was the day before Gatekeeper was
