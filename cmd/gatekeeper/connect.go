@@ -80,9 +80,21 @@ func connectArgoCD(cfg config.Config) (argoCD, error) {
 	return argoCD{client, parser}, nil
 }
 
-// kubernetes makes a client. Client-side limits are left to the API server's
-// priority and fairness: a limit of our own would delay a sync.
 func kubernetes(k config.Kubernetes) (dynamic.Interface, error) {
+	c, err := clusterConfig(k)
+	if err != nil {
+		return nil, err
+	}
+	client, err := dynamic.NewForConfig(c)
+	if err != nil {
+		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
+	}
+	return client, nil
+}
+
+// clusterConfig finds the cluster. Client-side limits are left to the API server's
+// priority and fairness: a limit of our own would delay a sync.
+func clusterConfig(k config.Kubernetes) (*rest.Config, error) {
 	var c *rest.Config
 	var err error
 	if k.Kubeconfig != "" {
@@ -95,9 +107,5 @@ func kubernetes(k config.Kubernetes) (dynamic.Interface, error) {
 	}
 	c.UserAgent = "gatekeeper/" + currentVersion().Version
 	c.QPS = -1
-	client, err := dynamic.NewForConfig(c)
-	if err != nil {
-		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
-	}
-	return client, nil
+	return c, nil
 }
