@@ -10,7 +10,8 @@ import (
 	"github.com/argoproj/argo-cd/v2/pkg/apis/application/v1alpha1"
 	"github.com/argoproj/argo-cd/v2/util/assets"
 	"github.com/argoproj/argo-cd/v2/util/rbac"
-	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/installation"
 )
 
 // Settings are what Argo CD decides by.
@@ -125,9 +126,9 @@ func Who(s Settings, applications []Application) ([]Grant, error) {
 func decodeProjects(raw []map[string]any) (map[string]*v1alpha1.AppProject, error) {
 	out := map[string]*v1alpha1.AppProject{}
 	for _, object := range raw {
-		p := &v1alpha1.AppProject{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, p); err != nil {
-			return nil, fmt.Errorf("decode an AppProject: %w", err)
+		p, err := installation.Typed(object)
+		if err != nil {
+			return nil, err
 		}
 		out[p.Name] = p
 	}
@@ -171,7 +172,11 @@ func (w *who) application(a Application, project *v1alpha1.AppProject) error {
 				continue
 			}
 			names := reach(lines, subject)
-			w.add(shown, q, a.Project, names[1:], because(lines, names, q.request, w.match))
+			roles := names[1:]
+			if shown == Everybody {
+				roles = names
+			}
+			w.add(shown, q, a.Project, roles, because(lines, names, q.request, w.match))
 		}
 	}
 	for _, subject := range slices.Concat(leaves(lines), tokens) {

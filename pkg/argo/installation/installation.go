@@ -8,6 +8,7 @@ package installation
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
@@ -177,14 +177,29 @@ type Target struct {
 	Group, Kind       string
 }
 
+// Typed is an AppProject in the types of Argo CD's own functions. Through JSON: the
+// converter of apimachinery panics on unexported fields, of which a destination has one
+// (argo-cd v2.14.21, ApplicationDestination.isServerInferred).
+func Typed(object map[string]any) (*v1alpha1.AppProject, error) {
+	p := &v1alpha1.AppProject{}
+	data, err := json.Marshal(object)
+	if err == nil {
+		err = json.Unmarshal(data, p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decode an AppProject: %w", err)
+	}
+	return p, nil
+}
+
 // Project is an AppProject that was decoded.
 type Project struct{ typed *v1alpha1.AppProject }
 
 // ParseProject decodes an AppProject.
 func ParseProject(object map[string]any) (Project, error) {
-	p := &v1alpha1.AppProject{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, p); err != nil {
-		return Project{}, fmt.Errorf("decode an AppProject: %w", err)
+	p, err := Typed(object)
+	if err != nil {
+		return Project{}, err
 	}
 	// Which clusters belong to the project is in Secrets; without knowing, the project
 	// is taken to permit what its destinations name.

@@ -53,11 +53,15 @@ func covers(have, want string) bool {
 	return rank[have] >= rank[want]
 }
 
+// implied is what every App has, whether it is listed or not (GitHub documentation,
+// "Permissions required for GitHub Apps").
+const implied = "metadata"
+
 // Lacking are the needs that the permissions do not cover.
 func Lacking(have map[string]string) []Need {
 	var out []Need
 	for _, n := range Permissions() {
-		if !covers(have[n.Name], n.Level) {
+		if n.Name != implied && !covers(have[n.Name], n.Level) {
 			out = append(out, n)
 		}
 	}

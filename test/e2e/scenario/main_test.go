@@ -71,6 +71,7 @@ func scenarios() []scenario {
 		{name: "unprotected", services: one, stage: true, play: unprotected},
 		{name: "explained", services: one, play: explained},
 		{name: "out of scope", services: []string{payments.Notifier}, play: outOfScope},
+		{name: "examined", services: []string{payments.Notifier}, play: examined},
 		{name: "image bump", services: one, stage: true, images: &payments.Images{Soak: soakTime, RequireDigest: true}, play: imageBump},
 		{name: "image refused", services: one, images: &payments.Images{}, play: imageRefused},
 		{name: "image moved", services: one, images: &payments.Images{}, play: imageMoved},
