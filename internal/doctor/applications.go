@@ -156,7 +156,7 @@ func eachApplication(look func(a installation.Application) []note) func(context.
 				o.find(n)
 			}
 		}
-		o.good = "none of " + plural(len(protected), "protected Application") + " does"
+		o.good = "none in " + plural(len(protected), "protected Application")
 		return o, nil
 	}
 }
@@ -222,7 +222,7 @@ func applicationSources(ctx context.Context, p *probe) (outcome, error) {
 			}
 		}
 	}
-	o.good = "those of " + plural(len(protected), "protected Application") + " are"
+	o.good = "all sources of " + plural(len(protected), "protected Application") + " are"
 	return o, nil
 }
 
@@ -357,7 +357,10 @@ func applicationSets(ctx context.Context, p *probe) (outcome, error) {
 				command: fmt.Sprintf(`kubectl -n %s patch applicationset %s --type merge -p '{"spec":{"strategy":null}}'`, u.GetNamespace(), u.GetName())})
 		}
 	}
-	o.good = plural(len(owned), "ApplicationSet") + " with protected Applications"
+	o.good = plural(len(owned), "ApplicationSet") + " of protected Applications"
+	if len(owned) == 0 {
+		o.good = "no ApplicationSet generates a protected Application"
+	}
 	return o, nil
 }
 

@@ -81,7 +81,7 @@ var broken = []struct { //nolint:gochecknoglobals // a table that two tests shar
 	{"argocd.rbac-override", "bob", "override", unenforced(policy("p, bob, applications, override, prod/*, allow"))},
 	{"argocd.rbac-sync", "bob", "sync", unenforced(policy("p, bob, applications, sync, prod/*, allow"))},
 	{"argocd.rbac-write", "bob", "delete", unenforced(policy("p, bob, applications, delete, prod/*, allow"))},
-	{"argocd.rbac-settings", "bob", "projects update", policy("p, bob, projects, update, prod, allow")},
+	{"argocd.rbac-settings", "bob", "change projects", policy("p, bob, projects, update, prod, allow")},
 	{"kubernetes.gatekeeper-rights", "applications", "patch", func(w *world) {
 		w.sources.Rights = func(_ context.Context, need []doctor.Right) ([]doctor.Right, error) { return need[3:4], nil }
 	}},

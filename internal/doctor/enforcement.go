@@ -2,13 +2,37 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/installation"
 )
+
+// Expect is an object of enforcement as a typed object says it, for Sources.Enforced.
+func Expect(resource installation.Resource, typed any, ignore ...string) (Expected, error) {
+	data, err := json.Marshal(typed)
+	if err != nil {
+		return Expected{}, fmt.Errorf("encode %s: %w", resource.Name, err)
+	}
+	var object map[string]any
+	if err := json.Unmarshal(data, &object); err != nil {
+		return Expected{}, fmt.Errorf("encode %s: %w", resource.Name, err)
+	}
+	delete(object, "status")
+	metadata, ok := object["metadata"].(map[string]any)
+	name, _ := metadata["name"].(string)
+	if !ok || name == "" {
+		return Expected{}, fmt.Errorf("encode %s: it has no name", resource.Name)
+	}
+	delete(metadata, "creationTimestamp")
+	namespace, _ := metadata["namespace"].(string)
+	return Expected{Resource: resource, Namespace: namespace, Name: name, Object: object, Ignore: ignore}, nil
+}
 
 func enforcementChecks() []Check {
 	return []Check{

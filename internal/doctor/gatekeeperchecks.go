@@ -27,7 +27,7 @@ off at its end is consistent in itself.`,
 				if err != nil {
 					return outcome{}, err
 				}
-				return good(fmt.Sprintf("intact, %d entries", entries))
+				return good("intact, " + plural(int(min(entries, 1<<62)), "entry"))
 			},
 		},
 		{

@@ -56,7 +56,9 @@ or when something else happens.`,
 		{
 			Code: "github.repositories", Area: GitHub, Severity: Critical, slow: true,
 			Title:   "the App is installed on every repository of the gates, and not suspended",
-			Explain: `Without access nothing of a gate can be judged, and so nothing is synced.`,
+			Explain: `Without access nothing of a gate can be judged, and so nothing is synced. Looked at are the
+installation that covers each repository, whether its owner suspended it, and whether the
+gate's branch exists.`,
 			run:     gitHubRepositories,
 		},
 		{
@@ -312,6 +314,7 @@ func gitHubProtection(ctx context.Context, p *probe) (outcome, error) {
 
 func gitHubBypass(ctx context.Context, p *probe) (outcome, error) {
 	var o outcome
+	bare := 0
 	for _, b := range p.branches() {
 		about := string(b.repository) + ", branch " + b.name
 		got, err := p.protections[b].get(ctx)
@@ -319,12 +322,18 @@ func gitHubBypass(ctx context.Context, p *probe) (outcome, error) {
 			o.doubt(about, err)
 			continue
 		}
+		if !got.Pulls && !got.NoForcePush && !got.NoDeletion {
+			bare++
+		}
 		if len(got.Bypass) > 0 {
 			o.find(note{about: about, reason: "may bypass it: " + sorted(got.Bypass), fix: "empty the bypass list, or include administrators"})
 		}
 		for _, h := range got.Hidden {
 			o.unknown = append(o.unknown, note{about: about, reason: "could not be checked: " + h.What, fix: h.Remedy})
 		}
+	}
+	if bare > 0 {
+		o.good = "there is no protection to bypass on " + plural(bare, "branch") + ", see github.protection"
 	}
 	return o, nil
 }

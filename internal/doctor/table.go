@@ -2,49 +2,83 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
 // Widths between which a table is laid out.
 const (
-	minWidth = 80
-	maxWidth = 120
+	minWidth   = 80
+	usualWidth = 100
+	maxWidth   = 120
 	// shownPerCheck bounds the results of one check in a table; JSON has all.
 	shownPerCheck = 10
 )
 
-// Table is the report for people, for a terminal of the given width. Reasons are
-// wrapped; what is to be copied never is.
+// Table is the report for people, for a terminal of the given width; 0 is for what is
+// no terminal. Reasons are wrapped; what is to be copied never is. What several checks
+// say in the same words is said once, below all of their codes.
 func (r Report) Table(width int) string {
+	if width == 0 {
+		width = usualWidth
+	}
 	width = max(minWidth, min(width, maxWidth))
 	var b strings.Builder
 	for _, area := range Areas() {
-		shown, left := map[string]int{}, 0
-		first := true
-		for _, x := range r.Results {
-			if x.Area != area {
-				continue
+		entries := r.entries(area)
+		if len(entries) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "%s\n", area)
+		left, run := 0, 0
+		for i, e := range entries {
+			same := i > 0 && slices.Equal(e.heads, entries[i-1].heads)
+			if run++; !same {
+				run = 1
 			}
-			if first {
-				fmt.Fprintf(&b, "%s\n", area)
-				first = false
-			}
-			if shown[x.Code+string(x.State)]++; shown[x.Code+string(x.State)] > shownPerCheck {
+			if run > shownPerCheck && e.State != OK {
 				left++
 				continue
 			}
-			x.write(&b, width)
+			e.write(&b, width, same)
 		}
 		if left > 0 {
 			fmt.Fprintf(&b, "  … and %d more results; -o json lists them\n", left)
 		}
-		if !first {
-			b.WriteByte('\n')
-		}
+		b.WriteByte('\n')
 	}
 	b.WriteString(r.summary())
 	return b.String()
+}
+
+// entry is what one or more checks say.
+type entry struct {
+	Result
+	heads []string // one line for each code
+}
+
+func (r Report) entries(area Area) []entry {
+	var out []entry
+	at := map[Result]int{}
+	for _, x := range r.Results {
+		if x.Area != area {
+			continue
+		}
+		if x.State == OK {
+			out = append(out, entry{x, []string{x.Code}})
+			continue
+		}
+		key := x
+		key.Code, key.Severity = "", ""
+		if i, ok := at[key]; ok {
+			out[i].heads = append(out[i].heads, x.head())
+			continue
+		}
+		at[key] = len(out)
+		out = append(out, entry{x, []string{x.head()}})
+	}
+	return out
 }
 
 // mark is the sign before a result.
@@ -66,31 +100,37 @@ func (x Result) mark() string {
 // codeColumn is as wide as the longest code.
 const codeColumn = 29
 
-func (x Result) write(b *strings.Builder, width int) {
-	if x.State == OK {
-		wrap(b, fmt.Sprintf("  %s %-*s ", x.mark(), codeColumn, x.Code), x.Reason, width)
-		return
-	}
+func (x Result) head() string {
 	what := string(x.Severity)
 	if x.State == Unknown {
 		what = "unknown, " + what
 	}
-	line := fmt.Sprintf("  %s %-*s %s", x.mark(), codeColumn, x.Code, what)
-	b.WriteString(line + "\n")
-	reason := x.Reason
-	if x.About != "" {
-		reason = x.About + ": " + reason
+	return fmt.Sprintf("  %s %-*s %s", x.mark(), codeColumn, x.Code, what)
+}
+
+// write writes the entry, without its heads when those are written already.
+func (e entry) write(b *strings.Builder, width int, headed bool) {
+	if e.State == OK {
+		wrap(b, fmt.Sprintf("  %s %-*s ", e.mark(), codeColumn, e.Code), e.Reason, width)
+		return
+	}
+	if !headed {
+		b.WriteString(strings.Join(e.heads, "\n") + "\n")
+	}
+	reason := e.Reason
+	if e.About != "" {
+		reason = e.About + ": " + reason
 	}
 	wrap(b, "      ", reason, width)
-	if x.Fix != "" {
+	if e.Fix != "" {
 		end := ""
-		if x.Command != "" {
+		if e.Command != "" {
 			end = ":"
 		}
-		wrap(b, "    → ", x.Fix+end, width)
+		wrap(b, "      → ", e.Fix+end, width)
 	}
-	for line := range strings.Lines(x.Command) {
-		b.WriteString("        " + strings.TrimRight(line, "\n") + "\n")
+	for line := range strings.Lines(e.Command) {
+		b.WriteString("          " + strings.TrimRight(line, "\n") + "\n")
 	}
 }
 

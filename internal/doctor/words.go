@@ -11,6 +11,9 @@ func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
+	if strings.HasSuffix(what, "ch") {
+		return strconv.Itoa(n) + " " + what + "es"
+	}
 	if strings.HasSuffix(what, "y") {
 		return strconv.Itoa(n) + " " + strings.TrimSuffix(what, "y") + "ies"
 	}
@@ -20,7 +23,7 @@ func plural(n int, what string) string {
 // sorted joins names, the first few of many.
 func sorted(names []string) string {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	const most = 6
+	const most = 8
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + " and " + strconv.Itoa(len(names)-most) + " more"
 	}

@@ -227,7 +227,7 @@ func (w *who) questions(a Application, lines []line) []question {
 	}
 	for _, change := range []string{rbac.ActionUpdate, rbac.ActionDelete} {
 		if w.settings.Inheritance {
-			out = append(out, on(Live, change+" (of its resources, by inheritance)", change))
+			out = append(out, on(Live, change+"/* by inheritance", change))
 		}
 	}
 	for _, resource := range slices.Concat(a.Resources, []Resource{{Group: "apps", Kind: "Deployment", Namespace: "any", Name: "any"}}) {
@@ -249,11 +249,11 @@ func (w *who) questions(a Application, lines []line) []question {
 	}
 	for _, change := range []string{rbac.ActionCreate, rbac.ActionUpdate, rbac.ActionDelete} {
 		out = append(out,
-			question{request{rbac.ResourceProjects, change, a.Project}, Configure, "projects " + change},
-			question{request{rbac.ResourceClusters, change, "*"}, Configure, "clusters " + change},
-			question{request{rbac.ResourceRepositories, change, "*"}, Configure, "repositories " + change})
+			question{request{rbac.ResourceProjects, change, a.Project}, Configure, "change projects"},
+			question{request{rbac.ResourceClusters, change, "*"}, Configure, "change clusters"},
+			question{request{rbac.ResourceRepositories, change, "*"}, Configure, "change repositories"})
 	}
-	return append(out, question{request{rbac.ResourceAccounts, rbac.ActionUpdate, "admin"}, Configure, "accounts update"})
+	return append(out, question{request{rbac.ResourceAccounts, rbac.ActionUpdate, "admin"}, Configure, "change accounts"})
 }
 
 // literal is a value that the pattern of an action matches.
