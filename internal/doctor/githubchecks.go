@@ -55,11 +55,11 @@ or when something else happens.`,
 		},
 		{
 			Code: "github.repositories", Area: GitHub, Severity: Critical, slow: true,
-			Title:   "the App is installed on every repository of the gates, and not suspended",
+			Title: "the App is installed on every repository of the gates, and not suspended",
 			Explain: `Without access nothing of a gate can be judged, and so nothing is synced. Looked at are the
 installation that covers each repository, whether its owner suspended it, and whether the
 gate's branch exists.`,
-			run:     gitHubRepositories,
+			run: gitHubRepositories,
 		},
 		{
 			Code: "github.teams", Area: GitHub, Severity: Critical, slow: true,

@@ -24,7 +24,7 @@ func kubernetesChecks() []Check {
 			Code: "kubernetes.gatekeeper-rights", Area: Kubernetes, Severity: Critical,
 			Title: "Gatekeeper may do in Kubernetes what it has to",
 			Explain: `Asks the API server with the identity of the configuration (kubernetes.kubeconfig, or the
-pod's service account) whether it may read and patch Applications and read AppProjects. When
+pod's service account) whether it may read, watch and patch Applications. When
 doctor runs elsewhere and the configuration names no kubeconfig, that identity is not there
 to ask with.`,
 			run: kubernetesOwnRights,
@@ -87,7 +87,7 @@ func rights() []Right {
 	const argo = "argoproj.io"
 	return []Right{
 		{"get", argo, "applications"}, {"list", argo, "applications"}, {"watch", argo, "applications"},
-		{"patch", argo, "applications"}, {"list", argo, "appprojects"},
+		{"patch", argo, "applications"},
 	}
 }
 
