@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,6 +73,39 @@ func TestCallsUntilTheSync(t *testing.T) {
 	if len(after) > 0 {
 		require.Equal(t, []string{reviews}, after, "%v", calls)
 	}
+}
+
+// A pull request of which everything was heard costs two reads when it is opened,
+// also by somebody whose address was never seen, and three once it is approved.
+func TestCallsOfANewPullRequest(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, time.Hour)
+	w.decided("the start", func(d approval.Decision) bool { return d.Verdict != "" })
+	_, err := w.CreateUser("dora", "Dora", "dora@example.com")
+	require.NoError(t, err)
+	require.NoError(t, w.SetCollaborator(townRepo, "dora", "write"))
+	w.quiet()
+	// What is read to report and about people is not counted.
+	others := regexp.MustCompile(`check-runs|/comments$|^collaborators/`)
+	reads := func() (out []string) {
+		for _, c := range w.api() {
+			if path, ok := strings.CutPrefix(c, "GET /repos/acme/env/"); ok && !others.MatchString(path) {
+				out = append(out, path)
+			}
+		}
+		return out
+	}
+	w.ResetCalls()
+	p, err := w.As("dora").OpenPull(townRepo, standin.PullOptions{Change: pick(2)})
+	require.NoError(t, err)
+	w.quiet()
+	require.ElementsMatch(t, []string{"pulls/1", "pulls/1/reviews"}, reads())
+	w.ahead.Add(int64(2 * time.Second))
+	w.ResetCalls()
+	_, err = w.As("carol").Review(townRepo, p.Number, "APPROVE", "")
+	require.NoError(t, err)
+	w.quiet()
+	require.ElementsMatch(t, []string{"pulls/1", "pulls/1/reviews", "activity"}, reads())
 }
 
 const robotsCall = "POST /repos/acme/env/issues/1/comments"

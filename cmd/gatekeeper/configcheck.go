@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +46,7 @@ The secrets are not read, so this runs where they are not; --secrets reads them.
 			if err := textOrJSON(o.output); err != nil {
 				return err
 			}
-			return checkConfig(c.OutOrStdout(), args[0], o)
+			return checkConfig(c.OutOrStdout(), args[0], time.Now(), o)
 		},
 	}
 	c.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
@@ -77,13 +78,17 @@ type checkReport struct {
 	Valid    bool                 `json:"valid"`
 	Mistakes []config.Mistake     `json:"mistakes"`
 	Gates    []config.Description `json:"gates"`
-	Warnings int                  `json:"warnings"`
+	// Enforcement is nil for a file that is refused.
+	Enforcement *config.EnforcementDescription `json:"enforcement,omitempty"`
+	Warnings    int                            `json:"warnings"`
+	// Openings are the next ones of each gate that has windows.
+	Openings map[string][]config.Opening `json:"openings,omitempty"`
 }
 
 // errWarnings makes the command fail after its report was printed.
 var errWarnings = errors.New("there are warnings, and --strict was given")
 
-func checkConfig(w io.Writer, file string, o checkOptions) error {
+func checkConfig(w io.Writer, file string, now time.Time, o checkOptions) error {
 	load := config.LoadWithoutSecrets
 	if o.secrets {
 		load = config.Load
@@ -97,9 +102,15 @@ func checkConfig(w io.Writer, file string, o checkOptions) error {
 	if err != nil {
 		return err
 	}
+	if report.Openings, err = openings(cfg, now); err != nil {
+		return err
+	}
 	for _, g := range report.Gates {
 		report.Warnings += len(g.Warnings)
 	}
+	enforcement := cfg.DescribeEnforcement()
+	report.Enforcement = &enforcement
+	report.Warnings += len(enforcement.Warnings)
 	if o.output == "json" {
 		err = printJSON(w, report)
 	} else {
@@ -133,21 +144,20 @@ func describe(r checkReport, o checkOptions) string {
 	fmt.Fprintf(&b, "✓ %s is valid%s\n", r.File, secrets)
 	for _, g := range r.Gates {
 		fmt.Fprintf(&b, "\nGate %s\n", g.Gate)
-		for _, part := range []struct {
-			title string
-			lines []string
-		}{{"protects", g.Applications}, {"judges", g.Repositories}, {"asks for", g.Requirements}, {"images", g.Images}, {"rules", g.Rules}} {
-			for i, line := range part.lines {
-				title := ""
-				if i == 0 {
-					title = part.title
-				}
-				fmt.Fprintf(&b, "  %-9s %s\n", title, line)
-			}
+		describePart(&b, "protects", g.Applications)
+		describePart(&b, "judges", g.Repositories)
+		describePart(&b, "asks for", g.Requirements)
+		describePart(&b, "images", g.Images)
+		describePart(&b, "rules", g.Rules)
+		for i, opening := range r.Openings[g.Gate] {
+			fmt.Fprintf(&b, "  %-9s %s\n", []string{"opens", ""}[min(i, 1)], opening.Text)
 		}
-		for _, warning := range g.Warnings {
-			fmt.Fprintf(&b, "  ! %s  [%s]\n      → %s\n", warning.Text, warning.Code, warning.Remedy)
-		}
+		describeWarnings(&b, g.Warnings)
+	}
+	if r.Enforcement != nil {
+		b.WriteString("\nEnforcement\n")
+		describePart(&b, "rules", r.Enforcement.Rules)
+		describeWarnings(&b, r.Enforcement.Warnings)
 	}
 	if r.Warnings == 1 {
 		b.WriteString("\n1 warning\n")
@@ -155,4 +165,17 @@ func describe(r checkReport, o checkOptions) string {
 		fmt.Fprintf(&b, "\n%d warnings\n", r.Warnings)
 	}
 	return b.String()
+}
+
+func describePart(b *strings.Builder, title string, lines []string) {
+	for _, line := range lines {
+		fmt.Fprintf(b, "  %-9s %s\n", title, line)
+		title = ""
+	}
+}
+
+func describeWarnings(b *strings.Builder, warnings []config.Warning) {
+	for _, warning := range warnings {
+		fmt.Fprintf(b, "  ! %s  [%s]\n      → %s\n", warning.Text, warning.Code, warning.Remedy)
+	}
 }

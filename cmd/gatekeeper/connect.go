@@ -22,9 +22,16 @@ type hub struct {
 	collector    *collect.Collector
 }
 
+// keeper is an inbox, opened for writing or for reading alone.
+type keeper interface {
+	collect.Witness
+	collect.Pushes
+	collect.Memory
+}
+
 // connectGitHub makes no request. The mirrors are kept in a folder of their own;
 // close them when the collector is not used any more.
-func connectGitHub(cfg config.Config, witness collect.Witness, mirrorsDir string, observe func(github.Call), log *slog.Logger) (hub, error) {
+func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe func(github.Call), log *slog.Logger) (hub, error) {
 	app, err := connectApp(cfg, observe, log)
 	if err != nil {
 		return hub{}, err
@@ -35,7 +42,7 @@ func connectGitHub(cfg config.Config, witness collect.Witness, mirrorsDir string
 	}
 	repositories := newMirrors(mirrorsDir, cfg.File.GitHub.URL, app, log)
 	collector, err := collect.New(collect.Options{
-		GitHub: app, Witness: witness, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
+		GitHub: app, Witness: kept, Pushes: kept, Memory: kept, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
 		IndexGrace: cfg.File.GitHub.IndexGrace, MembershipTTL: cfg.File.GitHub.MembershipTTL,
 	})
 	if err != nil {
@@ -59,12 +66,17 @@ func connectApp(cfg config.Config, observe func(github.Call), log *slog.Logger) 
 
 // argoCD is Argo CD's side: the Applications in Kubernetes.
 type argoCD struct {
+	config *rest.Config
 	client dynamic.Interface
 	parser *argo.Parser
 }
 
 // connectArgoCD makes no request.
 func connectArgoCD(cfg config.Config) (argoCD, error) {
+	kubeconfig, err := kubernetesConfig(cfg.File.Kubernetes)
+	if err != nil {
+		return argoCD{}, err
+	}
 	client, err := kubernetes(cfg.File.Kubernetes)
 	if err != nil {
 		return argoCD{}, err
@@ -77,24 +89,12 @@ func connectArgoCD(cfg config.Config) (argoCD, error) {
 	if err != nil {
 		return argoCD{}, fmt.Errorf("set up reading Applications: %w", err)
 	}
-	return argoCD{client, parser}, nil
+	return argoCD{kubeconfig, client, parser}, nil
 }
 
-func kubernetes(k config.Kubernetes) (dynamic.Interface, error) {
-	c, err := clusterConfig(k)
-	if err != nil {
-		return nil, err
-	}
-	client, err := dynamic.NewForConfig(c)
-	if err != nil {
-		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
-	}
-	return client, nil
-}
-
-// clusterConfig finds the cluster. Client-side limits are left to the API server's
+// kubernetesConfig makes no request. Client-side limits are left to the API server's
 // priority and fairness: a limit of our own would delay a sync.
-func clusterConfig(k config.Kubernetes) (*rest.Config, error) {
+func kubernetesConfig(k config.Kubernetes) (*rest.Config, error) {
 	var c *rest.Config
 	var err error
 	if k.Kubeconfig != "" {
@@ -108,4 +108,16 @@ func clusterConfig(k config.Kubernetes) (*rest.Config, error) {
 	c.UserAgent = "gatekeeper/" + currentVersion().Version
 	c.QPS = -1
 	return c, nil
+}
+
+func kubernetes(k config.Kubernetes) (dynamic.Interface, error) {
+	c, err := kubernetesConfig(k)
+	if err != nil {
+		return nil, err
+	}
+	client, err := dynamic.NewForConfig(c)
+	if err != nil {
+		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
+	}
+	return client, nil
 }

@@ -166,7 +166,7 @@ func (w *town) serve(resync time.Duration) {
 	require.NoError(t, err)
 	repositories := newMirrors(filepath.Join(dir, "mirrors"), w.URL(), app, log)
 	t.Cleanup(func() { require.NoError(t, repositories.close()) })
-	collector, err := collect.New(collect.Options{GitHub: app, Witness: box, Mirror: repositories.get, Logger: log, IndexGrace: time.Millisecond})
+	collector, err := collect.New(collect.Options{GitHub: app, Witness: box, Pushes: box, Memory: box, Mirror: repositories.get, Logger: log, IndexGrace: time.Millisecond})
 	require.NoError(t, err)
 
 	w.cluster = &cluster{app: approval.Application{

@@ -16,6 +16,7 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/doctor"
+	"github.com/argo-gatekeeper/gatekeeper/internal/enforce"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argoapi"
@@ -52,6 +53,9 @@ func connectPatient(cfg config.Config, secrets error, o doctorOptions, log *slog
 		p.Absent["Cluster"] = err
 		p.Absent["Skew"] = err
 	}
+	if err := p.connectEnforcement(operator); err != nil {
+		p.Absent["Objects"] = err
+	}
 	if own, err := kubernetes(cfg.File.Kubernetes); err != nil {
 		p.Absent["Rights"] = fmt.Errorf("use Gatekeeper's own identity: %w", err)
 	} else {
@@ -84,7 +88,7 @@ func (p *patient) close() error {
 }
 
 func (p *patient) connectCluster(k config.Kubernetes) error {
-	c, err := clusterConfig(k)
+	c, err := kubernetesConfig(k)
 	if err != nil {
 		return err
 	}
@@ -106,6 +110,48 @@ func (p *patient) connectCluster(k config.Kubernetes) error {
 		return fmt.Errorf("make an HTTP client for Kubernetes: %w", err)
 	}
 	p.Skew["Kubernetes"] = func(ctx context.Context) (time.Duration, error) { return access.Skew(ctx, plain, c.Host) }
+	return nil
+}
+
+// connectEnforcement compares as "enforcement status" does, with the operator's rights.
+func (p *patient) connectEnforcement(k config.Kubernetes) error {
+	e := p.cfg.File.Enforcement
+	if e == nil {
+		return nil
+	}
+	p.Enforced = e.Mode == config.ModeEnforce
+	named, err := enforcementObjects(p.cfg)(nil)
+	if err != nil {
+		return err
+	}
+	for _, o := range named {
+		p.EnforcedNames = append(p.EnforcedNames, o.GetName())
+	}
+	client, err := kubernetes(k)
+	if err != nil {
+		return err
+	}
+	asOperator := p.cfg
+	asOperator.File.Kubernetes = k
+	p.Objects = func(ctx context.Context) ([]doctor.Object, error) {
+		bundle, err := caBundle(ctx, asOperator)
+		if err != nil {
+			return nil, err
+		}
+		objects, err := enforcementObjects(p.cfg)(bundle)
+		if err != nil {
+			return nil, err
+		}
+		reports, err := enforce.NewCluster(client).Check(ctx, objects)
+		out := make([]doctor.Object, len(reports))
+		for i, r := range reports {
+			out[i] = doctor.Object{Kind: r.Kind, Name: r.Name}
+			for _, d := range r.Differences {
+				out[i].Differences = append(out[i].Differences, d.String())
+			}
+		}
+		return out, err
+	}
 	return nil
 }
 

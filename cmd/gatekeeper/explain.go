@@ -226,6 +226,11 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
+	api, err := connectArgoAPI(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, api.Close()) }()
 	reader := argo.NewReader(cluster.client, cluster.parser)
 	soaks, err := newProvings(ctx, cfg, witness, reader, func(string) {}, log)
 	if err != nil {
@@ -237,7 +242,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	}
 	x, err := gate.Examiner{
 		Policies: cfg.Policies, Applications: reader,
-		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Record: r,
+		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Specs: specs{reader, api}, Record: r,
 	}.Examine(ctx, o.application)
 	if err != nil {
 		return err

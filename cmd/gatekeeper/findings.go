@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
@@ -34,4 +35,15 @@ func writeFindings(b *strings.Builder, findings []approval.Finding, indent strin
 		}
 		writeFindings(b, f.Children, indent+below)
 	}
+}
+
+// visible makes text that others chose fit to stand in a line: control and invisible
+// characters, with which it could pass for another line, are replaced.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }

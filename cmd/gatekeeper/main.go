@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // where the machine has no zones, windows have them all the same
 
 	"github.com/spf13/cobra"
 )
@@ -52,7 +53,8 @@ A reviewed pull request on the env-overrides repository is the approval.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w (%s --help shows what is possible): %w", err, c.CommandPath(), errUsage)
 	})
-	root.AddCommand(configCommand(), serveCommand(), explainCommand(), doctorCommand(), inspectCommand(), ledgerCommand(), promoteCommand(), versionCommand())
+	root.AddCommand(adoptCommand(), configCommand(), enforcementCommand(), serveCommand(), explainCommand(), doctorCommand(), inspectCommand(), ledgerCommand(), promoteCommand(), versionCommand())
+	root.AddCommand(operateCommands()...)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/internal/console"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
@@ -70,6 +71,12 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, record.Close)
+	// Orders are taken on a socket that belongs to whoever has the record open.
+	counter, err := console.Listen(ctx, consolePath(cfg.File.DataDirectory))
+	if err != nil {
+		return err
+	}
+	closers = append(closers, counter.Close)
 	box, err := inbox.Open(ctx, inboxPath(cfg.File.DataDirectory))
 	if err != nil {
 		return err
@@ -88,10 +95,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	api, err := argoapi.New(argoapi.Options{
-		Server: cfg.File.ArgoCD.Server, TokenFile: cfg.Path(cfg.File.ArgoCD.TokenFile),
-		PlainText: cfg.File.ArgoCD.Plaintext, CAFile: cfg.Path(cfg.File.ArgoCD.CAFile),
-	})
+	api, err := connectArgoAPI(cfg)
 	if err != nil {
 		return err
 	}
@@ -118,6 +122,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			decider.WakeApplication(after)
 		},
 	})
+	enforced, err := connectEnforcement(ctx, cfg, cluster, registry, log)
+	if err != nil {
+		return err
+	}
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
 	decider = gate.New(gate.Options{
@@ -126,8 +134,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(hub.app, written{box}, log),
+		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
+		Reporter: report.NewPublisher(hub.app, written{box}, log), OnDenied: enforced.denied,
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 
@@ -149,7 +157,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			if !watcher.HasSynced() {
 				return errors.New("the Applications have not been read yet")
 			}
-			return nil
+			return enforced.ready()
 		},
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Logger:  log,
@@ -175,6 +183,12 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		defer cancel()
 		return server.Shutdown(stopping)
 	})
+	group.Go(func() error {
+		return console.Serve(ctx, counter, ordering{
+			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log,
+		}.verbs(), log)
+	})
+	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error { return soaks.watch.Run(ctx) })
 	group.Go(func() error {
@@ -232,7 +246,8 @@ func whenSynced(ctx context.Context, w *argo.Watcher) error {
 	return nil
 }
 
-// pruneEvery is how often processed deliveries are forgotten.
+// pruneEvery is how often processed deliveries are forgotten, and what is old of
+// what only saves calls.
 const pruneEvery = time.Hour
 
 func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
@@ -240,6 +255,9 @@ func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
 	defer tick.Stop()
 	for {
 		if _, err := box.Prune(ctx, time.Now().Add(-inbox.Retention)); err != nil && ctx.Err() == nil {
+			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
+		}
+		if _, err := box.Trim(ctx, time.Now().Add(-inbox.KeepFor), inbox.KeepRows); err != nil && ctx.Err() == nil {
 			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
 		}
 		select {

@@ -38,6 +38,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 		c.add(at(root, "dataDirectory"), "dataDirectory is missing; write a folder on a volume that is kept, for example /var/lib/gatekeeper")
 	}
 	c.registries(f.Registries, at(root, "registries"))
+	c.enforcement(f.Enforcement, at(root, "enforcement"))
 	return c.gates(f, root)
 }
 

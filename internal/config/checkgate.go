@@ -44,8 +44,18 @@ func (c *checker) gateRules(g Gate, n *yaml.Node, p *approval.Policy) {
 	default:
 		c.add(at(n, "veto", "who"), "veto.who %q is none of approvers, writers", g.Veto.Who)
 	}
+	switch g.Spec {
+	case "", "adopted":
+		p.ApprovedSpec = true
+	case "any":
+	default:
+		c.add(at(n, "spec"), "spec %q is none of adopted, any", g.Spec)
+		p.ApprovedSpec = true
+	}
 	dismissers := c.named(g.Veto.DismissedBy, at(n, "veto", "dismissedBy"))
 	p.Veto.DismissTeams, p.Veto.DismissUsers = dismissers.teams, dismissers.users
+	p.Sync = c.syncRules(g.Sync, at(n, "sync"))
+	c.operate(g, n, p)
 	c.reachable(g, n, p)
 }
 

@@ -152,6 +152,9 @@ func rules(p approval.Policy) []string {
 	for _, c := range p.Checks {
 		out = append(out, fmt.Sprintf("the check %s of App %d must have succeeded on the reviewed head", c.Name, c.AppID))
 	}
+	if p.ApprovedSpec {
+		out = append(out, "an Application's spec is adopted, or what an approved commit of its parent says")
+	}
 	x := p.Exclude
 	if names := people(x.Teams, x.Users); names != "" {
 		out = append(out, "never an approval of "+names)
@@ -170,6 +173,7 @@ func rules(p approval.Policy) []string {
 	} else {
 		out = append(out, "reviews after the merge count")
 	}
+	out = append(out, operateRules(p)...)
 	who := "whoever could approve"
 	if p.Veto.Writers {
 		who = "whoever may write"
@@ -178,7 +182,7 @@ func rules(p approval.Policy) []string {
 	if names := people(p.Veto.DismissTeams, p.Veto.DismissUsers); names != "" {
 		by = names
 	}
-	return append(out, who+" can block by requesting changes; "+by+" may dismiss that")
+	return append(out, who+" can block by requesting changes; "+by+" may dismiss that", describeSync(p.Sync))
 }
 
 func people(teams []approval.TeamName, users []string) string {

@@ -121,6 +121,9 @@ func (f *File) setDefaults() {
 		}
 	}
 	def(&f.Server.Listen, ":8080")
+	if f.Enforcement != nil {
+		f.Enforcement.setDefaults()
+	}
 	if f.GitHub.IndexGrace == 0 {
 		f.GitHub.IndexGrace = 30 * time.Second
 	}

@@ -57,6 +57,10 @@ gates:
     veto:
       who: writers
       dismissedBy: {groups: [data], teams: [acme/leads]}
+    sync:
+      rollback: refuse
+      force: allow
+      options: [ApplyOutOfSyncOnly=true]
 `
 
 func TestLoadPolicy(t *testing.T) {
@@ -82,7 +86,9 @@ func TestLoadPolicy(t *testing.T) {
 			Teams: []approval.TeamName{"acme/contractors"}, Users: []string{"intern"},
 			Pushers: true, Rerequested: true, Late: true, Unwitnessed: true,
 		},
-		Veto: approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
+		Veto:         approval.Veto{Writers: true, DismissTeams: []approval.TeamName{"acme/dba", "acme/leads"}, DismissUsers: []string{"zoe"}},
+		Sync:         approval.SyncRules{Partial: true, Prune: true, Force: true, Options: []string{"ApplyOutOfSyncOnly=true"}},
+		ApprovedSpec: true,
 	}, cfg.Policies[0])
 }
 
@@ -109,6 +115,10 @@ func TestLoadRefusesPolicy(t *testing.T) {
 		{"late reviews", "lateReviews: ignore", "lateReviews: refuse", 42, "is none of count, ignore"},
 		{"veto", "who: writers", "who: everybody", 44, "is none of approvers, writers"},
 		{"dismissed by nobody known", "{groups: [data], teams: [acme/leads]}", "{groups: [leads]}", 45, `there is no group "leads"`},
+		{"sync rule", "rollback: refuse", "rollback: sometimes", 47, "is none of allow, refuse"},
+		{"sync option", "[ApplyOutOfSyncOnly=true]", "[ApplyOutOfSyncOnly]", 49, "must be Name=value"},
+		{"sync option twice", "[ApplyOutOfSyncOnly=true]", "[ApplyOutOfSyncOnly=true, ApplyOutOfSyncOnly=true]", 49, "is listed twice"},
+		{"spec", "    lateReviews: ignore\n", "    lateReviews: ignore\n    spec: none\n", 43, "is none of adopted, any"},
 		{"everybody excluded", "teams: [acme/contractors]", "teams: [acme/SRE]", 22, "those who are left after exclude cannot give 2 approvals"},
 	}
 	for _, tt := range tests {
@@ -121,6 +131,14 @@ func TestLoadRefusesPolicy(t *testing.T) {
 			require.Contains(t, err.Error(), tt.want)
 			require.Contains(t, err.Error(), fmt.Sprintf("%s:%d: ", path, tt.line))
 		})
+	}
+}
+
+func TestLoadSpec(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "    spec: adopted\n": true, "    spec: any\n": false} {
+		cfg, err := Load(write(t, full+text))
+		require.NoError(t, err)
+		require.Equal(t, want, cfg.Policies[0].ApprovedSpec, text)
 	}
 }
 

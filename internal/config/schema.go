@@ -20,6 +20,9 @@ type File struct {
 	// Registries say how image registries are talked to. Only registries of
 	// repositories that a gate verifies are ever asked.
 	Registries Registries `yaml:"registries"`
+	// Enforcement makes the API server refuse what no gate allows. Without it nothing
+	// is enforced.
+	Enforcement *Enforcement `yaml:"enforcement"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
 }
@@ -108,6 +111,22 @@ type Gate struct {
 	LateReviews string `yaml:"lateReviews"`
 	// Veto says who can block with "request changes", and who can take it away.
 	Veto Veto `yaml:"veto"`
+	// Sync says what people may ask of Argo CD for content that is approved.
+	Sync Sync `yaml:"sync"`
+	// Windows are when syncs are allowed and denied. Default: always allowed.
+	Windows []Window `yaml:"windows"`
+	// Holds are those who may hold this gate or an Application of it, and release
+	// holds, by a comment. Default: whoever may approve. On the command line, whoever
+	// may run the command may.
+	Holds People `yaml:"holds"`
+	// BreakGlass says who may have a candidate synced without its quorum. Without it
+	// nobody can.
+	BreakGlass *BreakGlass `yaml:"breakGlass"`
+	// Spec is what is asked of the Applications' own specs: adopted (a person has
+	// approved it with "gatekeeper adopt", or it is what an approved commit of a parent
+	// Application says) or any (whoever may edit the Application changes what is
+	// deployed). Default adopted.
+	Spec string `yaml:"spec"`
 }
 
 // Check is a check run that must have succeeded.

@@ -31,6 +31,9 @@ func warnings(policies []approval.Policy, i int) []Warning {
 	if most := mostEverywhere(p); most <= 1 {
 		add("single-approval", "one approval lets a change through, so one account that is taken over does, too", "ask for approvals: 2, or for two requirements with distinctApprovers: true")
 	}
+	if !p.ApprovedSpec {
+		add("any-spec", "the Applications' specs are not judged, so whoever may edit one deploys other parameters, or to another place, without an approval", "leave out spec: any, and run gatekeeper adopt --all")
+	}
 	out = append(out, requirementWarnings(p)...)
 	if !p.Exclude.Late && !p.Exclude.Unwitnessed {
 		add("late-unwitnessed", "reviews after the merge count although Gatekeeper did not see them being given; for those, GitHub alone says what was reviewed", "write lateReviews: ignore, or exclude: {unwitnessed: true}")

@@ -137,7 +137,7 @@ func argoRights(power argorbac.Power, gated bool) func(context.Context, *probe) 
 				trusted = append(trusted, g.Subject)
 				continue
 			}
-			if gated && len(p.Enforced) > 0 {
+			if gated && p.Enforced {
 				continue
 			}
 			fix, command := takeAway(g, s.namespace)
@@ -146,7 +146,7 @@ func argoRights(power argorbac.Power, gated bool) func(context.Context, *probe) 
 		switch {
 		case all == 0:
 			o.good = "nobody may"
-		case gated && len(p.Enforced) > 0:
+		case gated && p.Enforced:
 			o.good = plural(all, "subject") + " may, and what they do is gated"
 		case len(trusted) > 0:
 			o.good = "only those who are trusted: " + sorted(trusted)

@@ -135,13 +135,9 @@ func applicationQuestions(ctx context.Context, p *probe) ([]asked, error) {
 }
 
 func enforcementQuestions(_ context.Context, p *probe) ([]asked, error) {
-	names := map[string][]string{}
-	for _, e := range p.Enforced {
-		names[e.Resource.Name] = append(names[e.Resource.Name], e.Name)
-	}
 	var out []asked
-	for _, r := range []string{"validatingwebhookconfigurations", "validatingadmissionpolicies", "validatingadmissionpolicybindings", "mutatingwebhookconfigurations"} {
-		out = append(out, asked{"write " + r, kuberbac.Question{Verbs: writes(), Group: "admissionregistration.k8s.io", Resource: r, Names: names[r]}})
+	for _, r := range []string{"validatingwebhookconfigurations", "validatingadmissionpolicies", "validatingadmissionpolicybindings"} {
+		out = append(out, asked{"write " + r, kuberbac.Question{Verbs: writes(), Group: "admissionregistration.k8s.io", Resource: r, Names: p.EnforcedNames}})
 	}
 	return append(out, asked{"write the definition of Applications", kuberbac.Question{Verbs: []string{"update", "patch", "delete"},
 		Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions", Names: []string{"applications.argoproj.io"}}}), nil
@@ -254,7 +250,7 @@ func kubernetesWho(gated bool, ask questions) func(context.Context, *probe) (out
 		switch {
 		case len(found.order) == 0 && len(trusted.order) == 0:
 			o.good = "nobody else may"
-		case gated && len(p.Enforced) > 0:
+		case gated && p.Enforced:
 			o.good = plural(len(found.order)+len(trusted.order), "subject") + " may, and what they do is gated"
 			return o, nil
 		default:

@@ -39,15 +39,11 @@ type Hub interface {
 	Team(ctx context.Context, team approval.TeamName) (members int, err error)
 }
 
-// Expected is one object that enforcement consists of, as it has to be. A live object
-// may have more fields, which defaults and the API server add.
-type Expected struct {
-	Resource        installation.Resource
-	Namespace, Name string
-	Object          map[string]any
-	// Ignore are paths whose values are not compared, for example that of a
-	// certificate, each with dots: "webhooks.0.clientConfig.caBundle".
-	Ignore []string
+// Object is one of those that enforcement consists of.
+type Object struct {
+	Kind, Name string
+	// Differences say, one line each, where the live object is not what it should be.
+	Differences []string
 }
 
 // Sources are what a doctor looks at. What is nil makes the checks that need it
@@ -57,9 +53,14 @@ type Sources struct {
 	Cluster  Cluster
 	ArgoAPI  ArgoAPI
 	Hub      Hub
-	// Enforced are the objects of enforcement; nil when the configuration asks for
-	// none.
-	Enforced []Expected
+	// Enforced says that the configuration asks for enforcement, and not for warnings
+	// alone.
+	Enforced bool
+	// EnforcedNames are the names of the objects of enforcement; empty for any.
+	EnforcedNames []string
+	// Objects compares the objects of enforcement with the live ones. With an error come
+	// those that could be read.
+	Objects func(ctx context.Context) ([]Object, error)
 	// Closure says what an Application is rendered from at the head of its branches.
 	Closure func(ctx context.Context, a approval.Application) (approval.Closure, error)
 	// Rights says which of the questions Gatekeeper's own identity may not do.

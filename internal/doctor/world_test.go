@@ -53,15 +53,7 @@ status:
 ---
 {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: cluster-admin}, roleRef: {kind: ClusterRole, name: cluster-admin},
   subjects: [{kind: Group, name: "system:masters"}, {kind: ServiceAccount, name: argocd-application-controller, namespace: argocd}, {kind: ServiceAccount, name: generic-garbage-collector, namespace: kube-system}]}
----
-{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: gatekeeper, generation: 3},
-  webhooks: [{name: a.b.c, failurePolicy: Fail, timeoutSeconds: 3, matchPolicy: Equivalent, objectSelector: {}, namespaceSelector: {}, clientConfig: {caBundle: other},
-  rules: [{operations: ["*"], resources: [applications]}]}]}
 `
-
-// expected is what enforcement has to be.
-const expected = `{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: gatekeeper},
-  webhooks: [{name: a.b.c, failurePolicy: Fail, timeoutSeconds: 3, clientConfig: {caBundle: mine}, rules: [{operations: ["*"], resources: [applications]}]}]}`
 
 // world is an installation, of which tests break parts. The cluster is a list of
 // objects, GitHub is the stand-in.
@@ -95,10 +87,13 @@ func newWorld(t *testing.T) *world {
 			Config:       approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 		}},
 		ArgoAPI:  &w.argo,
-		Enforced: []doctor.Expected{{Resource: webhooks(), Name: "gatekeeper", Object: parse(t, expected), Ignore: []string{"webhooks.0.clientConfig.caBundle"}}},
-		Closure:  func(context.Context, approval.Application) (approval.Closure, error) { return approval.Closure{}, nil },
-		Rights:   func(context.Context, []doctor.Right) ([]doctor.Right, error) { return nil, nil },
-		Record:   func(context.Context) (uint64, error) { return 7, nil },
+		Enforced: true,
+		Objects: func(context.Context) ([]doctor.Object, error) {
+			return []doctor.Object{{Kind: "ValidatingWebhookConfiguration", Name: "gatekeeper"}}, nil
+		},
+		Closure: func(context.Context, approval.Application) (approval.Closure, error) { return approval.Closure{}, nil },
+		Rights:  func(context.Context, []doctor.Right) ([]doctor.Right, error) { return nil, nil },
+		Record:  func(context.Context) (uint64, error) { return 7, nil },
 		Directory: func() (doctor.Directory, error) {
 			return doctor.Directory{Path: "/data", Writable: true, Free: 5 << 30, Size: 10 << 30}, nil
 		},
@@ -106,10 +101,6 @@ func newWorld(t *testing.T) *world {
 		GatekeeperNamespace: "gatekeeper",
 	}
 	return w
-}
-
-func webhooks() installation.Resource {
-	return installation.Resource{Group: "admissionregistration.k8s.io", Version: "v1", Name: "validatingwebhookconfigurations"}
 }
 
 func clock(ahead time.Duration) func(context.Context) (time.Duration, error) {
@@ -214,7 +205,6 @@ func (w *world) client() *fake.FakeDynamicClient {
 		{"argoproj.io", "v1alpha1", "applicationsets", "ApplicationSet"}, {"", "v1", "configmaps", "ConfigMap"},
 		{"rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole"}, {"rbac.authorization.k8s.io", "v1", "roles", "Role"},
 		{"rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding"}, {"rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"},
-		{"admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration"},
 	} {
 		lists[schema.GroupVersionResource{Group: r.group, Version: r.version, Resource: r.resource}] = r.kind + "List"
 	}

@@ -21,32 +21,34 @@ var errRaced = errors.New("the record has news of this application")
 // act records the decision and the intent, and then asks Argo CD to sync. When
 // the answer is lost, the intent stays open and is settled by the next
 // reconcile.
-func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) (state string, err error) {
+func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) (state string, on grounds, err error) {
 	app := facts.Application
 	intent := rand.Text()
-	release, err := d.Release(app, intent, initiatedBy(d))
+	shown := asShipped(d)
+	release, err := d.Release(app, intent, initiator(shown, facts))
 	if err != nil {
-		return "not synced", fmt.Errorf("release %s: %w", app.Key(), err)
+		return "not synced", on, fmt.Errorf("release %s: %w", app.Key(), err)
 	}
 	decided, err := history.NewDecision(p, facts, d)
 	if err != nil {
-		return "not synced", fmt.Errorf("write the decision: %w", err)
+		return "not synced", on, fmt.Errorf("write the decision: %w", err)
 	}
 	intended := history.IntentPayload{
 		ID: intent, Gate: p.Gate, Application: app.Key(), ResourceVersion: app.ResourceVersion,
 		Candidate: d.Candidate, PolicyDigest: decided.PolicyDigest, FactsDigest: decided.FactsDigest,
-		InitiatedBy: release.InitiatedBy(), Approvers: approvers(d),
+		InitiatedBy: release.InitiatedBy(), Approvers: approvers(shown), Act: d.Override,
 	}
 	// A failed append may have been written all the same, so until the next
 	// decision the latest on record is not known.
-	g.memory.recorded(app, "")
+	g.memory.recorded(app, "", grounds{})
 	_, err = g.appendFor(ctx, head, app.UID, func(at history.Head) []history.Payload {
 		intended.DecisionSequence = at.Sequence + 1
 		return []history.Payload{decided, intended}
 	})
 	if err != nil {
-		return "not synced: the record could not be written", fmt.Errorf("record the intent to sync %s: %w", app.Key(), err)
+		return "not synced: the record could not be written", on, fmt.Errorf("record the intent to sync %s: %w", app.Key(), err)
 	}
+	on = groundsOf(intended.DecisionSequence, decided)
 	attrs := []slog.Attr{
 		slog.String("application", app.Key()), slog.String("gate", p.Gate), slog.String("intent", intent),
 		slog.String("revision", revisions(d.Candidate)), slog.String("initiated_by", release.InitiatedBy()),
@@ -54,53 +56,55 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 	g.log.LogAttrs(ctx, slog.LevelInfo, "sync_intended", attrs...)
 	if err := g.apps.Sync(ctx, release); err != nil {
 		g.metrics.synced(p.Gate, "refused")
-		return "not synced: Argo CD did not take the sync", fmt.Errorf("sync %s to %s: %w", app.Key(), revisions(d.Candidate), err)
+		return "not synced: Argo CD did not take the sync", on, fmt.Errorf("sync %s to %s: %w", app.Key(), revisions(d.Candidate), err)
 	}
 	g.metrics.synced(p.Gate, "requested")
 	g.log.LogAttrs(ctx, slog.LevelInfo, "sync_requested", attrs...)
-	return "syncing to " + revisions(d.Candidate), nil
+	return "syncing to " + revisions(d.Candidate), on, nil
 }
 
 // recordDecision appends a decision that is not what was recorded last for the
-// Application.
-func (g *Gate) recordDecision(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) error {
+// Application. It returns the decision's gist, and which entry it is.
+func (g *Gate) recordDecision(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) (history.Digest, grounds, error) {
 	app := facts.Application
 	digest, err := gist(d)
 	if err != nil {
-		return fmt.Errorf("digest of the decision: %w", err)
+		return "", grounds{}, fmt.Errorf("digest of the decision: %w", err)
 	}
 	known, _ := g.memory.get(app.Key())
-	recorded := known.recorded
+	recorded, on := known.recorded, known.grounds
 	if known.uid != app.UID {
 		recorded = "" // another Application of that name
 	}
 	if recorded == "" {
 		latest, found, err := g.record.LatestDecision(ctx, app.UID, p.Gate)
 		if err != nil {
-			return fmt.Errorf("read the latest decision: %w", err)
+			return "", grounds{}, fmt.Errorf("read the latest decision: %w", err)
 		}
 		if found {
 			before, err := history.Decode[history.DecisionPayload](latest)
 			if err != nil {
-				return fmt.Errorf("read the latest decision: %w", err)
+				return "", grounds{}, fmt.Errorf("read the latest decision: %w", err)
 			}
 			if recorded, err = gist(before.Decision); err != nil {
-				return fmt.Errorf("digest of the latest decision: %w", err)
+				return "", grounds{}, fmt.Errorf("digest of the latest decision: %w", err)
 			}
+			on = groundsOf(latest.Sequence, before)
 		}
 	}
-	if recorded != digest {
-		decided, err := history.NewDecision(p, facts, d)
-		if err != nil {
-			return fmt.Errorf("write the decision: %w", err)
-		}
-		g.memory.recorded(app, "")
-		if _, err := g.appendFor(ctx, head, app.UID, just(decided)); err != nil {
-			return err
-		}
+	if recorded == digest {
+		return digest, on, nil
 	}
-	g.memory.recorded(app, digest)
-	return nil
+	decided, err := history.NewDecision(p, facts, d)
+	if err != nil {
+		return "", grounds{}, fmt.Errorf("write the decision: %w", err)
+	}
+	g.memory.recorded(app, "", grounds{})
+	after, err := g.appendFor(ctx, head, app.UID, just(decided))
+	if err != nil {
+		return "", grounds{}, err
+	}
+	return digest, groundsOf(after.Sequence, decided), nil
 }
 
 // gist is the digest of a decision without the words for why facts are missing.
@@ -118,7 +122,8 @@ func gist(d approval.Decision) (history.Digest, error) {
 
 // appendFor appends on top of the head that the caller's knowledge rests on.
 // Entries of other Applications may have come in between; entries of the same
-// one mean that somebody else decided too, and then nothing is appended.
+// one, and orders about whole gates, mean that what was decided may be out of date,
+// and then nothing is appended.
 //
 // It returns the head after its append. What is appended later on the same
 // knowledge goes on top of that one, so that it too is refused when somebody
@@ -142,10 +147,24 @@ func (g *Gate) appendFor(ctx context.Context, head history.Head, uid string, pay
 			return history.Head{}, errRaced
 		}
 		for _, e := range news {
-			if e.Application == uid {
+			// An order about a whole gate is about this Application, too.
+			if e.Application == uid || e.Application == "" {
 				return history.Head{}, errRaced
 			}
 			head = e.Head()
+		}
+	}
+}
+
+// appendAnyway appends an entry that rests on nothing before it.
+func (g *Gate) appendAnyway(ctx context.Context, draft history.Draft) error {
+	for {
+		head, err := g.record.Head(ctx)
+		if err != nil {
+			return fmt.Errorf("read the record's head: %w", err)
+		}
+		if _, err = g.record.Append(ctx, head, draft); !errors.Is(err, history.ErrConflict) {
+			return err
 		}
 	}
 }
@@ -187,6 +206,35 @@ func initiatedBy(d approval.Decision) string {
 		text = strings.ToValidUTF8(text[:initiatedByLimit-len("…")], "") + "…"
 	}
 	return text
+}
+
+// initiator is the text for Argo CD's history.
+func initiator(d approval.Decision, facts approval.Facts) string {
+	if d.Override == "" || facts.Override == nil {
+		return initiatedBy(d)
+	}
+	text := "gatekeeper: break-glass by " + facts.Override.Person + " (" + facts.Override.Reason
+	if len(text) > initiatedByLimit-1 {
+		text = strings.ToValidUTF8(text[:initiatedByLimit-len("…)")], "") + "…"
+	}
+	return text + ")"
+}
+
+// asShipped is the decision with its lines as far as the candidate reaches, which for
+// break-glass is not as far as what is approved.
+func asShipped(d approval.Decision) approval.Decision {
+	if d.Override == "" {
+		return d
+	}
+	d.Lines = slices.Clone(d.Lines)
+	for i := range d.Lines {
+		for _, r := range d.Candidate.Revisions {
+			if r.Repository.Equal(d.Lines[i].Repository) {
+				d.Lines[i].Target = r.SHA
+			}
+		}
+	}
+	return d
 }
 
 // shipped says whether the landing at index i is within the candidate.

@@ -34,8 +34,8 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	namespace, name := splitKey(key.Application)
 	app, err := g.apps.Get(ctx, namespace, name)
 	if errors.Is(err, approval.ErrNotFound) {
-		g.memory.forget(key.Application)
-		g.waits.forget(key.Application)
+		known, _ := g.memory.get(key.Application)
+		g.forget(key.Application, known.uid)
 		return 0, nil
 	}
 	if err != nil {
@@ -43,8 +43,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	}
 	policies := g.policiesFor(app)
 	if len(policies) == 0 {
-		g.memory.forget(key.Application)
-		g.waits.forget(key.Application)
+		g.forget(key.Application, app.UID)
 		return 0, nil
 	}
 
@@ -61,7 +60,11 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	if busy {
 		return againSyncing, nil
 	}
-	last, err := g.lastDeployed(ctx, app)
+	ordered, err := g.readStanding(ctx, app)
+	if err != nil {
+		return 0, err
+	}
+	last, err := g.lastDeployed(ctx, app, ordered)
 	if err != nil {
 		return 0, err
 	}
@@ -71,42 +74,54 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		return 0, nil
 	}
 	p := policies[0]
-	facts, collected := g.collect(ctx, p, app, last)
+	facts, collected := g.collect(ctx, p, app, last, ordered)
+	if wait, err := unready(collected); wait > 0 || err != nil {
+		return wait, err
+	}
 	decision := approval.Explain(p, facts)
 	g.metrics.decided(p.Gate, decision.Verdict)
+	g.owed(ctx, app, p, facts.BrokenGlass)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
 	if ready {
-		state, err = g.act(ctx, head, p, facts, decision)
+		state, on, err := g.act(ctx, head, p, facts, decision)
 		g.remember(ctx, app, p, decision, state, told...)
+		g.memory.recorded(app, "", on)
 		return againSyncing, err
 	}
-	if err := g.recordDecision(ctx, head, p, facts, decision); err != nil {
+	digest, on, err := g.recordDecision(ctx, head, p, facts, decision)
+	if err != nil {
 		return 0, fmt.Errorf("record the decision on %s: %w", key, err)
 	}
 	g.remember(ctx, app, p, decision, state, told...)
+	g.memory.recorded(app, digest, on)
 	if collected != nil {
 		return 0, fmt.Errorf("collect facts of %s: %w", key, collected)
 	}
 	if soon := imagesAgain(p, facts); soon > 0 && (wait == 0 || soon < wait) {
 		wait = soon
 	}
-	return wait, nil
+	return sooner(wait, operateAgain(facts, g.now())), nil
 }
 
 // collect gathers the facts of a decision. When it fails, the facts say what is
 // missing, and the error is returned as well so that the key is tried again.
-func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed) (approval.Facts, error) {
+func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed, ordered standing) (approval.Facts, error) {
 	facts := approval.Facts{Application: app}
+	g.operate(p, ordered, &facts)
+	specErr := g.collectSpec(ctx, p, &facts, last)
 	q := approval.Query{Ranges: ranges(p, app, last)}
 	q.Teams, q.Users = p.People()
+	if facts.Override != nil && p.BreakGlass != nil {
+		q.Teams, q.Users = approval.AlsoNamed(q.Teams, q.Users, p.BreakGlass.Named)
+	}
 	q.Needs = p.Needs()
 	if len(q.Ranges) > 0 {
 		answer, err := g.collector.Collect(ctx, q)
 		if err != nil {
 			facts.Missing = append(facts.Missing, approval.Missing{What: "the state of the pull requests", Why: strings.ToValidUTF8(err.Error(), "\uFFFD")})
 			facts.CollectedAt = g.now().UTC()
-			return facts, err
+			return facts, errors.Join(err, specErr)
 		}
 		facts.Lines, facts.Directory = answer.Lines, answer.Directory
 		for _, l := range answer.Lines {
@@ -118,7 +133,7 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 		err = g.collectClosure(ctx, p, &facts)
 	}
 	facts.CollectedAt = g.now().UTC()
-	return facts, err
+	return facts, errors.Join(err, specErr)
 }
 
 // collectClosure reads what the prospective candidate is rendered from.
@@ -152,8 +167,8 @@ func ranges(p approval.Policy, app approval.Application, last *deployed) []appro
 			continue
 		}
 		baseline := r.EnrolledAt
-		if last != nil && last.succeeded && enrolledAlike(last.policy, r) {
-			for _, rev := range last.intent.Candidate.Revisions {
+		if last != nil && last.baseline != nil && enrolledAlike(last.policy, r) {
+			for _, rev := range last.baseline.Candidate.Revisions {
 				if rev.Repository.Equal(r.Name) {
 					baseline = rev.SHA
 				}
@@ -178,7 +193,7 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 	switch {
 	case !d.Allowed():
 		return "not synced", again, false
-	case last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
+	case d.Override == "" && last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
 		return "synced to " + revisions(d.Candidate), again, false
 	case !d.Advances && !leftHalfway(last, d.Candidate):
 		return "nothing approved to sync", again, false
@@ -250,7 +265,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	before, _ := g.memory.get(app.Key())
 	now := before
 	if before.uid != app.UID {
-		now.recorded = "" // another Application of that name
+		now.recorded, now.grounds = "", grounds{} // another Application of that name
 	}
 	now.uid, now.gate, now.decision, now.state = app.UID, p.Gate, d, state
 	if before.uid == app.UID && before.state == state && sameDecision(before.decision, d) {
@@ -271,6 +286,14 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	for _, k := range told {
 		g.queue.Add(k)
 	}
+	g.wakeChildren(app)
+}
+
+// forget drops what is remembered of an Application that is gone or not protected.
+func (g *Gate) forget(app, uid string) {
+	g.memory.forget(app)
+	g.waits.forget(app)
+	g.rendered.forget(app, uid)
 }
 
 // sameDecision compares what people can see of two decisions.

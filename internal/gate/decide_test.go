@@ -398,11 +398,11 @@ func TestRanges(t *testing.T) {
 	app.Sources = append(app.Sources, app.Sources[0], approval.Source{Repository: "acme/other"}, approval.Source{})
 	enrolled := approval.Range{Repository: repository, Branch: "main", Baseline: sha(0)}
 	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, nil))
-	last := &deployed{policy: p, intent: history.IntentPayload{Candidate: approval.Candidate{
+	last := &deployed{policy: p}
+	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last), "nothing that is trusted")
+	last.baseline = &history.IntentPayload{Candidate: approval.Candidate{
 		Revisions: []approval.Revision{{Repository: "ACME/deploy", SHA: sha(3)}},
-	}}}
-	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last), "only failed")
-	last.succeeded = true
+	}}
 	enrolled.Baseline = sha(3)
 	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last))
 }

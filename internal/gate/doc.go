@@ -16,6 +16,17 @@
 // Nothing flows back except as a new key. Events carry no facts: they only wake
 // a key, and the key reads everything again.
 //
+// # What others ask of Argo CD
+//
+//	API server ─► Admit ─► latest decision, deployments on record ─► allowed, or one line why not
+//	                │
+//	                └─► intent of that person recorded, before the answer
+//
+// Everybody else's syncs are answered from what is known already: nobody is asked,
+// and what is not known is refused. The intent of a person is settled like our own
+// (settleadmitted.go), so whoever wins a race, the record has one intent for each
+// operation. Refusals are recorded and told apart from the answer (denial.go).
+//
 // # Failing
 //
 // What cannot be collected is a missing fact, so the decision is Unknown and

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -28,6 +29,8 @@ type Examiner struct {
 	Closures  Closures
 	// Images may be nil when no gate has an image quorum.
 	Images Images
+	// Specs may be nil when no gate asks for approved specs.
+	Specs  Specs
 	Record history.Reader
 }
 
@@ -38,7 +41,10 @@ var ErrNotProtected = errors.New("no gate protects the Application")
 // decides. Facts that could not be collected are in the examination's decision,
 // as they are in a Gate's.
 func (e Examiner) Examine(ctx context.Context, application string) (Examination, error) {
-	g := &Gate{policies: e.Policies, collector: e.Collector, closures: e.Closures, images: e.Images, record: readOnly{e.Record}, now: time.Now}
+	g := &Gate{
+		policies: e.Policies, apps: examined{e.Applications}, collector: e.Collector, closures: e.Closures, images: e.Images, specs: e.Specs,
+		record: readOnly{e.Record}, book: orders.NewBook(e.Record), now: time.Now, calendars: calendars(e.Policies, nil),
+	}
 	namespace, name := splitKey(application)
 	app, err := e.Applications.Get(ctx, namespace, name)
 	if err != nil {
@@ -51,11 +57,15 @@ func (e Examiner) Examine(ctx context.Context, application string) (Examination,
 	case len(policies) > 1:
 		return Examination{}, fmt.Errorf("%s is protected by several gates, so it is blocked: %s", application, gateNames(policies))
 	}
-	last, err := g.lastDeployed(ctx, app)
+	ordered, err := g.readStanding(ctx, app)
 	if err != nil {
 		return Examination{}, err
 	}
-	facts, err := g.collect(ctx, policies[0], app, last)
+	last, err := g.lastDeployed(ctx, app, ordered)
+	if err != nil {
+		return Examination{}, err
+	}
+	facts, err := g.collect(ctx, policies[0], app, last, ordered)
 	if err != nil && ctx.Err() != nil {
 		return Examination{}, fmt.Errorf("collect facts of %s: %w", application, err)
 	}
@@ -69,4 +79,23 @@ var errReadOnly = errors.New("the record is open for reading alone")
 
 func (readOnly) Append(context.Context, history.Head, ...history.Draft) (history.Head, error) {
 	return history.Head{}, errReadOnly
+}
+
+// examined are Applications of which none is synced.
+type examined struct {
+	reader interface {
+		Get(ctx context.Context, namespace, name string) (approval.Application, error)
+	}
+}
+
+func (e examined) Get(ctx context.Context, namespace, name string) (approval.Application, error) {
+	return e.reader.Get(ctx, namespace, name)
+}
+
+func (examined) List() []approval.Application { return nil }
+
+func (examined) Sync(context.Context, approval.Release) error { return errReadOnly }
+
+func (examined) SyncAllowed(context.Context, approval.Application) (bool, string, error) {
+	return false, "", errReadOnly
 }

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/calendar"
+	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -59,7 +62,9 @@ type Options struct {
 	Collector    Collector
 	Closures     Closures
 	// Images may be nil when no gate has an image quorum.
-	Images   Images
+	Images Images
+	// Specs may be nil when no gate asks for approved specs.
+	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
 	Logger   *slog.Logger
@@ -68,6 +73,9 @@ type Options struct {
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
 	Workers int
+	// OnDenied is told of each refusal, at most once in a while of the same one. It may
+	// be nil.
+	OnDenied func(ctx context.Context, application, uid, text string)
 	// Resync is how often every protected Application is judged again without an
 	// event. Default 5 minutes.
 	Resync time.Duration
@@ -81,8 +89,13 @@ type Gate struct {
 	collector Collector
 	closures  Closures
 	images    Images
+	specs     Specs
 	record    history.Record
+	// book is what people ordered.
+	book      *orders.Book
 	reporter  Reporter
+	calendars map[string]*calendar.Calendar
+	reviews   reviews
 	log       *slog.Logger
 	metrics   *Metrics
 	now       func() time.Time
@@ -96,13 +109,20 @@ type Gate struct {
 	names   names
 	tickets tickets
 	waits   patience
+	denials *denials
+	// onDenied may be nil.
+	onDenied func(ctx context.Context, application, uid, text string)
+	// rendered is what parents of Applications are rendered to.
+	rendered renderings
 }
 
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
-		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, record: o.Record, reporter: o.Reporter,
-		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
+		calendars: calendars(o.Policies, o.Logger),
+		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		denials: newDenials(), onDenied: o.OnDenied,
 	}
 	if g.now == nil {
 		g.now = time.Now
@@ -132,6 +152,10 @@ func (g *Gate) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	group.Go(func() error {
+		g.tellDenials(ctx)
+		return nil
+	})
 	group.Go(func() error {
 		defer g.queue.ShutDown() // ends what waits to be added, which draining does not
 		defer g.queue.ShutDownWithDrain()
@@ -250,6 +274,8 @@ type remembered struct {
 	// recorded is the gist of the decision that was recorded last; empty when it
 	// has to be read.
 	recorded history.Digest
+	// grounds name that entry, if it allows something.
+	grounds grounds
 	// owed are pull requests that were last told that facts are missing.
 	owed []Key
 	// state is one line for people that says what is being done about the
@@ -273,17 +299,33 @@ func (m *memory) set(app string, r remembered) {
 	m.apps[app] = r
 }
 
-// recorded keeps the gist of the decision that was recorded last; the empty one
-// says that it is not known.
-func (m *memory) recorded(app approval.Application, gist history.Digest) {
+// recorded keeps the gist of the decision that was recorded last, and where it is;
+// the empty one says that it is not known.
+func (m *memory) recorded(app approval.Application, gist history.Digest, on grounds) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r, ok := m.apps[app.Key()]
 	if !ok || r.uid != app.UID {
 		return // remember comes first for a new one
 	}
-	r.recorded = gist
+	r.recorded, r.grounds = gist, on
 	m.apps[app.Key()] = r
+}
+
+// grounds are a recorded decision, for those who refer to it.
+type grounds struct {
+	sequence      uint64
+	policy, facts history.Digest
+	candidate     approval.Candidate
+	approvers     []approval.User
+}
+
+// groundsOf is a decision that was recorded as the entry with that number.
+func groundsOf(sequence uint64, p history.DecisionPayload) grounds {
+	return grounds{
+		sequence: sequence, policy: p.PolicyDigest, facts: p.FactsDigest,
+		candidate: p.Decision.Candidate, approvers: approvers(p.Decision),
+	}
 }
 
 // settled is get for those who rely on the decision being of now. While the
@@ -310,6 +352,19 @@ func (m *memory) end(app string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.working, app)
+}
+
+// withFinding are the Applications whose decision has a finding with one of the codes.
+func (m *memory) withFinding(codes ...approval.Code) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []string
+	for app, r := range m.apps {
+		if slices.ContainsFunc(r.decision.Findings, func(f approval.Finding) bool { return slices.Contains(codes, f.Code) }) {
+			found = append(found, app)
+		}
+	}
+	return found
 }
 
 // keep forgets all other Applications.

@@ -20,6 +20,7 @@ type Inbox interface {
 	SaveReview(ctx context.Context, w approval.WitnessedReview) error
 	SaveHead(ctx context.Context, w approval.WitnessedHead) error
 	SaveMerge(ctx context.Context, w approval.WitnessedMerge) error
+	SavePush(ctx context.Context, w approval.WitnessedPush) error
 }
 
 // Intake turns deliveries into woken keys: it parses them, keeps what is to be
@@ -205,6 +206,11 @@ func (in *Intake) open(ctx context.Context, d inbox.Delivery) ([]Key, error) {
 	if hint.Merge != nil {
 		if err := in.inbox.SaveMerge(ctx, *hint.Merge); err != nil {
 			return nil, fmt.Errorf("keep the merge: %w", err)
+		}
+	}
+	if hint.Push != nil {
+		if err := in.inbox.SavePush(ctx, *hint.Push); err != nil {
+			return nil, fmt.Errorf("keep the push: %w", err)
 		}
 	}
 	if hint.People || hint.Access {

@@ -254,8 +254,19 @@ func TestWitness(t *testing.T) {
 		Review: &approval.WitnessedReview{RepositoryID: 5, ReviewID: 31, Commit: sha(3), Base: "main"},
 		Head:   &approval.WitnessedHead{RepositoryID: 5, Pull: 3, Head: sha(3), Pusher: dave, PushedAt: start},
 		Merge:  &approval.WitnessedMerge{RepositoryID: 5, Pull: 3, Commit: sha(4)},
+		Push: &approval.WitnessedPush{
+			RepositoryID: 5, Branch: "topic", Before: sha(2), After: sha(3), Pusher: dave, PushedAt: start,
+			Accounts: []approval.CommitAccounts{{Commit: sha(3), Author: dave}},
+		},
 	})
 	m.drain()
+	pushed, found, err := m.box.BranchPush(t.Context(), 5, "topic", sha(3))
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, dave, pushed.Pusher)
+	accounts, err := m.box.Accounts(t.Context(), 5, []approval.SHA{sha(3)})
+	require.NoError(t, err)
+	require.Equal(t, []approval.CommitAccounts{{Commit: sha(3), Author: dave}}, accounts)
 	w, found, err := m.box.Review(t.Context(), 5, 31)
 	require.NoError(t, err)
 	require.True(t, found)

@@ -37,20 +37,22 @@ func (k Key) kind() string {
 // WakeAll judges every protected Application again, and forgets what is
 // remembered about others.
 func (g *Gate) WakeAll() {
-	protected := map[string]bool{}
+	protected, uids := map[string]bool{}, map[string]bool{}
 	for _, a := range g.apps.List() {
 		if len(g.policiesFor(a)) > 0 {
-			protected[a.Key()] = true
+			protected[a.Key()], uids[a.UID] = true, true
 			g.queue.Add(Key{Application: a.Key()})
 		}
 	}
 	g.memory.keep(protected)
+	g.rendered.sweep(protected, uids)
 }
 
 // WakeApplication judges one Application again, if it is protected. The zero
 // Application, which is what a deleted one has become, wakes nothing.
 func (g *Gate) WakeApplication(a approval.Application) {
 	if a.Name != "" && len(g.policiesFor(a)) > 0 {
+		g.rendered.seen(a, g.now())
 		g.queue.Add(Key{Application: a.Key()})
 	}
 }

@@ -15,8 +15,11 @@ type Metrics struct {
 	decisions  *prometheus.CounterVec
 	syncs      *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
+	admissions *prometheus.CounterVec
 	reconciles *prometheus.HistogramVec
 	depth      prometheus.GaugeFunc
+	unreviewed *prometheus.GaugeVec
+	overdue    *prometheus.GaugeVec
 	queueLen   func() int
 }
 
@@ -32,10 +35,19 @@ func NewMetrics() *Metrics {
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatekeeper_deliveries_total", Help: "Webhook deliveries by event and result: done, failed.",
 		}, []string{"event", "result"}),
+		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatekeeper_admissions_total", Help: "Answers to the API server by gate, verb of the request, and answer: allowed, denied.",
+		}, []string{"gate", "verb", "answer"}),
 		reconciles: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gatekeeper_reconcile_seconds", Help: "Duration of reconciles by kind of key and result: ok, postponed, error.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 		}, []string{"kind", "result"}),
+		unreviewed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "gatekeeper_breakglass_unreviewed", Help: "Uses of break-glass that nobody has reviewed, by gate.",
+		}, []string{"gate"}),
+		overdue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "gatekeeper_breakglass_overdue", Help: "Those of which the review is overdue, by gate.",
+		}, []string{"gate"}),
 		queueLen: func() int { return 0 },
 	}
 	m.depth = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -59,13 +71,35 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.reconciles, m.depth}
+	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.unreviewed, m.overdue}
 }
 
 func (m *Metrics) watch(queueLen func() int) { m.queueLen = queueLen }
 
 func (m *Metrics) decided(gate string, v approval.Verdict) {
 	m.decisions.WithLabelValues(gate, string(v)).Inc()
+}
+
+func (m *Metrics) admitted(a Admission, r AdmissionRequest) {
+	verb, answer := string(r.Verb), "denied"
+	switch {
+	case r.Start != nil:
+		verb = "sync"
+	case r.Verb != VerbCreate && r.Verb != VerbUpdate && r.Verb != VerbDelete:
+		verb = "other"
+	}
+	if a.Allowed {
+		answer = "allowed"
+	}
+	m.admissions.WithLabelValues(a.Gate, verb, answer).Inc()
+}
+
+// owed sets what each gate's Applications owe of reviews.
+func (m *Metrics) owed(policies []approval.Policy, counts map[string]owedCount) {
+	for _, p := range policies {
+		m.unreviewed.WithLabelValues(p.Gate).Set(float64(counts[p.Gate].unreviewed))
+		m.overdue.WithLabelValues(p.Gate).Set(float64(counts[p.Gate].overdue))
+	}
 }
 
 func (m *Metrics) synced(gate, result string) { m.syncs.WithLabelValues(gate, result).Inc() }

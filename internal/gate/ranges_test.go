@@ -15,7 +15,10 @@ func TestBaselineOfRanges(t *testing.T) {
 	enrolled := approval.Policy{Repositories: []approval.ProtectedRepository{{Name: "acme/env", Branch: "main", EnrolledAt: sha("a")}}}
 	app := approval.Application{Sources: []approval.Source{{Repository: "acme/env"}, {Repository: "ACME/env"}, {Repository: "acme/other"}}}
 	deployedAt := func(succeeded bool) *deployed {
-		return &deployed{policy: enrolled, succeeded: succeeded, intent: history.IntentPayload{Candidate: approval.Candidate{
+		if !succeeded {
+			return &deployed{}
+		}
+		return &deployed{policy: enrolled, succeeded: true, baseline: &history.IntentPayload{Candidate: approval.Candidate{
 			Revisions: []approval.Revision{{Repository: "acme/env", SHA: sha("d")}, {Repository: "acme/env", SHA: sha("d")}},
 		}}}
 	}

@@ -13,11 +13,13 @@ import (
 
 // deployed is what the record says about an Application's syncs.
 type deployed struct {
-	// intent is that of the newest successful sync, if succeeded; policy is the
-	// one that it was decided with.
+	// intent is that of the newest successful sync, if succeeded.
 	intent    history.IntentPayload
-	policy    approval.Policy
 	succeeded bool
+	// baseline is that of the newest one that is trusted, nil for none; policy is the
+	// one that it was decided with.
+	baseline *history.IntentPayload
+	policy   approval.Policy
 	// failures counts how often the newest candidate failed in a row.
 	failures int
 	failed   approval.Candidate
@@ -27,7 +29,7 @@ type deployed struct {
 // outcomesRead bounds how far back failures are counted.
 const outcomesRead = 10
 
-func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*deployed, error) {
+func (g *Gate) lastDeployed(ctx context.Context, app approval.Application, ordered standing) (*deployed, error) {
 	var d deployed
 	intent, _, ok, err := g.record.LastDeployed(ctx, app.UID)
 	if err != nil {
@@ -35,7 +37,15 @@ func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*dep
 	}
 	d.intent, d.succeeded = intent, ok
 	if ok {
-		decided, found, err := g.decisionOf(ctx, intent)
+		d.baseline = &intent
+		if !ordered.trusts(app.UID, intent) {
+			if d.baseline, err = g.trusted(ctx, app, ordered); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if d.baseline != nil {
+		decided, found, err := g.decisionOf(ctx, *d.baseline)
 		if err != nil {
 			return nil, err
 		}
@@ -54,6 +64,9 @@ func (g *Gate) lastDeployed(ctx context.Context, app approval.Application) (*dep
 		}
 		if o.Result == history.ResultSucceeded {
 			break
+		}
+		if o.Result == history.ResultPartial {
+			continue // neither a deployment nor a failure of one
 		}
 		tried, found, err := g.intent(ctx, o.Intent)
 		if err != nil {
@@ -96,7 +109,10 @@ func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Appli
 
 	var settled []history.Payload
 	for _, intent := range open {
-		payload, running := g.settleOne(ctx, app, intent.IntentPayload, intent.at)
+		payload, running, err := g.settleOne(ctx, app, intent.IntentPayload, intent.at)
+		if err != nil {
+			return head, false, nil, err
+		}
 		if running {
 			busy = true
 			continue
@@ -153,20 +169,28 @@ func (g *Gate) decisionOf(ctx context.Context, intent history.IntentPayload) (hi
 	return decided, true, nil
 }
 
-func (g *Gate) settleOne(ctx context.Context, app approval.Application, intent history.IntentPayload, at time.Time) (_ history.Payload, running bool) {
+func (g *Gate) settleOne(ctx context.Context, app approval.Application, intent history.IntentPayload, at time.Time) (_ history.Payload, running bool, err error) {
+	if intent.Admitted != nil {
+		settled, err := g.settledStarts(ctx, app.UID)
+		if err != nil {
+			return nil, false, err
+		}
+		payload, running := g.settleAdmitted(ctx, app, intent, at, settled)
+		return payload, running, nil
+	}
 	op := app.Operation
 	if op != nil && op.Intent == intent.ID {
 		if !op.Finished() {
-			return nil, true
+			return nil, true, nil
 		}
-		return g.outcome(ctx, app, intent, *op), false
+		return g.outcome(ctx, app, intent, *op), false, nil
 	}
 	if past, ok := deployedBy(app, intent, at); ok {
 		return g.outcome(ctx, app, intent, approval.Operation{
 			Intent: intent.ID, Phase: phaseSucceeded, Revisions: past.Revisions,
 			StartedAt: past.StartedAt, FinishedAt: past.DeployedAt,
 			Message: "found in Argo CD's history",
-		}), false
+		}), false, nil
 	}
 	reason := "the application shows no trace of it"
 	if app.ResourceVersion == intent.ResourceVersion {
@@ -174,7 +198,7 @@ func (g *Gate) settleOne(ctx context.Context, app approval.Application, intent h
 	}
 	g.log.LogAttrs(ctx, slog.LevelWarn, "intent_abandoned",
 		slog.String("application", app.Key()), slog.String("intent", intent.ID), slog.String("reason", reason))
-	return history.AbandonedPayload{Intent: intent.ID, Reason: reason}, false
+	return history.AbandonedPayload{Intent: intent.ID, Reason: reason}, false, nil
 }
 
 // lateOutcome finds an operation of ours that finished although its intent had
@@ -249,6 +273,9 @@ func (g *Gate) outcome(ctx context.Context, app approval.Application, intent his
 		result = history.ResultMismatch
 		if !op.DryRun && sameRevisions(op.Revisions, intent.Candidate) {
 			result = history.ResultSucceeded
+			if intent.Admitted != nil && intent.Admitted.Partial {
+				result = history.ResultPartial
+			}
 		}
 	}
 	g.metrics.synced(intent.Gate, string(result))
@@ -262,7 +289,7 @@ func (g *Gate) outcome(ctx context.Context, app approval.Application, intent his
 }
 
 func levelOf(r history.Result) slog.Level {
-	if r == history.ResultSucceeded {
+	if r == history.ResultSucceeded || r == history.ResultPartial {
 		return slog.LevelInfo
 	}
 	return slog.LevelError

@@ -14,6 +14,12 @@
 // cannot be read later, because GitHub moves a review's commit and forgets who
 // pushed what when. The commit of a merge saves a search.
 //
+// # What saves calls
+//
+// Pushes, the accounts of commits, and facts that GitHub's API told and that cannot
+// change are kept too. Nothing is allowed because of a push that is kept; GitHub is
+// asked first. They are bounded, see Trim.
+//
 // # Losing it
 //
 // Unlike the record, the file is made on open when it is missing. To lose it

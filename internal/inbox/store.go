@@ -106,3 +106,29 @@ func (w *Witness) FirstDigest(ctx context.Context, repositoryID int64, pull int,
 func (w *Witness) MergedPull(ctx context.Context, repositoryID int64, commit approval.SHA) (int, bool, error) {
 	return w.store.MergedPull(ctx, repositoryID, commit)
 }
+
+// BranchPush is as that of Store.
+func (w *Witness) BranchPush(ctx context.Context, repositoryID int64, branch string, commit approval.SHA) (approval.WitnessedPush, bool, error) {
+	return w.store.BranchPush(ctx, repositoryID, branch, commit)
+}
+
+// MergedByPerson is as that of Store.
+func (w *Witness) MergedByPerson(ctx context.Context, repositoryID int64, pull int, commit approval.SHA) (bool, error) {
+	return w.store.MergedByPerson(ctx, repositoryID, pull, commit)
+}
+
+// Accounts is as that of Store.
+func (w *Witness) Accounts(ctx context.Context, repositoryID int64, commits []approval.SHA) ([]approval.CommitAccounts, error) {
+	return w.store.Accounts(ctx, repositoryID, commits)
+}
+
+// SaveAccounts keeps nothing.
+func (*Witness) SaveAccounts(context.Context, int64, []approval.CommitAccounts) error { return nil }
+
+// Fact is as that of Store.
+func (w *Witness) Fact(ctx context.Context, repositoryID int64, kind, name string) ([]byte, bool, error) {
+	return w.store.Fact(ctx, repositoryID, kind, name)
+}
+
+// SaveFact keeps nothing.
+func (*Witness) SaveFact(context.Context, int64, string, string, []byte) error { return nil }

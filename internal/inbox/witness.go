@@ -76,8 +76,8 @@ func (s *Store) SaveMerge(ctx context.Context, w approval.WitnessedMerge) error 
 	if err != nil {
 		return fmt.Errorf("keep the merge of pull request %d of repository %d: %w: %w", w.Pull, w.RepositoryID, ErrInvalid, err)
 	}
-	if _, err := s.exec(ctx, "INSERT INTO merges (repository, sha, pull) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET pull = excluded.pull",
-		w.RepositoryID, string(w.Commit), w.Pull); err != nil {
+	if _, err := s.exec(ctx, "INSERT INTO merges (repository, sha, pull, by_person) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET pull = excluded.pull, by_person = excluded.by_person",
+		w.RepositoryID, string(w.Commit), w.Pull, w.ByPerson); err != nil {
 		return fmt.Errorf("keep the merge of pull request %d of repository %d: %w", w.Pull, w.RepositoryID, err)
 	}
 	return nil

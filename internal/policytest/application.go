@@ -63,6 +63,37 @@ func (b *builder) application(t *Test, at config.At, p approval.Policy, h *histo
 	return a
 }
 
+// spec is what is known about the Application's spec.
+func (b *builder) spec(t *Test, at config.At) *approval.SpecEvidence {
+	said := overlay(t.Application, b.file.Defaults.Application)
+	where := at.Down("application", "spec")
+	if t.Application.Spec == "" && t.Application.SpecChanged == nil {
+		where = config.At{"defaults", "application", "spec"}
+	}
+	if t.Application.SpecChanged != nil && t.Application.Spec == "" {
+		said.Spec = "" // a default says nothing about a spec that changed
+	}
+	if len(said.SpecChanged) > 0 && said.Spec == "" {
+		return &approval.SpecEvidence{By: "the test", Changed: said.SpecChanged}
+	}
+	if t.Application.SpecChanged != nil {
+		b.doc.Mistake(where, "spec says how this very spec was approved, and specChanged that it was not; write one of them")
+	}
+	switch said.Spec {
+	case "", "adopted":
+		return &approval.SpecEvidence{Approved: approval.SpecAdopted, By: "the test"}
+	case "committed":
+		return &approval.SpecEvidence{Approved: approval.SpecCommitted, By: "the test"}
+	case "never":
+		return &approval.SpecEvidence{}
+	case "unknown":
+		return nil
+	default:
+		b.one(where, "spec", said.Spec, "adopted", "committed", "never", "unknown")
+		return nil
+	}
+}
+
 // literal is something that a selector's pattern matches.
 func literal(pattern, otherwise string) string {
 	if pattern == "" || pattern == "*" {

@@ -6,7 +6,8 @@ import "github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 func codes() []string {
 	all := [...]approval.Code{
 		approval.CodeFactsMissing, approval.CodePolicyEmpty, approval.CodeApplicationForeign, approval.CodeApplicationDeleting,
-		approval.CodeApplicationAuto, approval.CodeApplicationSpec, approval.CodeSourceNone, approval.CodeSourceKind,
+		approval.CodeApplicationAuto, approval.CodeApplicationSpec, approval.CodeSpecApproved,
+		approval.CodeSpecNotAdopted, approval.CodeSpecChanged, approval.CodeSpecUnknown, approval.CodeSourceNone, approval.CodeSourceKind,
 		approval.CodeSourceRepository, approval.CodeSourceRevision, approval.CodeSourceScope, approval.CodeSourceForeign, approval.CodeSourceClosure,
 		approval.CodeLineMissing, approval.CodeLineBaseline, approval.CodeLineBroken, approval.CodeLineUpToDate,
 		approval.CodeLandingApproved, approval.CodeLandingNone, approval.CodeLandingUndone, approval.CodeLandingUnsettled,
@@ -26,6 +27,8 @@ func codes() []string {
 		approval.CodeImageTagMoved, approval.CodeImageSoaking, approval.CodeImageNotProven, approval.CodeImageSoakUnknown,
 		approval.CodeImageBoth, approval.CodeSignatureTrusted, approval.CodeSignatureMissing, approval.CodeSignatureStranger, approval.CodeSignatureInvalid,
 		approval.CodeSignatureUnknown, approval.CodeApprovalSigner,
+		approval.CodeHoldActive, approval.CodeHoldUnknown, approval.CodeWindowClosed, approval.CodeWindowUnknown,
+		approval.CodeBreakGlassUsed, approval.CodeBreakGlassVoid, approval.CodeBreakGlassUnreviewed, approval.CodeBreakGlassOverdue,
 	}
 	out := make([]string, len(all))
 	for i, c := range all {

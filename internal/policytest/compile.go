@@ -148,7 +148,8 @@ func (b *builder) test(t *Test, at config.At) (Case, bool) {
 	if t.Landings != nil && len(t.Landings) == 0 {
 		b.doc.Mistake(at.Down("landings"), "landings is empty; write what landed, or leave it out")
 	}
-	facts := approval.Facts{CollectedAt: h.clock, Directory: b.directory(p, h), Application: b.application(t, at, p, h)}
+	facts := approval.Facts{CollectedAt: h.clock, Directory: b.directory(p, h), Application: b.application(t, at, p, h), Spec: b.spec(t, at)}
+	facts.Calendar = openCalendar(&p)
 	for _, s := range facts.Application.Sources {
 		l, ok := h.lines[strings.ToLower(string(s.Repository))]
 		if ok && !slices.ContainsFunc(facts.Lines, func(o approval.Line) bool { return o.Repository.Equal(l.Repository) }) {

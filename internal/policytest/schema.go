@@ -196,6 +196,12 @@ type Application struct {
 	Deleting *bool `yaml:"deleting"`
 	// Unsupported are parts of its spec that cannot be judged, in words.
 	Unsupported []string `yaml:"unsupported"`
+	// Spec says how its spec was approved: adopted, committed (it is what an approved
+	// commit says), never, or unknown. Default adopted.
+	Spec string `yaml:"spec"`
+	// SpecChanged are fields in which its spec differs from the one that was adopted,
+	// for example destination.namespace.
+	SpecChanged []string `yaml:"specChanged"`
 	// Sources are its sources. Default: one in each repository of the test.
 	Sources []Source `yaml:"sources"`
 	// Reads are what it is rendered from beside what its sources say: bases,

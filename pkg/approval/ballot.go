@@ -8,6 +8,8 @@ import (
 
 // ballot is one pull request while its reviews are counted.
 type ballot struct {
+	// number is that of the ballot, from 1 on.
+	number   int
 	pr       *PullRequest
 	opinions []opinion
 	parts    []participant
@@ -27,8 +29,11 @@ type opinion struct {
 	// general is why it counts for nothing; further is why it does not count even
 	// if the person is asked for. Both are objNone when there is no reason.
 	general, further objection
-	voter            *voter
 	listed           bool // among the approvers
+	voter            *voter
+	// clear are the standings of the voter if this is an approval by review against
+	// which neither speaks, so that they alone say whether it counts.
+	clear []standing
 }
 
 type participant struct {
@@ -40,16 +45,19 @@ type participant struct {
 func (j *judge) open(pr *PullRequest) *ballot {
 	j.enter(pr.BaseRepositoryID)
 	b := &j.scratch
+	b.number++
 	b.pr, b.ghosts, b.strange = pr, nil, nil
 	b.opinions, b.parts, b.ordered, b.approvers = b.opinions[:0], b.parts[:0], b.ordered[:0], b.approvers[:0]
 	j.participants(b)
 	j.effective(b)
 	for i := range b.opinions {
 		o := &b.opinions[i]
-		o.voter = j.voterOf(o.user.ID)
 		switch o.review.State {
 		case ReviewApproved:
 			o.approves, o.general, o.further = true, j.objections(b, o), j.furtherObjections(b, o)
+			if o.general == objNone && o.further == objNone && o.review.Method == "" {
+				o.clear = o.voter.standings
+			}
 		case ReviewDismissed:
 			o.general = objDismissed
 		case ReviewChangesRequested, ReviewCommented, ReviewPending:
@@ -104,7 +112,7 @@ func (j *judge) effective(b *ballot) {
 			Text: j.textf(func() string { return "review " + strconv.FormatInt(r.ID, 10) + " " + text() }),
 		})
 	}
-	seen := newReviewSet(b.pr.Reviews)
+	seen := reviewSet{reviews: b.pr.Reviews}
 	sorted := true
 	for i := range b.pr.Reviews {
 		r := &b.pr.Reviews[i]
@@ -139,44 +147,55 @@ func (j *judge) effective(b *ballot) {
 		slices.SortStableFunc(b.ordered, compareReviews)
 	}
 	for _, r := range b.ordered {
-		if o := b.opinionOf(r.User.ID); o != nil {
+		v := j.voterOf(r.User.ID, len(b.opinions))
+		if v.ballot == b.number {
+			o := &b.opinions[v.seat]
 			o.review, o.user = r, r.User
-		} else {
-			b.opinions = append(b.opinions, opinion{review: r, user: r.User})
+			continue
 		}
+		v.ballot, v.seat = b.number, len(b.opinions)
+		b.opinions = append(b.opinions, opinion{review: r, user: r.User, voter: v})
 	}
 }
 
 // opinionOf is a person's opinion, nil when there is none.
-func (b *ballot) opinionOf(id UserID) *opinion {
-	for i := range b.opinions {
-		if o := &b.opinions[i]; o.user.ID == id {
-			return o
-		}
+func (j *judge) opinionOf(b *ballot, id UserID) *opinion {
+	if len(b.opinions) == 0 {
+		return nil
+	}
+	if v := j.voters[id]; v != nil && v.ballot == b.number {
+		return &b.opinions[v.seat]
 	}
 	return nil
 }
 
-// reviewSet finds reviews that are in the facts twice. With few reviews it
-// compares each with each, which is faster than a map.
+// reviewSet finds reviews that are in the facts twice. GitHub lists reviews by
+// their IDs, so that hardly any has to be looked for.
 type reviewSet struct {
 	reviews []Review
-	byID    map[int64]int
-}
-
-func newReviewSet(reviews []Review) reviewSet {
-	s := reviewSet{reviews: reviews}
-	if len(reviews) > 16 {
-		s.byID = make(map[int64]int, len(reviews))
-	}
-	return s
+	highest int64         // ID of those before
+	byID    map[int64]int // the first of each ID, once one of many had to be looked for
 }
 
 // add returns the earlier review of the same ID, if there is one.
-func (s reviewSet) add(i int) *Review {
+func (s *reviewSet) add(i int) *Review {
 	id := s.reviews[i].ID
-	if id == 0 {
+	switch {
+	case id == 0:
 		return nil
+	case id > s.highest:
+		s.highest = id
+		if s.byID != nil {
+			s.byID[id] = i
+		}
+		return nil
+	case i > 16 && s.byID == nil:
+		s.byID = make(map[int64]int, len(s.reviews))
+		for before := range i {
+			if _, ok := s.byID[s.reviews[before].ID]; !ok {
+				s.byID[s.reviews[before].ID] = before
+			}
+		}
 	}
 	if s.byID != nil {
 		if before, ok := s.byID[id]; ok {

@@ -2,6 +2,7 @@ package approval_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,15 +13,26 @@ import (
 // largeSetting has 50 landings of pull requests, each changing two of 25 files
 // in scope and two outside it, five requirements of teams of 20 with one person
 // in common, and three reviews for each pull request.
-func largeSetting() *setting {
+func largeSetting() *setting { return settingOf(50, 3) }
+
+// settingOf is largeSetting with a number of landings and of reviews for each.
+func settingOf(landings, reviewers int) *setting {
 	s := approved()
 	s.Lines = []approval.Line{deployLine()}
 	s.Config.Requirements = nil
 	s.Directory = approval.Directory{}
+	logins := []string{"alice", "bob", "carol"}
+	for n := len(logins); n < reviewers; n++ {
+		logins = append(logins, fmt.Sprintf("reviewer-%d", n))
+	}
+	var common []approval.User
+	for _, login := range logins {
+		common = append(common, person(login))
+	}
 	for n := range 5 {
 		name := approval.TeamName(fmt.Sprintf("acme/team-%d", n))
-		team := approval.Team{Name: name, Members: []approval.User{person("alice"), person("bob"), person("carol")}}
-		for m := len(team.Members); m < 20; m++ {
+		team := approval.Team{Name: name, Members: slices.Clone(common)}
+		for m := len(team.Members); m < max(20, 2*reviewers); m++ {
 			team.Members = append(team.Members, person(fmt.Sprintf("member-%d-%d", n, m)))
 		}
 		s.Directory.Teams = append(s.Directory.Teams, team)
@@ -28,14 +40,14 @@ func largeSetting() *setting {
 			Name: fmt.Sprintf("requirement %d", n), Approvals: 2, Teams: []approval.TeamName{name},
 		})
 	}
-	s.grant("write", "alice", "bob", "carol")
+	s.grant("write", logins...)
 	version := map[string]int{}
-	for n := range 50 {
+	for n := range landings {
 		pr := pull(n+1, "dave")
-		approve(pr, "alice", "bob", "carol")
+		approve(pr, logins...)
 		var changes []approval.Change
 		for _, path := range []string{
-			fmt.Sprintf("apps/prod/service-%d/values.yaml", n%25), fmt.Sprintf("apps/prod/service-%d/image.yaml", n%25),
+			fmt.Sprintf("apps/prod/service-%d/values.yaml", n%(landings/2)), fmt.Sprintf("apps/prod/service-%d/image.yaml", n%(landings/2)),
 			fmt.Sprintf("docs/page-%d.md", n), "README.md",
 		} {
 			changes = append(changes, change(path, fmt.Sprint(version[path]), fmt.Sprint(version[path]+1)))
@@ -91,4 +103,25 @@ func benchmark(b *testing.B, decide func(approval.Policy, approval.Facts) approv
 			decide(s.Policy, s.Facts)
 		}
 	})
+}
+
+// BenchmarkDecideLarge shows that the time grows no faster than the facts.
+func BenchmarkDecideLarge(b *testing.B) {
+	for _, size := range []struct{ landings, reviewers int }{{500, 3}, {50, 50}, {500, 50}} {
+		for _, state := range []string{"approved", "none-approved"} {
+			b.Run(fmt.Sprintf("%d-landings-%d-reviewers-%s", size.landings, size.reviewers, state), func(b *testing.B) {
+				s := settingOf(size.landings, size.reviewers)
+				if state != "approved" {
+					for i := range s.line().Landings {
+						s.line().Landings[i].Pull.Reviews = nil
+					}
+				}
+				require.Equal(b, state == "approved", s.decide().Allowed())
+				b.ReportAllocs()
+				for b.Loop() {
+					approval.Decide(s.Policy, s.Facts)
+				}
+			})
+		}
+	}
 }

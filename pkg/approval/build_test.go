@@ -257,6 +257,13 @@ func approved() *setting {
 	return s
 }
 
+// adopted is approved with a gate that judges the spec, which zoe adopted.
+func adopted() *setting {
+	s := approved()
+	s.ApprovedSpec, s.Spec = true, &approval.SpecEvidence{Approved: approval.SpecAdopted, By: "zoe"}
+	return s
+}
+
 // codes are the codes of all findings of a decision, children included.
 func codes(findings []approval.Finding) []approval.Code {
 	var out []approval.Code

@@ -12,6 +12,10 @@ const (
 	CodeApplicationDeleting Code = "application.deleting"
 	CodeApplicationAuto     Code = "application.automated"
 	CodeApplicationSpec     Code = "application.unsupported"
+	CodeSpecApproved        Code = "spec.approved"
+	CodeSpecNotAdopted      Code = "spec.not_adopted"
+	CodeSpecChanged         Code = "spec.changed"
+	CodeSpecUnknown         Code = "spec.unknown"
 	CodeSourceNone          Code = "source.none"
 	CodeSourceKind          Code = "source.kind"
 	CodeSourceRepository    Code = "source.repository"
@@ -23,6 +27,22 @@ const (
 	CodeLineBaseline        Code = "line.baseline"
 	CodeLineBroken          Code = "line.broken"
 	CodeLineUpToDate        Code = "line.up_to_date"
+)
+
+// Findings about what people and calendars say.
+const (
+	CodeHoldActive           Code = "hold.active"
+	CodeHoldUnknown          Code = "hold.unknown"
+	CodeWindowClosed         Code = "window.closed"
+	CodeWindowUnknown        Code = "window.unknown"
+	CodeBreakGlassUsed       Code = "breakglass.used"
+	CodeBreakGlassVoid       Code = "breakglass.void"
+	CodeBreakGlassUnreviewed Code = "breakglass.unreviewed"
+	CodeBreakGlassOverdue    Code = "breakglass.overdue"
+	CodeRollbackOrdered      Code = "rollback.ordered"
+	CodeRollbackHeld         Code = "rollback.held"
+	CodeRollbackVoid         Code = "rollback.void"
+	CodeLandingRestored      Code = "landing.restored"
 )
 
 // Findings about landings.

@@ -44,21 +44,26 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 			Remedy: "nothing to do if this passes; Gatekeeper tries again by itself",
 		})
 	}
+	missing := len(d.Findings)
 	d.Findings = append(d.Findings, judgePolicy(p)...)
 	d.Findings = append(d.Findings, judgeApplication(p, &f.Application)...)
-	d.Findings = append(d.Findings, judgeSources(p, f)...)
+	own := worst(d.Findings[missing:])
 	hindered := worst(d.Findings)
+	spec, sources, stops := judgeSpec(p, f), judgeSources(p, f), judgeStops(p, f)
+	d.Findings = slices.Concat(d.Findings, spec, sources, stops)
+	hindered = worse(hindered, worst(sources))
+	whole := len(d.Findings)
 
 	j := newJudge(p, &f.Directory, f.Images, explain)
 	lines := make([]judgedLine, 0, len(f.Lines))
 	d.expect(f.Lines)
 	for i := range f.Lines {
 		l := &f.Lines[i]
-		protected, ok := p.Repository(l.Repository)
+		protected := p.protected(l.Repository)
 		twice := slices.ContainsFunc(f.Lines[:i], func(o Line) bool { return o.Repository.Equal(l.Repository) })
-		if !ok || protected.Branch != l.Branch || twice {
+		if protected == nil || protected.Branch != l.Branch || twice {
 			text := ", which the gate does not protect"
-			if ok && protected.Branch == l.Branch {
+			if protected != nil && protected.Branch == l.Branch {
 				text = ", but there is another of this repository"
 			}
 			d.Findings = append(d.Findings, Finding{
@@ -77,8 +82,18 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 		lines = append(lines, line)
 	}
 
-	if hindered != Allowed {
-		d.Verdict = hindered
+	broken := judgeBrokenGlass(f, d.Lines)
+	d.Findings = slices.Insert(d.Findings, whole, broken...)
+	stopped := worse(worst(spec), worse(worst(stops), worst(broken)))
+	if c, ok := d.override(p, f, hindered, explain); ok {
+		return d.judged(p, f, c)
+	}
+	if c, ok := d.rollBack(f, own); ok {
+		d.Verdict, d.Candidate = Allowed, c
+		return d, c
+	}
+	if hindered != Allowed || stopped != Allowed {
+		d.Verdict = worse(hindered, stopped)
 		return d, Candidate{}
 	}
 	waiting := Allowed
@@ -97,14 +112,7 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 		d.Advances = false
 		return d, c
 	}
-	outside := judgeClosure(p, f, c)
-	d.Findings = append(d.Findings, outside...)
-	if d.Verdict = worst(outside); d.Verdict != Allowed {
-		d.Advances = false
-		return d, c
-	}
-	d.Candidate = c
-	return d, c
+	return d.judged(p, f, c)
 }
 
 // expect makes room for a finding on each landing and each line, and for one on
@@ -148,10 +156,10 @@ func judgeClosure(p *Policy, f *Facts, c Candidate) []Finding {
 func judgeReads(p *Policy, a *Application, reads []Read) []Finding {
 	var out []Finding
 	for _, r := range reads {
-		protected, ok := p.Repository(r.Repository)
+		protected := p.protected(r.Repository)
 		f := Finding{Code: CodeSourceScope, Verdict: Blocked}
 		switch {
-		case !ok || !protected.CoversAll(r.Path):
+		case protected == nil || !protected.CoversAll(r.Path):
 			f.Text, f.Remedy = renderedFrom(r)+", which is outside the paths of gate "+p.Gate, "add it to the paths of the gate"
 		case !pins(a, r.Repository):
 			f.Text, f.Remedy = renderedFrom(r)+", of which no source of it says the revision", "make that repository a source of the Application"
@@ -266,7 +274,7 @@ func judgeApplication(p *Policy, a *Application) []Finding {
 	if a.Deleting {
 		block(CodeApplicationDeleting, "the Application is being deleted", "")
 	}
-	if a.Automated {
+	if a.Automated && !p.Sync.Automated {
 		block(CodeApplicationAuto, "the Application syncs itself, so Gatekeeper cannot decide what it deploys",
 			"remove spec.syncPolicy.automated from the Application")
 	}
@@ -288,20 +296,20 @@ func judgeSources(p *Policy, f *Facts) []Finding {
 	}
 	for i := range f.Application.Sources {
 		s := &f.Application.Sources[i]
-		name := "source " + strconv.Itoa(i+1)
+		name := func() string { return "source " + strconv.Itoa(i+1) }
 		if s.Kind != SourceGit {
-			block(CodeSourceKind, name+" ("+oneLine(s.RepoURL)+") is not a git repository, and only git content can be approved by pull requests",
+			block(CodeSourceKind, name()+" ("+oneLine(s.RepoURL)+") is not a git repository, and only git content can be approved by pull requests",
 				"vendor the chart into a protected repository")
 			continue
 		}
-		protected, ok := p.Repository(s.Repository)
-		if s.Repository == "" || !ok {
-			block(CodeSourceRepository, name+" ("+oneLine(s.RepoURL)+") is in a repository that gate "+p.Gate+" does not protect",
+		protected := p.protected(s.Repository)
+		if s.Repository == "" || protected == nil {
+			block(CodeSourceRepository, name()+" ("+oneLine(s.RepoURL)+") is in a repository that gate "+p.Gate+" does not protect",
 				"add the repository to the gate, or use a protected one")
 			continue
 		}
-		line, ok := lineOf(f.Lines, protected)
-		if !ok {
+		line := lineOf(f.Lines, protected)
+		if line == nil {
 			if len(f.Missing) == 0 {
 				out = append(out, Finding{Code: CodeLineMissing, Verdict: Unknown,
 					Text: "the history of " + string(protected.Name) + " " + protected.Branch + " is not in the facts"})
@@ -309,7 +317,7 @@ func judgeSources(p *Policy, f *Facts) []Finding {
 			continue
 		}
 		if !tracks(s.TargetRevision, line) {
-			block(CodeSourceRevision, name+" tracks "+quoted(s.TargetRevision)+" of "+string(protected.Name)+", but gate "+p.Gate+" protects "+protected.Branch,
+			block(CodeSourceRevision, name()+" tracks "+quoted(s.TargetRevision)+" of "+string(protected.Name)+", but gate "+p.Gate+" protects "+protected.Branch,
 				"set targetRevision to "+protected.Branch)
 		}
 	}
@@ -340,15 +348,16 @@ func quoted(s string) string {
 	return strconv.Quote(s)
 }
 
-func lineOf(lines []Line, r ProtectedRepository) (Line, bool) {
-	i := slices.IndexFunc(lines, func(l Line) bool { return l.Repository.Equal(r.Name) && l.Branch == r.Branch })
-	if i < 0 {
-		return Line{}, false
+func lineOf(lines []Line, r *ProtectedRepository) *Line {
+	for i := range lines {
+		if l := &lines[i]; l.Repository.Equal(r.Name) && l.Branch == r.Branch {
+			return l
+		}
 	}
-	return lines[i], true
+	return nil
 }
 
-func tracks(targetRevision string, l Line) bool {
+func tracks(targetRevision string, l *Line) bool {
 	switch targetRevision {
 	case l.Branch, "refs/heads/" + l.Branch:
 		return true

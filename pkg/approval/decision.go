@@ -26,6 +26,12 @@ type Decision struct {
 	// are newer than the baseline. An allowed decision that does not advance has
 	// nothing to ship.
 	Advances bool `json:"advances"`
+	// Override is the ID of the use of break-glass that allows the candidate; empty
+	// when it is allowed without.
+	Override string `json:"override,omitempty"`
+	// Rollback is the ID of the order to roll back that allows the candidate; empty
+	// when it needs none.
+	Rollback string `json:"rollback,omitempty"`
 	// Lines tell for each branch how far the approved part reaches.
 	Lines []LineDecision `json:"lines"`
 	// Findings explain the decision: first what holds for the Application as a

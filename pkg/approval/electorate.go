@@ -8,8 +8,14 @@ import (
 
 // electorate are the people that something names, looked up in the directory.
 type electorate struct {
-	members []*User // by ID
-	ordered []*User // by login, when they are to be named
+	// teams and users are those of the directory that are named, size how many people
+	// they are at most: somebody may be in several.
+	teams []*Team
+	users []*User
+	size  int
+	// sorted and ordered are these people, each once, by ID and by login; nil before
+	// they were asked for.
+	sorted, ordered []*User
 	// missing names what is not known about them, gone what does not exist.
 	missing, gone []string
 	// everybody is true when a role alone makes somebody a member.
@@ -18,18 +24,69 @@ type electorate struct {
 	text string
 }
 
+// has says whether somebody is a member. Among few people it looks at each, which is
+// faster than to sort them.
 func (e *electorate) has(id UserID) bool {
 	if e.everybody {
 		return true
 	}
-	_, ok := slices.BinarySearchFunc(e.members, id, func(u *User, id UserID) int { return cmp.Compare(u.ID, id) })
-	return ok
+	if e.size > 64 {
+		_, ok := slices.BinarySearchFunc(e.members(), id, func(u *User, id UserID) int { return cmp.Compare(u.ID, id) })
+		return ok
+	}
+	for _, t := range e.teams {
+		for i := range t.Members {
+			if t.Members[i].ID == id {
+				return true
+			}
+		}
+	}
+	for _, u := range e.users {
+		if u.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// members are the people by ID.
+func (e *electorate) members() []*User {
+	if e.sorted == nil {
+		e.sort()
+	}
+	return e.sorted
+}
+
+func (e *electorate) sort() {
+	e.sorted = make([]*User, 0, e.size)
+	for _, t := range e.teams {
+		for i := range t.Members {
+			e.sorted = append(e.sorted, &t.Members[i])
+		}
+	}
+	e.sorted = append(e.sorted, e.users...)
+	slices.SortFunc(e.sorted, func(a, b *User) int { return cmp.Compare(a.ID, b.ID) })
+	e.sorted = slices.CompactFunc(e.sorted, func(a, b *User) bool { return a.ID == b.ID })
+}
+
+// byLogin are the people by login, in which order they are named.
+func (e *electorate) byLogin() []*User {
+	if e.ordered == nil {
+		e.ordered = slices.SortedFunc(slices.Values(e.members()), func(a, b *User) int { return strings.Compare(a.Login, b.Login) })
+	}
+	return e.ordered
 }
 
 // newElectorate looks up teams and users. A team or a login that the directory
 // does not have, or has twice, is missing.
-func newElectorate(d *Directory, teams []TeamName, users []string, explain bool) *electorate {
+func newElectorate(d *Directory, teams []TeamName, users []string) *electorate {
 	e := &electorate{}
+	e.lookUp(d, teams, users)
+	return e
+}
+
+func (e *electorate) lookUp(d *Directory, teams []TeamName, users []string) {
+	e.teams = make([]*Team, 0, len(teams))
 	for _, name := range teams {
 		t, ok := teamOf(d, name)
 		switch {
@@ -38,28 +95,21 @@ func newElectorate(d *Directory, teams []TeamName, users []string, explain bool)
 		case t.Gone:
 			e.gone = append(e.gone, "team "+string(name))
 		default:
-			e.members = slices.Grow(e.members, len(t.Members))
-			for i := range t.Members {
-				e.members = append(e.members, &t.Members[i])
-			}
+			e.teams = append(e.teams, t)
+			e.size += len(t.Members)
 		}
 	}
 	for _, login := range users {
 		switch u, known := accountOf(d, login); {
 		case known:
-			e.members = append(e.members, u)
+			e.users = append(e.users, u)
+			e.size++
 		case slices.ContainsFunc(d.NoSuchUsers, func(s string) bool { return strings.EqualFold(s, login) }):
 			e.gone = append(e.gone, "user "+login)
 		default:
 			e.missing = append(e.missing, "user "+login)
 		}
 	}
-	slices.SortFunc(e.members, func(a, b *User) int { return cmp.Compare(a.ID, b.ID) })
-	e.members = slices.CompactFunc(e.members, func(a, b *User) bool { return a.ID == b.ID })
-	if explain {
-		e.ordered = slices.SortedFunc(slices.Values(e.members), func(a, b *User) int { return strings.Compare(a.Login, b.Login) })
-	}
-	return e
 }
 
 // teamOf finds a team. It must be there once, and every member with an ID.
@@ -73,8 +123,13 @@ func teamOf(d *Directory, name TeamName) (*Team, bool) {
 			found = &d.Teams[i]
 		}
 	}
-	if found == nil || (found.Gone && len(found.Members) > 0) || slices.ContainsFunc(found.Members, func(u User) bool { return u.ID <= 0 }) {
+	if found == nil || (found.Gone && len(found.Members) > 0) {
 		return nil, false
+	}
+	for i := range found.Members {
+		if found.Members[i].ID <= 0 {
+			return nil, false
+		}
 	}
 	return found, true
 }

@@ -18,8 +18,26 @@ type Facts struct {
 	// when it was not read.
 	Closure *Closure `json:"closure,omitempty"`
 	// Images is what is known of each image that a landing in scope moves to.
-	Images  []ImageEvidence `json:"images,omitempty"`
-	Missing []Missing       `json:"missing,omitempty"`
+	Images []ImageEvidence `json:"images,omitempty"`
+	// Spec is what is known about the Application's spec; nil when it was not looked
+	// at, which blocks for a policy that asks for an approved spec.
+	Spec *SpecEvidence `json:"spec,omitempty"`
+	// Holds are those in force.
+	Holds []Hold `json:"holds,omitempty"`
+	// Calendar has one state for each window of the policy.
+	Calendar []WindowState `json:"calendar,omitempty"`
+	// Opens is when the windows together are open next; nil when they are open, or
+	// when that is not known.
+	Opens *Opening `json:"opens,omitempty"`
+	// Override is a use of break-glass for this Application that has not been carried
+	// out; nil when there is none.
+	Override *Override `json:"override,omitempty"`
+	// Rollback is the newest order to go back; nil when there is none, or something
+	// was deployed since it was carried out.
+	Rollback *Rollback `json:"rollback,omitempty"`
+	// BrokenGlass are the uses that wait for a review, oldest first.
+	BrokenGlass []BrokenGlass `json:"brokenGlass,omitempty"`
+	Missing     []Missing     `json:"missing,omitempty"`
 }
 
 // Missing names facts that could not be collected, and why.

@@ -129,6 +129,10 @@ func requireSound(t *testing.T, s *setting, d approval.Decision) {
 		return
 	}
 	require.Empty(t, s.Missing)
+	if s.ApprovedSpec {
+		require.Contains(t, []approval.SpecApproval{approval.SpecAdopted, approval.SpecCommitted}, s.Spec.Approved)
+		require.Empty(t, s.Spec.Changed)
+	}
 	require.NotEmpty(t, s.Config.Requirements)
 	for _, r := range s.Config.Requirements {
 		require.Positive(t, r.Approvals)

@@ -23,6 +23,10 @@ import (
 //	source REPOSITORY TARGET READ...  a git source; the first replaces the default
 //	chart URL                         a Helm source
 //	missing "what" "why"
+//	hold, window, opens, glass, shipped     see operate
+//	spec adopted|committed WHO        how the spec was approved
+//	spec never ["origin"] [PARENT]
+//	spec changed WHO "origin" PARENT FIELD...   "-" for none
 //
 //	line REPOSITORY BRANCH [default] [rewritten]
 //	  merge|squash|rebase|queue #7 "title" AUTHOR [mismatch="..."] [unproven] [base=BRANCH] [open]
@@ -99,8 +103,9 @@ func options(words []string) []option {
 
 func (p *factsParser) statement(w []string) error {
 	arguments := map[string]int{
-		"team": 2, "user": 2, "role": 3, "app": 1, "source": 3, "chart": 2, "missing": 3, "line": 3,
+		"team": 2, "user": 2, "role": 3, "app": 1, "source": 3, "chart": 2, "missing": 3, "spec": 2, "line": 3,
 		"merge": 4, "squash": 4, "rebase": 4, "queue": 4, "direct": 3, "change": 4,
+		"hold": 4, "window": 3, "opens": 2, "glass": 3, "shipped": 3,
 		"kept": 2, "approve": 2, "reject": 2, "comment": 2, "dismissed": 2, "pusher": 2, "unknown-push-time": 1, "contributor": 3,
 	}
 	if least, ok := arguments[w[0]]; !ok || len(w) < least {
@@ -125,10 +130,14 @@ func (p *factsParser) statement(w []string) error {
 		}, w[3:])
 	case "chart":
 		p.source(approval.Source{Kind: approval.SourceHelm, RepoURL: w[1]}, nil)
+	case "spec":
+		return p.spec(w[1:])
 	case "missing":
 		p.facts.Missing = append(p.facts.Missing, approval.Missing{What: w[1], Why: w[2]})
 	case "line":
 		return p.line(w)
+	case "hold", "window", "opens", "glass", "shipped":
+		return p.operate(w)
 	case "merge", "squash", "rebase", "queue", "direct":
 		return p.landing(w)
 	case "change":
@@ -163,6 +172,31 @@ func (p *factsParser) app(opts []option) error {
 			return fmt.Errorf("unknown option %s", o.name)
 		}
 	}
+	return nil
+}
+
+func (p *factsParser) spec(w []string) error {
+	word := func(i int) string {
+		if i >= len(w) || w[i] == "-" {
+			return ""
+		}
+		return w[i]
+	}
+	s := &approval.SpecEvidence{}
+	switch w[0] {
+	case "adopted", "committed":
+		s.Approved, s.By = approval.SpecApproval(w[0]), word(1)
+	case "never":
+		s.Origin, s.Parent = word(1), word(2)
+	case "changed":
+		if len(w) < 5 {
+			return fmt.Errorf("spec changed names who, an origin, a parent and fields")
+		}
+		s.By, s.Origin, s.Parent, s.Changed = word(1), word(2), word(3), w[4:]
+	default:
+		return fmt.Errorf("unknown spec %s", w[0])
+	}
+	p.facts.Spec = s
 	return nil
 }
 

@@ -20,24 +20,21 @@ func ParseSHA(s string) (SHA, error) {
 }
 
 // isSHA is asked for every object of a line, so it makes no error, and looks at
-// eight digits at once: a byte below 0x80 has its high bit set after 0x80-c was
-// added exactly when it was c or more, and nothing is carried into the next one.
+// eight digits at once.
 func isSHA(s SHA) bool {
-	const each, high = 0x0101010101010101, 0x8080808080808080
-	if len(s) != 40 {
-		return false
-	}
-	digits, ascii := uint64(high), uint64(high)
-	for i := 0; i < 40; i += 8 {
-		w := s[i : i+8]
-		word := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
-			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
-		decimal := (word + (0x80-'0')*each) &^ (word + (0x80-'9'-1)*each)
-		letter := (word + (0x80-'a')*each) &^ (word + (0x80-'f'-1)*each)
-		digits &= decimal | letter
-		ascii &^= word
-	}
-	return digits&ascii&high == high
+	const high = 0x8080808080808080
+	return len(s) == 40 && digits(s[:8])&digits(s[8:16])&digits(s[16:24])&digits(s[24:32])&digits(s[32:40])&high == high
+}
+
+// digits sets the high bit of a byte for each of eight characters that is a digit.
+// The other bits mean nothing. A byte below 0x80 has its high bit set after 0x80-c
+// was added exactly when it was c or more, and nothing is carried into the next one.
+// A digit has passed one or three of the four bounds, anything else an even number.
+func digits(s SHA) uint64 {
+	const each = 0x0101010101010101
+	word := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	return ((word + (0x80-'0')*each) ^ (word + (0x80-'9'-1)*each) ^ (word + (0x80-'a')*each) ^ (word + (0x80-'f'-1)*each)) &^ word
 }
 
 // Short is the seven-digit form that people read.

@@ -21,33 +21,29 @@ type doubt struct {
 	verdict Verdict
 }
 
-// doubts replaces the doubts on the images of a path by those after a change of it
-// that is approved.
-func (j *judge) doubts(p *pathTrust, c *Change, at int) {
-	if j.policy.Image == nil {
-		return
-	}
-	if c.After == *p.baseline || c.After == (Entry{}) {
-		p.doubts = nil // it is what was live before, or gone
-		return
+// doubts are those on the images of a path after a change of it that is approved,
+// when there were these before.
+func (j *judge) doubts(before []doubt, baseline *Entry, c *Change, at int) []doubt {
+	if c.After.same(baseline) || c.After == (Entry{}) {
+		return nil // it is what was live before, or gone
 	}
 	if c.Images == nil {
-		return // which is a finding about the change
+		return before // which is a finding about the change
 	}
 	// Where an image is in the file says nothing: other changes move it about.
-	kept := p.doubts[:0]
-	for _, d := range p.doubts {
+	after := before[:0]
+	for _, d := range before {
 		if !c.Images.Whole && !slices.Contains(c.Images.Takes, d.move.To) {
-			kept = append(kept, d)
+			after = append(after, d)
 		}
 	}
-	p.doubts = kept
 	for i := range c.Images.Moves {
 		m := &c.Images.Moves[i]
 		if code, v := j.examine(&m.To, m.Mutable); v != Allowed {
-			p.doubts = append(p.doubts, doubt{at, m, c.Images.Why, code, v})
+			after = append(after, doubt{at, m, c.Images.Why, code, v})
 		}
 	}
+	return after
 }
 
 // examine says what speaks against an image.
@@ -140,8 +136,9 @@ func (j *judge) raise(t *trust, line *judgedLine) {
 		return
 	}
 	for i := range t.list {
-		for n := range t.list[i].doubts {
-			d := &t.list[i].doubts[n]
+		doubts := t.doubts[i]
+		for n := range doubts {
+			d := &doubts[n]
 			f, landing := &line.findings[line.first+d.at], &line.decision.Landings[d.at]
 			child := j.explainDoubt(d)
 			child.Commit, child.Pull = f.Commit, f.Pull

@@ -191,7 +191,7 @@ func (j *judge) signatures(pr *PullRequest) []Finding {
 		}
 	}
 	for _, s := range j.policy.Image.Signers {
-		if e := newElectorate(j.directory, nil, s.Users, false); len(e.missing) > 0 {
+		if e := newElectorate(j.directory, nil, s.Users); len(e.missing) > 0 {
 			add(CodeQuorumPeople, Unknown, "", "", func() string {
 				return "it is not known who holds the keys of " + oneLine(s.Name) + ": " + strings.Join(e.missing, ", ")
 			})

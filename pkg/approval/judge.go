@@ -28,23 +28,55 @@ type judge struct {
 	repository int64
 	roles      map[UserID]string // nil before the first pull request
 	voters     map[UserID]*voter
+	// seats are the voters in the order of the opinions of ballots before. Often the
+	// same people review in the same order, and then nobody has to be looked for.
+	seats []*voter
 
 	approvers []User // those of several landings, one after the other
 	latest    []User // those of the landing before
 	scratch   ballot
+	result    QuorumResult
+	// room is what the scratch ballot begins with, enough for most pull requests.
+	room struct {
+		opinions  [8]opinion
+		parts     [8]participant
+		ordered   [8]*Review
+		approvers [8]*User
+	}
 }
 
 // voter is what has been looked up about somebody who gave an opinion.
 type voter struct {
+	id   UserID
 	role string // in the repository; "" when not known
 	// standings are those of a reviewer towards the fixed demands, in their order.
 	standings []standing
+	// ballot is the number of the last ballot with an opinion of this person, seat the
+	// place of the opinion there.
+	ballot, seat int
 }
 
 // standing is what keeps a person from fulfilling a demand, whatever the pull
 // request: not to be asked for, or not in this way, and not to have the role. Both
 // are objNone when nothing does.
-type standing struct{ asked, role objection }
+//
+// clear is what an approval comes to against which nothing else speaks.
+type standing struct{ asked, role, clear objection }
+
+// weigh is what an approval comes to, when further is what speaks against it
+// provided that the person is asked for.
+func (s standing) weigh(further objection) objection {
+	switch {
+	case s.asked != objNone:
+		return s.asked
+	case further != objNone:
+		return further
+	case s.role != objNone:
+		return s.role
+	default:
+		return objCounted
+	}
+}
 
 // demand is a requirement as it applies to one change.
 type demand struct {
@@ -89,7 +121,7 @@ func newJudge(p *Policy, d *Directory, images []ImageEvidence, explain bool) *ju
 	}
 	j := &judge{policy: p, directory: d, images: images, explain: explain, fixed: make([]demand, 0, size)}
 	j.scratch = ballot{
-		opinions: make([]opinion, 0, 8), parts: make([]participant, 0, 8), ordered: make([]*Review, 0, 8), approvers: make([]*User, 0, 8),
+		opinions: j.room.opinions[:0], parts: j.room.parts[:0], ordered: j.room.ordered[:0], approvers: j.room.approvers[:0],
 		counts: make([]tally, 0, size),
 	}
 	j.config = j.newQuorum(p.Config.Requirements, false)
@@ -97,10 +129,10 @@ func newJudge(p *Policy, d *Directory, images []ImageEvidence, explain bool) *ju
 		j.image = j.newQuorum(p.Image.Requirements, true)
 	}
 	if x := p.Exclude; len(x.Teams)+len(x.Users) > 0 {
-		j.excluded = newElectorate(d, x.Teams, x.Users, false)
+		j.excluded = newElectorate(d, x.Teams, x.Users)
 	}
 	if v := p.Veto; len(v.DismissTeams)+len(v.DismissUsers) > 0 {
-		j.dismissers = newElectorate(d, v.DismissTeams, v.DismissUsers, false)
+		j.dismissers = newElectorate(d, v.DismissTeams, v.DismissUsers)
 	}
 	return j
 }
@@ -113,9 +145,10 @@ func (j *judge) newQuorum(requirements []Requirement, images bool) quorum {
 		about = "images"
 	}
 	first := len(j.fixed)
+	electorates := make([]electorate, len(requirements))
 	for i := range requirements {
-		r := &requirements[i]
-		who := newElectorate(j.directory, r.Teams, r.Users, j.explain)
+		r, who := &requirements[i], &electorates[i]
+		who.lookUp(j.directory, r.Teams, r.Users)
 		who.everybody = !r.namesPeople() && !r.CodeOwners && r.MinimumRole != ""
 		switch {
 		case !j.explain:
@@ -247,7 +280,7 @@ func (j *judge) ownersOf(o *PathOwners) *electorate {
 	if e := j.owners[key]; e != nil {
 		return e
 	}
-	e := newElectorate(j.directory, o.Teams, o.Users, j.explain)
+	e := newElectorate(j.directory, o.Teams, o.Users)
 	e.text = oneLine(namesOf(o.Teams, o.Users))
 	if j.owners == nil {
 		j.owners = map[string]*electorate{}
@@ -267,7 +300,7 @@ func (j *judge) textf(text func() string) string {
 // enter turns to the pull requests of a repository.
 func (j *judge) enter(repository int64) {
 	if j.roles == nil || j.repository != repository {
-		j.repository, j.roles, j.voters = repository, newRoles(j.directory, repository), map[UserID]*voter{}
+		j.repository, j.roles, j.voters, j.seats = repository, newRoles(j.directory, repository), map[UserID]*voter{}, j.seats[:0]
 	}
 }
 
@@ -280,15 +313,24 @@ func (j *judge) roleOf(id UserID) string {
 	return role
 }
 
-// voterOf looks somebody up once for all changes.
-func (j *judge) voterOf(id UserID) *voter {
+// voterOf looks somebody up once for all changes. The seat is where the opinion of
+// this person will be, unless there is one already.
+func (j *judge) voterOf(id UserID, seat int) *voter {
+	if seat < len(j.seats) && j.seats[seat].id == id {
+		return j.seats[seat]
+	}
 	v := j.voters[id]
 	if v == nil {
-		v = &voter{role: j.roleOf(id), standings: make([]standing, len(j.fixed))}
+		v = &voter{id: id, role: j.roleOf(id), standings: make([]standing, len(j.fixed))}
 		for i := range j.fixed {
 			v.standings[i] = j.fixed[i].standing(id, v.role, MethodReview)
 		}
 		j.voters[id] = v
+	}
+	if seat == len(j.seats) {
+		j.seats = append(j.seats, v)
+	} else {
+		j.seats[seat] = v
 	}
 	return v
 }
@@ -317,5 +359,6 @@ func (d *demand) standing(id UserID, role string, m Method) (s standing) {
 	case !hasRole(role, d.requirement.MinimumRole):
 		s.role = objRole
 	}
+	s.clear = s.weigh(objNone)
 	return s
 }

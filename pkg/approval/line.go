@@ -23,7 +23,7 @@ type judgedLine struct {
 // approved. It never passes a landing in scope on which the verdict is Unknown:
 // if that one turns out to be approved, what seems to undo it is a change of
 // approved content. What it finds is appended to the findings so far.
-func (j *judge) line(r ProtectedRepository, l *Line, findings []Finding) judgedLine {
+func (j *judge) line(r *ProtectedRepository, l *Line, findings []Finding) judgedLine {
 	out := judgedLine{waiting: Allowed, findings: findings, first: len(findings), decision: LineDecision{
 		Repository: l.Repository, Branch: l.Branch, Baseline: l.Baseline, Target: l.Baseline, Head: l.Head,
 	}}
@@ -84,17 +84,16 @@ func (j judgedLine) broken(f Finding) judgedLine {
 // checkLine makes sure that the landings lead from the baseline to the head
 // without a gap, and that no landing is incomplete.
 func checkLine(l *Line) (Finding, bool) {
-	name := string(l.Repository) + " " + l.Branch
 	unfit := func(at SHA, text string) (Finding, bool) {
 		return Finding{Code: CodeLineBroken, Verdict: Unknown, Commit: at, Text: text}, false
 	}
 	if !isSHA(l.Baseline) || !isSHA(l.Head) {
-		return unfit("", "the baseline or the head of "+name+" is not known")
+		return unfit("", "the baseline or the head of "+l.name()+" is not known")
 	}
 	if !l.BaselineOnLine {
 		return Finding{
 			Code: CodeLineBaseline, Verdict: Blocked, Commit: l.Baseline,
-			Text:   "the baseline " + l.Baseline.Short() + " is not on the first-parent line of " + name + ": the branch was rewritten, or the baseline is wrong",
+			Text:   "the baseline " + l.Baseline.Short() + " is not on the first-parent line of " + l.name() + ": the branch was rewritten, or the baseline is wrong",
 			Remedy: "restore the branch, or enrol the gate at a reviewed commit of the branch as it is now",
 		}, false
 	}
@@ -110,21 +109,24 @@ func checkLine(l *Line) (Finding, bool) {
 			slices.ContainsFunc(before, func(o Landing) bool { return o.isProven() && o.Pull.Number == landing.Pull.Number })
 		switch {
 		case landing.Parent != at || !isSHA(landing.Commit):
-			return unfit(landing.Commit, "the landings of "+name+" leave a gap before "+landing.Commit.Short())
+			return unfit(landing.Commit, "the landings of "+l.name()+" leave a gap before "+landing.Commit.Short())
 		case back:
-			return unfit(landing.Commit, "the landings of "+name+" come back to "+landing.Commit.Short())
+			return unfit(landing.Commit, "the landings of "+l.name()+" come back to "+landing.Commit.Short())
 		case again:
-			return unfit(landing.Commit, "#"+strconv.Itoa(landing.Pull.Number)+" landed twice on "+name+", the second time as "+landing.Commit.Short())
+			return unfit(landing.Commit, "#"+strconv.Itoa(landing.Pull.Number)+" landed twice on "+l.name()+", the second time as "+landing.Commit.Short())
 		case !complete(landing):
 			return unfit(landing.Commit, "the changes of "+landing.Commit.Short()+" are incomplete in the facts")
 		}
 		at = landing.Commit
 	}
 	if at != l.Head {
-		return unfit(at, "the landings of "+name+" end at "+at.Short()+", not at the head "+l.Head.Short())
+		return unfit(at, "the landings of "+l.name()+" end at "+at.Short()+", not at the head "+l.Head.Short())
 	}
 	return Finding{}, true
 }
+
+// name names a line for people.
+func (l *Line) name() string { return string(l.Repository) + " " + l.Branch }
 
 // isProven is true for what a pull request brought to the branch, which happens
 // once. Several pushes may claim one that was only marked as merged.
@@ -138,12 +140,16 @@ func complete(l *Landing) bool {
 	}
 	for i := range l.Changes {
 		c := &l.Changes[i]
-		if !cleanPath(c.Path) || c.Before == c.After || !c.Before.complete() || !c.After.complete() {
+		if !cleanPath(c.Path) || c.Before.same(&c.After) || !c.Before.complete() || !c.After.complete() {
 			return false
 		}
 	}
 	return true
 }
+
+// same says whether both are the same. It looks at the objects first: these differ,
+// and the modes hardly ever.
+func (e *Entry) same(o *Entry) bool { return e.SHA == o.SHA && e.Mode == o.Mode }
 
 // complete is true for an absent path, and for one with a mode and an object.
 func (e *Entry) complete() bool {

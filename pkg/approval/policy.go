@@ -20,6 +20,17 @@ type Policy struct {
 	Checks  []RequiredCheck `json:"checks,omitempty"`
 	Exclude Exclusions      `json:"exclude,omitzero"`
 	Veto    Veto            `json:"veto,omitzero"`
+	// ApprovedSpec asks that the Application's spec was adopted, or is what an
+	// approved commit says.
+	ApprovedSpec bool `json:"approvedSpec,omitempty"`
+	// Windows are when syncs are allowed and denied.
+	Windows []Window `json:"windows,omitempty"`
+	// Sync says what others than Gatekeeper may ask of Argo CD.
+	Sync SyncRules `json:"sync,omitzero"`
+	// Holders may hold and release by a comment; empty means whoever may approve.
+	Holders Named `json:"holders,omitzero"`
+	// BreakGlass is nil for a gate that nobody may override.
+	BreakGlass *BreakGlass `json:"breakGlass,omitempty"`
 }
 
 // Selector matches Applications by project and destination, the two things
@@ -46,7 +57,7 @@ type ProtectedRepository struct {
 // Protects says whether the gate covers the Application.
 func (p Policy) Protects(a Application) bool {
 	for _, s := range p.Applications {
-		if s.matches(a) {
+		if s.matches(&a) {
 			return true
 		}
 	}
@@ -56,7 +67,7 @@ func (p Policy) Protects(a Application) bool {
 // matches takes what is not known for a match, since it could be what is
 // protected: an Application may name its cluster instead of its server, and
 // without a destination namespace its manifests name their own.
-func (s Selector) matches(a Application) bool {
+func (s Selector) matches(a *Application) bool {
 	return wildcard(s.Project, a.Project) &&
 		(a.Server == "" || wildcard(s.Server, a.Server)) &&
 		(a.DestinationNamespace == "" || wildcard(s.Namespace, a.DestinationNamespace))
@@ -68,30 +79,40 @@ func wildcard(pattern, s string) bool {
 	if pattern == "" {
 		return true
 	}
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == s
+	part, pattern, more := strings.Cut(pattern, "*")
+	if !more {
+		return part == s
 	}
-	if !strings.HasPrefix(s, parts[0]) {
+	if !strings.HasPrefix(s, part) {
 		return false
 	}
-	s = s[len(parts[0]):]
-	for _, part := range parts[1 : len(parts)-1] {
+	s = s[len(part):]
+	for {
+		if part, pattern, more = strings.Cut(pattern, "*"); !more {
+			return strings.HasSuffix(s, part)
+		}
 		i := strings.Index(s, part)
 		if i < 0 {
 			return false
 		}
 		s = s[i+len(part):]
 	}
-	return strings.HasSuffix(s, parts[len(parts)-1])
 }
 
 // Repository finds the protected repository by name.
 func (p Policy) Repository(name RepositoryName) (ProtectedRepository, bool) {
-	for _, r := range p.Repositories {
-		if r.Name.Equal(name) {
-			return r, true
-		}
+	if r := p.protected(name); r != nil {
+		return *r, true
 	}
 	return ProtectedRepository{}, false
+}
+
+// protected is the protected repository of that name, nil when there is none.
+func (p *Policy) protected(name RepositoryName) *ProtectedRepository {
+	for i := range p.Repositories {
+		if r := &p.Repositories[i]; r.Name.Equal(name) {
+			return r
+		}
+	}
+	return nil
 }

@@ -72,6 +72,7 @@ type Hint struct {
 	Review *WitnessedReview
 	Head   *WitnessedHead
 	Merge  *WitnessedMerge
+	Push   *WitnessedPush
 }
 
 // WitnessedReview is what the event of a review's submission tells and GitHub
@@ -97,10 +98,32 @@ type WitnessedHead struct {
 	PushedAt time.Time
 }
 
+// WitnessedPush is a push to a branch of a repository.
+type WitnessedPush struct {
+	RepositoryID int64
+	Branch       string
+	// Before and After are forty zeros for no commit: the branch was made, or deleted.
+	Before, After SHA
+	Pusher        User
+	// PushedAt is by GitHub's clock, to the second.
+	PushedAt time.Time
+	// Accounts are those of the pushed commits, as far as they are certain.
+	Accounts []CommitAccounts
+}
+
+// CommitAccounts are whose the addresses in a commit are. A zero User is not known,
+// which does not mean that there is none.
+type CommitAccounts struct {
+	Commit            SHA
+	Author, Committer User
+}
+
 // WitnessedMerge is the commit that GitHub named when a pull request was merged.
 // It only saves a search: the pull request is read again.
 type WitnessedMerge struct {
 	RepositoryID int64
 	Pull         int
 	Commit       SHA
+	// ByPerson is true when a person merged it, and no merge queue.
+	ByPerson bool
 }

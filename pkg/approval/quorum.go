@@ -40,15 +40,14 @@ func JudgeQuorum(p Policy, r ProtectedRepository, pr PullRequest, changes []Chan
 	l := j.split(newScope(r.Paths).within(changes, nil))
 	res := j.judge(&pr, l)
 	for _, c := range l.image {
-		path := pathTrust{baseline: &c.Before}
-		j.doubts(&path, c, 0)
-		for i := range path.doubts {
-			f := j.explainDoubt(&path.doubts[i])
+		doubts := j.doubts(nil, &c.Before, c, 0)
+		for i := range doubts {
+			f := j.explainDoubt(&doubts[i])
 			f.Pull = pr.Number
 			res.Finding.hinder(f)
 		}
 	}
-	return res
+	return *res
 }
 
 // hinder adds a finding as a child; the worst one is what the whole says.
@@ -59,10 +58,12 @@ func (f *Finding) hinder(child Finding) {
 	}
 }
 
-func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
+// judge counts the reviews of a pull request. The result is overwritten by the next.
+func (j *judge) judge(pr *PullRequest, l levels) *QuorumResult {
 	b := j.open(pr)
 	demands, unfit := j.demands(pr, l)
-	res := QuorumResult{Finding: Finding{Code: CodeQuorumMet, Verdict: Allowed, Pull: pr.Number}}
+	res := &j.result
+	*res = QuorumResult{Finding: Finding{Code: CodeQuorumMet, Verdict: Allowed, Pull: pr.Number}}
 	hinder := func(f *Finding) {
 		f.Pull = pr.Number
 		if j.explain {
@@ -88,20 +89,25 @@ func (j *judge) judge(pr *PullRequest, l levels) QuorumResult {
 		if !j.explain && verdict == Allowed {
 			continue // what it would add is nothing but words
 		}
-		f := Finding{Code: code, Verdict: verdict, Children: c.children}
+		f := Finding{Code: code, Verdict: verdict}
 		if j.explain {
 			f.Text, f.Remedy = j.explainTally(b, c, code)
+			f.Children = j.explainOpinions(b, c.demand)
 		}
 		hinder(&f)
 	}
 	if len(l.image) > 0 {
 		unfit = slices.Concat(unfit, j.both(l), j.imageHindrances(pr, l.image))
 	}
-	for _, fs := range [][]Finding{unfit, b.strange, j.hindrances(b, demands), j.checks(pr)} {
+	hinderAll := func(fs []Finding) {
 		for i := range fs {
 			hinder(&fs[i])
 		}
 	}
+	hinderAll(unfit)
+	hinderAll(b.strange)
+	hinderAll(j.hindrances(b, demands))
+	hinderAll(j.checks(pr))
 	res.Approvers = j.approversOf(b)
 	switch {
 	case !j.explain:
@@ -123,10 +129,9 @@ type tally struct {
 	filled int
 	// able are those who could still approve, reach is how many of them could
 	// fill what is missing.
-	able     []User
-	reach    int
-	unknown  bool
-	children []Finding
+	able    []User
+	reach   int
+	unknown bool
 }
 
 // outcome says whether a demand is met.
@@ -152,9 +157,9 @@ func (j *judge) approversOf(b *ballot) []User {
 	if len(b.approvers) == 0 {
 		return nil
 	}
-	if !slices.EqualFunc(j.latest, b.approvers, func(u User, a *User) bool { return u == *a }) {
+	if !sameUsers(j.latest, b.approvers) {
 		if cap(j.approvers)-len(j.approvers) < len(b.approvers) {
-			j.approvers = make([]User, 0, max(32, len(b.approvers)))
+			j.approvers = make([]User, 0, max(2*cap(j.approvers), len(b.approvers)))
 		}
 		first := len(j.approvers)
 		for _, a := range b.approvers {
@@ -165,33 +170,39 @@ func (j *judge) approversOf(b *ballot) []User {
 	return j.latest
 }
 
+// sameUsers says whether both lists name the same people by the same logins. All
+// of them are persons, or they would not have been counted.
+func sameUsers(a []User, b []*User) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].ID != b[i].ID || a[i].Login != b[i].Login {
+			return false
+		}
+	}
+	return true
+}
+
 // count counts the approvals for each demand, and lists those who gave them.
 func (j *judge) count(b *ballot, demands []demand) []tally {
 	counts := slices.Grow(b.counts[:0], len(demands))[:len(demands)]
 	b.counts = counts
+	unmet := false // an earlier one
 	for i := range demands {
 		d, c := &demands[i], &counts[i]
 		*c = tally{demand: d}
-		if j.explain {
-			c.children = slices.Clone(b.ghosts)
-		}
 		for n := range b.opinions {
 			o := &b.opinions[n]
-			x := o.fits(d)
-			switch {
-			case x == objNone:
-				continue
+			switch x := o.fits(d); {
 			case x == objCounted:
 				c.counted++
 				if !o.listed {
 					o.listed = true
 					b.approvers = append(b.approvers, o.user)
 				}
-			case x.verdict() == Unknown:
+			case x != objNone && x.verdict() == Unknown:
 				c.unknown = true
-			}
-			if j.explain {
-				c.children = append(c.children, j.explainOpinion(b, o, d, x))
 			}
 		}
 		c.filled = c.counted
@@ -199,8 +210,10 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 		case j.policy.DistinctApprovers, j.explain && short > 0:
 			c.able = j.able(b, c)
 			c.reach = len(c.able)
-		case short > 0:
+		case short > 0 && !unmet:
+			// Without words, of several unmet demands the first alone says why.
 			c.reach = j.reach(b, c, short)
+			unmet = true
 		}
 	}
 	if j.policy.DistinctApprovers {
@@ -213,19 +226,30 @@ func (j *judge) count(b *ballot, demands []demand) []tally {
 // does, objNone for words that neither approve nor were withdrawn and have
 // nothing to do with it.
 func (o *opinion) fits(d *demand) objection {
+	if d.fixed > 0 && o.clear != nil {
+		return o.clear[d.fixed-1].clear
+	}
+	return o.weigh(d)
+}
+
+// weigh is fits for any word and any demand.
+func (o *opinion) weigh(d *demand) objection {
 	if o.general != objNone || !o.approves {
 		return o.general
 	}
-	switch s := o.standing(d); {
-	case s.asked != objNone:
-		return s.asked
-	case o.further != objNone:
-		return o.further
-	case s.role != objNone:
-		return s.role
-	default:
-		return objCounted
+	return o.standing(d).weigh(o.further)
+}
+
+// explainOpinions are the findings on what was said that has to do with a demand.
+func (j *judge) explainOpinions(b *ballot, d *demand) []Finding {
+	out := slices.Clone(b.ghosts)
+	for n := range b.opinions {
+		o := &b.opinions[n]
+		if x := o.fits(d); x != objNone {
+			out = append(out, j.explainOpinion(b, o, d, x))
+		}
 	}
+	return out
 }
 
 // explainOpinion is the finding on one person's word.
@@ -312,10 +336,10 @@ func unsatisfiable(progress string, short int, c *tally) string {
 func (j *judge) able(b *ballot, c *tally) []User {
 	members := c.who.members
 	if j.explain {
-		members = c.who.ordered
+		members = c.who.byLogin
 	}
 	var out []User
-	for _, u := range members {
+	for _, u := range members() {
 		if j.isAble(b, c, u) {
 			out = append(out, *u)
 		}
@@ -326,7 +350,7 @@ func (j *judge) able(b *ballot, c *tally) []User {
 // reach counts those who could fulfil the demand but have not, up to most.
 func (j *judge) reach(b *ballot, c *tally, most int) int {
 	n := 0
-	for _, u := range c.who.members {
+	for _, u := range c.who.members() {
 		if n == most {
 			break
 		}
@@ -344,7 +368,7 @@ func (j *judge) isAble(b *ballot, c *tally, u *User) bool {
 	if role := j.roleOf(u.ID); role != "" && !hasRole(role, c.requirement.MinimumRole) {
 		return false
 	}
-	o := b.opinionOf(u.ID)
+	o := j.opinionOf(b, u.ID)
 	return o == nil || o.fits(c.demand) != objCounted
 }
 

@@ -55,7 +55,12 @@ func (p *pattern) covers(name string) bool {
 	if p.folder == "" {
 		return matchPath(p.segments, name)
 	}
-	below, ok := strings.CutPrefix(name, p.folder)
+	return inFolder(name, p.folder)
+}
+
+// inFolder says whether a path is that of the folder or of something in it.
+func inFolder(name, folder string) bool {
+	below, ok := strings.CutPrefix(name, folder)
 	return ok && (below == "" || below[0] == '/')
 }
 
@@ -154,6 +159,12 @@ func (r ProtectedRepository) CoversAll(read string) bool {
 		if !ok {
 			continue
 		}
+		if !strings.ContainsAny(prefix, wildcards) {
+			if inFolder(folder, prefix) {
+				return true
+			}
+			continue
+		}
 		segments := splitPattern(prefix)
 		for end := range folder {
 			if folder[end] == '/' && matchPath(segments, folder[:end]) {
@@ -168,19 +179,23 @@ func (r ProtectedRepository) CoversAll(read string) bool {
 }
 
 // cleanPath says whether a path is as git writes one: relative, without empty
-// parts, "." and "..".
+// parts, "." and "..". It is asked for every change of a line, so it looks at each
+// byte once.
 func cleanPath(p string) bool {
-	if p != "" && p[0] != '.' && p[0] != '/' && p[len(p)-1] != '/' && !strings.Contains(p, "/.") && !strings.Contains(p, "//") {
-		return true // nearly all are, and this is faster than to look at each part
-	}
-	for start := 0; start <= len(p); {
-		end := segmentEnd(p, start)
-		if part := p[start:end]; part == "" || part == "." || part == ".." {
+	before := byte('/')
+	for i := range len(p) {
+		if before == '/' && (p[i] == '/' || p[i] == '.' && beginsWithDots(p[i:])) {
 			return false
 		}
-		start = end + 1
+		before = p[i]
 	}
-	return true
+	return before != '/'
+}
+
+// beginsWithDots says whether the first part of a path is "." or "..".
+func beginsWithDots(p string) bool {
+	part := p[:segmentEnd(p, 0)]
+	return part == "." || part == ".."
 }
 
 // ValidPattern says whether a scope pattern is well-formed.

@@ -40,7 +40,19 @@ func TestTextFromOutsideStaysInItsLine(t *testing.T) {
 		},
 		"target revision": func(s *setting) { s.Application.Sources[0].TargetRevision = evil },
 		"unsupported":     func(s *setting) { s.Application.Unsupported = []string{evil} },
-		"missing":         func(s *setting) { s.Missing = []approval.Missing{{What: evil, Why: evil}} },
+		"changed field":   func(s *setting) { s.ApprovedSpec = true; s.Spec = &approval.SpecEvidence{Changed: []string{evil}} },
+		"approver of a spec": func(s *setting) {
+			s.ApprovedSpec = true
+			s.Spec = &approval.SpecEvidence{Changed: []string{"x"}, By: evil}
+		},
+		"adopter": func(s *setting) { *s = *adopted(); s.Spec.By = evil },
+		"committer": func(s *setting) {
+			s.ApprovedSpec = true
+			s.Spec = &approval.SpecEvidence{Approved: approval.SpecCommitted, By: evil}
+		},
+		"origin":  func(s *setting) { s.ApprovedSpec = true; s.Spec = &approval.SpecEvidence{Origin: evil} },
+		"parent":  func(s *setting) { s.ApprovedSpec = true; s.Spec = &approval.SpecEvidence{Parent: evil} },
+		"missing": func(s *setting) { s.Missing = []approval.Missing{{What: evil, Why: evil}} },
 		"proof": func(s *setting) {
 			s.landing().Proof = approval.Proof{Result: approval.Mismatch, Detail: evil}
 		},

@@ -6,11 +6,14 @@ type trust struct {
 	list  []pathTrust
 	// dirty counts the paths without trusted content, moved those whose content is
 	// not that of the baseline.
-	// doubtful counts the doubts on images.
-	dirty, moved, doubtful int
-	// on tells for each landing that is approved but builds on content that is not,
-	// which landing brought that content.
-	on []*Landing
+	dirty, moved int
+	// doubts are those on the images of the trusted content of a path, by its index in
+	// list; doubtful counts them. Only a gate with an image quorum has any.
+	doubts   map[int][]doubt
+	doubtful int
+	// on tells for a landing that is approved but builds on content that is not, by its
+	// index, which landing brought that content.
+	on map[int]*Landing
 }
 
 // pathTrust follows one path along a line.
@@ -18,28 +21,26 @@ type pathTrust struct {
 	// What the path held at the baseline, what was trusted last, and what it
 	// holds: entries of the changes.
 	baseline, trusted, current *Entry
-	dirty, moved               bool
 	// by is the landing that made the path dirty.
 	by *Landing
 	// at is the index of the landing that changed it last.
-	at int
-	// doubts are those on the images of its trusted content.
-	doubts []doubt
+	at           int
+	dirty, moved bool
 }
 
 func newTrust(landings int) *trust {
-	return &trust{paths: make(map[string]int, landings), list: make([]pathTrust, 0, landings), on: make([]*Landing, landings)}
+	return &trust{paths: make(map[string]int, landings), list: make([]pathTrust, 0, landings)}
 }
 
-// of is the state of a path before a change of it.
-func (t *trust) of(c *Change) *pathTrust {
-	i, ok := t.paths[c.Path]
+// of is the index of a path in the list, with its state before a change of it.
+func (t *trust) of(c *Change) int {
+	n, ok := t.paths[c.Path]
 	if !ok {
-		i = len(t.list)
-		t.paths[c.Path] = i
+		n = len(t.list)
+		t.paths[c.Path] = n
 		t.list = append(t.list, pathTrust{baseline: &c.Before, trusted: &c.Before, current: &c.Before, at: -1})
 	}
-	return &t.list[i]
+	return n
 }
 
 // follow takes the changes of landing i, of which judged says whether it is
@@ -49,25 +50,24 @@ func (j *judge) follow(t *trust, i int, landing *Landing, changes []*Change, jud
 	approved := judged.decision.Verdict == Allowed
 	spoils, spoilt := false, (*Landing)(nil)
 	for _, c := range changes {
-		p := t.of(c)
-		if *p.current != c.Before || p.at == i {
+		n := t.of(c)
+		p := &t.list[n]
+		if !p.current.same(&c.Before) || p.at == i {
 			return Finding{
 				Code: CodeLineBroken, Verdict: Unknown, Commit: landing.Commit,
 				Text: "the history of " + oneLine(c.Path) + " does not fit together at " + landing.Commit.Short(),
 			}, false
 		}
 		was, wasMoved := p.dirty, p.moved
-		p.current, p.moved, p.at = &c.After, c.After != *p.baseline, i
+		p.current, p.moved, p.at = &c.After, !c.After.same(p.baseline), i
 		switch {
 		case approved && !was:
 			p.trusted = &c.After
-			doubtful := len(p.doubts)
-			j.doubts(p, c, i)
-			t.doubtful += len(p.doubts) - doubtful
-		case approved && c.After != *p.trusted:
-			if t.on[i] == nil {
-				t.on[i] = p.by
+			if j.policy.Image != nil {
+				t.doubt(n, j.doubts(t.doubts[n], p.baseline, c, i))
 			}
+		case approved && !c.After.same(p.trusted):
+			t.buildsOn(i, p.by)
 			if j.explain {
 				judged.finding.Children = append(judged.finding.Children, Finding{
 					Code: CodeLandingUntrusted, Verdict: Blocked, Commit: p.by.Commit,
@@ -75,7 +75,7 @@ func (j *judge) follow(t *trust, i int, landing *Landing, changes []*Change, jud
 				})
 			}
 		default:
-			if p.dirty = c.After != *p.trusted; p.dirty && !was {
+			if p.dirty = !c.After.same(p.trusted); p.dirty && !was {
 				p.by, spoils = landing, true
 			}
 		}
@@ -90,6 +90,29 @@ func (j *judge) follow(t *trust, i int, landing *Landing, changes []*Change, jud
 		f.Remedy = j.textf(func() string { return "clear " + spoilt.Commit.Short() + " first" })
 	}
 	return Finding{}, true
+}
+
+// doubt replaces the doubts on a path.
+func (t *trust) doubt(path int, doubts []doubt) {
+	before := len(t.doubts[path])
+	if before+len(doubts) == 0 {
+		return
+	}
+	t.doubtful += len(doubts) - before
+	if t.doubts == nil {
+		t.doubts = map[int][]doubt{}
+	}
+	t.doubts[path] = doubts
+}
+
+// buildsOn says of a landing on which other one it builds; the first one counts.
+func (t *trust) buildsOn(landing int, by *Landing) {
+	if t.on == nil {
+		t.on = map[int]*Landing{}
+	}
+	if t.on[landing] == nil {
+		t.on[landing] = by
+	}
 }
 
 func count(b bool) int {

@@ -84,7 +84,7 @@ func TestZeroValuesBlock(t *testing.T) {
 
 func TestBlankValuesOfAnAllowedDecision(t *testing.T) {
 	found := map[string]bool{}
-	s := approved()
+	s := adopted()
 	s.Closure = s.closure()
 	eachBlank(s, func(path string) { found[path] = found[path] || approval.Explain(s.Policy, s.Facts).Allowed() })
 	requireListed(t, mayBeBlank, found)
@@ -216,6 +216,8 @@ var mayBeBlank = map[string]string{
 	"Policy.Repositories[].Paths": "empty is the whole repository: more needs approval",
 
 	"Policy.Config.Requirements[].Users": "fewer may approve; the team suffices here",
+
+	"Policy.ApprovedSpec": "a gate may leave specs unjudged",
 }
 
 // opens says of each value that a blocked decision rests on, why it can be missed
@@ -226,9 +228,14 @@ var opens = map[string]string{
 	"Facts.Application.Automated":        "what it said is what blocked",
 	"Facts.Application.Deleting":         "what it said is what blocked",
 	"Facts.Application.Unsupported":      "what it said is what blocked",
+	"Facts.Holds":                        "what it said is what blocked",
+	"Facts.BrokenGlass":                  "what it said is what blocked",
+	"Facts.Calendar[].Open":              "an open deny window is what blocked",
 
 	"Facts.Lines[].Landings[].Pull.Reviews[].User":    "without the review, or its person, the request for changes is gone",
 	"Facts.Lines[].Landings[].Pull.Reviews[].User.ID": "without the review, or its person, the request for changes is gone",
+
+	"Policy.ApprovedSpec": "a gate may leave specs unjudged",
 
 	"Policy.Applications[]":         "empty matches everything: the gate protects more",
 	"Policy.Applications[].Project": "empty matches everything: the gate protects more",

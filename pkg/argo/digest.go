@@ -32,6 +32,12 @@ const digestFormat = "gatekeeper-spec/1"
 // normalizeApplication), do not count. Inside valuesObject nothing is left out: there
 // an explicit null or an empty object is content.
 func digest(root node) string {
+	sum := sha256.Sum256(canonicalJSON(canonicalSpec(root)))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// canonicalSpec is what the digest is of.
+func canonicalSpec(root node) map[string]any {
 	// What is wrong with the spec has been reported by whoever read it before.
 	spec := node{fields: root.object("spec").fields, path: "spec", problems: &problems{}}
 	canonical := map[string]any{
@@ -59,8 +65,7 @@ func digest(root node) string {
 	if paths := annotations[generatePathsAnnotation]; !isZero(paths) {
 		canonical["generatePaths"] = paths
 	}
-	sum := sha256.Sum256(canonicalJSON(canonical))
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return canonical
 }
 
 // canonicalJSON encodes what came from JSON: encoding/json sorts the keys of maps.

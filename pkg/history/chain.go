@@ -37,7 +37,7 @@ func Seal(expect Head, drafts ...Draft) ([]Entry, error) {
 
 func (d Draft) seal(after Head) (Entry, error) {
 	switch d.Payload.(type) {
-	case DecisionPayload, IntentPayload, OutcomePayload, AbandonedPayload:
+	case DecisionPayload, IntentPayload, OutcomePayload, AbandonedPayload, ActPayload, DeniedPayload:
 	default:
 		return Entry{}, fmt.Errorf("a payload of type %T", d.Payload)
 	}
@@ -53,11 +53,15 @@ func (d Draft) seal(after Head) (Entry, error) {
 	if year := entry.Time.Year(); year < 1970 || year > 2261 {
 		return Entry{}, fmt.Errorf("the time %s", entry.Time.Format(time.RFC3339))
 	}
-	if d.Application == "" || len(d.Application) > MaxName || !utf8.ValidString(d.Application) {
+	if (d.Application == "" && entry.Kind != KindAct) || len(d.Application) > MaxName || !utf8.ValidString(d.Application) {
 		return Entry{}, fmt.Errorf("the Application UID %.40q", d.Application)
 	}
-	if entry.Kind != KindDecision && (entry.Intent == "" || len(entry.Intent) > MaxName) {
-		return Entry{}, fmt.Errorf("the intent ID %.40q", entry.Intent)
+	switch entry.Kind {
+	case KindIntent, KindOutcome, KindAbandoned:
+		if entry.Intent == "" || len(entry.Intent) > MaxName {
+			return Entry{}, fmt.Errorf("the intent ID %.40q", entry.Intent)
+		}
+	case KindDecision, KindAct, KindDenied:
 	}
 	if err := d.Payload.check(d.Application, entry.Sequence); err != nil {
 		return Entry{}, fmt.Errorf("%s for %s: %w", entry.Kind, d.Application, err)

@@ -18,6 +18,10 @@ const (
 	KindOutcome Kind = "outcome"
 	// KindAbandoned: an intent that was found not to have been acted on.
 	KindAbandoned Kind = "abandoned"
+	// KindAct: what a person ordered.
+	KindAct Kind = "act"
+	// KindDenied: a request that the API server was told to refuse.
+	KindDenied Kind = "denied"
 )
 
 // Entry is one line of the record. Its fields are exactly what its digest is
@@ -31,10 +35,11 @@ type Entry struct {
 	// relies on its order: clocks are set back.
 	Time time.Time `json:"time"`
 	Kind Kind      `json:"kind"`
-	// Application is the UID of the Argo CD Application.
+	// Application is the UID of the Argo CD Application; empty for an order about a
+	// whole gate.
 	Application string `json:"application"`
 	// Intent is the ID of the intent that the entry is or belongs to; empty for
-	// a decision.
+	// all others.
 	Intent string `json:"intent"`
 	// Payload is canonical JSON; Decode reads it.
 	Payload json.RawMessage `json:"payload"`
@@ -55,9 +60,9 @@ type Head struct {
 type Draft struct {
 	// Time must not be zero, and is between the years 1970 and 2261.
 	Time time.Time
-	// Application is the UID of the Argo CD Application.
+	// Application is the UID of the Argo CD Application; empty for an order about a
+	// whole gate.
 	Application string
-	// Payload is a DecisionPayload, IntentPayload, OutcomePayload or
-	// AbandonedPayload, by value.
+	// Payload is one of the payload structs of this package, by value.
 	Payload Payload
 }

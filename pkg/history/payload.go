@@ -11,7 +11,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
-// Payload is what an entry of a kind tells. The implementations are the four
+// Payload is what an entry of a kind tells. The implementations are the
 // payload structs of this package.
 type Payload interface {
 	kind() Kind
@@ -94,6 +94,11 @@ type IntentPayload struct {
 	// InitiatedBy is the text that Argo CD shows as the operation's author.
 	InitiatedBy string          `json:"initiatedBy"`
 	Approvers   []approval.User `json:"approvers"`
+	// Admitted is set when somebody else asks Argo CD for the sync.
+	Admitted *Admission `json:"admitted,omitempty"`
+	// Act is the ID of the order that the sync carries out, a rollback or a use of
+	// break-glass; empty when it needs none.
+	Act string `json:"act,omitempty"`
 }
 
 func (IntentPayload) kind() Kind       { return KindIntent }
@@ -107,6 +112,8 @@ func (p IntentPayload) check(application string, sequence uint64) error {
 		return fmt.Errorf("the candidate is one of the Application %q", p.Candidate.UID)
 	case p.Candidate.SpecDigest == "" || len(p.Candidate.Revisions) == 0:
 		return errors.New("the candidate has no spec digest or no revisions")
+	case p.Admitted != nil && p.Admitted.User == "":
+		return errors.New("who asked for the sync must be named")
 	case p.DecisionSequence == 0 || p.DecisionSequence >= sequence:
 		return fmt.Errorf("the decision %d is not before entry %d", p.DecisionSequence, sequence)
 	}
@@ -127,6 +134,8 @@ type Result string
 const (
 	ResultSucceeded Result = "succeeded"
 	ResultFailed    Result = "failed"
+	// ResultPartial: some of the resources were synced alone, as somebody asked.
+	ResultPartial Result = "partial"
 	// ResultMismatch: something else than the intended candidate was synced.
 	ResultMismatch Result = "mismatch"
 )
@@ -157,7 +166,7 @@ func (p OutcomePayload) check(string, uint64) error {
 			return errors.New("a sync that succeeded has revisions")
 		}
 		return nil
-	case ResultFailed, ResultMismatch:
+	case ResultFailed, ResultMismatch, ResultPartial:
 		return nil
 	default:
 		return fmt.Errorf("unknown result %q", p.Result)
@@ -183,7 +192,7 @@ func (p AbandonedPayload) check(string, uint64) error {
 
 // payloadStruct lists the payloads, so that Decode takes nothing else.
 type payloadStruct interface {
-	DecisionPayload | IntentPayload | OutcomePayload | AbandonedPayload
+	DecisionPayload | IntentPayload | OutcomePayload | AbandonedPayload | ActPayload | DeniedPayload
 	Payload
 }
 

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Errors that mean that nothing was written.
@@ -40,6 +41,21 @@ type Reader interface {
 	// LastDeployed returns an Application's newest outcome that succeeded, with
 	// its intent; false when there is none.
 	LastDeployed(ctx context.Context, application string) (IntentPayload, OutcomePayload, bool, error)
+	// Deployments returns an Application's newest outcomes that succeeded, with
+	// their intents, newest first: at most limit.
+	Deployments(ctx context.Context, application string, limit int) ([]Deployment, error)
+	// Acts returns, in order, everything that people ordered.
+	Acts(ctx context.Context) ([]Entry, error)
+	// ActsAfter returns those of Acts with a greater sequence number.
+	ActsAfter(ctx context.Context, sequence uint64) ([]Entry, error)
+}
+
+// Deployment is a sync that succeeded.
+type Deployment struct {
+	Intent  IntentPayload
+	Outcome OutcomePayload
+	// Recorded is when the outcome was written, by the clock of the process that did.
+	Recorded time.Time
 }
 
 // Record is a Reader that can be appended to.

@@ -10,6 +10,7 @@ import (
 type Lookup interface {
 	Entries(ctx context.Context, from uint64, limit int) ([]Entry, error)
 	Intent(ctx context.Context, id string) ([]Entry, error)
+	Acts(ctx context.Context) ([]Entry, error)
 }
 
 // CheckReferences says, with ErrInvalid, when new entries contradict the record
@@ -17,18 +18,24 @@ type Lookup interface {
 //
 //   - an intent's ID is used once, and the intent names an earlier decision of
 //     the same gate about the same Application, made of the same policy and
-//     facts, that allows exactly its candidate;
+//     facts, that allows exactly its candidate; if that is by break-glass, the intent
+//     names the order;
 //   - an outcome names an intent for the same Application that has no outcome;
-//   - an abandonment names an intent for the same Application that has neither.
+//   - an abandonment names an intent for the same Application that has neither;
+//   - the ID of an order is used once, a release names a hold and a review a use of
+//     break-glass, of the same gate and Application, that has none yet.
 //
 // An outcome after an abandonment is taken: a request that was given up for lost
 // and arrived after all belongs in the record.
 func CheckReferences(ctx context.Context, record Lookup, entries []Entry) error {
+	var orders orderBook
 	for i, entry := range entries {
-		c := references{record: record, earlier: entries[:i]}
+		c := references{record: record, earlier: entries[:i], orders: &orders}
 		var err error
 		switch entry.Kind {
-		case KindDecision:
+		case KindDecision, KindDenied:
+		case KindAct:
+			err = c.act(ctx, entry)
 		case KindIntent:
 			err = c.intent(ctx, entry)
 		case KindOutcome, KindAbandoned:
@@ -48,6 +55,57 @@ func CheckReferences(ctx context.Context, record Lookup, entries []Entry) error 
 type references struct {
 	record  Lookup
 	earlier []Entry
+	orders  *orderBook
+}
+
+// orderBook holds the orders on record, once something has asked for them.
+type orderBook struct {
+	read bool
+	acts []recordedAct
+}
+
+type recordedAct struct {
+	ActPayload
+	entry Entry
+}
+
+// load reads the orders on record once, and adds those that came meanwhile.
+func (o *orderBook) load(ctx context.Context, record Lookup, earlier []Entry) error {
+	from := 0
+	if !o.read {
+		before, err := record.Acts(ctx)
+		if err != nil {
+			return fmt.Errorf("look up orders: %w", err)
+		}
+		for _, entry := range before {
+			if err := o.add(entry); err != nil {
+				return err
+			}
+		}
+		o.read = true
+	} else if len(o.acts) > 0 {
+		last := o.acts[len(o.acts)-1].entry.Sequence
+		for from < len(earlier) && earlier[from].Sequence <= last {
+			from++
+		}
+	}
+	for _, entry := range earlier[from:] {
+		if entry.Kind == KindAct {
+			if err := o.add(entry); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (o *orderBook) add(entry Entry) error {
+	act, err := Decode[ActPayload](entry)
+	if err != nil {
+		return err
+	}
+	o.acts = append(o.acts, recordedAct{act, entry})
+	return nil
 }
 
 func (c references) intent(ctx context.Context, entry Entry) error {
@@ -78,6 +136,10 @@ func (c references) intent(ctx context.Context, entry Entry) error {
 		return fmt.Errorf("the decision of entry %d is of another gate, policy or facts: %w", intent.DecisionSequence, ErrInvalid)
 	case !decision.Decision.Allowed() || !decision.Decision.Candidate.Equal(intent.Candidate):
 		return fmt.Errorf("the decision of entry %d does not allow this candidate: %w", intent.DecisionSequence, ErrInvalid)
+	case decision.Decision.Override != "" && intent.Act != decision.Decision.Override:
+		// Else what was deployed by break-glass could pass for what was approved.
+		return fmt.Errorf("the decision of entry %d is by break-glass %q, and the intent names %q: %w",
+			intent.DecisionSequence, decision.Decision.Override, intent.Act, ErrInvalid)
 	default:
 		return nil
 	}
@@ -97,6 +159,39 @@ func (c references) settlement(ctx context.Context, entry Entry) error {
 		}
 	}
 	return nil
+}
+
+// act compares an order with those before. There are few: they are what people
+// write by hand.
+func (c references) act(ctx context.Context, entry Entry) error {
+	act, err := Decode[ActPayload](entry)
+	if err != nil {
+		return err
+	}
+	if err := c.orders.load(ctx, c.record, c.earlier); err != nil {
+		return err
+	}
+	found := act.Of == ""
+	for _, other := range c.orders.acts {
+		switch {
+		case other.ID == act.ID:
+			return fmt.Errorf("order %q is on record already, in entry %d: %w", act.ID, other.entry.Sequence, ErrInvalid)
+		case act.Of == "":
+		case other.Of == act.Of:
+			return fmt.Errorf("order %q has its %s in entry %d: %w", act.Of, other.Verb, other.entry.Sequence, ErrInvalid)
+		case other.ID == act.Of:
+			found = other.Gate == act.Gate && other.entry.Application == entry.Application && answers(act.Verb, other.Verb)
+		}
+	}
+	if !found {
+		return fmt.Errorf("there is no order %q of gate %q that a %s could be of: %w", act.Of, act.Gate, act.Verb, ErrInvalid)
+	}
+	return nil
+}
+
+// answers says whether an order of one verb can be about one of the other.
+func answers(verb, of Verb) bool {
+	return (verb == VerbRelease && of == VerbHold) || (verb == VerbReview && of == VerbBreakGlass)
 }
 
 func (c references) related(ctx context.Context, intent string) ([]Entry, error) {

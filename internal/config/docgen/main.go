@@ -17,7 +17,13 @@ import (
 
 // schemas are the files that the configuration's structs are in.
 func schemas() []string {
-	return []string{"internal/config/schema.go", "internal/config/schemaimage.go"}
+	return []string{
+		"internal/config/schema.go",
+		"internal/config/schemaenforce.go",
+		"internal/config/schemaimage.go",
+		"internal/config/schemaoperate.go",
+		"internal/config/schemasync.go",
+	}
 }
 
 func main() {
@@ -103,6 +109,8 @@ func typeName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.ArrayType:
 		return "list of " + typeName(e.Elt)
+	case *ast.StarExpr:
+		return typeName(e.X)
 	case *ast.SelectorExpr:
 		return "duration"
 	case *ast.Ident:

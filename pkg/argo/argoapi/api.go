@@ -163,7 +163,11 @@ func describe(active []*application.ApplicationSyncWindow) string {
 // call runs one request, which must only read, with a deadline and the token, and once
 // more with the token read anew if the server refused it.
 func (a *API) call(ctx context.Context, request func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	return a.callWithin(ctx, a.timeout, request)
+}
+
+func (a *API) callWithin(ctx context.Context, timeout time.Duration, request func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	token, err := a.currentToken("")
 	if err != nil {

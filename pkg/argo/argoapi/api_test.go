@@ -54,11 +54,22 @@ func allow(context.Context, *application.ApplicationSyncWindowsQuery) (*applicat
 // start serves on address and returns the server, its address and what stops it.
 func start(t *testing.T, address string, s *server, options ...grpc.ServerOption) (string, func()) {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
-	require.NoError(t, err)
 	if s.token.Load() == nil {
 		s.token.Store("good-token")
 	}
+	return startAt(t, address, s, options...)
+}
+
+// startService serves on any address.
+func startService(t *testing.T, s application.ApplicationServiceServer) (string, func()) {
+	t.Helper()
+	return startAt(t, "127.0.0.1:0", s)
+}
+
+func startAt(t *testing.T, address string, s application.ApplicationServiceServer, options ...grpc.ServerOption) (string, func()) {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+	require.NoError(t, err)
 	web := grpc.NewServer(options...)
 	application.RegisterApplicationServiceServer(web, s)
 	done := make(chan error, 1)

@@ -38,7 +38,7 @@
 // # Failing closed
 //
 // Nothing is sent for a Release that is not valid, for an Application that changed, is
-// being deleted, syncs itself or has an operation, or for a source whose revision is
+// being deleted or has an operation, or for a source whose revision is
 // not a commit. If the answer to the patch is lost, the operation may have been set:
 // read the Application again and look for the intent.
 package argosync

@@ -118,8 +118,8 @@ func unchanged(now, decided approval.Application, candidate approval.Candidate) 
 		return fmt.Errorf("another object or spec than the candidate's: %w", approval.ErrStale)
 	case now.Deleting:
 		return errors.New("it is being deleted")
-	case now.Automated:
-		return errors.New("it syncs itself")
+	case now.Automated != decided.Automated:
+		return fmt.Errorf("its automatic sync was switched: %w", approval.ErrStale)
 	case len(now.Unsupported) > 0:
 		return fmt.Errorf("it cannot be judged: %s", strings.Join(now.Unsupported, "; "))
 	case now.Operation == nil:

@@ -82,7 +82,7 @@ func TestSyncRefuses(t *testing.T) {
 		{name: "terminating", base: "helm-2.14", patch: `{"status": {"operationState": {"phase": "Terminating"}}}`, is: argosync.ErrBusy},
 		{name: "unknown phase", base: "helm-2.14", patch: `{"status": {"operationState": {"phase": "Paused"}}}`, is: argosync.ErrBusy},
 		{name: "being deleted", base: "helm-2.14", patch: `{"metadata": {"deletionTimestamp": "2026-11-21T07:00:00Z"}}`, want: "it is being deleted"},
-		{name: "automated", base: "helm-2.14", patch: `{"spec": {"syncPolicy": {"automated": {}}}}`, want: "it syncs itself"},
+		{name: "automated since", base: "helm-2.14", change: `{"spec": {"syncPolicy": {"automated": {}}}}`, is: approval.ErrStale, want: "automatic sync was switched"},
 		{name: "unsupported", base: "helm-2.14", patch: `{"spec": {"syncPolicy": {"retry": {"refresh": true}}}}`, want: "retry.refresh is true"},
 		{name: "generate paths", base: "helm-2.14", patch: `{"metadata": {"annotations": {"argocd.argoproj.io/manifest-generate-paths": "."}}}`, want: "manifests of another revision"},
 	}

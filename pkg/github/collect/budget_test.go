@@ -2,13 +2,12 @@ package collect_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
 const ofRepository = "/repos/acme/env/"
@@ -32,72 +31,299 @@ func counted(calls []string) []string {
 	return out
 }
 
-// What a pull request costs in calls, from the first time that it is seen: three
-// at most. Two cases need more, and cannot do with less:
-//
-//   - An approval whose submission was not witnessed: nothing but the timeline
-//     tells that the base was not changed since, and the timeline tells neither
-//     the head, nor who opened it, nor who pushed, nor (for sure) what was taken
-//     back. So it comes on top of all others.
-//   - An address that is not known: nothing but the list of its commits tells
-//     whose it is. It is asked once for the commits of a pull request, and not
-//     again for another pull request with the same people.
-//
-// Two or more pull requests of a repository stay below three each in both cases,
-// see TestBudgetOfMany.
-func TestBudget(t *testing.T) {
+// The calls of a pull request.
+const (
+	thePull, itsReviews, itsBranch = "pulls/1", "pulls/1/reviews", "activity?ref"
+	itsCommits, itsTimeline        = "pulls/1/commits", "issues/1/timeline"
+	// Once for a repository and process.
+	theList, theActivity = "pulls", "activity"
+)
+
+// What an open pull request costs a process that sees it for the first time, in
+// a repository that it sees for the first time.
+func TestBudgetOpen(t *testing.T) {
 	t.Parallel()
-	const (
-		pull, reviews, branch = "pulls/1", "pulls/1/reviews", "activity?ref"
-		commits, timeline     = "pulls/1/commits", "issues/1/timeline"
-		// Once for a repository and process.
-		list, activity = "pulls", "activity"
-		repository     = "the repository" // when there is no closed pull request to tell it
-	)
 	for name, tt := range map[string]struct {
-		witnessed bool
-		address   bool // erin commits under an address of her own
-		event     string
-		open      []string // a report on it while it is open
-		landed    []string // a decision after it was merged
+		make func(w *world)
+		want []string
 	}{
-		"witnessed":                 {true, false, "APPROVE", []string{pull, reviews, branch}, []string{list, activity, reviews}},
-		"with an unknown address":   {true, true, "APPROVE", []string{pull, reviews, branch, commits}, []string{list, activity, reviews, commits}},
-		"reviewed before we were":   {false, false, "APPROVE", []string{pull, reviews, branch, timeline}, []string{list, activity, reviews, timeline}},
-		"both":                      {false, true, "APPROVE", []string{pull, reviews, branch, timeline, commits}, []string{list, activity, reviews, timeline, commits}},
-		"not approved, unwitnessed": {false, false, "REQUEST_CHANGES", []string{pull, reviews, branch}, []string{list, activity, reviews}},
+		"opened, by somebody never seen": {func(w *world) {
+			w.listen()
+			w.opened("")
+		}, []string{thePull, itsReviews}},
+		"with a commit of somebody else": {func(w *world) {
+			w.listen()
+			w.opened("dora")
+		}, []string{thePull, itsReviews, itsCommits}},
+		"pushed to": {func(w *world) {
+			w.listen()
+			w.pushed(w.opened(""), "")
+		}, []string{thePull, itsReviews}},
+		"approved": {func(w *world) {
+			w.listen()
+			w.approved(w.opened(""))
+		}, []string{thePull, itsReviews, itsBranch}},
+		"changes requested": {func(w *world) {
+			w.listen()
+			w.review("bob", w.opened("").Number, "REQUEST_CHANGES")
+		}, []string{thePull, itsReviews}},
+		"approved, and pushed to with a commit of somebody else": {func(w *world) {
+			w.listen()
+			p := w.opened("")
+			w.approved(p)
+			w.pushed(p, "dora")
+		}, []string{thePull, itsReviews, itsCommits}},
+		"approved, and brought up to date": {func(w *world) {
+			w.listen()
+			p := w.opened("")
+			w.approved(p)
+			w.update("erin", p.Number)
+		}, []string{thePull, itsReviews, itsBranch}},
+		"with a commit of somebody else, approved once that was seen": {func(w *world) {
+			w.listen()
+			p := w.opened("dora")
+			w.delivered()
+			w.collectPull(p.Number)
+			w.approved(p)
+		}, []string{thePull, itsReviews, itsBranch}},
+		"from a fork, approved once that was seen": {func(w *world) {
+			w.listen()
+			_, err := w.gh.As("alice").Fork(repoName)
+			require.NoError(w.t, err)
+			p, err := w.gh.As("alice").OpenPull(repoName, standin.PullOptions{HeadRepo: "alice/env", Change: change("prod/a.yaml", "a: 1\n")})
+			require.NoError(w.t, err)
+			w.delivered()
+			w.resetCalls()
+			w.collectPull(p.Number)
+			require.ElementsMatch(w.t, []string{thePull, itsReviews, itsCommits}, counted(w.apiCalls()), "opened")
+			w.approved(p)
+		}, []string{thePull, itsReviews, itsTimeline}},
+		"approved while webhooks were lost": {func(w *world) {
+			w.listen()
+			p := w.opened("")
+			w.pushed(p, "")
+			w.lose(func() { w.approved(p) })
+		}, []string{thePull, itsReviews, itsTimeline}},
+		// Nobody listened when what it would have told was to be heard.
+		"opened before we were": {func(w *world) {
+			w.opened("")
+		}, []string{thePull, itsReviews, itsBranch, itsCommits}},
+		"approved while webhooks were lost, its only head as well": {func(w *world) {
+			p := w.opened("")
+			w.listen()
+			w.lose(func() { w.approved(p) })
+		}, []string{thePull, itsReviews, itsBranch, itsTimeline, itsCommits}},
+		"approved while nobody looked, with a commit of somebody else": {func(w *world) {
+			w.listen()
+			w.approved(w.opened("dora"))
+		}, []string{thePull, itsReviews, itsBranch, itsCommits}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.erin(tt.address)
-			if tt.witnessed {
-				w.listen()
-			}
-			p := w.pull("erin", "prod/a.yaml", "a: 1\n")
-			w.settle()
-			w.review("bob", p.Number, tt.event)
-
-			w.delivered()
-			w.resetCalls()
-			w.collectPull(p.Number)
-			require.ElementsMatch(t, append(tt.open, list, repository), counted(w.apiCalls()), "open, and seen for the first time")
-
-			// Merged: a decision, of a process that has just begun.
-			sha := w.merge(p.Number, "merge")
+			w.erin(true)
+			tt.make(w)
 			w.delivered()
 			w.restart()
 			w.resetCalls()
-			d := w.decide(w.collect(w.repo.Head))
-			require.Equal(t, tt.event == "APPROVE", d.Allowed(), "%+v", d.Findings)
-			require.ElementsMatch(t, tt.landed, counted(w.apiCalls()), "merged, and seen for the first time")
-
-			w.resetCalls()
-			a := w.collect(w.repo.Head)
-			require.Equal(t, approval.SHA(sha), a.Lines[0].Head)
-			require.Equal(t, []string{"GET " + ofRepository + reviews}, w.apiCalls(), "and nothing about people either")
+			w.collectPull(1)
+			require.ElementsMatch(t, tt.want, counted(w.apiCalls()))
 		})
 	}
+}
+
+// What a landing costs a process that has just begun, in a repository where
+// nothing else landed after the baseline.
+func TestBudgetLanded(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		make func(w *world) standin.OpenedPull
+		// heard: of the merge.
+		heard bool
+		want  []string
+		// waits: for an approval.
+		waits bool
+	}{
+		"seen landed before": {func(w *world) standin.OpenedPull {
+			w.listen()
+			p := w.opened("dora")
+			w.approved(p)
+			w.merge(p.Number, "merge")
+			w.delivered()
+			w.collect(w.repo.Head)
+			return p
+		}, true, []string{theList, itsReviews}, false},
+		"seen landed before, of which nothing was heard": {func(w *world) standin.OpenedPull {
+			p := w.opened("dora")
+			w.approved(p)
+			w.merge(p.Number, "rebase")
+			w.collect(w.repo.Head)
+			return p
+		}, true, []string{theList, itsReviews, itsTimeline}, false},
+		"seen while it was open": {func(w *world) standin.OpenedPull {
+			w.listen()
+			p := w.opened("dora")
+			w.delivered()
+			w.collectPull(p.Number)
+			w.approved(p)
+			return p
+		}, true, []string{theList, itsReviews, itsBranch}, false},
+		"never seen": {func(w *world) standin.OpenedPull {
+			w.listen()
+			p := w.opened("")
+			w.approved(p)
+			return p
+		}, true, []string{theList, itsReviews, itsBranch}, false},
+		"not approved": {func(w *world) standin.OpenedPull {
+			w.listen()
+			return w.opened("")
+		}, true, []string{theList, itsReviews, itsBranch}, true},
+		"brought up to date": {func(w *world) standin.OpenedPull {
+			w.listen()
+			p := w.opened("")
+			w.approved(p)
+			w.update("erin", p.Number)
+			return p
+		}, true, []string{theList, itsReviews, itsBranch}, false},
+		"the merge was not heard": {func(w *world) standin.OpenedPull {
+			w.listen()
+			p := w.opened("")
+			w.approved(p)
+			return p
+		}, false, []string{theList, itsReviews, theActivity}, false},
+		"the approval was not heard": {func(w *world) standin.OpenedPull {
+			w.listen()
+			p := w.opened("")
+			w.pushed(p, "")
+			w.lose(func() { w.approved(p) })
+			return p
+		}, true, []string{theList, itsReviews, itsTimeline}, false},
+		"the approval was not heard, of a head that was force-pushed": {func(w *world) standin.OpenedPull {
+			w.listen()
+			p := w.opened("")
+			w.settle()
+			_, err := w.gh.As("erin").ForcePushPull(repoName, p.Number, change("prod/a.yaml", "a: 2\n"))
+			require.NoError(w.t, err)
+			w.lose(func() { w.approved(p) })
+			return p
+		}, true, []string{theList, itsReviews, itsTimeline}, false},
+		// Neither of these is less than what GitHub has to be asked for.
+		"the approval was not heard, of the head with which it was opened": {func(w *world) standin.OpenedPull {
+			w.listen()
+			p := w.opened("")
+			w.lose(func() { w.approved(p) })
+			return p
+		}, true, []string{theList, itsReviews, itsTimeline, itsBranch}, false},
+		"never seen, with a commit of somebody else": {func(w *world) standin.OpenedPull {
+			w.listen()
+			p := w.opened("dora")
+			w.approved(p)
+			return p
+		}, true, []string{theList, itsReviews, itsBranch, itsCommits}, false},
+		"nothing was heard": {func(w *world) standin.OpenedPull {
+			p := w.opened("dora")
+			w.approved(p)
+			return p
+		}, false, []string{theList, itsReviews, theActivity, itsTimeline, itsCommits}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.erin(true)
+			p := tt.make(w)
+			if info, err := w.gh.Pull(repoName, p.Number); err == nil && !info.Merged {
+				if tt.heard {
+					w.merge(p.Number, "merge")
+				} else {
+					w.lose(func() { w.merge(p.Number, "merge") })
+				}
+			}
+			w.delivered()
+			w.restart()
+			w.resetCalls()
+			base := w.repo.Head
+			if w.moves > 0 {
+				base = w.git("rev-parse", w.tip("main")+"^1")
+			}
+			d := w.decide(w.collect(base))
+			require.Equal(t, !tt.waits, d.Allowed(), "%+v", d.Findings)
+			require.ElementsMatch(t, tt.want, counted(w.apiCalls()))
+
+			w.resetCalls()
+			w.collect(base)
+			require.Equal(t, []string{"GET " + ofRepository + itsReviews}, w.apiCalls(), "and nothing about people either")
+		})
+	}
+}
+
+// A process that runs sees a pull request open, approved and merged.
+func TestBudgetRunning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.erin(true)
+	w.listen()
+	w.collect(w.repo.Head) // it has begun
+	step := func(what string, want ...string) {
+		w.delivered()
+		w.resetCalls()
+		w.collectPull(1)
+		require.ElementsMatch(t, want, counted(w.apiCalls()), what)
+	}
+	p := w.opened("dora")
+	step("opened", thePull, itsReviews, itsCommits)
+	w.settle()
+	w.pushed(p, "frank")
+	step("pushed to", thePull, itsReviews, itsCommits)
+	w.settle()
+	w.pushed(p, "frank")
+	step("pushed to again", thePull, itsReviews)
+	w.approved(p)
+	step("approved", thePull, itsReviews, itsBranch)
+	sha := w.merge(p.Number, "squash")
+	w.delivered()
+	w.resetCalls()
+	w.allowed(sha)
+	require.ElementsMatch(t, []string{thePull, itsReviews, itsBranch}, counted(w.apiCalls()), "merged")
+	w.restart()
+	w.resetCalls()
+	w.allowed(sha)
+	require.ElementsMatch(t, []string{theList, itsReviews}, counted(w.apiCalls()), "after a restart")
+}
+
+// opened is a pull request of erin's, with a commit of her own or of somebody
+// else's.
+func (w *world) opened(author string) standin.OpenedPull {
+	w.t.Helper()
+	p, err := w.gh.As("erin").OpenPull(repoName, standin.PullOptions{Title: "Change", Change: w.commitOf("a: 1\n", author)})
+	require.NoError(w.t, err)
+	return p
+}
+
+func (w *world) pushed(p standin.OpenedPull, author string) {
+	w.t.Helper()
+	w.settle()
+	w.edits++
+	_, err := w.gh.As("erin").PushToPull(repoName, p.Number, w.commitOf(fmt.Sprintf("a: %d\n", 1+w.edits), author))
+	require.NoError(w.t, err)
+}
+
+func (w *world) approved(p standin.OpenedPull) {
+	w.t.Helper()
+	w.settle()
+	w.review("bob", p.Number, "APPROVE")
+	w.settle()
+}
+
+// commitOf is a change of a person who is made for it.
+func (w *world) commitOf(content, author string) standin.Change {
+	w.t.Helper()
+	c := change("prod/a.yaml", content)
+	if author != "" {
+		_, _ = w.gh.CreateUser(author, author, author+"@example.com") // there already, the second time
+		c.Author = &standin.Identity{Name: author, Email: author + "@example.com"}
+		c.Committer = c.Author
+	}
+	return c
 }
 
 // erin is somebody of whom nothing is known.
@@ -110,79 +336,4 @@ func (w *world) erin(address bool) {
 	_, err := w.gh.CreateUser("erin", "Erin", addresses...)
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.gh.SetCollaborator(repoName, "erin", "write"))
-}
-
-// What several landings cost together in a process that has just begun, with
-// everything against it: at most three calls each.
-func TestBudgetOfMany(t *testing.T) {
-	t.Parallel()
-	for _, method := range []string{"merge", "squash", "rebase"} {
-		for _, witnessed := range []bool{true, false} {
-			for _, address := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%s, witnessed %v, unknown address %v", method, witnessed, address), func(t *testing.T) {
-					t.Parallel()
-					w := newWorld(t)
-					w.erin(address)
-					if witnessed {
-						w.listen()
-					}
-					const n = 4
-					var numbers []int
-					for i := range n {
-						p := w.pull("erin", fmt.Sprintf("prod/%d.yaml", i), "a: 1\n")
-						w.settle()
-						w.review("bob", p.Number, "APPROVE")
-						w.merge(p.Number, method)
-						numbers = append(numbers, p.Number)
-					}
-					w.delivered()
-					w.restart()
-					w.resetCalls()
-					a := w.collect(w.repo.Head)
-					require.True(t, w.decide(a).Allowed())
-					want := []string{"pulls", "activity"}
-					for i, number := range numbers {
-						require.Equal(t, number, a.Lines[0].Landings[i].Pull.Number)
-						want = append(want, fmt.Sprintf("pulls/%d/reviews", number))
-						if !witnessed {
-							want = append(want, fmt.Sprintf("issues/%d/timeline", number))
-						}
-					}
-					got := slices.DeleteFunc(counted(w.apiCalls()), func(c string) bool { return strings.HasSuffix(c, "/commits") })
-					require.ElementsMatch(t, want, got)
-					got = counted(w.apiCalls())
-					require.LessOrEqual(t, len(got), len(want)+1, "one list of commits tells of all, but: %v", got)
-					require.Equal(t, address, len(got) > len(want))
-					require.LessOrEqual(t, len(got), 3*n)
-				})
-			}
-		}
-	}
-}
-
-// What the two lists do not have is read by itself.
-func TestBudgetBeyondTheLists(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		lost string
-		want []string
-	}{
-		"an old pull request": {"pulls", []string{"pulls", "the repository", "pulls/1", "pulls/1/reviews", "activity?ref"}},
-		"an old push":         {"activity", []string{"pulls", "activity", "pulls/1", "pulls/1/reviews", "activity?ref"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			w.listen()
-			p := w.pull("alice", "prod/a.yaml", "a: 1\n")
-			w.review("bob", p.Number, "APPROVE")
-			sha := w.merge(p.Number, "merge")
-			w.allowed(sha)
-			w.restart(withTransport(empty{tt.lost}))
-			w.resetCalls()
-			w.allowed(sha)
-			got := slices.DeleteFunc(counted(w.apiCalls()), func(c string) bool { return strings.HasSuffix(c, "/commits") })
-			require.ElementsMatch(t, tt.want, got)
-		})
-	}
 }

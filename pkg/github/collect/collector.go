@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hmarr/codeowners"
@@ -59,6 +60,9 @@ type Witness interface {
 type Options struct {
 	GitHub  GitHub
 	Witness Witness
+	// Pushes and Memory save calls. They may be nil.
+	Pushes Pushes
+	Memory Memory
 	// Mirror gives the mirror of a repository. It stays the caller's.
 	Mirror func(ctx context.Context, repository approval.RepositoryName) (*mirror.Mirror, error)
 	// IndexGrace is how long GitHub may take to say which pull request a commit
@@ -81,6 +85,8 @@ type Options struct {
 type Collector struct {
 	github  GitHub
 	witness Witness
+	pushes  Pushes
+	memory  Memory
 	mirror  func(context.Context, approval.RepositoryName) (*mirror.Mirror, error)
 	grace   time.Duration
 	people  time.Duration
@@ -91,7 +97,7 @@ type Collector struct {
 	repositories  *memory[string, repositoryFacts]
 	surveyed      *memory[string, bool]
 	listed        *memory[int64, []pull]
-	adopted       *memory[int64, bool]
+	newest        *memory[int64, []activity]
 	pulls         *memory[pullKey, pull]
 	landed        *memory[commitKey, landed]
 	direct        *memory[commitKey, bool]
@@ -99,7 +105,8 @@ type Collector struct {
 	contributors  *memory[contributorKey, []approval.Contributor]
 	accounts      *memory[accountsKey, accounts]
 	learning      *memory[learningKey, bool]
-	pushers       *memory[pusherKey, push]
+	arrivals      *memory[pusherKey, arrivals]
+	logs          *memory[pusherKey, arrivals]
 	emails        *memory[string, approval.User]
 	strangers     *memory[string, bool]
 	teams         *memory[string, approval.Team]
@@ -125,8 +132,14 @@ func New(o Options) (*Collector, error) {
 	if o.NoReplyHost == "" {
 		o.NoReplyHost = "github.com"
 	}
+	if o.Pushes == nil {
+		o.Pushes = nothingKept{}
+	}
+	if o.Memory == nil {
+		o.Memory = nothingKept{}
+	}
 	return &Collector{
-		github: o.GitHub, witness: o.Witness, mirror: o.Mirror, log: o.Logger,
+		github: o.GitHub, witness: o.Witness, pushes: o.Pushes, memory: o.Memory, mirror: o.Mirror, log: o.Logger,
 		grace:         orDefault(o.IndexGrace, DefaultIndexGrace),
 		people:        orDefault(o.MembershipTTL, DefaultMembershipTTL),
 		repositoryTTL: orDefault(o.RepositoryTTL, DefaultRepositoryTTL),
@@ -135,7 +148,7 @@ func New(o Options) (*Collector, error) {
 		repositories: newMemory[string, repositoryFacts](1024),
 		surveyed:     newMemory[string, bool](1024),
 		listed:       newMemory[int64, []pull](1024),
-		adopted:      newMemory[int64, bool](1024),
+		newest:       newMemory[int64, []activity](256),
 		pulls:        newMemory[pullKey, pull](8192),
 		landed:       newMemory[commitKey, landed](16384),
 		direct:       newMemory[commitKey, bool](16384),
@@ -143,7 +156,8 @@ func New(o Options) (*Collector, error) {
 		contributors: newMemory[contributorKey, []approval.Contributor](4096),
 		accounts:     newMemory[accountsKey, accounts](16384),
 		learning:     newMemory[learningKey, bool](64),
-		pushers:      newMemory[pusherKey, push](8192),
+		arrivals:     newMemory[pusherKey, arrivals](8192),
+		logs:         newMemory[pusherKey, arrivals](8192),
 		emails:       newMemory[string, approval.User](8192),
 		strangers:    newMemory[string, bool](8192),
 		teams:        newMemory[string, approval.Team](1024),
@@ -276,7 +290,27 @@ func (c *Collector) repos(ctx context.Context, q approval.Query) ([]*repo, error
 	return out, nil
 }
 
+// open opens a repository whose landings are wanted.
 func (c *Collector) open(ctx context.Context, name approval.RepositoryName) (*repo, error) {
+	r, err := c.handle(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.surveyOnce(ctx, r.client, name); err != nil {
+		return nil, err
+	}
+	r.repositoryFacts, err = c.repositories.get(ctx, strings.ToLower(string(name)), func(ctx context.Context) (repositoryFacts, time.Duration, error) {
+		facts, err := readRepository(ctx, r.client, name)
+		return facts, c.repositoryTTL, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// handle is a repository of which nothing was read yet.
+func (c *Collector) handle(ctx context.Context, name approval.RepositoryName) (*repo, error) {
 	client, err := c.github.Client(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
@@ -285,13 +319,31 @@ func (c *Collector) open(ctx context.Context, name approval.RepositoryName) (*re
 	if err != nil {
 		return nil, fmt.Errorf("open the mirror of %s: %w", name, err)
 	}
-	r := &repo{name: name, client: client, mirror: m}
+	return &repo{name: name, client: client, mirror: m}, nil
+}
+
+// openWith opens a repository of which one pull request alone is wanted. That has
+// the repository's own facts; where those are not known it is read for them, and
+// returned so that it need not be read twice.
+func (c *Collector) openWith(ctx context.Context, name approval.RepositoryName, number int) (*repo, *pull, error) {
+	r, err := c.handle(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	var read atomic.Pointer[pull]
 	r.repositoryFacts, err = c.repositories.get(ctx, strings.ToLower(string(name)), func(ctx context.Context) (repositoryFacts, time.Duration, error) {
-		facts, err := c.readRepository(ctx, client, name)
+		p, facts, err := readPullAndBase(ctx, r, number)
+		if err == nil && facts.id == p.baseRepository && facts.defaultBranch != "" {
+			read.Store(&p)
+			return facts, c.repositoryTTL, nil
+		}
+		// Whether it is the pull request that cannot be read or the repository, the
+		// repository tells.
+		facts, err = readRepository(ctx, r.client, name)
 		return facts, c.repositoryTTL, err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return r, nil
+	return r, read.Load(), nil
 }

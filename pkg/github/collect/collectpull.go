@@ -35,7 +35,7 @@ func (c *Collector) CollectPull(ctx context.Context, repository approval.Reposit
 	if number <= 0 {
 		return approval.PullAnswer{}, fmt.Errorf("%d is not the number of a pull request", number)
 	}
-	r, err := c.open(ctx, repository)
+	r, first, err := c.openWith(ctx, repository, number)
 	if err != nil {
 		return approval.PullAnswer{}, besides{err}
 	}
@@ -57,7 +57,7 @@ func (c *Collector) CollectPull(ctx context.Context, repository approval.Reposit
 	var p pull
 	g.Go(func() error {
 		var err error
-		p, err = c.pullWithHead(gctx, r, number, branchOf(q, r))
+		p, err = c.pullWithHead(gctx, r, number, branchOf(q, r), first)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -99,12 +99,13 @@ func branchOf(q approval.Query, r *repo) string {
 
 // pullWithHead reads the pull request and fetches its head and its base. The two
 // are read at the same time, so a push in between can make them differ; then
-// both are read once more.
-func (c *Collector) pullWithHead(ctx context.Context, r *repo, number int, branch string) (pull, error) {
+// both are read once more. The first read may have been done, by openWith.
+func (c *Collector) pullWithHead(ctx context.Context, r *repo, number int, branch string, first *pull) (pull, error) {
 	for range 2 {
 		fetched := make(chan error, 1)
 		go func(branch string) { fetched <- r.fetch(ctx, branch, number) }(branch)
-		p, err := c.readPullAnew(ctx, r, number)
+		p, err := c.readPullOrTake(ctx, r, number, first)
+		first = nil
 		if fetchErr := <-fetched; err == nil && fetchErr != nil {
 			err = besides{fetchErr}
 		}
@@ -126,6 +127,17 @@ func (c *Collector) pullWithHead(ctx context.Context, r *repo, number int, branc
 		}
 	}
 	return pull{}, fmt.Errorf("read #%d of %s: %w", number, r.name, errMoving)
+}
+
+// readPullOrTake takes a pull request that was read already, if there is one.
+func (c *Collector) readPullOrTake(ctx context.Context, r *repo, number int, read *pull) (pull, error) {
+	if read == nil {
+		return c.readPullAnew(ctx, r, number)
+	}
+	if read.merged {
+		c.pulls.put(pullKey{r.id, number}, *read, forever)
+	}
+	return *read, nil
 }
 
 // effect is what the pull request changes, and the commit of the base branch

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strconv"
@@ -116,6 +117,7 @@ func (c *Collector) identify(ctx context.Context, r *repo, p pull, parts []*part
 			part.User = &approval.User{ID: p.author.ID, Login: p.author.Login, Type: p.author.Type}
 		}
 	}
+	c.remind(ctx, r, commits)
 	c.recallCommits(r, parts, commits)
 	if err := c.learn(ctx, r, p, parts, commits); err != nil {
 		return err
@@ -189,10 +191,15 @@ type accountsKey struct {
 // recallCommits takes what is known of the commits themselves.
 func (c *Collector) recallCommits(r *repo, parts []*part, commits []mirror.Commit) {
 	known := map[string]approval.User{}
+	add := func(s mirror.Signature, u approval.User) {
+		if u.ID > 0 {
+			known[strings.ToLower(s.Email)] = u
+		}
+	}
 	for _, commit := range commits {
 		if a, ok := c.accounts.peek(accountsKey{r.id, commit.SHA}); ok {
-			known[strings.ToLower(commit.Author.Email)] = a.author
-			known[strings.ToLower(commit.Committer.Email)] = a.committer
+			add(commit.Author, a.author)
+			add(commit.Committer, a.committer)
 		}
 	}
 	for _, part := range parts {
@@ -251,17 +258,52 @@ func (c *Collector) learnFromPull(ctx context.Context, r *repo, p pull, commits 
 			c.strangers.put(address, true, c.people)
 		}
 	}
+	var keep []approval.CommitAccounts
 	for _, commit := range commits {
 		if a := bySHA[commit.SHA]; a != nil {
 			learn(commit.Author.Email, a.GetAuthor())
 			learn(commit.Committer.Email, a.GetCommitter())
-			author, committer := person(a.GetAuthor()), person(a.GetCommitter())
-			if author != nil && committer != nil {
-				c.accounts.put(accountsKey{r.id, commit.SHA}, accounts{*author, *committer}, forever)
-			}
+			told := accounts{zeroIfNil(person(a.GetAuthor())), zeroIfNil(person(a.GetCommitter()))}
+			c.accounts.put(accountsKey{r.id, commit.SHA}, told, forever)
+			keep = append(keep, approval.CommitAccounts{Commit: commit.SHA, Author: told.author, Committer: told.committer})
 		}
 	}
+	if len(keep) == 0 {
+		return nil
+	}
+	if err := c.memory.SaveAccounts(ctx, r.id, keep); err != nil { // it will cost a call
+		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_write_failed", slog.String("kind", "accounts"), slog.Int("pull", p.number), slog.Any("error", err))
+	}
 	return nil
+}
+
+func zeroIfNil(u *approval.User) approval.User {
+	if u == nil {
+		return approval.User{}
+	}
+	return *u
+}
+
+// remind takes from the memory the accounts of commits that this process does not
+// know. What cannot be read is not known, so GitHub is asked.
+func (c *Collector) remind(ctx context.Context, r *repo, commits []mirror.Commit) {
+	var unknown []approval.SHA
+	for _, commit := range commits {
+		if _, ok := c.accounts.peek(accountsKey{r.id, commit.SHA}); !ok {
+			unknown = append(unknown, commit.SHA)
+		}
+	}
+	if len(unknown) == 0 {
+		return
+	}
+	kept, err := c.memory.Accounts(ctx, r.id, unknown)
+	if err != nil {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_read_failed", slog.String("kind", "accounts"), slog.Any("error", err))
+		return
+	}
+	for _, a := range kept {
+		c.accounts.put(accountsKey{r.id, a.Commit}, accounts{a.Author, a.Committer}, forever)
+	}
 }
 
 // ask looks up one address. The zero User means that no account can be found.

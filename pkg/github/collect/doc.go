@@ -47,27 +47,35 @@
 // dropped by Forget. Reviews are never kept: each answer rests on a read
 // that began after the call. Calls that wait at the same time share such a read.
 //
+// A Memory keeps some of it across restarts: merged pull requests, who pushed their
+// heads, and the accounts of commits. Proofs are made again.
+//
 // With everything known, a collection costs one REST call for each landing with
 // a pull request, at the same time as the fetch: its reviews.
 //
+// # Who pushed
+//
+// What a webhook told of a head's arrival is compared with GitHub's activity log,
+// or the timeline, as soon as an approval could rest on it: the head may have been
+// replaced and have come back, and the webhooks of that may be lost. Until then the
+// webhook's word is enough. docs/design/2026-11-21-pushes.md has the reasons.
+//
 // # What is read for many at once
 //
-// A repository's ID and default branch are read, the first time, from the list
-// of its newest closed pull requests, which has them, and the landings as well.
-// With one page of the repository's newest activity, which says who merged and
-// who pushed the heads, the list takes the place of reading each of these pull
-// requests and the activity of each head branch. Both are read once. What they
-// do not have is read by itself: a pull request that is open, that was merged by
-// a merge queue (the list does not say so) or since, or that is too old.
+// For landings, a repository's ID and default branch are read, the first time, from
+// the list of its newest closed pull requests, which has them, and the landings as
+// well. If there are several of them, or nobody heard that a person merged the only
+// one, one page of the repository's newest activity follows, which says who merged
+// and who pushed the heads. Both are read once. What they do not have is read by
+// itself: a pull request that is open, that was merged by a merge queue (the list
+// does not say so) or since, or that is too old.
 //
-// So after a restart a landing costs one call on top of the lists, its reviews,
-// or three when the lists do not have it: GitHub's activity log says who pushed the
-// head if no webhook told, and for a head that is an update the one with which the
-// pull request was opened. Two more are made where they are needed, the pull
-// request's commits for e-mail addresses that are not known yet, and its
-// timeline for an approval of the head whose submission was not witnessed, or for
-// a dismissed review. The timeline has reviews as well, and is not read in place
-// of their list, because it can lack what the list has.
+// So after a restart a landing that was seen before costs one call on top of the
+// list, its reviews, and another one two: the activity of its branch. Two more are
+// made where they are needed, the pull request's commits for e-mail addresses that
+// are not known yet, and its timeline for an approval of the head whose submission
+// was not witnessed, or for a dismissed review. The timeline has reviews as well, and
+// is not read in place of their list, because it can lack what the list has.
 //
 // Facts that only some policies ask for (Query.Needs) cost what they are: checks
 // and requested reviewers one call each, owners none.

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/collect"
@@ -52,6 +52,7 @@ type world struct {
 	repo      standin.Repository
 	transport http.RoundTripper
 	witness   *witness
+	box       *inbox.Store // what is kept of pushes, and across restarts
 	client    *github.App
 	current   atomic.Pointer[github.App] // the same, for the mirror
 	mirror    *mirror.Mirror
@@ -59,6 +60,7 @@ type world struct {
 	fetching  func()       // called when a fetch begins, may be nil
 	observed  atomic.Int64 // API calls that were answered since resetCalls
 	moves     int          // how often the branch was moved on, see update
+	edits     int          // how often a pull request was pushed to, see pushed
 	ahead     atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 }
 
@@ -75,6 +77,10 @@ func withTransport(rt http.RoundTripper) option {
 func newWorld(t *testing.T, options ...option) *world {
 	t.Helper()
 	w := &world{t: t, witness: newWitness()}
+	box, err := inbox.Open(t.Context(), filepath.Join(t.TempDir(), "inbox.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	w.box = box
 	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{
 		Dir: t.TempDir(), Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 	})
@@ -116,7 +122,7 @@ func newWorld(t *testing.T, options ...option) *world {
 func (w *world) restart(options ...option) {
 	w.t.Helper()
 	o := collect.Options{
-		Witness: w.witness, Logger: w.logger(),
+		Witness: w.witness, Pushes: w.box, Memory: w.box, Logger: w.logger(),
 		Mirror: func(context.Context, approval.RepositoryName) (*mirror.Mirror, error) { return w.mirror, nil },
 		// Tests that are about the grace time set it. The others want to know
 		// what comes after it.
@@ -174,6 +180,9 @@ func (w *world) listen() {
 			w.t.Errorf("delivery of %s: %v", r.Header.Get(webhook.EventHeader), err)
 		}
 		w.witness.keep(hint)
+		if err := w.store(hint); err != nil {
+			w.t.Errorf("keep a delivery of %s: %v", r.Header.Get(webhook.EventHeader), err)
+		}
 	}))
 	w.t.Cleanup(srv.Close)
 	require.NoError(w.t, w.gh.SetWebhook(w.app.ID, srv.URL, secret))
@@ -306,38 +315,8 @@ func (w *world) resetCalls() {
 	w.observed.Store(0)
 }
 
-// witness keeps what webhooks told, in memory.
-type witness struct {
-	mu      sync.Mutex
-	reviews map[int64]approval.WitnessedReview
-	heads   map[string]approval.WitnessedHead
-	merges  map[approval.SHA]int
-	deaf    bool // what comes now is lost
-}
-
-func newWitness() *witness {
-	return &witness{reviews: map[int64]approval.WitnessedReview{}, heads: map[string]approval.WitnessedHead{}, merges: map[approval.SHA]int{}}
-}
-
-func headKey(repositoryID int64, pull int, head approval.SHA) string {
-	return fmt.Sprint(repositoryID, pull, head)
-}
-
-func (w *witness) keep(h approval.Hint) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.deaf {
-		return
-	}
-	if h.Review != nil {
-		w.reviews[h.Review.ReviewID] = *h.Review
-	}
-	if h.Head != nil {
-		w.heads[headKey(h.Head.RepositoryID, h.Head.Pull, h.Head.Head)] = *h.Head
-	}
-	if h.Merge != nil {
-		w.merges[h.Merge.Commit] = h.Merge.Pull
-	}
+func withPeople(d time.Duration) option {
+	return func(_ *world, o *collect.Options) { o.MembershipTTL = d }
 }
 
 // lose waits for all deliveries so far, and loses those of what is done then.
@@ -348,52 +327,4 @@ func (w *world) lose(do func()) {
 	do()
 	w.delivered()
 	w.witness.setDeaf(false)
-}
-
-func (w *witness) setDeaf(deaf bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.deaf = deaf
-}
-
-func (w *witness) Review(_ context.Context, _, reviewID int64) (approval.WitnessedReview, bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	v, ok := w.reviews[reviewID]
-	return v, ok, nil
-}
-
-func (w *witness) HeadPush(_ context.Context, repositoryID int64, pull int, head approval.SHA) (approval.WitnessedHead, bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	h, ok := w.heads[headKey(repositoryID, pull, head)]
-	for _, o := range w.heads {
-		if ok && o.RepositoryID == repositoryID && o.Pull == pull && o.Head != head && !o.PushedAt.Before(h.PushedAt) {
-			return approval.WitnessedHead{}, false, nil
-		}
-	}
-	return h, ok, nil
-}
-
-func (w *witness) MergedPull(_ context.Context, _ int64, commit approval.SHA) (int, bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n, ok := w.merges[commit]
-	return n, ok, nil
-}
-
-func withPeople(d time.Duration) option {
-	return func(_ *world, o *collect.Options) { o.MembershipTTL = d }
-}
-
-func (w *witness) FormerHead(_ context.Context, repositoryID int64, pull int, head, next approval.SHA, until time.Time) (approval.WitnessedHead, bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	h, ok := w.heads[headKey(repositoryID, pull, head)]
-	for _, o := range w.heads {
-		if ok && o.RepositoryID == repositoryID && o.Pull == pull && o.Head != head && o.Head != next && !o.PushedAt.Before(h.PushedAt) && !o.PushedAt.After(until) {
-			return approval.WitnessedHead{}, false, nil
-		}
-	}
-	return h, ok, nil
 }

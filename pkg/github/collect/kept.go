@@ -18,11 +18,12 @@ import (
 // further down: someone may have approved a head, found it bad and had it
 // replaced, and then the bad one comes back as an update of itself.
 //
-// Where a push is not known, or does not say what it replaced, the list ends. The
-// activity log is asked about one earlier head: that with which the pull request
-// was opened is the only one that no webhook tells of.
-func (c *Collector) keptOf(ctx context.Context, r *repo, p pull, pushed push, before approval.SHA) ([]approval.KeptHead, error) {
-	if pushed.by == nil || pushed.before == "" {
+// Where a push is not known, or does not say what it replaced, the list ends. One
+// earlier head is taken from the activity log alone: that with which the pull
+// request was opened is the only one that no webhook tells of. Without an approval
+// nothing is kept.
+func (c *Collector) keptOf(ctx context.Context, r *repo, p pull, pushed push, t *told, before approval.SHA) ([]approval.KeptHead, error) {
+	if !t.settled || pushed.by == nil || pushed.before == "" {
 		return nil, nil
 	}
 	commits, err := r.mirror.Updates(ctx, p.head, before)
@@ -37,7 +38,7 @@ func (c *Collector) keptOf(ctx context.Context, r *repo, p pull, pushed push, be
 		}
 		head := commits[i]
 		commits = commits[i+1:]
-		former, err := c.formerPusherOf(ctx, r, p, head, next, pushed)
+		former, err := c.formerPusherOf(ctx, r, p, head, next, pushed, t)
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +46,7 @@ func (c *Collector) keptOf(ctx context.Context, r *repo, p pull, pushed push, be
 			return kept, nil // unknown, or it came once more after what replaced it
 		}
 		kept = append(kept, approval.KeptHead{Commit: head, PushedAt: former.at, Pusher: *former.by})
-		if next, pushed = head, former; former.logged {
+		if next, pushed = head, former; !former.witnessed {
 			return kept, nil
 		}
 	}

@@ -310,6 +310,9 @@ func (w *walk) step(ctx context.Context, i int, boundaries []approval.SHA) (step
 		return s, 1, nil
 	}
 	w.collector.landed.put(w.key(commit.SHA), l, forever)
+	if l.landing.Proof.Result == approval.Proven && !l.pull.recalled {
+		w.collector.rememberPull(ctx, w.repo, l.pull)
+	}
 	return s, l.landing.Commits, nil
 }
 

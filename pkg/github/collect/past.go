@@ -31,6 +31,17 @@ type past struct {
 	retargeted []time.Time
 	// dismissed are the dismissals by review.
 	dismissed map[int64]approval.Dismissal
+	// moves are what can bring a head back that was there before.
+	moves []move
+}
+
+// move is a force-push, or that the pull request was opened again: while it was
+// closed, a force-push leaves no trace in the timeline.
+type move struct {
+	at time.Time
+	by *approval.User
+	// head is what was force-pushed; empty when that is not known.
+	head approval.SHA
 }
 
 // event is an entry of the timeline (GitHub docs, "Timeline events for issues").
@@ -39,6 +50,7 @@ type event struct {
 	Event     string    `json:"event"`
 	CreatedAt time.Time `json:"created_at"`
 	Actor     *gh.User  `json:"actor"`
+	CommitID  string    `json:"commit_id"`
 	Dismissed *struct {
 		State    string `json:"state"`
 		ReviewID int64  `json:"review_id"`
@@ -99,6 +111,15 @@ func readPast(ctx context.Context, r *repo, number int) (past, error) {
 				return past{}, github.Wrap(op, r.name, fmt.Errorf("a change of the base has no time"))
 			}
 			out.retargeted = append(out.retargeted, e.CreatedAt.UTC())
+		case "head_ref_force_pushed", "reopened":
+			if e.CreatedAt.IsZero() {
+				return past{}, github.Wrap(op, r.name, fmt.Errorf("%s has no time", e.Event))
+			}
+			m := move{at: e.CreatedAt.UTC(), by: person(e.Actor)}
+			if e.Event != "reopened" {
+				m.head, _ = approval.ParseSHA(e.CommitID) // unknown if it is none
+			}
+			out.moves = append(out.moves, m)
 		case "review_dismissed":
 			if e.Dismissed == nil || e.Dismissed.ReviewID <= 0 {
 				return past{}, github.Wrap(op, r.name, fmt.Errorf("a dismissal names no review"))
@@ -123,4 +144,66 @@ func (p past) baseAt(at time.Time, now string) string {
 		}
 	}
 	return now
+}
+
+// lastArrival says when the head arrived last, and by whom, given that its arrival
+// was witnessed. A head that was replaced can come back by a force-push alone, or it
+// was a force-push that replaced it. So with none since, it did not. After one that
+// put just this head there, and none later, it did not come once more either.
+//
+// In the second of the witnessed arrival the move may be that arrival itself, if
+// it is by the same person. If it is another of theirs nothing is lost: a review
+// that counts came later, see the core.
+func (b past) lastArrival(seen push, p pull) (push, bool) {
+	if !b.whole {
+		return push{}, false
+	}
+	last := move{}
+	for _, m := range b.moves {
+		if b.itself(m, seen) {
+			continue
+		}
+		if m.head == "" {
+			return push{}, false
+		}
+		if !m.at.Before(last.at) {
+			last = m
+		}
+	}
+	switch {
+	case last.at.IsZero():
+		return seen, true
+	case last.head != p.head || last.by == nil:
+		return push{}, false
+	case last.at.Before(seen.at):
+		last.at = seen.at
+	}
+	return push{by: last.by, at: last.at}, true
+}
+
+// quiet is lastArrival for a head whose place another one took at a given time, and
+// is false in doubt.
+func (b past) quiet(seen push, until time.Time) bool {
+	if !b.whole {
+		return false
+	}
+	for _, m := range b.moves {
+		if !b.itself(m, seen) && !m.at.After(until) {
+			return false
+		}
+	}
+	return true
+}
+
+// itself is true for moves that came before a witnessed arrival, or are that.
+func (past) itself(m move, seen push) bool {
+	at := seen.at.Truncate(time.Second)
+	switch moved := m.at.Truncate(time.Second); {
+	case moved.Before(at):
+		return true
+	case moved.After(at):
+		return false
+	default:
+		return m.by != nil && m.by.ID == seen.by.ID
+	}
 }

@@ -26,6 +26,7 @@ type pull struct {
 	mergeCommit    approval.SHA // after the merge; before it GitHub names a test merge
 	mergedAt       time.Time
 	queued         bool // a merge queue merged it
+	recalled       bool // by an earlier process, see recallPull
 }
 
 type pullKey struct {
@@ -37,6 +38,9 @@ type pullKey struct {
 // more in what is used of it, except for its title, so it is read once.
 func (c *Collector) readPull(ctx context.Context, r *repo, number int) (pull, error) {
 	return c.pulls.get(ctx, pullKey{r.id, number}, func(ctx context.Context) (pull, time.Duration, error) {
+		if p, ok := c.recallPull(ctx, r, number); ok {
+			return p, forever, nil
+		}
 		p, err := readPull(ctx, r, number)
 		if err != nil || !p.merged {
 			return p, -1, err
@@ -59,19 +63,26 @@ func (c *Collector) readPullAnew(ctx context.Context, r *repo, number int) (pull
 }
 
 func readPull(ctx context.Context, r *repo, number int) (pull, error) {
+	p, _, err := readPullAndBase(ctx, r, number)
+	return p, err
+}
+
+// readPullAndBase reads a pull request with its repository's facts.
+func readPullAndBase(ctx context.Context, r *repo, number int) (pull, repositoryFacts, error) {
 	op := fmt.Sprintf("read #%d", number)
 	answer, _, err := r.client.API().PullRequests.Get(ctx, r.name.Owner(), r.name.Name(), number)
 	if err != nil {
-		return pull{}, github.Wrap(op, r.name, err)
+		return pull{}, repositoryFacts{}, github.Wrap(op, r.name, err)
 	}
 	p, err := parsePull(answer)
 	if err == nil && p.number != number {
 		err = fmt.Errorf("GitHub answered with #%d", p.number)
 	}
 	if err != nil {
-		return pull{}, github.Wrap(op, r.name, err)
+		return pull{}, repositoryFacts{}, github.Wrap(op, r.name, err)
 	}
-	return p, nil
+	base := answer.GetBase().GetRepo()
+	return p, repositoryFacts{id: base.GetID(), defaultBranch: base.GetDefaultBranch()}, nil
 }
 
 // queueBot is who merges for merge queues. Nobody else can have the name: logins
@@ -136,16 +147,22 @@ func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, rev
 		return err
 	})
 	g.Go(func() error {
-		pushed, err := c.pusherOf(ctx, r, p)
+		// Who pushed comes after the reviews: it depends on them what is asked.
+		var before *past
+		var err error
+		if pr.Reviews, before, err = c.witnessed(ctx, r, p, reviews); err != nil {
+			return err
+		}
+		t, err := tell(ctx, r, p, pr.Reviews, before, about.before)
+		if err != nil {
+			return err
+		}
+		pushed, err := c.pusherOf(ctx, r, p, t)
 		if err != nil {
 			return err
 		}
 		pr.Pusher, pr.HeadPushedAt = pushed.by, pushed.at
-		pr.Kept, err = c.keptOf(ctx, r, p, pushed, about.before)
-		return err
-	})
-	g.Go(func() (err error) {
-		pr.Reviews, err = c.witnessed(ctx, r, p, reviews)
+		pr.Kept, err = c.keptOf(ctx, r, p, pushed, t, about.before)
 		return err
 	})
 	g.Go(func() error { return c.fillNeeds(ctx, r, p, about, needs, pr) })

@@ -127,6 +127,12 @@ func (c *Collector) resolveByIndex(ctx context.Context, r *repo, key commitKey, 
 func (c *Collector) claim(ctx context.Context, r *repo, branch string, commit approval.SHA, number int) (pull, string, error) {
 	name := "#" + strconv.Itoa(number)
 	p, err := c.readPull(ctx, r, number)
+	if err == nil && p.recalled && (p.base != branch || p.mergeCommit != commit) {
+		// The branch may have another name by now. What GitHub says now counts.
+		if p, err = readPull(ctx, r, number); err == nil && p.merged {
+			c.pulls.put(pullKey{r.id, number}, p, forever)
+		}
+	}
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return pull{}, name + " for this commit, but GitHub knows no such pull request", nil

@@ -102,8 +102,8 @@ func parseReview(a *gh.PullRequestReview) approval.Review {
 // witnessed puts in place of the API's commits those on which the reviews were
 // submitted, as far as that was witnessed, and adds the branch that they were
 // for. Where no witness tells, and for dismissed reviews, the timeline is read,
-// if it can matter.
-func (c *Collector) witnessed(ctx context.Context, r *repo, p pull, reviews []approval.Review) ([]approval.Review, error) {
+// if it can matter, and is returned.
+func (c *Collector) witnessed(ctx context.Context, r *repo, p pull, reviews []approval.Review) ([]approval.Review, *past, error) {
 	out := slices.Clone(reviews)
 	untold := false
 	for i := range out {
@@ -113,7 +113,7 @@ func (c *Collector) witnessed(ctx context.Context, r *repo, p pull, reviews []ap
 		}
 		w, ok, err := c.witness.Review(ctx, r.id, v.ID)
 		if err != nil {
-			return nil, fmt.Errorf("look up what review %d of #%d was of: %w", v.ID, p.number, err)
+			return nil, nil, fmt.Errorf("look up what review %d of #%d was of: %w", v.ID, p.number, err)
 		}
 		if ok {
 			v.Commit, v.Base, v.Witnessed = w.Commit, w.Base, true
@@ -123,11 +123,11 @@ func (c *Collector) witnessed(ctx context.Context, r *repo, p pull, reviews []ap
 		untold = untold || matters(out, i, p.head)
 	}
 	if !untold {
-		return out, nil
+		return out, nil, nil
 	}
 	before, err := c.pastOf(ctx, r, p, out)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i := range out {
 		v := &out[i]
@@ -138,7 +138,7 @@ func (c *Collector) witnessed(ctx context.Context, r *repo, p pull, reviews []ap
 			v.Dismissed = &d
 		}
 	}
-	return out, nil
+	return out, &before, nil
 }
 
 // matters says whether the timeline tells something about the i-th review that

@@ -84,42 +84,80 @@ func (c *Collector) listedAt(repository int64, branch string, commit approval.SH
 }
 
 // adopt takes what the survey has of the landings at these commits for what
-// reading each pull request, and the activity of each head, would give. It reads
-// the newest activity of the whole repository, once, if one of them is listed.
-//
-// A pull request is adopted only if the activity says that a person merged it
-// just there. Of others the list does not tell what the pull request itself
-// does: that a merge queue merged it.
+// reading each pull request would give. Of others the list does not tell what the
+// pull request itself does: that a merge queue merged it. So a person's merge must
+// have been witnessed, or be in the newest activity of the whole repository, which
+// is read once. It says who pushed the heads as well, so it is read too when there
+// are several.
 func (c *Collector) adopt(ctx context.Context, r *repo, branch string, commits []mirror.Commit) error {
-	if !slices.ContainsFunc(commits, func(commit mirror.Commit) bool {
-		return len(c.listedAt(r.id, branch, commit.SHA)) > 0
-	}) {
+	var unread []pull
+	for _, commit := range commits {
+		for _, p := range c.listedAt(r.id, branch, commit.SHA) {
+			if !c.adoptKnown(ctx, r, p) {
+				unread = append(unread, p)
+			}
+		}
+	}
+	if len(unread) == 1 {
+		p := unread[0]
+		byPerson, err := c.pushes.MergedByPerson(ctx, r.id, p.number, p.mergeCommit)
+		if err != nil {
+			return fmt.Errorf("look up who merged #%d: %w", p.number, err)
+		}
+		if byPerson {
+			c.pulls.put(pullKey{r.id, p.number}, p, forever)
+			return nil
+		}
+	}
+	if len(unread) == 0 {
 		return nil
 	}
-	_, err := c.adopted.get(ctx, r.id, func(ctx context.Context) (bool, time.Duration, error) {
-		listed, _ := c.listed.peek(r.id)
+	newest, err := c.newest.get(ctx, r.id, func(ctx context.Context) ([]activity, time.Duration, error) {
 		query := url.Values{"per_page": {strconv.Itoa(github.PageSize)}, "direction": {"desc"}}
 		var entries []activity
 		path := fmt.Sprintf("repos/%s/%s/activity?%s", r.name.Owner(), r.name.Name(), query.Encode())
 		if _, err := r.client.Get(ctx, "list the newest pushes", path, &entries); err != nil {
-			return false, 0, err
+			return nil, 0, err
 		}
 		if entries == nil {
-			return false, 0, github.Wrap("list the newest pushes", r.name, errors.New("a list was expected"))
+			return nil, 0, github.Wrap("list the newest pushes", r.name, errors.New("a list was expected"))
 		}
-		for _, p := range listed {
-			if mergedByPerson(entries, p) {
-				c.pulls.put(pullKey{r.id, p.number}, p, forever)
-			}
-			// The log was read after the merge, so it has every arrival of the head
-			// that is newer than its oldest entry.
-			if found, ok := newestPush(entries, p, p.head); ok && p.headRepository == p.baseRepository && found.by != nil {
-				c.pushers.put(pusherKey{r.id, p.number, p.head, true}, found, forever)
-			}
-		}
-		return true, forever, nil
+		return entries, forever, nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	for _, p := range unread {
+		if mergedByPerson(newest, p) {
+			c.pulls.put(pullKey{r.id, p.number}, p, forever)
+		}
+	}
+	return nil
+}
+
+// adoptKnown says whether a listed pull request is known from elsewhere.
+func (c *Collector) adoptKnown(ctx context.Context, r *repo, p pull) bool {
+	key := pullKey{r.id, p.number}
+	if _, ok := c.pulls.peek(key); ok {
+		return true
+	}
+	kept, ok := c.recallPull(ctx, r, p.number)
+	if ok = ok && kept.mergeCommit == p.mergeCommit && kept.base == p.base; ok {
+		c.pulls.put(key, kept, forever)
+	}
+	return ok
+}
+
+// listedArrivals are those at a listed pull request's branch among the newest of
+// the repository. These were read after the merge, so they have every arrival
+// that is newer than their oldest.
+func (c *Collector) listedArrivals(r *repo, p pull) arrivals {
+	entries, _ := c.newest.peek(r.id)
+	listed, _ := c.listed.peek(r.id)
+	if !slices.ContainsFunc(listed, func(o pull) bool { return o.number == p.number && o.mergeCommit == p.mergeCommit }) {
+		return arrivals{}
+	}
+	return arrivals{List: arrivalsIn(entries, p), Partial: true}
 }
 
 // mergedByPerson says whether the log has the merge of a pull request by
@@ -130,40 +168,21 @@ func mergedByPerson(entries []activity, p pull) bool {
 	})
 }
 
-// newestPush is the newest arrival of a head at the pull request's branch, in entries that
-// begin with the newest. The push is the zero one, which stays unknown, when the
-// account of whoever pushed was deleted.
-func newestPush(entries []activity, p pull, head approval.SHA) (push, bool) {
-	for _, e := range entries {
-		if e.After != string(head) || e.Ref != "refs/heads/"+p.headRef || !arrives(e.Type) {
-			continue
+// surveyOnce surveys a repository unless it was surveyed before.
+func (c *Collector) surveyOnce(ctx context.Context, client *github.Client, name approval.RepositoryName) error {
+	key := strings.ToLower(string(name))
+	_, err := c.surveyed.get(ctx, key, func(ctx context.Context) (bool, time.Duration, error) {
+		facts, ok, err := c.survey(ctx, client, name)
+		if err == nil && ok {
+			c.repositories.put(key, facts, c.repositoryTTL)
 		}
-		if e.Actor == nil || e.Actor.ID <= 0 || e.Timestamp.IsZero() {
-			return push{}, true
-		}
-		found := push{
-			by: &approval.User{ID: approval.UserID(e.Actor.ID), Login: e.Actor.Login, Type: e.Actor.Type},
-			at: e.Timestamp.UTC(), logged: true,
-		}
-		found.before, _ = approval.ParseSHA(e.Before) // unknown if it is none
-		return found, true
-	}
-	return push{}, false
+		return true, forever, err
+	})
+	return err
 }
 
 // readRepository reads a repository's ID and default branch.
-func (c *Collector) readRepository(ctx context.Context, client *github.Client, name approval.RepositoryName) (repositoryFacts, error) {
-	key := strings.ToLower(string(name))
-	if _, before := c.surveyed.peek(key); !before {
-		facts, ok, err := c.survey(ctx, client, name)
-		if err != nil {
-			return repositoryFacts{}, err
-		}
-		c.surveyed.put(key, true, forever)
-		if ok {
-			return facts, nil
-		}
-	}
+func readRepository(ctx context.Context, client *github.Client, name approval.RepositoryName) (repositoryFacts, error) {
 	found, _, err := client.API().Repositories.Get(ctx, name.Owner(), name.Name())
 	if err != nil {
 		return repositoryFacts{}, github.Wrap("read the repository", name, err)

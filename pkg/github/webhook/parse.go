@@ -75,14 +75,18 @@ type delivery struct {
 	CheckRun    *check       `json:"check_run"`
 	CheckSuite  *check       `json:"check_suite"`
 	Ref         string       `json:"ref"`
-	// Before is the former head of a pull request that got another one.
+	// Before is the former head of a pull request that got another one, or of a
+	// branch that was pushed to.
 	Before string `json:"before"`
+	pushed
 }
 
 type repository struct {
 	ID       int64  `json:"id"`
 	FullName string `json:"full_name"`
 	Owner    *user  `json:"owner"`
+	// PushedAt is a number of seconds in push events and a text in others.
+	PushedAt json.RawMessage `json:"pushed_at"`
 }
 
 type user struct {
@@ -95,6 +99,7 @@ type pullRequest struct {
 	Number         int       `json:"number"`
 	Merged         bool      `json:"merged"`
 	MergeCommitSHA string    `json:"merge_commit_sha"`
+	MergedBy       *user     `json:"merged_by"`
 	CreatedAt      time.Time `json:"created_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
 	Head           ref       `json:"head"`
@@ -222,7 +227,11 @@ func (d delivery) witnessedMerge(h approval.Hint) (*approval.WitnessedMerge, err
 	if d.PullRequest.Base.Ref == "" {
 		return nil, errors.New("it names no base branch")
 	}
-	return &approval.WitnessedMerge{RepositoryID: h.RepositoryID, Pull: h.Pull, Commit: commit}, nil
+	by := d.PullRequest.MergedBy
+	return &approval.WitnessedMerge{
+		RepositoryID: h.RepositoryID, Pull: h.Pull, Commit: commit,
+		ByPerson: by != nil && by.ID > 0 && by.Type == approval.UserTypePerson,
+	}, nil
 }
 
 // readReview witnesses the commit and the base branch of a review at the one
@@ -260,6 +269,7 @@ func readPush(d delivery) (approval.Hint, error) {
 	}
 	if branch, ok := strings.CutPrefix(d.Ref, "refs/heads/"); ok {
 		h.Branch = branch
+		h.Push = d.witnessedPush(h)
 	}
 	return h, nil
 }

@@ -239,6 +239,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(event, []byte(`{"action":"synchronize","repository":{"id":1,"full_name":"a/b"},"sender":{"id":1,"login":"x"},`+pull(ownFork)+`}`))
 		f.Add(event, []byte(`{"action":"submitted","review":{"id":1,"commit_id":"`+head+`"}}`))
 	}
+	f.Add("push", []byte(aPush(`"ref"`, `"sender":{"id":7,"login":"alice"},"ref"`)))
 	f.Fuzz(func(t *testing.T, event string, body []byte) {
 		h, err := Parse(event, body)
 		if err != nil {
@@ -255,6 +256,17 @@ func FuzzParse(f *testing.F) {
 			require.Positive(t, h.Head.Pusher.ID)
 			require.False(t, h.Head.PushedAt.IsZero())
 			require.Equal(t, h.Pull, h.Head.Pull)
+		}
+		if h.Push != nil {
+			require.Equal(t, h.Branch, h.Push.Branch)
+			require.Positive(t, h.Push.Pusher.ID)
+			require.Len(t, string(h.Push.Before), 40)
+			require.Len(t, string(h.Push.After), 40)
+			require.False(t, h.Push.PushedAt.IsZero())
+			for _, a := range h.Push.Accounts {
+				require.Len(t, string(a.Commit), 40)
+				require.True(t, a.Author == h.Push.Pusher || a.Committer == h.Push.Pusher)
+			}
 		}
 		if h.Review != nil {
 			require.Len(t, string(h.Review.Commit), 40)

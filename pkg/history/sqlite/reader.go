@@ -124,23 +124,59 @@ func (t tables) LastDeployed(ctx context.Context, application string) (history.I
 }
 
 func (t tables) lastDeployed(ctx context.Context, application string) (intent history.IntentPayload, outcome history.OutcomePayload, found bool, err error) {
-	newest, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND json_extract(payload, '$.result') = 'succeeded' AND application = ? "+
-		"ORDER BY sequence DESC LIMIT 1", application)
+	newest, err := t.deployments(ctx, application, 1)
 	if err != nil || len(newest) == 0 {
 		return intent, outcome, false, err
 	}
-	if outcome, err = history.Decode[history.OutcomePayload](newest[0]); err != nil {
-		return intent, outcome, false, err
-	}
-	related, err := t.entries(ctx, math.MaxInt, "WHERE intent = ? AND intent <> '' AND kind = 'intent'", newest[0].Intent)
+	return newest[0].Intent, newest[0].Outcome, true, nil
+}
+
+// Deployments implements history.Reader.
+func (t tables) Deployments(ctx context.Context, application string, limit int) ([]history.Deployment, error) {
+	found, err := t.deployments(ctx, application, limit)
 	if err != nil {
-		return intent, outcome, false, err
+		return nil, fmt.Errorf("read what was deployed to %s: %w", application, err)
 	}
-	if len(related) == 0 {
-		return intent, outcome, false, errors.New("its intent is not on record")
+	return found, nil
+}
+
+func (t tables) deployments(ctx context.Context, application string, limit int) ([]history.Deployment, error) {
+	outcomes, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND json_extract(payload, '$.result') = 'succeeded' AND application = ? "+
+		"ORDER BY sequence DESC LIMIT ?", application, max(limit, 0))
+	if err != nil {
+		return nil, err
 	}
-	intent, err = history.Decode[history.IntentPayload](related[0])
-	return intent, outcome, err == nil, err
+	found := make([]history.Deployment, 0, len(outcomes))
+	for _, entry := range outcomes {
+		d := history.Deployment{Recorded: entry.Time}
+		if d.Outcome, err = history.Decode[history.OutcomePayload](entry); err != nil {
+			return nil, err
+		}
+		related, err := t.entries(ctx, math.MaxInt, "WHERE intent = ? AND intent <> '' AND kind = 'intent'", entry.Intent)
+		if err != nil {
+			return nil, err
+		}
+		if len(related) == 0 {
+			return nil, fmt.Errorf("the intent %q is not on record", entry.Intent)
+		}
+		if d.Intent, err = history.Decode[history.IntentPayload](related[0]); err != nil {
+			return nil, err
+		}
+		found = append(found, d)
+	}
+	return found, nil
+}
+
+// Acts implements history.Reader.
+func (t tables) Acts(ctx context.Context) ([]history.Entry, error) { return t.ActsAfter(ctx, 0) }
+
+// ActsAfter implements history.Reader.
+func (t tables) ActsAfter(ctx context.Context, sequence uint64) ([]history.Entry, error) {
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'act' AND sequence > ? ORDER BY sequence", int64(min(sequence, math.MaxInt64)))
+	if err != nil {
+		return nil, fmt.Errorf("read the orders of people: %w", err)
+	}
+	return entries, nil
 }
 
 // entries runs one query for entries. It stops early, after at least one entry,

@@ -83,7 +83,7 @@ gates:
           approvals: 2
           teams: [%s]
 `, w.GitHub.URL(), w.GitHub.APIURL(), w.app.ID, w.options.IndexGrace, w.Sandbox.ArgoCD().Addr(), kubeconfig,
-		w.Address, filepath.Join(w.dir, "data"), w.project("prod"), Repository, w.Enrolled, strings.Join(scope(), `", "`), Team) + w.imageConfig()
+		w.Address, filepath.Join(w.dir, "data"), w.project("prod"), Repository, w.Enrolled, strings.Join(scope(), `", "`), Team) + w.gate + w.imageConfig()
 	if err := os.WriteFile(w.Config, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}

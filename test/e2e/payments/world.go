@@ -48,6 +48,8 @@ type Options struct {
 	// Images give the gate an image quorum; nil for none. Payments and ledger then
 	// have images in a registry of the world's own.
 	Images *Images
+	// Unadopted leaves the specs of the Applications to be adopted by the test.
+	Unadopted bool
 	// IndexGrace is gatekeeper's github.indexGrace. Default 1s, to keep tests short.
 	IndexGrace time.Duration
 	// GitHub configures the stand-in.
@@ -75,6 +77,7 @@ type World struct {
 	tokens       map[string]string // by login
 	runs         atomic.Int64
 	images       *imageWorld // nil without Options.Images
+	gate         string      // more of the gate's configuration
 }
 
 // Open makes a world: everything is as it was the day before Gatekeeper was
@@ -115,7 +118,7 @@ func Open(ctx context.Context, sb *sandbox.Sandbox, o Options) (_ *World, err er
 		what string
 		do   func(context.Context) error
 	}{
-		{"people", w.people}, {"registry", w.registry}, {"repository", w.repository}, {"applications", w.deploy}, {"configuration", w.configure},
+		{"people", w.people}, {"registry", w.registry}, {"repository", w.repository}, {"applications", w.deploy}, {"configuration", w.configure}, {"adoption", w.adoptAll},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, fmt.Errorf("make the world %s: %s: %w", o.Name, step.what, err)

@@ -27,7 +27,8 @@ const (
 	// ArgoRepoServer is argocd-repo-server, which has no rights.
 	ArgoRepoServer Identity = "argocd-repo-server"
 	// Gatekeeper is the service account gatekeeper/gatekeeper. It may get, list, watch
-	// and patch Applications, get, list and watch AppProjects, and create Events.
+	// and patch Applications, get, list and watch AppProjects, create Events, and keep
+	// the admission objects named gatekeeper and its Secret gatekeeper-admission.
 	Gatekeeper Identity = "gatekeeper"
 	// Developer is a person who may do everything with Argo CD's objects in the argocd
 	// namespace, bypassing Argo CD's API, and may look at everything else.

@@ -70,6 +70,25 @@ rules:
 - {apiGroups: [argoproj.io], resources: [applications], verbs: [get, list, watch, patch]}
 - {apiGroups: [argoproj.io], resources: [appprojects], verbs: [get, list, watch]}
 - {apiGroups: [""], resources: [events], verbs: [create]}
+# A server-side apply that creates is allowed by name, a plain create is not.
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations]
+  resourceNames: [gatekeeper]
+  verbs: [get, list, watch, create, patch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: gatekeeper, namespace: gatekeeper}
+rules:
+- {apiGroups: [""], resources: [secrets], verbs: [create]}
+- {apiGroups: [""], resources: [secrets], resourceNames: [gatekeeper-admission], verbs: [get, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: gatekeeper, namespace: gatekeeper}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: gatekeeper}
+subjects:
+- {kind: ServiceAccount, name: gatekeeper, namespace: gatekeeper}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

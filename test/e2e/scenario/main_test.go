@@ -53,7 +53,9 @@ type scenario struct {
 	services []string
 	stage    bool
 	images   *payments.Images
-	play     func(t *testing.T, s *story)
+	// unadopted leaves the specs to be adopted by the story.
+	unadopted bool
+	play      func(t *testing.T, s *story)
 }
 
 func scenarios() []scenario {
@@ -72,6 +74,11 @@ func scenarios() []scenario {
 		{name: "explained", services: one, play: explained},
 		{name: "out of scope", services: []string{payments.Notifier}, play: outOfScope},
 		{name: "examined", services: []string{payments.Notifier}, play: examined},
+		{name: "spec", services: one, unadopted: true, play: specs},
+		{name: "apps", services: one, unadopted: true, play: appOfApps},
+		{name: "held", services: one, play: held},
+		{name: "windows", services: one, play: windows},
+		{name: "break glass", services: one, play: brokenGlass},
 		{name: "image bump", services: one, stage: true, images: &payments.Images{Soak: soakTime, RequireDigest: true}, play: imageBump},
 		{name: "image refused", services: one, images: &payments.Images{}, play: imageRefused},
 		{name: "image moved", services: one, images: &payments.Images{}, play: imageMoved},
@@ -93,7 +100,7 @@ func begin(t *testing.T, sb *sandbox.Sandbox, s scenario) *story {
 	ctx, cancel := context.WithTimeout(t.Context(), storyLimit)
 	t.Cleanup(cancel)
 	w, err := payments.Open(ctx, sb, payments.Options{
-		Name: strings.ReplaceAll(strings.ToLower(s.name), " ", "-"), Services: s.services, Stage: s.stage, Images: s.images,
+		Name: strings.ReplaceAll(strings.ToLower(s.name), " ", "-"), Services: s.services, Stage: s.stage, Images: s.images, Unadopted: s.unadopted,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })

@@ -1,0 +1,24 @@
+package config
+
+// Sync says what people may ask of Argo CD for content that is approved: by its UI,
+// its command line or its API. What is not approved they cannot sync in any way.
+type Sync struct {
+	// Rollback to what was deployed before: allow or refuse. Default allow.
+	Rollback string `yaml:"rollback"`
+	// Partial syncs, of some of the resources alone: allow or refuse. Such a sync is
+	// recorded, and is no deployment. Default allow.
+	Partial string `yaml:"partial"`
+	// Prune by hand what the approved content does not have any more: allow or refuse.
+	// Default allow.
+	Prune string `yaml:"prune"`
+	// Force, which deletes resources and creates them anew: allow or refuse. Default
+	// refuse.
+	Force string `yaml:"force"`
+	// GatedAutoSync lets the Applications sync themselves. Every such sync needs its
+	// approval as any other. Default false: enabling it is refused, and an Application
+	// that has it is blocked.
+	GatedAutoSync bool `yaml:"gatedAutoSync"`
+	// Options are sync options that people may add to those of the Application's spec,
+	// for example "ApplyOutOfSyncOnly=true".
+	Options []string `yaml:"options"`
+}

@@ -1,0 +1,322 @@
+package gate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// The codes of refusals that are not findings of a decision.
+const (
+	refusedUnknown   = "admission.unknown"
+	refusedAmbiguous = "admission.several_gates"
+	refusedCandidate = "admission.not_approved"
+	refusedIntent    = "admission.foreign_intent"
+	refusedOption    = "admission.option"
+	refusedDelete    = "admission.delete"
+	refusedLeave     = "admission.leave"
+	refusedRecord    = "admission.not_recorded"
+)
+
+// settleWait is how long an answer waits for a judgement that is being made. The
+// API server waits three times as long for the answer.
+const settleWait = 600 * time.Millisecond
+
+// Admit answers whether a write may be stored. It asks nobody: the answer rests on
+// the latest decision, and on the record. What is not known is refused.
+//
+// An operation that somebody else than Gatekeeper starts is recorded before it is
+// let through, as an intent of that person. If the write is not stored after all,
+// the intent is abandoned by a later reconcile.
+func (g *Gate) Admit(ctx context.Context, r AdmissionRequest) Admission {
+	policies := g.protecting(r)
+	if len(policies) == 0 {
+		return Admission{Allowed: true}
+	}
+	answer := g.admit(ctx, policies, r)
+	answer.Gate = policies[0].Gate
+	g.metrics.admitted(answer, r)
+	if app := r.application(); !answer.Allowed && !r.DryRun {
+		g.denials.tell(denial{
+			gate: answer.Gate, application: app.Key(), uid: app.UID, user: r.User, initiatedBy: r.initiatedBy(),
+			asked: r.asked(), code: answer.Code, text: answer.Text,
+		})
+	}
+	return answer
+}
+
+// protecting are the policies that protect the Application before or after the
+// write.
+func (g *Gate) protecting(r AdmissionRequest) []approval.Policy {
+	var out []approval.Policy
+	for _, p := range g.policies {
+		if (r.Before != nil && p.Protects(*r.Before)) || (r.After != nil && p.Protects(*r.After)) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func deny(code, text string) Admission { return Admission{Code: code, Text: text} }
+
+func (g *Gate) admit(ctx context.Context, policies []approval.Policy, r AdmissionRequest) Admission {
+	if len(r.Refused) > 0 {
+		return deny(r.Refused[0].Rule, r.Refused[0].Text)
+	}
+	switch {
+	case r.Verb == VerbDelete && r.Before != nil:
+		return g.admitByPermit(ctx, policies, *r.Before, history.PermitDelete, refusedDelete,
+			"deleting it removes what it deploys; permit it first: gatekeeper permit "+r.Before.Key()+" delete")
+	case r.After == nil, r.Verb != VerbCreate && r.Before == nil:
+		return deny(refusedUnknown, "the request has no object")
+	}
+	if r.Before != nil {
+		for _, p := range policies {
+			if p.Protects(*r.Before) && !p.Protects(*r.After) {
+				answer := g.admitByPermit(ctx, []approval.Policy{p}, *r.Before, history.PermitLeave, refusedLeave,
+					"with this project or destination gate "+p.Gate+" would not protect it any more; permit it first: gatekeeper permit "+r.Before.Key()+" leave")
+				if !answer.Allowed {
+					return answer
+				}
+			}
+		}
+	}
+	for _, p := range policies {
+		if r.Prunes && !p.Sync.Prune {
+			return deny(refusedOption, "gate "+p.Gate+" does not permit pruning by hand")
+		}
+	}
+	if r.Start == nil || r.Start.DryRun {
+		return Admission{Allowed: true}
+	}
+	if len(policies) > 1 {
+		return deny(refusedAmbiguous, "the gates "+gateNames(policies)+" all protect it; which quorum holds is not decided")
+	}
+	return g.admitStart(ctx, policies[0], *r.After, r)
+}
+
+// admitByPermit lets through what a person permitted.
+func (g *Gate) admitByPermit(ctx context.Context, policies []approval.Policy, app approval.Application, what, code, text string) Admission {
+	acts, err := g.record.Acts(ctx)
+	if err != nil {
+		g.log.LogAttrs(ctx, slog.LevelError, "admission_without_record", slog.String("application", app.Key()), slog.Any("error", err))
+		return deny(refusedRecord, "the record cannot be read, so nothing can be permitted")
+	}
+	for _, p := range policies {
+		if !permitted(acts, p.Gate, app.UID, what, g.now()) {
+			return deny(code, "gate "+p.Gate+": "+text)
+		}
+	}
+	return Admission{Allowed: true}
+}
+
+// permitted looks for a permit of a gate that has not expired.
+func permitted(acts []history.Entry, gate, uid, what string, now time.Time) bool {
+	for _, entry := range acts {
+		if entry.Application != uid {
+			continue
+		}
+		act, err := history.Decode[history.ActPayload](entry)
+		if err == nil && act.Verb == history.VerbPermit && act.Gate == gate && act.Permit == what && now.Before(act.Expires) {
+			return true
+		}
+	}
+	return false
+}
+
+// admitStart judges an operation that begins.
+func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.Application, r AdmissionRequest) Admission {
+	if r.Start.Intent != "" {
+		return g.admitIntent(ctx, app, r)
+	}
+	if answer := checkOptions(p, *r.Start); !answer.Allowed {
+		return answer
+	}
+	// Somebody else may record something for the Application between our look at the
+	// record and our entry. Then the answer is thought over once.
+	for range 2 {
+		head, err := g.record.Head(ctx)
+		if err != nil {
+			return g.unrecorded(ctx, app, err)
+		}
+		known, ok := g.settledDecision(ctx, app)
+		if !ok {
+			return deny(refusedUnknown, "gate "+p.Gate+" is judging it right now; try again in a moment")
+		}
+		grounds, rollback, answer := g.groundsFor(ctx, p, app, known, r.Start.Candidate)
+		if !answer.Allowed || r.DryRun {
+			return answer
+		}
+		err = g.recordAdmitted(ctx, head, p, app, r, known, grounds, rollback)
+		if errors.Is(err, errRaced) {
+			continue
+		}
+		if err != nil {
+			return g.unrecorded(ctx, app, err)
+		}
+		g.queue.AddAfter(Key{Application: app.Key()}, admittedGrace+time.Second)
+		return answer
+	}
+	return deny(refusedUnknown, "gate "+p.Gate+" is syncing it at the same moment; look again, and try again if needed")
+}
+
+func (g *Gate) unrecorded(ctx context.Context, app approval.Application, err error) Admission {
+	g.log.LogAttrs(ctx, slog.LevelError, "admission_without_record", slog.String("application", app.Key()), slog.Any("error", err))
+	return deny(refusedRecord, "the record cannot be written, and what is not recorded is not done; try again")
+}
+
+// checkOptions refuses what changes the effect of a sync beyond its candidate.
+func checkOptions(p approval.Policy, s Start) Admission {
+	rules := p.Sync
+	for _, c := range []struct {
+		asked, permitted bool
+		what             string
+	}{
+		{s.Automated, rules.Automated, "automatic syncs"}, {s.Partial, rules.Partial, "syncs of single resources"},
+		{s.Prune, rules.Prune, "pruning by hand"}, {s.Force, rules.Force, "force"},
+	} {
+		if c.asked && !c.permitted {
+			return deny(refusedOption, "gate "+p.Gate+" does not permit "+c.what)
+		}
+	}
+	for _, option := range s.Options {
+		if !rules.Permits(option) {
+			return deny(refusedOption, "gate "+p.Gate+" does not permit the sync option "+shortened(option, 60)+", which is not in the Application's spec")
+		}
+	}
+	return Admission{Allowed: true}
+}
+
+// admitIntent lets Gatekeeper's own sync through: its intent is open, and the write
+// is bound to the very version of the Application that was decided on. Whoever sends
+// it, it deploys what is on record.
+func (g *Gate) admitIntent(ctx context.Context, app approval.Application, r AdmissionRequest) Admission {
+	entries, err := g.record.Intent(ctx, r.Start.Intent)
+	if err != nil {
+		return g.unrecorded(ctx, app, err)
+	}
+	foreign := deny(refusedIntent, "the operation claims to be Gatekeeper's own, and is not on record")
+	if len(entries) != 1 || entries[0].Application != app.UID {
+		return foreign
+	}
+	intent, err := history.Decode[history.IntentPayload](entries[0])
+	if err != nil || intent.Admitted != nil || r.Before == nil || r.Start.Partial || r.Start.DryRun ||
+		r.Before.ResourceVersion != intent.ResourceVersion || !sameCandidate(intent.Candidate, r.Start.Candidate) {
+		return foreign
+	}
+	return Admission{Allowed: true}
+}
+
+// settledDecision is the latest decision on an Application. While one is being made
+// it waits, but not for long.
+func (g *Gate) settledDecision(ctx context.Context, app approval.Application) (remembered, bool) {
+	deadline := time.NewTimer(settleWait)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		known, ok := g.memory.settled(app.Key())
+		if ok && known.uid == app.UID {
+			return known, true
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return remembered{}, false
+		case <-ctx.Done():
+			return remembered{}, false
+		}
+	}
+}
+
+// rollbacksRead bounds how far back a deployment may be that people go back to.
+// Argo CD keeps ten by default (spec.revisionHistoryLimit).
+const rollbacksRead = 50
+
+// groundsFor finds the recorded decision that allows a candidate: the latest, or
+// that of an earlier deployment.
+func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.Application, known remembered, c approval.Candidate) (grounds, bool, Admission) {
+	d := known.decision
+	if d.Allowed() && sameCandidate(d.Candidate, c) && known.grounds.sequence > 0 {
+		return known.grounds, false, Admission{Allowed: true}
+	}
+	if stop, ok := stopOf(d); ok {
+		return grounds{}, false, deny(string(stop.Code), "gate "+p.Gate+": "+stop.Text)
+	}
+	if p.Sync.Rollback {
+		past, err := g.record.Deployments(ctx, app.UID, rollbacksRead)
+		if err != nil {
+			return grounds{}, false, g.unrecorded(ctx, app, err)
+		}
+		for _, deployment := range past {
+			if intent := deployment.Intent; intent.Gate == p.Gate && sameCandidate(intent.Candidate, c) {
+				return grounds{
+					sequence: intent.DecisionSequence, policy: intent.PolicyDigest, facts: intent.FactsDigest,
+					candidate: intent.Candidate, approvers: intent.Approvers,
+				}, true, Admission{Allowed: true}
+			}
+		}
+	}
+	code, text := refusalOf(p, d, app, c)
+	return grounds{}, false, deny(code, text)
+}
+
+// stopOf finds what keeps everything from being synced, earlier deployments too.
+func stopOf(d approval.Decision) (approval.Finding, bool) {
+	for _, f := range d.Findings {
+		switch {
+		case f.Verdict == approval.Allowed:
+		case strings.HasPrefix(string(f.Code), "hold."), strings.HasPrefix(string(f.Code), "window."),
+			f.Code == approval.CodeApplicationDeleting, f.Code == approval.CodeApplicationSpec, f.Code == approval.CodePolicyEmpty:
+			return f, true
+		}
+	}
+	return approval.Finding{}, false
+}
+
+// recordAdmitted records that somebody's sync is about to be let through.
+func (g *Gate) recordAdmitted(ctx context.Context, head history.Head, p approval.Policy, app approval.Application, r AdmissionRequest, known remembered, on grounds, rollback bool) error {
+	by := r.Start.InitiatedBy
+	if by == "" {
+		by = r.User
+	}
+	if r.Start.Automated {
+		by = automatedSync
+	}
+	intent := history.IntentPayload{
+		ID: rand.Text(), Gate: p.Gate, Application: app.Key(), ResourceVersion: r.Before.ResourceVersion,
+		Candidate: on.candidate, PolicyDigest: on.policy, FactsDigest: on.facts, DecisionSequence: on.sequence,
+		InitiatedBy: strings.ToValidUTF8(shortened(by, initiatedByLimit), "\uFFFD"), Approvers: on.approvers,
+		Admitted: &history.Admission{User: r.User, Partial: r.Start.Partial, Rollback: rollback, Automated: r.Start.Automated},
+	}
+	if _, err := g.appendFor(ctx, head, app.UID, just(intent)); err != nil {
+		return fmt.Errorf("record the sync of %s by %s: %w", app.Key(), by, err)
+	}
+	g.log.LogAttrs(ctx, slog.LevelInfo, "sync_admitted",
+		slog.String("application", app.Key()), slog.String("gate", p.Gate), slog.String("intent", intent.ID),
+		slog.String("revision", revisions(on.candidate)), slog.String("user", r.User), slog.String("initiated_by", intent.InitiatedBy))
+	return nil
+}
+
+// automatedSync is how package argo names the initiator of an automatic sync.
+const automatedSync = "automated sync policy"
+
+// sameCandidate compares without regard to how repositories are spelled.
+func sameCandidate(a, b approval.Candidate) bool {
+	if a.UID == "" || a.UID != b.UID || a.SpecDigest != b.SpecDigest || len(a.Revisions) == 0 || len(a.Revisions) != len(b.Revisions) {
+		return false
+	}
+	for i := range a.Revisions {
+		if a.Revisions[i].SHA != b.Revisions[i].SHA || !a.Revisions[i].Repository.Equal(b.Revisions[i].Repository) {
+			return false
+		}
+	}
+	return true
+}

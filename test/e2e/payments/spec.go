@@ -1,0 +1,93 @@
+package payments
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
+)
+
+// adoptAll is what an operator does before the gate is opened.
+func (w *World) adoptAll(ctx context.Context) error {
+	if w.options.Unadopted {
+		return nil
+	}
+	_, err := w.Adopt(ctx, "--all", "--reason", "begin with the gate")
+	return err
+}
+
+// Adopt runs gatekeeper adopt as alice.
+func (w *World) Adopt(ctx context.Context, args ...string) (string, error) {
+	return w.Gatekeeper(ctx, append([]string{"adopt", "--config", w.Config, "--by", Alice}, args...)...)
+}
+
+// Edit patches a production Application with a merge patch, as a developer does with
+// kubectl edit.
+func (w *World) Edit(ctx context.Context, service, patch string) error {
+	_, err := w.client.Resource(applications).Namespace(argoNamespace).Patch(ctx, w.Application("prod", service), types.MergePatchType,
+		[]byte(patch), metav1.PatchOptions{FieldManager: "kubectl-edit"})
+	if err != nil {
+		return fmt.Errorf("edit the application: %w", err)
+	}
+	return nil
+}
+
+// Recreate deletes the production Application of a service and makes it again with the
+// same spec. What it deployed stays.
+func (w *World) Recreate(ctx context.Context, service string) error {
+	if err := w.client.Resource(applications).Namespace(argoNamespace).Delete(ctx, w.Application("prod", service), metav1.DeleteOptions{}); err != nil {
+		return fmt.Errorf("delete the application: %w", err)
+	}
+	return w.Sandbox.Apply(ctx, sandbox.Admin, []byte(w.manifest("prod", service)))
+}
+
+// AppsFolder is where the manifests of production's Applications are, once somebody
+// puts them there.
+const AppsFolder = "envs/prod/apps"
+
+// Manifest is the production Application of a service as a file for AppsFolder, with
+// lines of its own below helm.
+func (w *World) Manifest(service string, helm ...string) string {
+	text := w.manifest("prod", service)
+	for _, line := range helm {
+		text = strings.Replace(text, "    helm:\n", "    helm:\n      "+line+"\n", 1)
+	}
+	return text
+}
+
+// CreateApps creates the Application that writes the others, from AppsFolder, in the
+// project of production. It is not synced.
+func (w *World) CreateApps(ctx context.Context) error {
+	return w.Sandbox.Apply(ctx, sandbox.Admin, []byte(`apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata:
+  name: `+w.project("prod")+`
+  namespace: `+argoNamespace+`
+spec:
+  sourceRepos: ["`+w.CloneURL+`"]
+  destinations:
+    - server: https://kubernetes.default.svc
+      namespace: `+w.Namespace("prod")+`
+    - server: https://kubernetes.default.svc
+      namespace: `+argoNamespace+`
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: `+w.Application("prod", "apps")+`
+  namespace: `+argoNamespace+`
+spec:
+  project: `+w.project("prod")+`
+  source:
+    repoURL: `+w.CloneURL+`
+    targetRevision: main
+    path: `+AppsFolder+`
+  destination:
+    server: https://kubernetes.default.svc
+    namespace: `+argoNamespace+`
+`))
+}
