@@ -76,13 +76,16 @@ spec:
   containers: [{name: hold, image: "registry.example.com/payments/hold:1.0-broken"}]
 `
 
-const farewellHook = `apiVersion: v1
+// farewell is a hook that runs when the Application is deleted.
+func farewell(limit string) string {
+	return `apiVersion: v1
 kind: ConfigMap
 metadata:
   name: farewell
   annotations: {argocd.argoproj.io/hook: PostDelete}
-data: {transfer: "` + pushedLimit + `"}
+data: {transfer: "` + limit + `"}
 `
+}
 
 const baseDeployment = `apiVersion: apps/v1
 kind: Deployment
@@ -135,7 +138,7 @@ func changed(limit string) standin.Change {
 	files := map[string]string{
 		"bases/limits/limits.yaml":       limits(limit),
 		"envs/prod/limits/values.yaml":   "transfer: \"" + limit + "\"\n",
-		"envs/prod/doomed/farewell.yaml": farewellHook,
+		"envs/prod/doomed/farewell.yaml": farewell(limit),
 	}
 	for _, name := range []string{"plain", "held", "doomed", "flaky"} {
 		files["envs/prod/"+name+"/limits.yaml"] = limits(limit)

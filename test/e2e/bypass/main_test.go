@@ -20,6 +20,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -30,14 +31,14 @@ import (
 
 // sideBySide is how many attacks are played at the same time. They wait for Argo CD
 // most of the time, not for a processor.
-const sideBySide = "8"
+const sideBySide = 8
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		if err := flag.Set("test.parallel", sideBySide); err != nil {
+		if err := flag.Set("test.parallel", strconv.Itoa(sideBySide)); err != nil {
 			panic(err)
 		}
 	}
@@ -87,6 +88,8 @@ func playAll(t *testing.T, m mode, version sandbox.Version) {
 		ArgoCD: version, ApplicationSet: true, Progress: os.Stderr,
 		// Nothing is compared unless somebody asks: that keeps many Applications cheap.
 		AppResync: time.Hour,
+		// Teams may have Applications in their own namespaces.
+		ApplicationNamespaces: []string{"by-*" + teamSuffix},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sb.Close()) })

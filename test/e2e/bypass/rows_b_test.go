@@ -157,6 +157,27 @@ func resultAttacks() []Attack {
 			},
 		},
 		{
+			Row: "B3", Name: "edit the source while the Application is being deleted", Shape: doomed,
+			Works: both, Arrives: "farewell " + branchLimit, Closed: byAdmission,
+			Prepare: func(ctx context.Context, v *victim) error {
+				// The deletion was in order. It waits.
+				err := v.patch(ctx, sandbox.Admin, `{"metadata": {"annotations": {"argocd.argoproj.io/skip-reconcile": "true"},
+					"finalizers": ["post-delete-finalizer.argocd.argoproj.io"]}}`)
+				if err != nil {
+					return err
+				}
+				return v.admin.Resource(applications()).Namespace(argoNamespace).Delete(ctx, v.name, metav1.DeleteOptions{})
+			},
+			Attack: func(ctx context.Context, v *victim) error {
+				return v.patch(ctx, sandbox.Developer, `{"metadata": {"annotations": {"argocd.argoproj.io/skip-reconcile": null}},
+					"spec": {"source": {"targetRevision": "`+attackBranch+`"}}}`)
+			},
+			Landed: func(ctx context.Context, v *victim) (bool, string, error) {
+				limit, err := v.transfer(ctx, v.namespace, "farewell")
+				return limit != "", "farewell " + limit, err
+			},
+		},
+		{
 			Row: "B3", Name: "delete the Application and production with it", Shape: plain,
 			Works: both, Arrives: "limit gone", Closed: byAdmission,
 			Attack: func(ctx context.Context, v *victim) error {

@@ -54,6 +54,17 @@ func creationAttacks() []Attack {
 			},
 		},
 		{
+			Row: "14", Name: "create an Application in another namespace", Shape: plain,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Prepare: func(ctx context.Context, v *victim) error {
+				return v.Sandbox.Apply(ctx, sandbox.Admin, []byte(v.teamNamespace()))
+			},
+			Attack: func(ctx context.Context, v *victim) error {
+				return v.apply(ctx, strings.Replace(v.other(v.name+"-x", v.free(), v.namespace, `operation: {sync: {revision: "`+v.Pushed+`"}}`),
+					"namespace: argocd", "namespace: "+v.namespace+teamSuffix, 1))
+			},
+		},
+		{
 			Row: "15", Name: "create an Application with an operation", Shape: plain,
 			Works: both, Arrives: pushedLimit, Closed: byAdmission,
 			Attack: func(ctx context.Context, v *victim) error {
@@ -205,17 +216,30 @@ status: {operationState: {phase: Running, message: "", startedAt: "`+now()+`", o
 				return v.restore(ctx, app)
 			},
 		},
-		{
-			// Of what needs no pod of Argo CD, which the sandbox does not have, deleting
-			// is what --core can do.
-			Row: "29", Name: "delete the Application and production without argocd-server", Shape: plain,
-			Works: both, Arrives: "limit gone", Closed: byAdmission, Landed: limitGone,
-			Attack: func(ctx context.Context, v *victim) error {
-				_, err := v.Sandbox.ArgoCD().CLIKube(ctx, sandbox.Admin, "app", "delete", v.name, "--yes", "--core")
-				return err
-			},
-		},
 	}
+}
+
+// teamSuffix ends the names of namespaces in which teams have Applications of their
+// own.
+const teamSuffix = "-team"
+
+// teamNamespace is one, in which a developer may do everything with them.
+func (v *victim) teamNamespace() string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Namespace
+metadata: {name: %[1]s}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: developer, namespace: %[1]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: bypass-team}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: developers}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: bypass-team}
+rules: [{apiGroups: [argoproj.io], resources: ['*'], verbs: ['*']}]
+`, v.namespace+teamSuffix)
 }
 
 // other is a second Application for what the victim deploys, under another name.

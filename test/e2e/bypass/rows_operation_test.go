@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
 
@@ -100,7 +102,15 @@ func operationAttacks() []Attack {
 				if err := v.held(ctx); err != nil {
 					return err
 				}
-				if err := v.cli(ctx, "app", "terminate-op", v.name); err != nil {
+				// Argo CD gives up after ten conflicts with its controller; a person tries again.
+				err := payments.Await(ctx, "the termination to be accepted", func(ctx context.Context) (bool, string, error) {
+					err := v.cli(ctx, "app", "terminate-op", v.name)
+					if err != nil && strings.Contains(err.Error(), "Too many conflicts") {
+						return false, err.Error(), nil
+					}
+					return err == nil, "", err
+				})
+				if err != nil {
 					return err
 				}
 				return v.await(ctx, "the termination", func(app *unstructured.Unstructured) bool {
@@ -152,7 +162,10 @@ func revisionAttacks() []Attack {
 	pushed := func(v *victim) string { return v.Pushed }
 	tag := bySync("an annotated tag", branchLimit, func(*victim) string { return attackTag })
 	tag.After = tagResolution
+	object := byPatch("write the object of an annotated tag", branchLimit, sandbox.Developer, func(v *victim) string { return v.TagObject })
+	object.After = tagObject
 	return []Attack{
+		object,
 		bySync("an unapproved commit of the branch", pushedLimit, pushed),
 		bySync("a commit of a closed pull request whose branch is gone", branchLimit, func(v *victim) string { return v.Deleted }),
 		bySync("another branch", branchLimit, func(*victim) string { return attackBranch }),
@@ -211,8 +224,16 @@ func revisionAttacks() []Attack {
 	}
 }
 
-// tagResolution looks at what an annotated tag becomes in an operation.
-func tagResolution(ctx context.Context, v *victim) error {
+// tagResolution looks at what an annotated tag becomes in an operation: its commit,
+// because Argo CD peels what the remote advertises (util/git/workaround.go).
+func tagResolution(ctx context.Context, v *victim) error { return v.deployed(ctx, v.Branch, v.Branch) }
+
+// tagObject looks at what the tag object's own name becomes: the operation keeps it,
+// and the result names the commit.
+func tagObject(ctx context.Context, v *victim) error { return v.deployed(ctx, v.TagObject, v.Branch) }
+
+// deployed compares the revision of the last operation and of its result.
+func (v *victim) deployed(ctx context.Context, operation, result string) error {
 	if err := v.idle(ctx); err != nil {
 		return err
 	}
@@ -220,9 +241,9 @@ func tagResolution(ctx context.Context, v *victim) error {
 	if err != nil {
 		return err
 	}
-	operation, result := text(app, "status", "operationState", "operation", "sync", "revision"), text(app, "status", "operationState", "syncResult", "revision")
-	if operation != v.TagObject || result != v.TagObject {
-		return fmt.Errorf("the operation names %s and its result %s; the tag object is %s and its commit %s", operation, result, v.TagObject, v.Branch)
+	named, was := text(app, "status", "operationState", "operation", "sync", "revision"), text(app, "status", "operationState", "syncResult", "revision")
+	if named != operation || was != result {
+		return fmt.Errorf("the operation names %s and its result %s; the tag object is %s and its commit %s", named, was, v.TagObject, v.Branch)
 	}
 	return nil
 }

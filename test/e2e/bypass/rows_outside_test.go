@@ -117,10 +117,59 @@ func outsideAttacks() []Attack {
 			},
 		},
 		{
+			Row: "25", Name: "publish another chart under the approved version", Shape: plain,
+			Works: both, Arrives: writtenLimit, Closed: byReview,
+			Prepare: func(ctx context.Context, v *victim) error { return v.runChart(ctx, "2.0.0") },
+			Attack: func(ctx context.Context, v *victim) error {
+				if err := v.Registry.publish("2.0.0", writtenLimit); err != nil {
+					return err
+				}
+				if err := v.refresh(ctx, "hard"); err != nil {
+					return err
+				}
+				return v.sync(ctx, "--revision", "2.0.0")
+			},
+		},
+		{
+			Row: "25", Name: "sync a range of chart versions", Shape: plain,
+			Works: both, Arrives: writtenLimit, Closed: byAdmission,
+			Prepare: func(ctx context.Context, v *victim) error { return v.runChart(ctx, "3.0.0") },
+			Attack: func(ctx context.Context, v *victim) error {
+				if err := v.Registry.publish("3.1.0", writtenLimit); err != nil {
+					return err
+				}
+				return v.operate(ctx, sandbox.Developer, `"revision": "3.x"`)
+			},
+		},
+		{
+			Row: "28", Name: "change the manifests that Argo CD keeps in Redis", Shape: plain,
+			Works: both, Arrives: writtenLimit, Closed: byRights,
+			Attack: func(ctx context.Context, v *victim) error {
+				if err := v.poison(ctx); err != nil {
+					return err
+				}
+				return v.sync(ctx, "--revision", v.Enrolled)
+			},
+		},
+		{
 			Row: "30", Name: "write to production with the cluster's own credentials", Shape: plain,
 			Works: both, Arrives: writtenLimit, Closed: byRights,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.merge(ctx, sandbox.Admin, configMaps(), v.namespace, "limits", `{"data": {"transfer": "`+writtenLimit+`"}}`)
+			},
+		},
+		{
+			Row: "30", Name: "write to production with the application-controller's token", Shape: plain,
+			Works: both, Arrives: writtenLimit, Closed: byRights,
+			Attack: func(ctx context.Context, v *victim) error {
+				return v.merge(ctx, sandbox.ArgoController, configMaps(), v.namespace, "limits", `{"data": {"transfer": "`+writtenLimit+`"}}`)
+			},
+		},
+		{
+			Row: "30", Name: "write to production with argocd-server's token", Shape: plain,
+			Works: both, Arrives: writtenLimit, Closed: byRights,
+			Attack: func(ctx context.Context, v *victim) error {
+				return v.merge(ctx, sandbox.ArgoServer, configMaps(), v.namespace, "limits", `{"data": {"transfer": "`+writtenLimit+`"}}`)
 			},
 		},
 		{
@@ -131,6 +180,22 @@ func outsideAttacks() []Attack {
 			},
 		},
 	}
+}
+
+// runChart has the victim run a version of the chart with the approved limit.
+func (v *victim) runChart(ctx context.Context, version string) error {
+	if err := v.Registry.publish(version, approvedLimit); err != nil {
+		return err
+	}
+	err := v.patch(ctx, sandbox.Admin, fmt.Sprintf(`{"spec": {"source": {"repoURL": %q, "chart": "limits", "targetRevision": %q, "path": null}},
+		"operation": {"sync": {"revision": %q}}, "status": {"operationState": null}}`, v.Registry.url, version, version))
+	if err != nil {
+		return err
+	}
+	return v.await(ctx, "the chart to run", func(app *unstructured.Unstructured) bool {
+		return text(app, "status", "operationState", "phase") == "Succeeded" &&
+			text(app, "status", "operationState", "syncResult", "revision") == version
+	})
 }
 
 // syncer and updater are roles of the production project: the one may get and sync,

@@ -213,7 +213,20 @@ func sourceAttacks() []Attack {
 		}
 		return v.sync(ctx)
 	}
+	charts := byPatch("use a chart of another registry", writtenLimit, plain, nil)
+	charts.Attack = func(ctx context.Context, v *victim) error {
+		if err := v.Registry.publish("6.6.6", writtenLimit); err != nil {
+			return err
+		}
+		err := v.patch(ctx, sandbox.Developer, fmt.Sprintf(
+			`{"spec": {"source": {"repoURL": %q, "chart": "limits", "targetRevision": "6.6.6", "path": null}}}`, v.Registry.url))
+		if err != nil {
+			return err
+		}
+		return v.sync(ctx)
+	}
 	return []Attack{
+		charts,
 		bySet("set a Helm parameter", writtenLimit, chart, "--parameter", "transfer="+writtenLimit),
 		bySet("use another values file", stageLimit, chart, "--values", "../../envs/stage/limits/values.yaml"),
 		byPatch("write Helm values", writtenLimit, chart, func(*victim) string {

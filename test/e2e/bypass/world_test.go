@@ -3,12 +3,14 @@ package bypass
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -65,6 +67,8 @@ type World struct {
 	Branch, TagObject, Deleted string
 	// EvilURL is the clone address of evilRepository.
 	EvilURL string
+	// Registry has Helm charts.
+	Registry *chartServer
 	// ChartURL is the clone address of chartRepository, and Chart its head.
 	ChartURL, Chart string
 
@@ -79,10 +83,10 @@ func open(ctx context.Context, sb *sandbox.Sandbox, attacks []Attack) (_ *World,
 	if err != nil {
 		return nil, err
 	}
-	w := &World{World: team}
+	w := &World{World: team, Registry: newChartServer()}
 	defer func() {
 		if err != nil {
-			_ = w.Close()
+			err = errors.Join(err, w.Close())
 		}
 	}()
 	if w.admin, err = sb.Client(sandbox.Admin); err != nil {
@@ -110,6 +114,12 @@ func open(ctx context.Context, sb *sandbox.Sandbox, attacks []Attack) (_ *World,
 		return nil, fmt.Errorf("commit what nobody approved: %w", err)
 	}
 	return w, nil
+}
+
+// Close ends what the world itself serves.
+func (w *World) Close() error {
+	w.Registry.close()
+	return w.World.Close()
 }
 
 func (w *World) commitApproved() error {
@@ -203,6 +213,7 @@ kind: AppProject
 metadata: {name: ` + name + `, namespace: argocd}
 spec:
   sourceRepos: ["*"]
+  sourceNamespaces: ["*"]
   destinations: [{server: "*", namespace: "*"}]
   clusterResourceWhitelist: [{group: "*", kind: "*"}]
 ` + rest + "---\n"
@@ -261,10 +272,13 @@ func (w *World) registerAlias(ctx context.Context) error {
 // deployVictims creates all Applications with an operation, as an administrator may
 // while nothing is enforced, and waits until all of them are done.
 func (w *World) deployVictims(ctx context.Context) error {
+	group, applying := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
 	for _, v := range w.victims {
-		if err := w.Sandbox.Apply(ctx, sandbox.Admin, []byte(v.manifest())); err != nil {
-			return err
-		}
+		group.Go(func() error { return w.Sandbox.Apply(applying, sandbox.Admin, []byte(v.manifest())) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	err := payments.Await(ctx, "the victims to run the approved commit", func(ctx context.Context) (bool, string, error) {
 		list, err := w.admin.Resource(applications()).Namespace(argoNamespace).List(ctx, metav1.ListOptions{})
@@ -288,17 +302,22 @@ func (w *World) deployVictims(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	group, ctx = errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
 	for _, v := range w.victims {
-		if limit, err := v.limit(ctx); err != nil || limit != approvedLimit {
-			return fmt.Errorf("%s begins with the limit %q: %w", v.name, limit, err)
-		}
-		if v.attack.Prepare != nil {
-			if err := v.attack.Prepare(ctx, v); err != nil {
-				return fmt.Errorf("prepare %s: %w", v.name, err)
+		group.Go(func() error {
+			if v.attack.Prepare != nil {
+				if err := v.attack.Prepare(ctx, v); err != nil {
+					return fmt.Errorf("prepare %s: %w", v.name, err)
+				}
 			}
-		}
+			if limit, err := v.limit(ctx); err != nil || limit != approvedLimit {
+				return fmt.Errorf("%s begins with the limit %q: %w", v.name, limit, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 func text(object *unstructured.Unstructured, fields ...string) string {
