@@ -40,6 +40,8 @@ func resultAttacks() []Attack {
 		{
 			Row: "B1", Name: "forge the result of an operation under way", Shape: held,
 			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			// The operation still shows the approved commit.
+			After: func(ctx context.Context, v *victim) error { return v.deployed(ctx, v.Enrolled, v.Pushed) },
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.sync(ctx, "--revision", v.Enrolled); err != nil {
 					return err

@@ -102,19 +102,20 @@ func operationAttacks() []Attack {
 				if err := v.held(ctx); err != nil {
 					return err
 				}
-				// Argo CD gives up after ten conflicts with its controller; a person tries again.
-				err := payments.Await(ctx, "the termination to be accepted", func(ctx context.Context) (bool, string, error) {
-					err := v.cli(ctx, "app", "terminate-op", v.name)
+				// Argo CD gives up after ten conflicts with its controller, which may also
+				// write over what was asked for; a person tries again.
+				return payments.Await(ctx, "the termination", func(ctx context.Context) (bool, string, error) {
+					app, err := v.application(ctx)
+					if err != nil {
+						return false, "", err
+					}
+					if text(app, "status", "operationState", "phase") == "Running" {
+						err = v.cli(ctx, "app", "terminate-op", v.name)
+					}
 					if err != nil && strings.Contains(err.Error(), "Too many conflicts") {
 						return false, err.Error(), nil
 					}
-					return err == nil, "", err
-				})
-				if err != nil {
-					return err
-				}
-				return v.await(ctx, "the termination", func(app *unstructured.Unstructured) bool {
-					return app.Object["operation"] == nil && text(app, "status", "operationState", "phase") == "Failed"
+					return app.Object["operation"] == nil && text(app, "status", "operationState", "phase") == "Failed", operationSummary(app), err
 				})
 			},
 		},

@@ -233,9 +233,13 @@ metadata: {name: argocd-cmd-params-cm, namespace: argocd, labels: {app.kubernete
 `
 }
 
-// issueTokens makes the tokens of the production project's roles.
+// issueTokens makes the tokens of the developer's account and of the production
+// project's roles, one after the other: Argo CD keeps them in one object.
 func (w *World) issueTokens(ctx context.Context) error {
 	argo := w.Sandbox.ArgoCD()
+	if _, err := argo.CLIAs(ctx, developer, "account", "get-user-info"); err != nil {
+		return err
+	}
 	for _, role := range []string{syncer, updater} {
 		token, err := argo.CLI(ctx, "proj", "role", "create-token", w.project(), role, "--token-only")
 		if err != nil {
