@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
 
@@ -114,7 +113,7 @@ func (v *victim) play(ctx context.Context, want expectation) (outcome, error) {
 		o.refusal = err.Error()
 	}
 	if want.lands && o.refusal == "" {
-		err := payments.Await(ctx, v.attack.Arrives+" to arrive", func(ctx context.Context) (bool, string, error) {
+		err := await(ctx, v.attack.Arrives+" to arrive", func(ctx context.Context) (bool, string, error) {
 			landed, saw, err := v.landed(ctx)
 			if err != nil || landed && strings.Contains(saw, v.attack.Arrives) {
 				return err == nil, saw, err

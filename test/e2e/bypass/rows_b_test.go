@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
 
@@ -292,14 +291,14 @@ func failing(ctx context.Context, v *victim, sync, retry string) error {
 // when the controller was just about to write its own.
 func (v *victim) forgeResult(ctx context.Context, revision string) error {
 	steady := 0
-	return payments.Await(ctx, "the forged result of "+v.name+" to stay", func(ctx context.Context) (bool, string, error) {
+	return await(ctx, "the forged result of "+v.name+" to stay", func(ctx context.Context) (bool, string, error) {
 		app, err := v.application(ctx)
 		if err != nil {
 			return false, "", err
 		}
 		if text(app, "status", "operationState", "syncResult", "revision") == revision {
 			steady++
-			return steady > 20, "", nil
+			return steady > steadyPolls, "", nil
 		}
 		steady = 0
 		return false, operationSummary(app), v.patch(ctx, sandbox.Developer, `{"status": {"operationState": {"syncResult": {"revision": "`+revision+`"}}}}`)

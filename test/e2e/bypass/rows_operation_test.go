@@ -9,7 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
 
@@ -94,6 +93,16 @@ func operationAttacks() []Attack {
 			},
 		},
 		{
+			Row: "6", Name: "sync the approved commit", Shape: plain, Closed: notNeeded,
+			Attack: func(ctx context.Context, v *victim) error {
+				return v.cli(ctx, "app", "sync", v.name, "--revision", v.Enrolled)
+			},
+		},
+		{
+			Row: "7", Name: "roll back to what was deployed", Shape: plain, Closed: notNeeded,
+			Attack: func(ctx context.Context, v *victim) error { return v.cli(ctx, "app", "rollback", v.name, "0") },
+		},
+		{
 			Row: "21", Name: "terminate an operation", Shape: held, Closed: notNeeded,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.sync(ctx, "--revision", v.Enrolled); err != nil {
@@ -104,7 +113,7 @@ func operationAttacks() []Attack {
 				}
 				// Argo CD gives up after ten conflicts with its controller, which may also
 				// write over what was asked for; a person tries again.
-				return payments.Await(ctx, "the termination", func(ctx context.Context) (bool, string, error) {
+				return await(ctx, "the termination", func(ctx context.Context) (bool, string, error) {
 					app, err := v.application(ctx)
 					if err != nil {
 						return false, "", err

@@ -38,7 +38,7 @@ func outsideAttacks() []Attack {
 				if err != nil {
 					return err
 				}
-				return payments.Await(ctx, "the edit to be refused", func(ctx context.Context) (bool, string, error) {
+				return await(ctx, "the edit to be refused", func(ctx context.Context) (bool, string, error) {
 					err := v.editLive(ctx, updater)
 					return err != nil && strings.Contains(err.Error(), "permission denied"), fmt.Sprint(err), nil
 				})

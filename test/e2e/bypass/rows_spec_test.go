@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
 
@@ -94,7 +93,7 @@ spec:
 					return err
 				}
 				// Argo CD takes a moment to see the project.
-				err = payments.Await(ctx, "the project to permit the repository", func(ctx context.Context) (bool, string, error) {
+				err = await(ctx, "the project to permit the repository", func(ctx context.Context) (bool, string, error) {
 					if err := v.compared(ctx); err != nil {
 						return false, "", err
 					}

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
 
@@ -229,7 +228,7 @@ func (v *victim) idle(ctx context.Context) error {
 }
 
 func (v *victim) await(ctx context.Context, what string, ok func(*unstructured.Unstructured) bool) error {
-	return payments.Await(ctx, what+" of "+v.name, func(ctx context.Context) (bool, string, error) {
+	return await(ctx, what+" of "+v.name, func(ctx context.Context) (bool, string, error) {
 		app, err := v.application(ctx)
 		return err == nil && ok(app), operationSummary(app), err
 	})
@@ -260,7 +259,7 @@ func gone(err error) bool {
 // finishHook lets the hook of a held Application end, in the namespaces given, until
 // no operation is under way.
 func (v *victim) finishHook(ctx context.Context, namespaces ...string) error {
-	return payments.Await(ctx, "the operation of "+v.name+" to end after its hook", func(ctx context.Context) (bool, string, error) {
+	return await(ctx, "the operation of "+v.name+" to end after its hook", func(ctx context.Context) (bool, string, error) {
 		for _, namespace := range namespaces {
 			_, err := v.admin.Resource(pods()).Namespace(namespace).Patch(ctx, "hold", types.MergePatchType,
 				[]byte(`{"status": {"phase": "Succeeded"}}`), metav1.PatchOptions{}, "status")

@@ -284,7 +284,7 @@ func (w *World) deployVictims(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	err := payments.Await(ctx, "the victims to run the approved commit", func(ctx context.Context) (bool, string, error) {
+	err := await(ctx, "the victims to run the approved commit", func(ctx context.Context) (bool, string, error) {
 		list, err := w.admin.Resource(applications()).Namespace(argoNamespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return false, "", fmt.Errorf("list the applications: %w", err)
