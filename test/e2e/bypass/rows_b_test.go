@@ -42,16 +42,18 @@ func resultAttacks() []Attack {
 			// The operation still shows the approved commit.
 			After: func(ctx context.Context, v *victim) error { return v.deployed(ctx, v.Enrolled, v.Pushed) },
 			Attack: func(ctx context.Context, v *victim) error {
-				if err := v.sync(ctx, "--revision", v.Enrolled); err != nil {
-					return err
-				}
-				if err := v.held(ctx); err != nil {
-					return err
-				}
-				if err := v.forgeResult(ctx, v.Pushed); err != nil {
-					return err
-				}
-				return v.finishHook(ctx, v.namespace)
+				return v.repeat(ctx, func() error {
+					if err := v.sync(ctx, "--revision", v.Enrolled); err != nil {
+						return err
+					}
+					if err := v.held(ctx); err != nil {
+						return err
+					}
+					if err := v.forgeResult(ctx, v.Pushed); err != nil {
+						return err
+					}
+					return v.finishHook(ctx, v.namespace)
+				})
 			},
 		},
 		{
@@ -83,16 +85,21 @@ func resultAttacks() []Attack {
 			Row: "B2", Name: "edit the source while an operation waits for its hook", Shape: held,
 			Works: only2, Arrives: stageLimit, Closed: byAdmission,
 			Attack: func(ctx context.Context, v *victim) error {
-				if err := v.sync(ctx, "--revision", v.Enrolled); err != nil {
-					return err
-				}
-				if err := v.held(ctx); err != nil {
-					return err
-				}
-				if err := v.patch(ctx, sandbox.Developer, `{"spec": {"source": {"path": "envs/stage/plain"}}}`); err != nil {
-					return err
-				}
-				return v.finishHook(ctx, v.namespace)
+				return v.repeat(ctx, func() error {
+					if err := v.patch(ctx, sandbox.Developer, `{"spec": {"source": {"path": "envs/prod/held"}}}`); err != nil {
+						return err
+					}
+					if err := v.sync(ctx, "--revision", v.Enrolled); err != nil {
+						return err
+					}
+					if err := v.held(ctx); err != nil {
+						return err
+					}
+					if err := v.patch(ctx, sandbox.Developer, `{"spec": {"source": {"path": "envs/stage/plain"}}}`); err != nil {
+						return err
+					}
+					return v.finishHook(ctx, v.namespace)
+				})
 			},
 		},
 		{
@@ -135,7 +142,8 @@ func resultAttacks() []Attack {
 				if err := v.patch(ctx, sandbox.Developer, `{"spec": {"destination": {"namespace": "`+v.namespace+`-other"}}}`); err != nil {
 					return err
 				}
-				return v.finishHook(ctx, v.namespace, v.namespace+"-other")
+				// The hook begins again in the other place; the first one goes on.
+				return v.finishHook(ctx, v.namespace+"-other")
 			},
 			Landed: func(ctx context.Context, v *victim) (bool, string, error) {
 				limit, err := v.transfer(ctx, v.namespace+"-other", "limits")
@@ -287,8 +295,23 @@ func failing(ctx context.Context, v *victim, sync, retry string) error {
 	})
 }
 
-// forgeResult writes a revision into the result of the operation under way, again
-// when the controller was just about to write its own.
+// repeat attacks again when a write of the controller's, which was under way, has won:
+// what it wrote last was not what it had read.
+func (v *victim) repeat(ctx context.Context, once func() error) error {
+	const attempts = 3
+	for range attempts {
+		if err := once(); err != nil {
+			return err
+		}
+		if landed, _, err := v.landed(ctx); err != nil || landed {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgeResult writes a revision into the result of the operation under way, and
+// again if it does not stay.
 func (v *victim) forgeResult(ctx context.Context, revision string) error {
 	steady := 0
 	return await(ctx, "the forged result of "+v.name+" to stay", func(ctx context.Context) (bool, string, error) {

@@ -256,16 +256,14 @@ func gone(err error) bool {
 	return errors.As(err, &status) && apierrors.IsNotFound(err)
 }
 
-// finishHook lets the hook of a held Application end, in the namespaces given, until
-// no operation is under way.
-func (v *victim) finishHook(ctx context.Context, namespaces ...string) error {
+// finishHook lets the hook of a held Application in a namespace end, until no
+// operation is under way.
+func (v *victim) finishHook(ctx context.Context, namespace string) error {
 	return await(ctx, "the operation of "+v.name+" to end after its hook", func(ctx context.Context) (bool, string, error) {
-		for _, namespace := range namespaces {
-			_, err := v.admin.Resource(pods()).Namespace(namespace).Patch(ctx, "hold", types.MergePatchType,
-				[]byte(`{"status": {"phase": "Succeeded"}}`), metav1.PatchOptions{}, "status")
-			if err != nil && !apierrors.IsNotFound(err) {
-				return false, "", fmt.Errorf("finish the hook: %w", err)
-			}
+		_, err := v.admin.Resource(pods()).Namespace(namespace).Patch(ctx, "hold", types.MergePatchType,
+			[]byte(`{"status": {"phase": "Succeeded"}}`), metav1.PatchOptions{}, "status")
+		if err != nil && !apierrors.IsNotFound(err) {
+			return false, "", fmt.Errorf("finish the hook: %w", err)
 		}
 		app, err := v.application(ctx)
 		if err != nil || app == nil {
