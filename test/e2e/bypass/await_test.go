@@ -12,14 +12,14 @@ const (
 	poll = 150 * time.Millisecond
 	// steadyPolls is for how many looks something has to stay as it is.
 	steadyPolls = 8
-	// limit is far above what anything takes on a machine that has much else to do.
-	limit = 5 * time.Minute
+	// patience is far above what anything takes on a machine that has much else to do.
+	patience = 5 * time.Minute
 )
 
 // await looks at a condition until it holds. look returns true when it does, else
 // what it saw, which becomes part of the error. An error of look ends the wait.
 func await(ctx context.Context, what string, look func(context.Context) (bool, string, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(poll)
 	defer tick.Stop()

@@ -50,9 +50,9 @@ func (s *chartServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.URL.Path == "/index.yaml" {
-		fmt.Fprint(w, "apiVersion: v1\nentries:\n  limits:\n")
+		_, _ = fmt.Fprint(w, "apiVersion: v1\nentries:\n  limits:\n")
 		for _, version := range slices.Sorted(maps.Keys(s.charts)) {
-			fmt.Fprintf(w, "  - {apiVersion: v2, name: limits, version: %s, urls: [%s/limits-%s.tgz]}\n", version, s.url, version)
+			_, _ = fmt.Fprintf(w, "  - {apiVersion: v2, name: limits, version: %s, urls: [%s/limits-%s.tgz]}\n", version, s.url, version)
 		}
 		return
 	}
