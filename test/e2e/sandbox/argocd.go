@@ -220,6 +220,7 @@ func (s *Sandbox) startArgoServer(ctx context.Context, repoServer string) error 
 				"--namespace", argoNamespace,
 				"--address", "127.0.0.1", "--port", strconv.Itoa(ports[0]),
 				"--metrics-address", "127.0.0.1", "--metrics-port", strconv.Itoa(ports[1]),
+				"--application-namespaces=" + strings.Join(s.options.ApplicationNamespaces, ","),
 				"--insecure",
 				"--repo-server", repoServer, "--repo-server-plaintext",
 				"--redis", s.redis.addr(),
@@ -257,6 +258,7 @@ func (s *Sandbox) startArgoController(ctx context.Context, repoServer string) er
 				"--redis", s.redis.addr(),
 				"--app-resync", strconv.Itoa(int(s.options.AppResync.Seconds())),
 				"--app-resync-jitter", "0",
+				"--application-namespaces=" + strings.Join(s.options.ApplicationNamespaces, ","),
 			}, []string{"HOSTNAME=argocd-application-controller-0"})
 		},
 		ready: func(ctx context.Context, ports []int) error {

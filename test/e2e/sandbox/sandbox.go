@@ -44,6 +44,9 @@ type Options struct {
 	// ApplicationSet also starts the applicationset-controller, with progressive
 	// syncs.
 	ApplicationSet bool
+	// ApplicationNamespaces, which may have wildcards, may hold Applications beside the
+	// namespace argocd.
+	ApplicationNamespaces []string
 	// AppResync is how often the application-controller compares every Application
 	// without being asked: 10 s by default, whole seconds.
 	AppResync time.Duration

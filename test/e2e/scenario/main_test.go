@@ -73,6 +73,7 @@ func scenarios() []scenario {
 		{name: "unprotected", services: one, stage: true, play: unprotected},
 		{name: "explained", services: one, play: explained},
 		{name: "out of scope", services: []string{payments.Notifier}, play: outOfScope},
+		{name: "examined", services: []string{payments.Notifier}, play: examined},
 		{name: "spec", services: one, unadopted: true, play: specs},
 		{name: "apps", services: one, unadopted: true, play: appOfApps},
 		{name: "held", services: one, play: held},
