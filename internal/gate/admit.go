@@ -104,31 +104,17 @@ func (g *Gate) admit(ctx context.Context, policies []approval.Policy, r Admissio
 
 // admitByPermit lets through what a person permitted.
 func (g *Gate) admitByPermit(ctx context.Context, policies []approval.Policy, app approval.Application, what, code, text string) Admission {
-	acts, err := g.record.Acts(ctx)
+	ordered, err := g.book.Standing(ctx)
 	if err != nil {
 		g.log.LogAttrs(ctx, slog.LevelError, "admission_without_record", slog.String("application", app.Key()), slog.Any("error", err))
 		return deny(refusedRecord, "the record cannot be read, so nothing can be permitted")
 	}
 	for _, p := range policies {
-		if !permitted(acts, p.Gate, app.UID, what, g.now()) {
+		if permit, ok := ordered.Permit(app.UID, what, g.now()); !ok || permit.Gate != p.Gate {
 			return deny(code, "gate "+p.Gate+": "+text)
 		}
 	}
 	return Admission{Allowed: true}
-}
-
-// permitted looks for a permit of a gate that has not expired.
-func permitted(acts []history.Entry, gate, uid, what string, now time.Time) bool {
-	for _, entry := range acts {
-		if entry.Application != uid {
-			continue
-		}
-		act, err := history.Decode[history.ActPayload](entry)
-		if err == nil && act.Verb == history.VerbPermit && act.Gate == gate && act.Permit == what && now.Before(act.Expires) {
-			return true
-		}
-	}
-	return false
 }
 
 // admitStart judges an operation that begins.
@@ -255,12 +241,17 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 		if err != nil {
 			return grounds{}, false, g.unrecorded(ctx, app, err)
 		}
-		for _, deployment := range past {
-			if intent := deployment.Intent; intent.Gate == p.Gate && sameCandidate(intent.Candidate, c) {
+		ordered, err := g.book.Standing(ctx)
+		if err != nil {
+			return grounds{}, false, g.unrecorded(ctx, app, err)
+		}
+		for i, deployment := range past {
+			intent := deployment.Intent
+			if intent.Gate == p.Gate && sameCandidate(intent.Candidate, c) && ordered.Trusts(app.UID, intent.Act) {
 				return grounds{
 					sequence: intent.DecisionSequence, policy: intent.PolicyDigest, facts: intent.FactsDigest,
 					candidate: intent.Candidate, approvers: intent.Approvers,
-				}, true, Admission{Allowed: true}
+				}, i > 0 && !sameCandidate(past[0].Intent.Candidate, c), Admission{Allowed: true}
 			}
 		}
 	}
@@ -269,11 +260,12 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 }
 
 // stopOf finds what keeps everything from being synced, earlier deployments too.
+// Windows do not: a calendar does not keep a running system broken.
 func stopOf(d approval.Decision) (approval.Finding, bool) {
 	for _, f := range d.Findings {
 		switch {
 		case f.Verdict == approval.Allowed:
-		case strings.HasPrefix(string(f.Code), "hold."), strings.HasPrefix(string(f.Code), "window."),
+		case strings.HasPrefix(string(f.Code), "hold."),
 			f.Code == approval.CodeApplicationDeleting, f.Code == approval.CodeApplicationSpec, f.Code == approval.CodePolicyEmpty:
 			return f, true
 		}

@@ -67,6 +67,8 @@ type Options struct {
 	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
+	// Reverter may be nil: then nobody brings Git to what was rolled back to.
+	Reverter Reverter
 	Logger   *slog.Logger
 	Metrics  *Metrics
 	// Now is the clock. Default time.Now.
@@ -110,6 +112,9 @@ type Gate struct {
 	tickets tickets
 	waits   patience
 	denials *denials
+	// reverter may be nil; reverts are the rollbacks whose pull requests are known.
+	reverter Reverter
+	reverts  reverts
 	// onDenied may be nil.
 	onDenied func(ctx context.Context, application, uid, text string)
 	// rendered is what parents of Applications are rendered to.
@@ -122,7 +127,7 @@ func New(o Options) *Gate {
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		calendars: calendars(o.Policies, o.Logger),
 		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
-		denials: newDenials(), onDenied: o.OnDenied,
+		denials: newDenials(), onDenied: o.OnDenied, reverter: o.Reverter,
 	}
 	if g.now == nil {
 		g.now = time.Now

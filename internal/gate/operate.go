@@ -93,7 +93,7 @@ func (g *Gate) readUses(ctx context.Context, app approval.Application, s *standi
 				u.used, u.succeeded = true, u.succeeded || o.Result == history.ResultSucceeded
 			}
 		}
-		passed = passed || o.Result == history.ResultSucceeded && s.trusts(app.UID, intent)
+		passed = passed || o.Result == history.ResultSucceeded && s.Trusts(app.UID, intent.Act)
 	}
 	if len(outcomes) < usesRead {
 		return nil
@@ -106,24 +106,6 @@ func (g *Gate) readUses(ctx context.Context, app approval.Application, s *standi
 	return nil
 }
 
-// trusts says whether what was deployed by an intent may be a baseline: what a gate
-// approved, and what somebody else has reviewed. Nothing becomes trusted by having been
-// deployed.
-func (s standing) trusts(uid string, intent history.IntentPayload) bool {
-	if intent.Act == "" {
-		return true
-	}
-	order, ok := s.Order(uid, intent.Act)
-	switch {
-	case !ok:
-		return false
-	case order.Verb != history.VerbBreakGlass:
-		return true
-	}
-	_, reviewed := s.Reviewed(order)
-	return reviewed
-}
-
 // trusted is the newest deployment that may be a baseline, nil if there is none among
 // those that are looked at.
 func (g *Gate) trusted(ctx context.Context, app approval.Application, s standing) (*history.IntentPayload, error) {
@@ -132,7 +114,7 @@ func (g *Gate) trusted(ctx context.Context, app approval.Application, s standing
 		return nil, fmt.Errorf("read the deployments of %s: %w", app.Key(), err)
 	}
 	for i := range deployments {
-		if s.trusts(app.UID, deployments[i].Intent) {
+		if s.Trusts(app.UID, deployments[i].Intent.Act) {
 			return &deployments[i].Intent, nil
 		}
 	}
@@ -140,11 +122,12 @@ func (g *Gate) trusted(ctx context.Context, app approval.Application, s standing
 }
 
 // operate adds what people and calendars say to the facts.
-func (g *Gate) operate(p approval.Policy, s standing, facts *approval.Facts) {
+func (g *Gate) operate(p approval.Policy, s standing, last *deployed, facts *approval.Facts) {
 	app := facts.Application
 	facts.Holds = s.Holds(p.Gate, app.UID, s.at)
 	facts.Calendar, facts.Opens = g.windows(p, s.at)
 	facts.Override = override(s, app.UID)
+	facts.Rollback = s.rollback(app.UID, last)
 	for _, u := range s.glasses {
 		if !u.used || facts.Override != nil && facts.Override.ID == u.ID {
 			continue

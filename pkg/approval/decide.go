@@ -55,6 +55,7 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 	whole := len(d.Findings)
 
 	j := newJudge(p, &f.Directory, f.Images, explain)
+	j.rollback = f.Rollback
 	lines := make([]judgedLine, 0, len(f.Lines))
 	d.expect(f.Lines)
 	for i := range f.Lines {

@@ -13,6 +13,8 @@ type judge struct {
 	// explain makes it write texts, remedies and children. Codes and verdicts are
 	// the same without.
 	explain bool
+	// rollback is nil when none was ordered.
+	rollback *Rollback
 
 	fixed []demand // of both quorums
 	// config and image are the two quorums; the second is empty when the gate has

@@ -34,6 +34,7 @@ func (j *judge) line(r *ProtectedRepository, l *Line, findings []Finding) judged
 	scope, t := newScope(r.Paths), newTrust(len(l.Landings))
 	changes := make([]*Change, 0, 16)
 	target, unknown := -1, false
+	restored := j.rollback.readsOf(l)
 	for i := range l.Landings {
 		landing := &l.Landings[i]
 		changes = scope.within(landing.Changes, changes[:0])
@@ -43,6 +44,7 @@ func (j *judge) line(r *ProtectedRepository, l *Line, findings []Finding) judged
 			return out.broken(f)
 		}
 		unknown = unknown || judged.decision.Verdict == Unknown
+		t.restore(restored, i)
 		if t.dirty == 0 && t.doubtful == 0 && !unknown {
 			target = i
 			out.decision.Target = landing.Commit
@@ -60,7 +62,11 @@ func (j *judge) line(r *ProtectedRepository, l *Line, findings []Finding) judged
 			}
 		case d.Verdict != Allowed:
 			d.Undone = true
-			*f = j.undone(*f, out.decision.Target)
+			if t.restores[i] {
+				*f = j.restored(*f, l.Baseline)
+			} else {
+				*f = j.undone(*f, out.decision.Target)
+			}
 		}
 	}
 	out.findings = append(out.findings, summary(&out.decision, target, out.waiting))
@@ -181,6 +187,16 @@ func (j *judge) undone(f Finding, target SHA) Finding {
 	out := Finding{Code: CodeLandingUndone, Verdict: Allowed, Pull: f.Pull, Commit: f.Commit}
 	if j.explain {
 		out.Text = f.Commit.Short() + " was not approved, but everything in scope that it touched holds trusted content at " + target.Short()
+		out.Children = []Finding{f}
+	}
+	return out
+}
+
+// restored is undone for a landing that gives back what an ordered rollback deployed.
+func (j *judge) restored(f Finding, baseline SHA) Finding {
+	out := Finding{Code: CodeLandingRestored, Verdict: Allowed, Pull: f.Pull, Commit: f.Commit}
+	if j.explain {
+		out.Text = f.Commit.Short() + " leaves what was approved at " + baseline.Short() + " and deployed again by the rollback of " + oneLine(j.rollback.Person)
 		out.Children = []Finding{f}
 	}
 	return out

@@ -3,6 +3,7 @@ package approval
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Rollback is a person's order to go back to what was deployed before.
@@ -76,4 +77,29 @@ func (o *Rollback) misfit(a *Application) string {
 		}
 	}
 	return ""
+}
+
+// readsOf is what a line has of the content that was rolled back to; nothing unless the
+// line begins there.
+func (o *Rollback) readsOf(l *Line) []Read {
+	if o == nil || !o.Done || o.ID == "" || o.Person == "" || o.Intent == "" {
+		return nil
+	}
+	if !slices.ContainsFunc(o.Candidate.Revisions, func(r Revision) bool { return r.Repository.Equal(l.Repository) && r.SHA == l.Baseline }) {
+		return nil
+	}
+	var reads []Read
+	for _, r := range o.Reads {
+		if r.Repository.Equal(l.Repository) {
+			reads = append(reads, r)
+		}
+	}
+	return reads
+}
+
+// covers says whether one of the reads is the path or a folder above it.
+func covers(reads []Read, path string) bool {
+	return slices.ContainsFunc(reads, func(r Read) bool {
+		return r.Path == "/" || r.Path == path || strings.HasSuffix(r.Path, "/") && strings.HasPrefix(path, r.Path)
+	})
 }

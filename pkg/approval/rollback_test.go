@@ -103,3 +103,60 @@ func TestRollbackAndWindows(t *testing.T) {
 	f.Rollback = nil
 	require.False(t, approval.Decide(p, f).Allowed())
 }
+
+// TestRollbackRestored: after a rollback was carried out, what gives Git the content
+// that was deployed again needs no quorum, and nothing else does without one.
+func TestRollbackRestored(t *testing.T) {
+	of := func(t *testing.T) (approval.Policy, approval.Facts) {
+		t.Helper()
+		for _, c := range goldenCases(t) {
+			if c.name == "rolled-back-by-direct-push" {
+				p, f := c.setting.Policy, c.setting.Facts
+				f.Closure = nil
+				f.Rollback = &approval.Rollback{
+					ID: "r1", Person: "ada", Reason: "it fails", Intent: "i1", Hold: "h1", Done: true,
+					Candidate: approval.Candidate{UID: f.Application.UID, SpecDigest: f.Application.SpecDigest,
+						Revisions: []approval.Revision{{Repository: f.Lines[0].Repository, SHA: f.Lines[0].Baseline}}},
+					Reads: []approval.Read{{Repository: f.Lines[0].Repository, Path: "apps/prod/"}},
+				}
+				return p, f
+			}
+		}
+		t.Fatal("the case is gone")
+		return approval.Policy{}, approval.Facts{}
+	}
+	p, f := of(t)
+	head := f.Lines[0].Head
+	d := approval.Explain(p, f)
+	require.Equal(t, head, d.Lines[0].Target, "%+v", d.Findings)
+	require.False(t, d.Advances, "it is live already")
+	last := d.Lines[0].Landings[len(d.Lines[0].Landings)-1]
+	require.True(t, last.Undone)
+	require.NotEqual(t, approval.Allowed, last.Verdict)
+	var codes []approval.Code
+	for _, finding := range d.Findings {
+		codes = append(codes, finding.Code)
+	}
+	require.Contains(t, codes, approval.CodeLandingRestored)
+
+	for name, edit := range map[string]func(*approval.Facts){
+		"no rollback":       func(f *approval.Facts) { f.Rollback = nil },
+		"not carried out":   func(f *approval.Facts) { f.Rollback.Done, f.Rollback.Candidate.Revisions = false, nil },
+		"another baseline":  func(f *approval.Facts) { f.Rollback.Candidate.Revisions[0].SHA = head },
+		"reads are unknown": func(f *approval.Facts) { f.Rollback.Reads = nil },
+		"other reads":       func(f *approval.Facts) { f.Rollback.Reads[0].Path = "apps/prod/other/" },
+		"other repository":  func(f *approval.Facts) { f.Rollback.Reads[0].Repository = "acme/other" },
+		"half of it": func(f *approval.Facts) {
+			// The approved landing changed a second file, which stays as it is.
+			c := f.Lines[0].Landings[0].Changes[0]
+			c.Path += ".more"
+			f.Lines[0].Landings[0].Changes = append(f.Lines[0].Landings[0].Changes, c)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, f := of(t)
+			edit(&f)
+			require.NotEqual(t, head, approval.Decide(p, f).Lines[0].Target)
+		})
+	}
+}

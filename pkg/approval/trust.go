@@ -14,6 +14,8 @@ type trust struct {
 	// on tells for a landing that is approved but builds on content that is not, by its
 	// index, which landing brought that content.
 	on map[int]*Landing
+	// restores are the landings, by index, that gave back what was rolled back to.
+	restores map[int]bool
 }
 
 // pathTrust follows one path along a line.
@@ -113,6 +115,39 @@ func (t *trust) buildsOn(landing int, by *Landing) {
 	if t.on[landing] == nil {
 		t.on[landing] = by
 	}
+}
+
+// restore trusts the content of the baseline again, if a landing left all paths like
+// that which the Application is rendered from: together they are what was approved, and
+// deployed again by a rollback. A path alone is not enough, since old and new content
+// together were approved by nobody.
+func (t *trust) restore(reads []Read, landing int) {
+	if len(reads) == 0 || t.dirty == 0 {
+		return
+	}
+	cleans := false
+	for path, n := range t.paths {
+		if covers(reads, path) {
+			if t.list[n].moved {
+				return
+			}
+			cleans = cleans || t.list[n].dirty
+		}
+	}
+	if !cleans {
+		return
+	}
+	for path, n := range t.paths {
+		if p := &t.list[n]; covers(reads, path) {
+			t.dirty -= count(p.dirty)
+			p.trusted, p.dirty = p.baseline, false
+			t.doubt(n, nil)
+		}
+	}
+	if t.restores == nil {
+		t.restores = map[int]bool{}
+	}
+	t.restores[landing] = true
 }
 
 func count(b bool) int {
