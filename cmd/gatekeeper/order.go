@@ -45,7 +45,7 @@ func (o ordering) verbs() console.Verbs {
 
 // operator takes orders about holds, break-glass and permissions.
 func (o ordering) operator(desk *orders.Desk) *operate.Operator {
-	options := operate.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}
+	options := operate.Options{Policies: o.policies, Applications: o.reader, Desk: desk, History: o.record, Wake: o.wake, Logger: o.log}
 	if o.decider != nil {
 		options.People, options.Judge, options.WakeAll = o.decider, o.decider, o.decider.WakeAll
 	}

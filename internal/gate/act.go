@@ -36,7 +36,7 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 	intended := history.IntentPayload{
 		ID: intent, Gate: p.Gate, Application: app.Key(), ResourceVersion: app.ResourceVersion,
 		Candidate: d.Candidate, PolicyDigest: decided.PolicyDigest, FactsDigest: decided.FactsDigest,
-		InitiatedBy: release.InitiatedBy(), Approvers: approvers(shown), Act: d.Override,
+		InitiatedBy: release.InitiatedBy(), Approvers: approvers(shown), Act: d.Override + d.Rollback,
 	}
 	// A failed append may have been written all the same, so until the next
 	// decision the latest on record is not known.
@@ -210,10 +210,15 @@ func initiatedBy(d approval.Decision) string {
 
 // initiator is the text for Argo CD's history.
 func initiator(d approval.Decision, facts approval.Facts) string {
-	if d.Override == "" || facts.Override == nil {
+	var text string
+	switch {
+	case d.Override != "" && facts.Override != nil:
+		text = "gatekeeper: break-glass by " + facts.Override.Person + " (" + facts.Override.Reason
+	case d.Rollback != "" && facts.Rollback != nil:
+		text = "gatekeeper: rollback by " + facts.Rollback.Person + " (" + facts.Rollback.Reason
+	default:
 		return initiatedBy(d)
 	}
-	text := "gatekeeper: break-glass by " + facts.Override.Person + " (" + facts.Override.Reason
 	if len(text) > initiatedByLimit-1 {
 		text = strings.ToValidUTF8(text[:initiatedByLimit-len("…)")], "") + "…"
 	}
@@ -223,6 +228,10 @@ func initiator(d approval.Decision, facts approval.Facts) string {
 // asShipped is the decision with its lines as far as the candidate reaches, which for
 // break-glass is not as far as what is approved.
 func asShipped(d approval.Decision) approval.Decision {
+	if d.Rollback != "" {
+		d.Lines = nil // what it ships was approved before these
+		return d
+	}
 	if d.Override == "" {
 		return d
 	}

@@ -104,31 +104,17 @@ func (g *Gate) admit(ctx context.Context, policies []approval.Policy, r Admissio
 
 // admitByPermit lets through what a person permitted.
 func (g *Gate) admitByPermit(ctx context.Context, policies []approval.Policy, app approval.Application, what, code, text string) Admission {
-	acts, err := g.record.Acts(ctx)
+	ordered, err := g.book.Standing(ctx)
 	if err != nil {
 		g.log.LogAttrs(ctx, slog.LevelError, "admission_without_record", slog.String("application", app.Key()), slog.Any("error", err))
 		return deny(refusedRecord, "the record cannot be read, so nothing can be permitted")
 	}
 	for _, p := range policies {
-		if !permitted(acts, p.Gate, app.UID, what, g.now()) {
+		if permit, ok := ordered.Permit(app.UID, what, g.now()); !ok || permit.Gate != p.Gate {
 			return deny(code, "gate "+p.Gate+": "+text)
 		}
 	}
 	return Admission{Allowed: true}
-}
-
-// permitted looks for a permit of a gate that has not expired.
-func permitted(acts []history.Entry, gate, uid, what string, now time.Time) bool {
-	for _, entry := range acts {
-		if entry.Application != uid {
-			continue
-		}
-		act, err := history.Decode[history.ActPayload](entry)
-		if err == nil && act.Verb == history.VerbPermit && act.Gate == gate && act.Permit == what && now.Before(act.Expires) {
-			return true
-		}
-	}
-	return false
 }
 
 // admitStart judges an operation that begins.
@@ -150,7 +136,11 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		if !ok {
 			return deny(refusedUnknown, "gate "+p.Gate+" is judging it right now; try again in a moment")
 		}
-		grounds, rollback, answer := g.groundsFor(ctx, p, app, known, r.Start.Candidate)
+		ordered, err := g.readStanding(ctx, app)
+		if err != nil {
+			return g.unrecorded(ctx, app, err)
+		}
+		grounds, rollback, answer := g.groundsFor(ctx, p, app, known, ordered, r.Start.Candidate)
 		if !answer.Allowed || r.DryRun {
 			return answer
 		}
@@ -242,10 +232,15 @@ const rollbacksRead = 50
 
 // groundsFor finds the recorded decision that allows a candidate: the latest, or
 // that of an earlier deployment.
-func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.Application, known remembered, c approval.Candidate) (grounds, bool, Admission) {
+func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.Application, known remembered, ordered standing, c approval.Candidate) (grounds, bool, Admission) {
 	d := known.decision
+	if stop, ok := g.stoppedSince(p, app, ordered, d); ok {
+		return grounds{}, false, deny(string(stop.Code), "gate "+p.Gate+": "+stop.Text)
+	}
 	if d.Allowed() && sameCandidate(d.Candidate, c) && known.grounds.sequence > 0 {
-		return known.grounds, false, Admission{Allowed: true}
+		on := known.grounds
+		on.act = d.Override
+		return on, false, Admission{Allowed: true}
 	}
 	if stop, ok := stopOf(d); ok {
 		return grounds{}, false, deny(string(stop.Code), "gate "+p.Gate+": "+stop.Text)
@@ -255,12 +250,13 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 		if err != nil {
 			return grounds{}, false, g.unrecorded(ctx, app, err)
 		}
-		for _, deployment := range past {
-			if intent := deployment.Intent; intent.Gate == p.Gate && sameCandidate(intent.Candidate, c) {
+		for i, deployment := range past {
+			intent := deployment.Intent
+			if intent.Gate == p.Gate && sameCandidate(intent.Candidate, c) && ordered.Trusts(app.UID, intent.Act) {
 				return grounds{
 					sequence: intent.DecisionSequence, policy: intent.PolicyDigest, facts: intent.FactsDigest,
-					candidate: intent.Candidate, approvers: intent.Approvers,
-				}, true, Admission{Allowed: true}
+					candidate: intent.Candidate, approvers: intent.Approvers, act: ordered.glassOf(app.UID, intent),
+				}, i > 0 && !sameCandidate(past[0].Intent.Candidate, c), Admission{Allowed: true}
 			}
 		}
 	}
@@ -269,11 +265,12 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 }
 
 // stopOf finds what keeps everything from being synced, earlier deployments too.
+// Windows do not: a calendar does not keep a running system broken.
 func stopOf(d approval.Decision) (approval.Finding, bool) {
 	for _, f := range d.Findings {
 		switch {
 		case f.Verdict == approval.Allowed:
-		case strings.HasPrefix(string(f.Code), "hold."), strings.HasPrefix(string(f.Code), "window."),
+		case strings.HasPrefix(string(f.Code), "hold."),
 			f.Code == approval.CodeApplicationDeleting, f.Code == approval.CodeApplicationSpec, f.Code == approval.CodePolicyEmpty:
 			return f, true
 		}
@@ -294,6 +291,7 @@ func (g *Gate) recordAdmitted(ctx context.Context, head history.Head, p approval
 		ID: rand.Text(), Gate: p.Gate, Application: app.Key(), ResourceVersion: r.Before.ResourceVersion,
 		Candidate: on.candidate, PolicyDigest: on.policy, FactsDigest: on.facts, DecisionSequence: on.sequence,
 		InitiatedBy: strings.ToValidUTF8(shortened(by, initiatedByLimit), "\uFFFD"), Approvers: on.approvers,
+		Act:      on.act,
 		Admitted: &history.Admission{User: r.User, Partial: r.Start.Partial, Rollback: rollback, Automated: r.Start.Automated},
 	}
 	if _, err := g.appendFor(ctx, head, app.UID, just(intent)); err != nil {

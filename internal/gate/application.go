@@ -81,6 +81,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	decision := approval.Explain(p, facts)
 	g.metrics.decided(p.Gate, decision.Verdict)
 	g.owed(ctx, app, p, facts.BrokenGlass)
+	g.revert(ctx, p, facts)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
 	if ready {
@@ -108,7 +109,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 // missing, and the error is returned as well so that the key is tried again.
 func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed, ordered standing) (approval.Facts, error) {
 	facts := approval.Facts{Application: app}
-	g.operate(p, ordered, &facts)
+	g.operate(p, ordered, last, &facts)
 	specErr := g.collectSpec(ctx, p, &facts, last)
 	q := approval.Query{Ranges: ranges(p, app, last)}
 	q.Teams, q.Users = p.People()
@@ -128,6 +129,7 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 			g.names.learn(l.RepositoryID, l.Repository)
 		}
 	}
+	g.collectRollback(ctx, &facts)
 	err := g.collectImages(ctx, p, &facts)
 	if err == nil {
 		err = g.collectClosure(ctx, p, &facts)
@@ -193,9 +195,9 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 	switch {
 	case !d.Allowed():
 		return "not synced", again, false
-	case d.Override == "" && last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
+	case d.Override+d.Rollback == "" && last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
 		return "synced to " + revisions(d.Candidate), again, false
-	case !d.Advances && !leftHalfway(last, d.Candidate):
+	case !d.Advances && !leftHalfway(last, d.Candidate) && !respecified(last, d):
 		return "nothing approved to sync", again, false
 	}
 	if wait := g.backoff(last, d.Candidate); wait > 0 {

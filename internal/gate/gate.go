@@ -67,6 +67,8 @@ type Options struct {
 	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
+	// Reverter may be nil: then nobody brings Git to what was rolled back to.
+	Reverter Reverter
 	Logger   *slog.Logger
 	Metrics  *Metrics
 	// Now is the clock. Default time.Now.
@@ -110,6 +112,9 @@ type Gate struct {
 	tickets tickets
 	waits   patience
 	denials *denials
+	// reverter may be nil; reverts are the rollbacks whose pull requests are known.
+	reverter Reverter
+	reverts  reverts
 	// onDenied may be nil.
 	onDenied func(ctx context.Context, application, uid, text string)
 	// rendered is what parents of Applications are rendered to.
@@ -122,7 +127,7 @@ func New(o Options) *Gate {
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		calendars: calendars(o.Policies, o.Logger),
 		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
-		denials: newDenials(), onDenied: o.OnDenied,
+		denials: newDenials(), onDenied: o.OnDenied, reverter: o.Reverter,
 	}
 	if g.now == nil {
 		g.now = time.Now
@@ -318,13 +323,15 @@ type grounds struct {
 	policy, facts history.Digest
 	candidate     approval.Candidate
 	approvers     []approval.User
+	// act is the ID of the use of break-glass that allows it; empty for none.
+	act string
 }
 
 // groundsOf is a decision that was recorded as the entry with that number.
 func groundsOf(sequence uint64, p history.DecisionPayload) grounds {
 	return grounds{
 		sequence: sequence, policy: p.PolicyDigest, facts: p.FactsDigest,
-		candidate: p.Decision.Candidate, approvers: approvers(p.Decision),
+		candidate: p.Decision.Candidate, approvers: approvers(asShipped(p.Decision)),
 	}
 }
 

@@ -349,11 +349,11 @@ func (w *watched) OpenIntents(ctx context.Context) ([]history.Entry, error) {
 	return w.Record.OpenIntents(ctx)
 }
 
-func (w *watched) LastDeployed(ctx context.Context, uid string) (history.IntentPayload, history.OutcomePayload, bool, error) {
+func (w *watched) Deployments(ctx context.Context, uid string, limit int) ([]history.Deployment, error) {
 	if err := w.enter("deployed"); err != nil {
-		return history.IntentPayload{}, history.OutcomePayload{}, false, err
+		return nil, err
 	}
-	return w.Record.LastDeployed(ctx, uid)
+	return w.Record.Deployments(ctx, uid, limit)
 }
 
 func (w *watched) Append(ctx context.Context, expect history.Head, drafts ...history.Draft) (history.Head, error) {

@@ -93,7 +93,7 @@ func (g *Gate) readUses(ctx context.Context, app approval.Application, s *standi
 				u.used, u.succeeded = true, u.succeeded || o.Result == history.ResultSucceeded
 			}
 		}
-		passed = passed || o.Result == history.ResultSucceeded && s.trusts(app.UID, intent)
+		passed = passed || o.Result == history.ResultSucceeded && s.Trusts(app.UID, intent.Act)
 	}
 	if len(outcomes) < usesRead {
 		return nil
@@ -106,24 +106,6 @@ func (g *Gate) readUses(ctx context.Context, app approval.Application, s *standi
 	return nil
 }
 
-// trusts says whether what was deployed by an intent may be a baseline: what a gate
-// approved, and what somebody else has reviewed. Nothing becomes trusted by having been
-// deployed.
-func (s standing) trusts(uid string, intent history.IntentPayload) bool {
-	if intent.Act == "" {
-		return true
-	}
-	order, ok := s.Order(uid, intent.Act)
-	switch {
-	case !ok:
-		return false
-	case order.Verb != history.VerbBreakGlass:
-		return true
-	}
-	_, reviewed := s.Reviewed(order)
-	return reviewed
-}
-
 // trusted is the newest deployment that may be a baseline, nil if there is none among
 // those that are looked at.
 func (g *Gate) trusted(ctx context.Context, app approval.Application, s standing) (*history.IntentPayload, error) {
@@ -132,7 +114,7 @@ func (g *Gate) trusted(ctx context.Context, app approval.Application, s standing
 		return nil, fmt.Errorf("read the deployments of %s: %w", app.Key(), err)
 	}
 	for i := range deployments {
-		if s.trusts(app.UID, deployments[i].Intent) {
+		if s.Trusts(app.UID, deployments[i].Intent.Act) {
 			return &deployments[i].Intent, nil
 		}
 	}
@@ -140,11 +122,12 @@ func (g *Gate) trusted(ctx context.Context, app approval.Application, s standing
 }
 
 // operate adds what people and calendars say to the facts.
-func (g *Gate) operate(p approval.Policy, s standing, facts *approval.Facts) {
+func (g *Gate) operate(p approval.Policy, s standing, last *deployed, facts *approval.Facts) {
 	app := facts.Application
 	facts.Holds = s.Holds(p.Gate, app.UID, s.at)
 	facts.Calendar, facts.Opens = g.windows(p, s.at)
 	facts.Override = override(s, app.UID)
+	facts.Rollback = s.rollback(app.UID, last)
 	for _, u := range s.glasses {
 		if !u.used || facts.Override != nil && facts.Override.ID == u.ID {
 			continue
@@ -154,6 +137,15 @@ func (g *Gate) operate(p approval.Policy, s standing, facts *approval.Facts) {
 			ReviewBy: u.ReviewBy, Overdue: !s.at.Before(u.ReviewBy), Passed: u.passed,
 		})
 	}
+}
+
+// glassOf is the use of break-glass by which an intent's candidate was deployed; empty
+// for none.
+func (s standing) glassOf(uid string, intent history.IntentPayload) string {
+	if order, ok := s.Order(uid, intent.Act); ok && order.Verb == history.VerbBreakGlass {
+		return intent.Act
+	}
+	return ""
 }
 
 // override is the newest use of break-glass that is in force and was not carried out;
@@ -191,6 +183,38 @@ func (g *Gate) windows(p approval.Policy, at time.Time) ([]approval.WindowState,
 		return states, nil
 	}
 	return states, &approval.Opening{At: next, Text: calendar.Written(next, c.Windows()[0].Zone())}
+}
+
+// stops are what keeps all Applications of a gate from being synced now.
+func (g *Gate) stops(p approval.Policy, ordered orders.Standing) []approval.Finding {
+	at := g.now()
+	facts := approval.Facts{Holds: ordered.Holds(p.Gate, "", at)}
+	facts.Calendar, facts.Opens = g.windows(p, at)
+	return approval.Stops(p, facts)
+}
+
+// stoppedSince finds a stop that may be newer than a decision: the gate is woken when a
+// hold is recorded, at the edge of a window and at the end of break-glass, and somebody
+// else's sync may be faster.
+func (g *Gate) stoppedSince(p approval.Policy, app approval.Application, ordered standing, d approval.Decision) (approval.Finding, bool) {
+	if d.Override != "" {
+		if o := override(ordered, app.UID); o == nil || o.ID != d.Override {
+			return approval.Finding{Code: approval.CodeBreakGlassVoid, Text: "the use of break-glass has ended"}, true
+		}
+		return approval.Finding{}, false
+	}
+	facts := approval.Facts{Application: app, Holds: ordered.Holds(p.Gate, app.UID, ordered.at)}
+	if d.Rollback != "" { // its own hold does not stop it, and no window does
+		order, _ := ordered.Order(app.UID, d.Rollback)
+		facts.Holds = slices.DeleteFunc(facts.Holds, func(h approval.Hold) bool { return h.ID == order.ActPayload.Hold })
+		p.Windows = nil
+	} else {
+		facts.Calendar, facts.Opens = g.windows(p, ordered.at)
+	}
+	if stops := approval.Stops(p, facts); len(stops) > 0 {
+		return stops[0], true
+	}
+	return approval.Finding{}, false
 }
 
 // operateAgain is when what people and calendars say changes by itself, 0 for never.

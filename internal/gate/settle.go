@@ -16,6 +16,8 @@ type deployed struct {
 	// intent is that of the newest successful sync, if succeeded.
 	intent    history.IntentPayload
 	succeeded bool
+	// sequence is the entry of its outcome.
+	sequence uint64
 	// baseline is that of the newest one that is trusted, nil for none; policy is the
 	// one that it was decided with.
 	baseline *history.IntentPayload
@@ -31,14 +33,14 @@ const outcomesRead = 10
 
 func (g *Gate) lastDeployed(ctx context.Context, app approval.Application, ordered standing) (*deployed, error) {
 	var d deployed
-	intent, _, ok, err := g.record.LastDeployed(ctx, app.UID)
+	newest, err := g.record.Deployments(ctx, app.UID, 1)
 	if err != nil {
 		return nil, fmt.Errorf("read the last deployment of %s: %w", app.Key(), err)
 	}
-	d.intent, d.succeeded = intent, ok
-	if ok {
-		d.baseline = &intent
-		if !ordered.trusts(app.UID, intent) {
+	if len(newest) > 0 {
+		d.intent, d.succeeded, d.sequence = newest[0].Intent, true, newest[0].Sequence
+		d.baseline = &newest[0].Intent
+		if !ordered.Trusts(app.UID, d.intent.Act) {
 			if d.baseline, err = g.trusted(ctx, app, ordered); err != nil {
 				return nil, err
 			}
@@ -118,6 +120,9 @@ func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Appli
 			continue
 		}
 		settled = append(settled, payload)
+		if _, ended := payload.(history.OutcomePayload); ended {
+			settled = append(settled, holdAfter(app, intent.IntentPayload)...)
+		}
 	}
 	late, found, err := g.lateOutcome(ctx, app, open)
 	if err != nil {

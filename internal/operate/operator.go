@@ -37,6 +37,8 @@ type Options struct {
 	Policies     []approval.Policy
 	Applications Applications
 	Desk         *orders.Desk
+	// History is what can be gone back to.
+	History Deployments
 	// People is nil where people cannot be asked for: then orders that depend on who
 	// gives them are refused.
 	People People

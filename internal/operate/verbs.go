@@ -15,6 +15,7 @@ const (
 	VerbBreakGlass = "break-glass"
 	VerbReview     = "review"
 	VerbPermit     = "permit"
+	VerbRollback   = "rollback"
 )
 
 // Nothing is the input of a verb that takes none.
@@ -33,6 +34,9 @@ func (o *Operator) Verbs() console.Verbs {
 			return o.BreakGlass(ctx, given(r.By), r)
 		}),
 		VerbReview: console.Handle(func(ctx context.Context, r ReviewRequest) (Glass, error) { return o.Review(ctx, given(r.By), r) }),
+		VerbRollback: console.Handle(func(ctx context.Context, r RollbackRequest) (RolledBack, error) {
+			return o.Rollback(ctx, given(r.By), r)
+		}),
 		VerbPermit: console.Handle(func(ctx context.Context, r PermitRequest) (Permitted, error) { return o.Permit(ctx, given(r.By), r) }),
 	}
 }

@@ -30,6 +30,25 @@ func (s Standing) Reviewed(g Given) (Given, bool) {
 	return answer, true
 }
 
+// Trusts says whether what was deployed may be built upon: what a gate approved, and
+// what somebody else has reviewed after break-glass. Act is the ID of the order that the
+// deployment carried out, empty for none. Nothing becomes trusted by having been
+// deployed.
+func (s Standing) Trusts(uid, act string) bool {
+	if act == "" {
+		return true
+	}
+	order, ok := s.Order(uid, act)
+	switch {
+	case !ok:
+		return false
+	case order.Verb != history.VerbBreakGlass:
+		return true
+	}
+	_, reviewed := s.Reviewed(order)
+	return reviewed
+}
+
 // SamePerson says whether two orders may be of one person: the same account, or the
 // same name by which they are known.
 func SamePerson(a, b history.Person) bool {

@@ -39,6 +39,8 @@ const (
 	ViaConsole Via = "console"
 	// ViaComment: by a comment on a pull request. GitHub says who wrote it.
 	ViaComment Via = "comment"
+	// ViaArgoCD: by an operation of Argo CD, which says who asked for it.
+	ViaArgoCD Via = "argocd"
 )
 
 // Person is who ordered something.
@@ -99,7 +101,7 @@ func (p ActPayload) check(application string, _ uint64) error {
 	switch {
 	case p.ID == "" || len(p.ID) > MaxName || p.Gate == "" || p.Person.Name == "" || p.Reason == "":
 		return errors.New("ID, gate, person and reason must all be given")
-	case p.Person.Via != ViaConsole && p.Person.Via != ViaComment:
+	case p.Person.Via != ViaConsole && p.Person.Via != ViaComment && p.Person.Via != ViaArgoCD:
 		return fmt.Errorf("the person is known by %q", p.Person.Via)
 	case (application == "") != (p.Application == ""):
 		return errors.New("an order about an Application names it and its UID")

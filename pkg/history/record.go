@@ -54,6 +54,8 @@ type Reader interface {
 type Deployment struct {
 	Intent  IntentPayload
 	Outcome OutcomePayload
+	// Sequence is that of the outcome's entry.
+	Sequence uint64
 	// Recorded is when the outcome was written, by the clock of the process that did.
 	Recorded time.Time
 }

@@ -4,7 +4,7 @@
 //	                      ┌─► Render ──► ValidatingAdmissionPolicy   (in the API server)
 //	Settings ──► Rules ───┤              ValidatingWebhookConfiguration (which writes to ask about)
 //	                      ├─► Evaluator ─► the webhook: the same rules, and what a write means
-//	                      └─► Table ─────► docs/enforcement.md
+//	                      └─► docs/enforcement.md, whose table a test keeps current
 //
 // Every way to deploy with Argo CD is a write of an Application: of ".operation", of
 // what Argo CD's controller keeps in ".status", or of the spec. The rules say what such
@@ -15,8 +15,8 @@
 // # Two places, one expression
 //
 // The API server evaluates the policy itself, so it holds when Gatekeeper is down. The
-// Evaluator runs the same CEL expressions, with the API server's own machinery, so the
-// webhook holds when somebody removes the policy. One rule is the webhook's alone: see
+// Evaluator runs the same CEL expressions, checked in the API server's own environment, so
+// the webhook holds when somebody removes the policy. One rule is the webhook's alone: see
 // deployment-frozen.
 //
 // # Failing closed

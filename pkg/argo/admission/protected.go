@@ -76,15 +76,14 @@ func expression(pattern string, slashes bool) string {
 	if !slashes {
 		return "(?s)^" + strings.Join(parts, ".*") + "$"
 	}
-	// The value without its last slashes never ends in one, whatever a "*" at the end
-	// of the pattern stands for.
 	if last := len(parts) - 1; last > 0 && parts[last] == "" {
-		before := strings.TrimRight(pattern, "*")
 		text := "(?s)^" + strings.Join(parts[:last], ".*")
-		if strings.HasSuffix(before, "/") {
+		if strings.HasSuffix(strings.TrimRight(pattern, "*"), "/") {
+			// The value without its last slashes never ends in one, so the "*" at the end
+			// stands for something more.
 			return text + ".*[^/]/*$"
 		}
-		return text + "(?:.*[^/])?/*$"
+		return text + ".*$"
 	}
 	if strings.HasSuffix(pattern, "/") {
 		return "[^\\s\\S]" // matches nothing

@@ -71,6 +71,25 @@ func TestProtectedAgrees(t *testing.T) {
 	require.Greater(t, seen[false], 1000)
 }
 
+// TestServerPatterns: the same for the servers that differ in slashes and aliases.
+func TestServerPatterns(t *testing.T) {
+	servers := []string{"", "/", "https:", "https:/", "https://", "https:///", "https://a", "https://a/", "https://a//", "https://a/b", "https://a/b/", "https://kubernetes.default.svc", "https://kubernetes.default.svc/"}
+	p := parser(t)
+	for _, pattern := range []string{"https://*", "https:/*", "https:*", "https://a", "https://a/", "https://a*", "https://a/*", "https://*/b", "https://*/", "*/", "*", "/*", "https://kubernetes*", "https://kubernetes.default.svc"} {
+		policy := approval.Policy{Applications: []approval.Selector{{Server: pattern}}}
+		e := evaluator(t, admission.Settings{Protected: policy.Applications})
+		for _, server := range servers {
+			for _, name := range []string{"", "in-cluster", "other"} {
+				app := object(t, newApplication)
+				app["spec"] = map[string]any{"project": "prod", "destination": map[string]any{"server": server, "name": name}}
+				relevant, err := e.Relevant(t.Context(), write(t, developer, nil, app))
+				require.NoError(t, err)
+				require.Equal(t, policy.Protects(p.Application(app)), relevant, "%q for server %q, name %q", pattern, server, name)
+			}
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	everything := []approval.Selector{{}}
 	for name, settings := range map[string]admission.Settings{

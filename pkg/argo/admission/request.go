@@ -104,13 +104,20 @@ func decode(request *admissionv1.AdmissionRequest) (*review, error) {
 		return nil, errors.New("read an admission request: there is none")
 	}
 	r := &review{request: request}
-	var err error
 	shared := &values{}
-	if r.old, err = decodeObject(request.OldObject, shared); err != nil {
-		return nil, fmt.Errorf("read the Application before the write: %w", err)
-	}
-	if r.new, err = decodeObject(request.Object, shared); err != nil {
-		return nil, fmt.Errorf("read the Application after the write: %w", err)
+	for _, side := range []struct {
+		when string
+		raw  runtime.RawExtension
+		into *map[string]any
+	}{{"before", request.OldObject, &r.old}, {"after", request.Object, &r.new}} {
+		if absent(side.raw) {
+			continue
+		}
+		object, err := decodeObject(side.raw, shared)
+		if err != nil {
+			return nil, fmt.Errorf("read the Application %s the write: %w", side.when, err)
+		}
+		*side.into = object
 	}
 	complete := false
 	switch request.Operation {
@@ -128,10 +135,9 @@ func decode(request *admissionv1.AdmissionRequest) (*review, error) {
 	return r, nil
 }
 
+func absent(raw runtime.RawExtension) bool { return len(raw.Raw) == 0 || string(raw.Raw) == "null" }
+
 func decodeObject(raw runtime.RawExtension, shared *values) (map[string]any, error) {
-	if len(raw.Raw) == 0 || string(raw.Raw) == "null" {
-		return nil, nil
-	}
 	var s stored
 	if err := utiljson.Unmarshal(raw.Raw, &s); err != nil {
 		return nil, fmt.Errorf("decode it: %w", err)

@@ -207,7 +207,7 @@ func TestEverythingOrAnError(t *testing.T) {
 				{Match: "^" + call + "$", Status: http.StatusNotModified},
 				{Match: "^" + call + "$", Status: http.StatusOK, Body: `[{"id":`},
 			} {
-				w.restart()
+				w.loseMemory()
 				_, err := w.gh.Fail(fault)
 				require.NoError(t, err)
 				_, err = w.collector.Collect(t.Context(), w.query(w.repo.Head))

@@ -148,7 +148,7 @@ func (t tables) deployments(ctx context.Context, application string, limit int) 
 	}
 	found := make([]history.Deployment, 0, len(outcomes))
 	for _, entry := range outcomes {
-		d := history.Deployment{Recorded: entry.Time}
+		d := history.Deployment{Sequence: entry.Sequence, Recorded: entry.Time}
 		if d.Outcome, err = history.Decode[history.OutcomePayload](entry); err != nil {
 			return nil, err
 		}

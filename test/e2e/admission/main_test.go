@@ -48,7 +48,8 @@ func TestAdmission(t *testing.T) {
 	}
 }
 
-var settings = rules.Settings{Protected: []approval.Selector{{Project: "prod"}}}
+// settings have the longest timeout: a busy machine must not look like a refusal.
+var settings = rules.Settings{Protected: []approval.Selector{{Project: "prod"}}, TimeoutSeconds: 30}
 
 // rig is a cluster with a repository and a webhook that counts.
 type rig struct {

@@ -27,7 +27,7 @@ func (r *rig) cli(t *testing.T, args ...string) error {
 func testFieldManagers(t *testing.T, r *rig) {
 	client := r.webhook.client()
 	client.URL = new(strings.Replace(*client.URL, "/judge", "/observe", 1))
-	objects, err := rules.Render(rules.Settings{Protected: settings.Protected, Name: "observer"}, client)
+	objects, err := rules.Render(rules.Settings{Protected: settings.Protected, Name: "observer", TimeoutSeconds: 30}, client)
 	require.NoError(t, err)
 	observer := objects.Webhook
 	observer.Webhooks[0].MatchConditions = nil
