@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,7 @@ func TestEnforcement(t *testing.T) {
 	t.Run("not ready without rights", func(t *testing.T) { testWithoutRights(t, c) })
 	c.start(t)
 	t.Run("the API server asks", func(t *testing.T) { testAsked(t, c) })
+	t.Run("status", func(t *testing.T) { testStatus(t, c) })
 	t.Run("drift is repaired", func(t *testing.T) { testDrift(t, c) })
 	t.Run("a rotation loses no request", func(t *testing.T) { testRotation(t, c) })
 	t.Run("argo cd shows the event", func(t *testing.T) { testEvents(t, c) })
@@ -227,6 +229,54 @@ func testAsked(t *testing.T, c *cluster) {
 	cancel()
 	<-done
 	require.Contains(t, string(other.Bundle())+string(c.certificates.Bundle()), string(other.Bundle()))
+}
+
+// testStatus runs the real binary. It waits shorter for the webhook than this test, so
+// that is the one thing that differs.
+func testStatus(t *testing.T, c *cluster) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "gatekeeper.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(`github: {appID: 1, privateKeyFile: key, webhookSecretFiles: [secret]}
+argocd: {server: "127.0.0.1:1", tokenFile: token}
+kubernetes: {kubeconfig: `+c.sandbox.Kubeconfig(sandbox.Gatekeeper)+`}
+dataDirectory: `+dir+`
+enforcement: {url: "`+c.url+`", certificate: {secret: gatekeeper/gatekeeper-admission}}
+gates:
+  - name: prod
+    applications: [{project: prod}]
+    repositories: [{repository: acme/env, branch: main, enrolledAt: "8f14e45fceea167a5a36dedd4bea2543b1b2c3d4"}]
+    config: {requirements: [{approvals: 2, teams: [acme/sre]}]}
+`), 0o600))
+	run := func(name string, args ...string) (string, error) {
+		p, err := c.sandbox.StartGatekeeper(t.Context(), name, append(args, "--config", file)...)
+		require.NoError(t, err)
+		<-p.Done()
+		return p.Logs(), p.Err()
+	}
+	out, err := run("status", "enforcement", "status", "-o", "json")
+	require.Error(t, err)
+	var report struct {
+		InPlace bool
+		Objects []enforce.Report
+	}
+	require.NoError(t, json.NewDecoder(strings.NewReader(out)).Decode(&report), out)
+	require.False(t, report.InPlace)
+	var paths []string
+	for _, o := range report.Objects {
+		for _, d := range o.Differences {
+			paths = append(paths, o.Kind+" "+d.Path)
+		}
+	}
+	require.Equal(t, []string{
+		"ValidatingWebhookConfiguration webhooks[0].timeoutSeconds",
+		"ValidatingWebhookConfiguration metadata.annotations[argo-gatekeeper.io/content]",
+	}, paths)
+
+	out, err = run("render", "enforcement", "render")
+	require.NoError(t, err, out)
+	require.Equal(t, 3, strings.Count(out, "apiVersion: admissionregistration.k8s.io/v1\n"), out)
+	require.Contains(t, out, "caBundle: LS0t")
+	require.NotContains(t, out, "creationTimestamp")
 }
 
 // testWithoutRights: whoever may not write says which right is missing.
