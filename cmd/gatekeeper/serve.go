@@ -29,6 +29,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/redeliver"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/revert"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
@@ -126,6 +127,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
+	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
 	decider = gate.New(gate.Options{
@@ -134,8 +136,9 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
+		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
 		Reporter: report.NewPublisher(hub.app, written{box}, log), OnDenied: enforced.denied,
+		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 

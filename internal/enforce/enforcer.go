@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -51,18 +52,18 @@ type Options struct {
 const (
 	defaultResync = time.Minute
 	firstRetry    = time.Second
-	// Repairs of what others change: repairBurst at once, then one per repairEvery.
-	repairBurst = 5
-	repairEvery = 10 * time.Second
+	// Writes: writeBurst at once, then one per writeEvery, in case others undo them.
+	writeBurst = 10
+	writeEvery = 5 * time.Second
 	// renewalWait is how long reading the certificate's Secret may take.
 	renewalWait = 2 * time.Second
 )
 
 // Enforcer keeps the objects in place. Make it with New and call Run once.
 type Enforcer struct {
-	o       Options
-	repairs *rate.Limiter
-	wake    chan struct{}
+	o      Options
+	writes *rate.Limiter
+	wake   chan struct{}
 
 	// Only Run touches these.
 	placed map[string]string // by kind: what was in place last
@@ -81,7 +82,7 @@ func New(o Options) *Enforcer {
 		o.Resync = defaultResync
 	}
 	return &Enforcer{
-		o: o, repairs: rate.NewLimiter(rate.Every(repairEvery), repairBurst), wake: make(chan struct{}, 1),
+		o: o, writes: rate.NewLimiter(rate.Every(writeEvery), writeBurst), wake: make(chan struct{}, 1),
 		placed: map[string]string{}, told: map[string]string{}, problem: errNotYet,
 	}
 }
@@ -236,9 +237,7 @@ func (e *Enforcer) one(ctx context.Context, want *unstructured.Unstructured) (li
 	if drift && e.o.Manage {
 		e.o.Metrics.drift.WithLabelValues(kind).Inc()
 		e.o.Logger.LogAttrs(ctx, slog.LevelWarn, "enforcement_drift", attrs...)
-		if err := e.repairs.Wait(ctx); err != nil {
-			return live, true, fmt.Errorf("wait to repair %s: %w", kind, err)
-		}
+		delete(e.placed, kind) // told once, should the repair have to be tried again
 	}
 	if !e.o.Manage {
 		if drift {
@@ -248,7 +247,10 @@ func (e *Enforcer) one(ctx context.Context, want *unstructured.Unstructured) (li
 		e.tell(ctx, kind, slog.LevelWarn, "enforcement_drift", attrs...)
 		return live, true, fmt.Errorf("%w: %s %s: %s", errDrift, kind, want.GetName(), differences[0])
 	}
-	written, err := e.write(ctx, want)
+	if err := e.writes.Wait(ctx); err != nil {
+		return live, true, fmt.Errorf("wait to write %s: %w", kind, err)
+	}
+	written, err := e.write(ctx, want, live)
 	if err != nil {
 		return live, true, err
 	}
@@ -280,12 +282,17 @@ func (e *Enforcer) renewed(ctx context.Context, want, live *unstructured.Unstruc
 	}
 }
 
-// write applies an object, and replaces what the apply leaves of others.
-func (e *Enforcer) write(ctx context.Context, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+// write applies an object, and replaces what the apply leaves of others. That can
+// make the apply itself invalid: a binding's Warn, put there by somebody else, stays
+// beside our Deny, which Kubernetes does not permit (seen with 1.34, 2026-11-21).
+func (e *Enforcer) write(ctx context.Context, want, before *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*requestTimeout)
 	defer cancel()
 	live, err := e.o.Objects.Apply(ctx, want)
-	if err != nil {
+	switch {
+	case err != nil && before != nil && apierrors.IsInvalid(err):
+		live = before
+	case err != nil:
 		return nil, err
 	}
 	differences, err := Compare(want, live)

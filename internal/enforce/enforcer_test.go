@@ -14,7 +14,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // objects render a policy and a webhook configuration.
@@ -294,6 +296,20 @@ func TestDriftIsRepaired(t *testing.T) {
 	}
 }
 
+// TestInvalidApply: what somebody added makes an apply invalid, a replacement not.
+func TestInvalidApply(t *testing.T) {
+	l := newLive()
+	running(t, l, newBundles("one"), true, func(t *testing.T, _ *Enforcer, log *logText) {
+		l.mu.Lock()
+		l.fail["apply"] = apierrors.NewInvalid(schema.GroupKind{Kind: "ValidatingAdmissionPolicy"}, "gatekeeper", nil)
+		l.mu.Unlock()
+		l.somebody(t, "ValidatingAdmissionPolicy", func(o map[string]any) { spec(o)["failurePolicy"] = "Ignore" })
+		synctest.Wait()
+		require.Empty(t, l.differences(t, "one"))
+		require.Equal(t, 1, log.count("enforcement_drift"))
+	})
+}
+
 func drift(t *testing.T, m *Metrics) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -425,7 +441,7 @@ func TestContest(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		require.LessOrEqual(t, l.writes-before, 2*(repairBurst+int(10*time.Minute/repairEvery))+2)
+		require.LessOrEqual(t, l.writes-before, 2*(writeBurst+int(10*time.Minute/writeEvery))+2)
 		require.Greater(t, l.writes-before, 20, "it is not given up")
 	})
 }

@@ -136,7 +136,11 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		if !ok {
 			return deny(refusedUnknown, "gate "+p.Gate+" is judging it right now; try again in a moment")
 		}
-		grounds, rollback, answer := g.groundsFor(ctx, p, app, known, r.Start.Candidate)
+		ordered, err := g.readStanding(ctx, app)
+		if err != nil {
+			return g.unrecorded(ctx, app, err)
+		}
+		grounds, rollback, answer := g.groundsFor(ctx, p, app, known, ordered, r.Start.Candidate)
 		if !answer.Allowed || r.DryRun {
 			return answer
 		}
@@ -228,10 +232,15 @@ const rollbacksRead = 50
 
 // groundsFor finds the recorded decision that allows a candidate: the latest, or
 // that of an earlier deployment.
-func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.Application, known remembered, c approval.Candidate) (grounds, bool, Admission) {
+func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.Application, known remembered, ordered standing, c approval.Candidate) (grounds, bool, Admission) {
 	d := known.decision
+	if stop, ok := g.stoppedSince(p, app, ordered, d); ok {
+		return grounds{}, false, deny(string(stop.Code), "gate "+p.Gate+": "+stop.Text)
+	}
 	if d.Allowed() && sameCandidate(d.Candidate, c) && known.grounds.sequence > 0 {
-		return known.grounds, false, Admission{Allowed: true}
+		on := known.grounds
+		on.act = d.Override
+		return on, false, Admission{Allowed: true}
 	}
 	if stop, ok := stopOf(d); ok {
 		return grounds{}, false, deny(string(stop.Code), "gate "+p.Gate+": "+stop.Text)
@@ -241,16 +250,12 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 		if err != nil {
 			return grounds{}, false, g.unrecorded(ctx, app, err)
 		}
-		ordered, err := g.book.Standing(ctx)
-		if err != nil {
-			return grounds{}, false, g.unrecorded(ctx, app, err)
-		}
 		for i, deployment := range past {
 			intent := deployment.Intent
 			if intent.Gate == p.Gate && sameCandidate(intent.Candidate, c) && ordered.Trusts(app.UID, intent.Act) {
 				return grounds{
 					sequence: intent.DecisionSequence, policy: intent.PolicyDigest, facts: intent.FactsDigest,
-					candidate: intent.Candidate, approvers: intent.Approvers,
+					candidate: intent.Candidate, approvers: intent.Approvers, act: ordered.glassOf(app.UID, intent),
 				}, i > 0 && !sameCandidate(past[0].Intent.Candidate, c), Admission{Allowed: true}
 			}
 		}
@@ -286,6 +291,7 @@ func (g *Gate) recordAdmitted(ctx context.Context, head history.Head, p approval
 		ID: rand.Text(), Gate: p.Gate, Application: app.Key(), ResourceVersion: r.Before.ResourceVersion,
 		Candidate: on.candidate, PolicyDigest: on.policy, FactsDigest: on.facts, DecisionSequence: on.sequence,
 		InitiatedBy: strings.ToValidUTF8(shortened(by, initiatedByLimit), "\uFFFD"), Approvers: on.approvers,
+		Act:      on.act,
 		Admitted: &history.Admission{User: r.User, Partial: r.Start.Partial, Rollback: rollback, Automated: r.Start.Automated},
 	}
 	if _, err := g.appendFor(ctx, head, app.UID, just(intent)); err != nil {

@@ -197,7 +197,7 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 		return "not synced", again, false
 	case d.Override+d.Rollback == "" && last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
 		return "synced to " + revisions(d.Candidate), again, false
-	case !d.Advances && !leftHalfway(last, d.Candidate):
+	case !d.Advances && !leftHalfway(last, d.Candidate) && !respecified(last, d):
 		return "nothing approved to sync", again, false
 	}
 	if wait := g.backoff(last, d.Candidate); wait > 0 {

@@ -323,13 +323,15 @@ type grounds struct {
 	policy, facts history.Digest
 	candidate     approval.Candidate
 	approvers     []approval.User
+	// act is the ID of the use of break-glass that allows it; empty for none.
+	act string
 }
 
 // groundsOf is a decision that was recorded as the entry with that number.
 func groundsOf(sequence uint64, p history.DecisionPayload) grounds {
 	return grounds{
 		sequence: sequence, policy: p.PolicyDigest, facts: p.FactsDigest,
-		candidate: p.Decision.Candidate, approvers: approvers(p.Decision),
+		candidate: p.Decision.Candidate, approvers: approvers(asShipped(p.Decision)),
 	}
 }
 

@@ -139,6 +139,15 @@ func (g *Gate) operate(p approval.Policy, s standing, last *deployed, facts *app
 	}
 }
 
+// glassOf is the use of break-glass by which an intent's candidate was deployed; empty
+// for none.
+func (s standing) glassOf(uid string, intent history.IntentPayload) string {
+	if order, ok := s.Order(uid, intent.Act); ok && order.Verb == history.VerbBreakGlass {
+		return intent.Act
+	}
+	return ""
+}
+
 // override is the newest use of break-glass that is in force and was not carried out;
 // an earlier one gives way to it.
 func override(s standing, uid string) *approval.Override {
@@ -174,6 +183,38 @@ func (g *Gate) windows(p approval.Policy, at time.Time) ([]approval.WindowState,
 		return states, nil
 	}
 	return states, &approval.Opening{At: next, Text: calendar.Written(next, c.Windows()[0].Zone())}
+}
+
+// stops are what keeps all Applications of a gate from being synced now.
+func (g *Gate) stops(p approval.Policy, ordered orders.Standing) []approval.Finding {
+	at := g.now()
+	facts := approval.Facts{Holds: ordered.Holds(p.Gate, "", at)}
+	facts.Calendar, facts.Opens = g.windows(p, at)
+	return approval.Stops(p, facts)
+}
+
+// stoppedSince finds a stop that may be newer than a decision: the gate is woken when a
+// hold is recorded, at the edge of a window and at the end of break-glass, and somebody
+// else's sync may be faster.
+func (g *Gate) stoppedSince(p approval.Policy, app approval.Application, ordered standing, d approval.Decision) (approval.Finding, bool) {
+	if d.Override != "" {
+		if o := override(ordered, app.UID); o == nil || o.ID != d.Override {
+			return approval.Finding{Code: approval.CodeBreakGlassVoid, Text: "the use of break-glass has ended"}, true
+		}
+		return approval.Finding{}, false
+	}
+	facts := approval.Facts{Application: app, Holds: ordered.Holds(p.Gate, app.UID, ordered.at)}
+	if d.Rollback != "" { // its own hold does not stop it, and no window does
+		order, _ := ordered.Order(app.UID, d.Rollback)
+		facts.Holds = slices.DeleteFunc(facts.Holds, func(h approval.Hold) bool { return h.ID == order.ActPayload.Hold })
+		p.Windows = nil
+	} else {
+		facts.Calendar, facts.Opens = g.windows(p, ordered.at)
+	}
+	if stops := approval.Stops(p, facts); len(stops) > 0 {
+		return stops[0], true
+	}
+	return approval.Finding{}, false
 }
 
 // operateAgain is when what people and calendars say changes by itself, 0 for never.

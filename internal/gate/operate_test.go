@@ -1,8 +1,11 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -448,4 +451,94 @@ type spy struct {
 func (s *spy) Append(_ context.Context, _ history.Head, drafts ...history.Draft) (history.Head, error) {
 	*s.drafts = drafts
 	return history.Head{}, errors.New("not now")
+}
+
+// TestReportStops: a pull request says what keeps the whole gate from syncing.
+func TestReportStops(t *testing.T) {
+	s := newSetup(t)
+	p := gatePolicy("prod")
+	p.Windows = []approval.Window{{Name: "night", Kind: approval.WindowAllow, Schedule: "timezone=UTC rrule=FREQ=DAILY;BYHOUR=22 duration=4h0m0s"}}
+	s.gate = s.newGate(p)
+	s.order(history.ActPayload{Verb: history.VerbHold})
+	s.order(history.ActPayload{Verb: history.VerbHold, Application: payments})
+	s.openPull(7, alice)
+	report, ok := s.reported(7)
+	require.True(t, ok)
+	stops := report.Gates[0].Stops
+	require.Len(t, stops, 2, "the Application's own hold is told with the Application")
+	require.Equal(t, approval.CodeHoldActive, stops[0].Code)
+	require.Equal(t, approval.CodeWindowClosed, stops[1].Code)
+	require.Contains(t, stops[1].Remedy, "Sat 2026-11-21 22:00 UTC")
+	require.Equal(t, approval.Allowed, report.Gates[0].Quorum.Verdict)
+}
+
+// TestDeadline: at the deadline of a review the gate wakes by itself, says so in the
+// log once, and counts it.
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSetup(t)
+		var log bytes.Buffer
+		s.gate = New(Options{
+			Policies: []approval.Policy{glassPolicy()}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
+			Logger: slog.New(slog.NewJSONHandler(&log, nil)), Metrics: NewMetrics(), Workers: 1, Resync: 1000 * time.Hour,
+		})
+		s.clock.at = time.Now()
+		s.hub.land(1)
+		s.breakGlass(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = s.gate.Run(ctx) }()
+		synctest.Wait()
+		require.Equal(t, sha(1), s.argo.last().revision())
+		s.argo.run(payments, phaseSucceeded)
+		s.gate.WakeKey(payments)
+		synctest.Wait()
+		require.InDelta(t, 1, s.gauge("unreviewed"), 0)
+		require.InDelta(t, 0, s.gauge("overdue"), 0)
+		time.Sleep(24*time.Hour - time.Second)
+		synctest.Wait()
+		require.InDelta(t, 0, s.gauge("overdue"), 0)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.InDelta(t, 1, s.gauge("overdue"), 0)
+		s.gate.WakeKey(payments)
+		synctest.Wait()
+		cancel()
+		<-ended
+		require.Equal(t, 1, strings.Count(log.String(), `"msg":"breakglass_overdue"`))
+	})
+}
+
+// TestTry: what would be decided is told without a trace, with people read anew.
+func TestTry(t *testing.T) {
+	s := newSetup(t)
+	s.gate = s.newGate(glassPolicy())
+	s.hub.land(1)
+	o := approval.Override{
+		ID: "x", Person: "bob", Reason: "r", Expires: start.Add(time.Hour), ReviewBy: start.Add(time.Hour),
+		Candidate: approval.Candidate{UID: "uid-payments", SpecDigest: "5bec", Revisions: []approval.Revision{{Repository: repository, SHA: sha(1)}}},
+	}
+	d, err := s.gate.Try(t.Context(), payments, o)
+	require.NoError(t, err)
+	require.True(t, d.Allowed())
+	require.Equal(t, "x", d.Override)
+	_, _, forgets := s.hub.counts()
+	require.Equal(t, 1, forgets)
+	require.Empty(t, s.entries())
+	require.Empty(t, s.argo.stored())
+	o.Person = "dave"
+	d, err = s.gate.Try(t.Context(), payments, o)
+	require.NoError(t, err)
+	require.False(t, d.Allowed())
+	s.hub.fail(errDown)
+	_, err = s.gate.Try(t.Context(), payments, o)
+	require.ErrorIs(t, err, errDown)
+	_, err = s.gate.Try(t.Context(), "argocd/none", o)
+	require.ErrorIs(t, err, approval.ErrNotFound)
+	_, err = s.gate.Teams(t.Context(), []approval.TeamName{"acme/sre"})
+	require.ErrorIs(t, err, errDown)
+	s.hub.fail(nil)
+	people, err := s.gate.Teams(t.Context(), []approval.TeamName{"acme/sre"})
+	require.NoError(t, err)
+	require.Len(t, people.Teams, 1)
 }

@@ -39,6 +39,10 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	if !answer.Open && !answer.Pull.Merged {
 		return 0, nil // closed without being merged: nothing will land
 	}
+	ordered, err := g.book.Standing(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read what people have ordered: %w", err)
+	}
 	report := approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged}
 	for _, p := range concerned {
 		protected, _ := p.Repository(key.Repository)
@@ -55,7 +59,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		again = sooner(again, soon)
 		report.Gates = append(report.Gates, approval.GateReport{
 			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
-			Applications: g.applicationReports(p, key),
+			Stops: g.stops(p, ordered), Applications: g.applicationReports(p, key),
 		})
 	}
 	if len(report.Gates) == 0 {

@@ -20,10 +20,10 @@ const admittedGrace = 15 * time.Second
 // does not carry the intent, since what is admitted cannot be changed; who asked,
 // what for and when must agree instead.
 //
-// Settled are the times at which operations began that have their outcome: none of
-// them is this one, however alike they are.
-func (g *Gate) settleAdmitted(ctx context.Context, app approval.Application, intent history.IntentPayload, at time.Time, settled map[int64]bool) (_ history.Payload, running bool) {
-	later := func(start time.Time) bool { return start.After(at.Add(-clockSlack)) && !settled[start.Unix()] }
+// Settled are the operations that have their outcome: none of them is this one, however
+// alike they are.
+func (g *Gate) settleAdmitted(ctx context.Context, app approval.Application, intent history.IntentPayload, at time.Time, settled map[begun]bool) (_ history.Payload, running bool) {
+	later := func(start time.Time) bool { return start.After(at.Add(-clockSlack)) && !settled[begun{start.Unix(), intent.InitiatedBy}] }
 	if op := app.Operation; op != nil && op.Intent == "" && sameInitiator(op.InitiatedBy, intent) && sameRevisions(op.Revisions, intent.Candidate) &&
 		(op.StartedAt.IsZero() || later(op.StartedAt)) {
 		if !op.Finished() {
@@ -48,20 +48,32 @@ func (g *Gate) settleAdmitted(ctx context.Context, app approval.Application, int
 	return history.AbandonedPayload{Intent: intent.ID, Reason: reason}, false
 }
 
-// settledStarts are when the operations began whose outcomes are on record. Argo CD
-// has one operation at a time, and writes times by the second.
-func (g *Gate) settledStarts(ctx context.Context, uid string) (map[int64]bool, error) {
+// begun is when an operation began, by the second as Argo CD writes it, and who asked
+// for it. There is one operation at a time.
+type begun struct {
+	at int64
+	by string
+}
+
+// settledStarts are the operations whose outcomes are on record.
+func (g *Gate) settledStarts(ctx context.Context, uid string) (map[begun]bool, error) {
 	outcomes, err := g.record.Outcomes(ctx, uid, outcomesRead)
 	if err != nil {
 		return nil, fmt.Errorf("read the outcomes: %w", err)
 	}
-	starts := map[int64]bool{}
+	starts := map[begun]bool{}
 	for _, entry := range outcomes {
 		o, err := history.Decode[history.OutcomePayload](entry)
 		if err != nil {
 			return nil, fmt.Errorf("read an outcome: %w", err)
 		}
-		starts[o.StartedAt.Unix()] = true
+		intent, found, err := g.intent(ctx, o.Intent)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			starts[begun{o.StartedAt.Unix(), intent.InitiatedBy}] = true
+		}
 	}
 	return starts, nil
 }

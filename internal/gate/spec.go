@@ -101,6 +101,19 @@ func since(last *deployed, adoption orders.Given, app approval.Application) bool
 		i.Act == "" && (i.Admitted == nil || !i.Admitted.Rollback)
 }
 
+// respecified says whether another spec than the one that was deployed last has been
+// approved since, so that there is something to ship although no commit is new. After
+// a rollback the older spec is what somebody wants.
+func respecified(last *deployed, d approval.Decision) bool {
+	if last == nil || !last.succeeded || last.intent.Act != "" || last.intent.Admitted != nil && last.intent.Admitted.Rollback {
+		return false
+	}
+	return last.intent.Candidate.UID == d.Candidate.UID && last.intent.Candidate.SpecDigest != d.Candidate.SpecDigest &&
+		slices.ContainsFunc(d.Findings, func(f approval.Finding) bool {
+			return f.Code == approval.CodeSpecApproved && f.Verdict == approval.Allowed
+		})
+}
+
 func who(g orders.Given) string {
 	return g.Person.Name + " on " + g.At.UTC().Format("2006-01-02") + " (" + g.Reason + ")"
 }

@@ -259,6 +259,7 @@ func TestSpecOfApprovedCommit(t *testing.T) {
 	require.Contains(t, s.queued(), Key{Application: payments})
 	s.reconciled()
 	require.Equal(t, approval.CodeSpecApproved, s.finding(payments).Code)
+	require.Equal(t, "6bec", s.argo.last().candidate.SpecDigest)
 
 	// An older adoption does not bring back the spec from before.
 	s.argo.run(payments, phaseSucceeded)
@@ -268,6 +269,48 @@ func TestSpecOfApprovedCommit(t *testing.T) {
 	s.argo.edit(payments, func(a *approval.Application) { a.SpecDigest = "5bec" })
 	s.reconciled()
 	require.Equal(t, approval.Blocked, s.finding(payments).Verdict)
+}
+
+// TestApprovedSpecIsSynced: a spec that is approved without a new commit is synced once,
+// unless somebody rolled back to the one before.
+func TestApprovedSpecIsSynced(t *testing.T) {
+	t.Parallel()
+	s, _ := specSetup(t)
+	app := application("payments")
+	s.adopt(app)
+	s.reconciled()
+	s.argo.run(payments, phaseSucceeded)
+	s.reconciled()
+	require.Len(t, s.intents(), 1)
+
+	app.SpecDigest = "6bec"
+	s.argo.edit(payments, func(a *approval.Application) { a.SpecDigest = "6bec" })
+	s.reconciled()
+	require.Equal(t, approval.CodeSpecChanged, s.finding(payments).Code)
+	require.Len(t, s.intents(), 1)
+	s.adopt(app)
+	s.reconciled()
+	require.Len(t, s.intents(), 2)
+	require.Equal(t, sha(1), s.argo.last().revision())
+	s.argo.run(payments, phaseSucceeded)
+	for range 3 {
+		s.reconciled()
+	}
+	require.Len(t, s.intents(), 2, "once")
+
+	last, err := s.gate.lastDeployed(t.Context(), app, standing{})
+	require.NoError(t, err)
+	known, _ := s.gate.memory.get(payments)
+	d := known.decision
+	d.Candidate.SpecDigest = "7bec"
+	require.True(t, respecified(last, d))
+	last.intent.Admitted = &history.Admission{User: "ada", Rollback: true}
+	require.False(t, respecified(last, d))
+	last.intent.Admitted, last.intent.Act = nil, "order"
+	require.False(t, respecified(last, d))
+	last.intent.Act, d.Findings = "", nil
+	require.False(t, respecified(last, d), "a gate that does not judge specs")
+	require.False(t, respecified(nil, known.decision))
 }
 
 // TestNewChildIsWoken: an Application that an approved sync of its parent has just
@@ -329,6 +372,14 @@ func TestParentsThatProveNothing(t *testing.T) {
 		}, "never adopted"},
 		"a parent that the gate does not protect": {func(s *setup, _ *catalogue) {
 			s.argo.edit(apps, func(a *approval.Application) { a.Project = "sandbox" })
+		}, "gate prod does not protect"},
+		"a parent of another gate": {func(s *setup, c *catalogue) {
+			s.gate.queue.ShutDown()
+			other := gatePolicy("other")
+			other.Applications = []approval.Selector{{Project: "platform"}}
+			s.gate = s.newGate(specPolicy(), other)
+			s.gate.specs = c
+			s.argo.edit(apps, func(a *approval.Application) { a.Project = "platform" })
 		}, "gate prod does not protect"},
 		"a parent of another cluster": {func(s *setup, _ *catalogue) {
 			s.argo.edit(apps, func(a *approval.Application) { a.Server = "https://prod.example" })

@@ -254,9 +254,10 @@ func seek(d *json.Decoder, key string) bool {
 }
 
 // NewAdmissionServer makes a TLS server with every limit set. Serve it with
-// ServeTLS(listener, "", ""). It speaks HTTP/2 and HTTP/1.1, which is what API
-// servers choose for webhooks (client-go, kubernetes issue 75791), and keeps
-// connections open: a handshake costs more than most answers.
+// ServeTLS(listener, "", ""). It speaks HTTP/1.1, with which API servers call
+// services, and HTTP/2, with which they call loopback addresses (k8s.io/apiserver
+// v0.34, pkg/util/webhook/client.go), and keeps connections open: a handshake costs
+// more than most answers.
 func NewAdmissionServer(h http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,

@@ -44,7 +44,7 @@ func (j *judge) line(r *ProtectedRepository, l *Line, findings []Finding) judged
 			return out.broken(f)
 		}
 		unknown = unknown || judged.decision.Verdict == Unknown
-		t.restore(restored, i)
+		t.restore(restored, l.Repository, i)
 		if t.dirty == 0 && t.doubtful == 0 && !unknown {
 			target = i
 			out.decision.Target = landing.Commit

@@ -23,6 +23,9 @@ type GateReport struct {
 	Met, Needed int
 	// Images are those of Met and Needed that the image quorum counts.
 	Images Progress
+	// Stops are the holds of the whole gate and the windows that are closed now. They
+	// do not change what the reviews are worth.
+	Stops []Finding
 	// Applications tell what has become of the change where it is deployed.
 	Applications []ApplicationReport
 }

@@ -88,18 +88,13 @@ func (o *Rollback) readsOf(l *Line) []Read {
 	if !slices.ContainsFunc(o.Candidate.Revisions, func(r Revision) bool { return r.Repository.Equal(l.Repository) && r.SHA == l.Baseline }) {
 		return nil
 	}
-	var reads []Read
-	for _, r := range o.Reads {
-		if r.Repository.Equal(l.Repository) {
-			reads = append(reads, r)
-		}
-	}
-	return reads
+	return o.Reads
 }
 
-// covers says whether one of the reads is the path or a folder above it.
-func covers(reads []Read, path string) bool {
+// Covers says whether one of the reads is a path of that repository, or a folder above it.
+func Covers(reads []Read, repository RepositoryName, path string) bool {
 	return slices.ContainsFunc(reads, func(r Read) bool {
-		return r.Path == "/" || r.Path == path || strings.HasSuffix(r.Path, "/") && strings.HasPrefix(path, r.Path)
+		return r.Repository.Equal(repository) &&
+			(r.Path == "/" || r.Path == path || strings.HasSuffix(r.Path, "/") && strings.HasPrefix(path, r.Path))
 	})
 }

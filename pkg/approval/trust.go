@@ -121,13 +121,13 @@ func (t *trust) buildsOn(landing int, by *Landing) {
 // that which the Application is rendered from: together they are what was approved, and
 // deployed again by a rollback. A path alone is not enough, since old and new content
 // together were approved by nobody.
-func (t *trust) restore(reads []Read, landing int) {
+func (t *trust) restore(reads []Read, of RepositoryName, landing int) {
 	if len(reads) == 0 || t.dirty == 0 {
 		return
 	}
 	cleans := false
 	for path, n := range t.paths {
-		if covers(reads, path) {
+		if Covers(reads, of, path) {
 			if t.list[n].moved {
 				return
 			}
@@ -138,7 +138,7 @@ func (t *trust) restore(reads []Read, landing int) {
 		return
 	}
 	for path, n := range t.paths {
-		if p := &t.list[n]; covers(reads, path) {
+		if p := &t.list[n]; Covers(reads, of, path) {
 			t.dirty -= count(p.dirty)
 			p.trusted, p.dirty = p.baseline, false
 			t.doubt(n, nil)

@@ -44,7 +44,7 @@ func Check(r approval.PullReport, g approval.GateReport) CheckRun {
 	}
 	sections := slices.Concat(
 		[]string{"## " + s.symbol() + " Gate " + markdown.Code(g.Gate) + ": " + s.String() + "\n\n" + introduction(r, g)},
-		requirements(g), applications(g), []string{footer(r)},
+		stops(g), requirements(g), applications(g), []string{footer(r)},
 	)
 	return CheckRun{
 		Name: "gatekeeper/" + g.Gate, Status: status, Conclusion: conclusion,
@@ -76,6 +76,7 @@ func Comment(r approval.PullReport) string {
 			continue
 		}
 		details = append(details, "#### "+gs.symbol()+" Gate "+markdown.Code(g.Gate)+": "+gs.String()+"\n\n"+introduction(r, g))
+		details = append(details, stops(g)...)
 		details = append(details, requirements(g)...)
 		details = append(details, applications(g)...)
 	}
@@ -184,6 +185,27 @@ func explain(f approval.Finding) string {
 	return b.String()
 }
 
+// stops says in a line each what keeps the whole gate from syncing now.
+func stops(g approval.GateReport) []string {
+	if stateOf(g) == unconcerned || len(g.Stops) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	for _, f := range g.Stops {
+		b.WriteString("- ⏸️ " + text(f.Text))
+		if f.Remedy != "" {
+			b.WriteString(" — " + text(f.Remedy))
+		}
+		b.WriteString("\n")
+	}
+	return []string{b.String()}
+}
+
+// saidBefore says whether a finding is one that the whole gate has.
+func saidBefore(g approval.GateReport, f approval.Finding) bool {
+	return slices.ContainsFunc(g.Stops, func(s approval.Finding) bool { return s.Code == f.Code && s.Text == f.Text })
+}
+
 // applications tells what has become of the change where it is deployed.
 func applications(g approval.GateReport) []string {
 	if len(g.Applications) == 0 {
@@ -197,9 +219,10 @@ func applications(g approval.GateReport) []string {
 			break
 		}
 		b.WriteString("| " + markdown.Code(a.Application) + " | " + verdictSymbol(a.Verdict) + " " + text(a.State))
-		for j, f := range a.Findings {
+		own := slices.DeleteFunc(slices.Clone(a.Findings), func(f approval.Finding) bool { return saidBefore(g, f) })
+		for j, f := range own {
 			if j == maxFindings {
-				b.WriteString("<br>and " + strconv.Itoa(len(a.Findings)-j) + " more")
+				b.WriteString("<br>and " + strconv.Itoa(len(own)-j) + " more")
 				break
 			}
 			b.WriteString("<br>" + text(f.Text))

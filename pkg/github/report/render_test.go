@@ -257,3 +257,24 @@ func FuzzText(f *testing.F) {
 		require.NotContains(t, strings.Trim(span, "`"), fence, "the content must not close the span")
 	})
 }
+
+// TestStops: what stops the whole gate is one line, beside the quorum, and is not
+// repeated for each Application.
+func TestStops(t *testing.T) {
+	closed := approval.Finding{Code: approval.CodeWindowClosed, Verdict: approval.Blocked, Text: "gate prod allows no syncs now", Remedy: "wait; the next opening is Mon"}
+	g := approval.GateReport{
+		Gate: "prod", Class: approval.ClassConfig, Quorum: approval.Finding{Code: approval.CodeQuorumMet, Verdict: approval.Allowed, Text: "2 of 2 approvals"},
+		Met: 2, Needed: 2, Stops: []approval.Finding{closed},
+		Applications: []approval.ApplicationReport{{Application: "argocd/shop", Verdict: approval.Blocked, State: "not synced", Findings: []approval.Finding{
+			closed, {Code: approval.CodeHoldActive, Verdict: approval.Blocked, Text: "bob holds argocd/shop"},
+		}}},
+	}
+	r := approval.PullReport{Number: 7, Gates: []approval.GateReport{g}}
+	for _, text := range []string{Comment(r), Check(r, g).Summary} {
+		require.Equal(t, 1, strings.Count(text, "gate prod allows no syncs now"), text)
+		require.Contains(t, text, "- ⏸️ gate prod allows no syncs now — wait; the next opening is Mon\n")
+		require.Contains(t, text, "bob holds argocd/shop")
+		require.Contains(t, text, "2 of 2")
+	}
+	require.Equal(t, "success", Check(r, g).Conclusion, "reviews are worth the same")
+}

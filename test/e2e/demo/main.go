@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
@@ -46,17 +47,23 @@ func run(ctx context.Context, out io.Writer, exit bool) (err error) {
 		}
 		err = errors.Join(err, sb.Close())
 	}()
-	w, err := payments.Open(ctx, sb, payments.Options{Name: "demo", Services: []string{payments.Payments, payments.Ledger}})
+	w, err := payments.Open(ctx, sb, payments.Options{Name: "demo", Services: []string{payments.Payments, payments.Ledger}, Unadopted: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	adopted, err := w.Adopt(ctx, "--all", "--reason", "begin with the gate")
+	if err != nil {
+		return err
+	}
 	gatekeeper, err := w.StartGatekeeper(ctx)
 	if err != nil {
 		return err
 	}
 	t := &timeline{w: w, out: out}
 	t.begin()
+	lines := strings.Split(strings.TrimSpace(adopted), "\n")
+	t.say(payments.Alice, "has run gatekeeper adopt --all, so that the Applications' specs count as approved: %s", lines[len(lines)-1])
 	if err := t.play(ctx); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "log of gatekeeper:\n"+gatekeeper.Logs())
 		return err
