@@ -74,6 +74,8 @@ type World struct {
 
 	admin   dynamic.Interface
 	victims []*victim
+
+	stopNudging func()
 }
 
 // open makes the world as it was on the day before enforcement: every victim runs
@@ -83,7 +85,7 @@ func open(ctx context.Context, sb *sandbox.Sandbox, attacks []Attack) (_ *World,
 	if err != nil {
 		return nil, err
 	}
-	w := &World{World: team, Registry: newChartServer()}
+	w := &World{World: team, Registry: newChartServer(), stopNudging: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -104,6 +106,9 @@ func open(ctx context.Context, sb *sandbox.Sandbox, attacks []Attack) (_ *World,
 	if err := w.registerAlias(ctx); err != nil {
 		return nil, fmt.Errorf("register the cluster again: %w", err)
 	}
+	nudging, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w.stopNudging = stop
+	go w.nudge(nudging)
 	for i, a := range attacks {
 		w.victims = append(w.victims, newVictim(w, i, a))
 	}
@@ -118,6 +123,7 @@ func open(ctx context.Context, sb *sandbox.Sandbox, attacks []Attack) (_ *World,
 
 // Close ends what the world itself serves.
 func (w *World) Close() error {
+	w.stopNudging()
 	w.Registry.close()
 	return w.World.Close()
 }
