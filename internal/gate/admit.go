@@ -272,7 +272,7 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 	}
 	if d.Allowed() && sameCandidate(d.Candidate, c) && known.grounds.sequence > 0 {
 		on := known.grounds
-		on.act = d.Override
+		on.act = d.Override + d.Rollback
 		return on, false, Admission{Allowed: true}
 	}
 	if stop, ok := stopOf(d); ok {

@@ -26,6 +26,11 @@ type deployed struct {
 	failures int
 	failed   approval.Candidate
 	failedAt time.Time
+	// failedBy asked for the newest failure, person is true when that was not Gatekeeper;
+	// failure is what Argo CD says about it.
+	failedBy string
+	person   bool
+	failure  history.OutcomePayload
 }
 
 // outcomesRead bounds how far back failures are counted.
@@ -80,6 +85,7 @@ func (g *Gate) lastDeployed(ctx context.Context, app approval.Application, order
 		if d.failures == 0 {
 			// By our own clock, which the back-off is measured with.
 			d.failed, d.failedAt = tried.Candidate, entry.Time
+			d.failedBy, d.person, d.failure = tried.InitiatedBy, tried.Admitted != nil, o
 		}
 		d.failures++
 	}
