@@ -58,8 +58,10 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		}
 	}()
 	if busy {
-		return againSyncing, nil
+		return g.underWay(ctx, app, policies)
 	}
+	g.stalls.ended(key.Application)
+	g.moves(ctx, key.Application)
 	ordered, err := g.readStanding(ctx, app)
 	if err != nil {
 		return 0, err
@@ -288,6 +290,10 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 // forget drops what is remembered of an Application that is gone or not protected.
 func (g *Gate) forget(app, uid string) {
 	g.memory.forget(app)
+	g.stalls.ended(app)
+	if _, was := g.stalls.clear(app); was {
+		g.metrics.stuckNow(g.policies, g.stalls.counts())
+	}
 	g.waits.forget(app)
 	g.rendered.forget(app, uid)
 }
