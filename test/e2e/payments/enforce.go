@@ -93,6 +93,12 @@ func (w *World) argoAddress() string {
 // cannot learn whether a sync window is open. It needs Options.Enforce.
 func (w *World) CutArgoCD(cut bool) { w.enforcement.argo.cut(cut) }
 
+// Admission is the name of the objects in the cluster and the address that the API
+// server asks. It needs Options.Enforce.
+func (w *World) Admission() (name, url string) {
+	return w.enforcement.name, "https://" + w.enforcement.listen + "/admission"
+}
+
 // inForce waits until the API server refuses what the policy and what the webhook alone
 // refuses. It takes a moment to see objects that were written.
 func (w *World) inForce(ctx context.Context) error {
