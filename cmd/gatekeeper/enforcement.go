@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	core "k8s.io/client-go/kubernetes/typed/core/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/certs"
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
@@ -85,17 +84,16 @@ Gatekeeper has run. --without-ca leaves them out, for those who inject them.`,
 		if err != nil {
 			return err
 		}
+		fields := make([]any, len(objects))
 		for i, o := range objects {
-			text, err := yaml.Marshal(o.Object)
-			if err != nil {
-				return fmt.Errorf("print %s: %w", o.GetKind(), err)
-			}
-			if i > 0 {
-				text = append([]byte("---\n"), text...)
-			}
-			if _, err := w.Write(text); err != nil {
-				return fmt.Errorf("print %s: %w", o.GetKind(), err)
-			}
+			fields[i] = o.Object
+		}
+		text, err := admission.YAML(fields...)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(text); err != nil {
+			return fmt.Errorf("print the objects: %w", err)
 		}
 		return nil
 	})

@@ -49,8 +49,7 @@ func (e *Error) Error() string {
 
 // asError makes an Error of any error.
 func asError(err error) *Error {
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		return known
 	}
 	return &Error{Code: CodeFailed, Text: err.Error()}

@@ -177,7 +177,7 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		if !answer.Allowed || r.DryRun {
 			return answer
 		}
-		err = g.recordAdmitted(ctx, head, p, app, r, known, grounds, rollback)
+		err = g.recordAdmitted(ctx, head, p, app, r, grounds, rollback)
 		if errors.Is(err, errRaced) {
 			continue
 		}
@@ -312,7 +312,7 @@ func stopOf(d approval.Decision) (approval.Finding, bool) {
 }
 
 // recordAdmitted records that somebody's sync is about to be let through.
-func (g *Gate) recordAdmitted(ctx context.Context, head history.Head, p approval.Policy, app approval.Application, r AdmissionRequest, known remembered, on grounds, rollback bool) error {
+func (g *Gate) recordAdmitted(ctx context.Context, head history.Head, p approval.Policy, app approval.Application, r AdmissionRequest, on grounds, rollback bool) error {
 	by := r.Start.InitiatedBy
 	if by == "" {
 		by = r.User

@@ -472,7 +472,7 @@ func TestRenderingsAreBounded(t *testing.T) {
 	t.Parallel()
 	var r renderings
 	for i := range 3 * renderedKept {
-		_, err := r.of(parent(), []approval.Revision{{SHA: sha(i)}}, start.Add(time.Duration(i)), func() (map[string][]string, error) { return nil, nil })
+		_, err := r.of(parent(), []approval.Revision{{SHA: sha(i)}}, start.Add(time.Duration(i)), func() (map[string][]string, error) { return map[string][]string{}, nil })
 		require.NoError(t, err)
 	}
 	require.Len(t, r.answers, renderedKept)

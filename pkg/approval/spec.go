@@ -1,6 +1,9 @@
 package approval
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // judgeSpec checks that somebody approved the Application's spec as it is. It could
 // otherwise bring content of its own past every review: a parameter, another branch,
@@ -75,12 +78,7 @@ func (s *SpecEvidence) consistent() bool {
 	case SpecAdopted, SpecCommitted:
 		return s.By != "" && len(s.Changed) == 0
 	case "":
-		for _, field := range s.Changed {
-			if field == "" {
-				return false
-			}
-		}
-		return true
+		return !slices.Contains(s.Changed, "")
 	default:
 		return false
 	}

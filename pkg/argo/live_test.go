@@ -108,7 +108,7 @@ func TestSpecs(t *testing.T) {
 	require.Len(t, found, 2)
 	app, fields, err := reader.Spec(t.Context(), "team-pay", "pay-prod")
 	require.NoError(t, err)
-	require.Equal(t, found[app.Key()], len(fields))
+	require.Len(t, fields, found[app.Key()])
 	require.NotEmpty(t, fields)
 	enough := errors.New("enough")
 	require.ErrorIs(t, reader.Specs(t.Context(), func(approval.Application, []approval.SpecField) error { return enough }), enough)

@@ -96,8 +96,13 @@ func contentDigest(content any) (string, error) {
 // YAML is all objects in the order in which they are to be applied: the policy before
 // what binds it.
 func (o Objects) YAML() ([]byte, error) {
+	return YAML(o.Policy, o.Binding, o.Webhook)
+}
+
+// YAML prints objects as documents that can be applied, in their order.
+func YAML(objects ...any) ([]byte, error) {
 	var out []byte
-	for _, object := range []any{o.Policy, o.Binding, o.Webhook} {
+	for _, object := range objects {
 		document, err := cleanYAML(object)
 		if err != nil {
 			return nil, err

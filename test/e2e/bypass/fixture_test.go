@@ -31,6 +31,8 @@ type shape struct {
 	helm string
 	// multi has a chart and its values as two sources, of one or two repositories.
 	multi, sameRepository bool
+	// healing is for the gate that permits automated sync.
+	healing bool
 	// annotations, as a YAML flow mapping.
 	annotations string
 	// first is what the first sync adds to its operation.
@@ -53,9 +55,11 @@ var (
 	held = shape{path: "envs/prod/held", first: `"syncStrategy": {"apply": {}}`}
 	// doomed has a hook on main that runs when the Application is deleted.
 	doomed = shape{path: "envs/prod/doomed"}
-	// flaky cannot be synced as a whole in the approved commit. The first sync selects
-	// the ConfigMap.
-	flaky = shape{path: "envs/prod/flaky", first: `"resources": [{"kind": "ConfigMap", "name": "limits"}]`}
+	// flaky can be synced in the approved commit once, and never again.
+	flaky = shape{path: "envs/prod/flaky"}
+	// healed is in the charts' repository, where main does not move on, and is behind a
+	// gate that lets it sync itself.
+	healed = shape{path: "envs/prod/plain", healing: true}
 	// remote is a kustomization over a base in a repository that nobody guards.
 	remote = shape{path: "envs/prod/remote"}
 )
@@ -112,7 +116,7 @@ func approvedFiles(remoteURL string) map[string]string {
 		"envs/prod/held/hold.yaml":                holdHook,
 		"envs/prod/doomed/limits.yaml":            limits(approvedLimit),
 		"envs/prod/flaky/limits.yaml":             limits(approvedLimit),
-		"envs/prod/flaky/elsewhere.yaml":          "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: elsewhere, namespace: bypass-no-such-namespace}\n",
+		"envs/prod/flaky/elsewhere.yaml":          "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: elsewhere, namespace: " + elsewhere + "}\ndata: {value: one}\n",
 		"envs/prod/remote/kustomization.yaml":     "resources: [\"" + remoteURL + "//base?ref=main\"]\n",
 		"envs/prod/plain/drafts/draft.yaml":       strings.Replace(limits(stageLimit), "limits", "draft", 1),
 		"envs/stage/limits/limit.txt":             "5001",
@@ -123,6 +127,9 @@ func approvedFiles(remoteURL string) map[string]string {
 	maps.Copy(files, chartFiles())
 	return files
 }
+
+// elsewhere is a namespace that Applications of the shape flaky write to.
+const elsewhere = "bypass-elsewhere"
 
 // chartFiles are a chart whose one value is the limit.
 func chartFiles() map[string]string {

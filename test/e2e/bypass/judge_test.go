@@ -107,7 +107,7 @@ func TestReadme(t *testing.T) {
 	require.True(t, begin >= 0 && begin < end, "README.md has no place for the table")
 	want := text[:begin] + tableBegin + table() + text[end:]
 	if *update && want != text {
-		require.NoError(t, os.WriteFile("README.md", []byte(want), 0o644)) //nolint:gosec // a page for everybody
+		require.NoError(t, os.WriteFile("README.md", []byte(want), 0o644))
 		text = want
 	}
 	require.Equal(t, want, text, "README.md is out of step; see the comment above its table")

@@ -2,6 +2,7 @@ package bypass
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,7 +39,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B1", Name: "forge the result of an operation under way", Shape: held,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Deployed: true,
 			// The operation still shows the approved commit.
 			After: func(ctx context.Context, v *victim) error { return v.deployed(ctx, v.Enrolled, v.Pushed) },
 			Attack: func(ctx context.Context, v *victim) error {
@@ -59,16 +60,16 @@ func resultAttacks() []Attack {
 		{
 			Row: "B1", Name: "leak the pruning of an earlier operation into one without", Shape: held,
 			Works: both, Arrives: "leftover gone", Closed: byAdmission,
-			Attack: func(ctx context.Context, v *victim) error {
-				if err := v.operate(ctx, sandbox.Developer, v.pinned(v.Enrolled, held.first+`, "prune": true`)); err != nil {
+			Prepare: func(ctx context.Context, v *victim) error {
+				if err := v.operate(ctx, sandbox.Admin, v.pinned(v.Enrolled, held.first+`, "prune": true`)); err != nil {
 					return err
 				}
 				if err := v.idle(ctx); err != nil {
 					return err
 				}
-				if err := v.addLeftover(ctx, ""); err != nil {
-					return err
-				}
+				return v.addLeftover(ctx, "")
+			},
+			Attack: func(ctx context.Context, v *victim) error {
 				// The controller merges the new state into the old one, without a field that is
 				// false. It begins with what was asked for, and resumes with the mixture.
 				if err := v.patch(ctx, sandbox.Developer, `{"operation": {"sync": {"revision": "`+v.Enrolled+`"}}}`); err != nil {
@@ -83,7 +84,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B2", Name: "edit the source while an operation waits for its hook", Shape: held,
-			Works: only2, Arrives: stageLimit, Closed: byAdmission,
+			Works: only2, Arrives: stageLimit, Closed: byAdmission, Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.repeat(ctx, func() error {
 					if err := v.patch(ctx, sandbox.Developer, `{"spec": {"source": {"path": "envs/prod/held"}}}`); err != nil {
@@ -118,7 +119,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B2", Name: "edit the source between two attempts", Shape: flaky,
-			Works: both, Arrives: stageLimit, Closed: byAdmission,
+			Works: both, Arrives: stageLimit, Closed: byAdmission, Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := failing(ctx, v, `"revision": "`+v.Enrolled+`"`, ""); err != nil {
 					return err
@@ -128,7 +129,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B2", Name: "edit the destination while an operation waits for its hook", Shape: held,
-			Works: both, Arrives: approvedLimit, Closed: byAdmission,
+			Works: both, Arrives: approvedLimit, Closed: byAdmission, Deployed: true,
 			Prepare: func(ctx context.Context, v *victim) error {
 				return v.Sandbox.Apply(ctx, sandbox.Admin, []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: "+v.namespace+"-other}\n"))
 			},
@@ -203,14 +204,14 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B4", Name: "retry with the newest revision, in the operation", Shape: flaky,
-			Works: only3, Arrives: pushedLimit, Closed: byAdmission,
+			Works: only3, Arrives: pushedLimit, Closed: byAdmission, Deployed: true, Harmless: only2,
 			Attack: func(ctx context.Context, v *victim) error {
 				return failing(ctx, v, `"revision": "`+v.Enrolled+`"`, `, "refresh": true`)
 			},
 		},
 		{
 			Row: "B4", Name: "retry with the newest revision, in the spec", Shape: flaky,
-			Works: only3, Arrives: pushedLimit, Closed: byAdmission,
+			Works: only3, Arrives: pushedLimit, Closed: byAdmission, Deployed: true, Harmless: only2,
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.patch(ctx, sandbox.Developer, `{"spec": {"syncPolicy": {"retry":
 					{"limit": 3, "refresh": true, "backoff": {"duration": "1s", "factor": 1, "maxDuration": "1s"}}}}}`)
@@ -268,17 +269,18 @@ func resultAttacks() []Attack {
 func now() string { return time.Now().UTC().Format(time.RFC3339) }
 
 // parked has an operation wait while the source is edited.
-func parked(ctx context.Context, v *victim, operate func() error) error {
+func parked(ctx context.Context, v *victim, operate func() error) (err error) {
+	defer func() {
+		// What was refused must not leave it waiting.
+		err = errors.Join(err, v.patch(ctx, sandbox.Developer, `{"metadata": {"annotations": {"argocd.argoproj.io/skip-reconcile": null}}}`))
+	}()
 	if err := v.patch(ctx, sandbox.Developer, `{"metadata": {"annotations": {"argocd.argoproj.io/skip-reconcile": "true"}}}`); err != nil {
 		return err
 	}
 	if err := operate(); err != nil {
 		return err
 	}
-	if err := v.patch(ctx, sandbox.Developer, `{"spec": {"source": {"path": "envs/stage/plain"}}}`); err != nil {
-		return err
-	}
-	return v.patch(ctx, sandbox.Developer, `{"metadata": {"annotations": {"argocd.argoproj.io/skip-reconcile": null}}}`)
+	return v.patch(ctx, sandbox.Developer, `{"spec": {"source": {"path": "envs/stage/plain"}}}`)
 }
 
 // failing begins an operation that fails and is tried again, and waits for the

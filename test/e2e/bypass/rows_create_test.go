@@ -44,7 +44,7 @@ func creationAttacks() []Attack {
 			Row: "14", Name: "retarget an Application without a gate", Shape: plain,
 			Works: both, Arrives: pushedLimit, Closed: byAdmission,
 			Prepare: func(ctx context.Context, v *victim) error {
-				return v.Sandbox.Apply(ctx, sandbox.Admin, []byte(v.other(v.name+"-x", v.free(), v.namespace+"-elsewhere", "")))
+				return v.Sandbox.Apply(ctx, sandbox.Admin, []byte(v.other(v.name+"-x", v.free(), "not-"+v.namespace, "")))
 			},
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.cli(ctx, "app", "set", v.name+"-x", "--dest-namespace", v.namespace); err != nil {
@@ -303,7 +303,7 @@ func (v *victim) restore(ctx context.Context, app *unstructured.Unstructured) er
 	}
 	out, err := v.Sandbox.ArgoCD().CLIKube(ctx, sandbox.Admin, "admin", "import", "--namespace", argoNamespace, path)
 	// A refused write is a warning to it, and it goes on.
-	if err == nil && strings.Contains(string(out), "is forbidden") {
+	if err == nil && (strings.Contains(string(out), "is forbidden") || strings.Contains(string(out), "denied")) {
 		return fmt.Errorf("import a backup: %s", out)
 	}
 	return err

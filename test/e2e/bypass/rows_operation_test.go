@@ -75,10 +75,9 @@ func operationAttacks() []Attack {
 			},
 		},
 		{
-			Row: "12", Name: "self-healing of what is approved", Shape: plain, Closed: notNeeded,
+			Row: "12", Name: "self-healing of what is approved", Shape: healed, Closed: notNeeded,
 			Prepare: func(ctx context.Context, v *victim) error {
-				return v.patch(ctx, sandbox.Admin, `{"spec": {"source": {"targetRevision": "`+v.Enrolled+`"},
-					"syncPolicy": {"automated": {"selfHeal": true}}}}`)
+				return v.patch(ctx, sandbox.Admin, `{"spec": {"syncPolicy": {"automated": {"selfHeal": true}}}}`)
 			},
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.Sandbox.Apply(ctx, sandbox.Admin, []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits, namespace: "+
@@ -93,17 +92,17 @@ func operationAttacks() []Attack {
 			},
 		},
 		{
-			Row: "6", Name: "sync the approved commit", Shape: plain, Closed: notNeeded,
+			Row: "6", Name: "sync the approved commit", Shape: plain, Closed: notNeeded, Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.cli(ctx, "app", "sync", v.name, "--revision", v.Enrolled)
 			},
 		},
 		{
-			Row: "7", Name: "roll back to what was deployed", Shape: plain, Closed: notNeeded,
+			Row: "7", Name: "roll back to what was deployed", Shape: plain, Closed: notNeeded, Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error { return v.cli(ctx, "app", "rollback", v.name, "0") },
 		},
 		{
-			Row: "21", Name: "terminate an operation", Shape: held, Closed: notNeeded,
+			Row: "21", Name: "terminate an operation", Shape: held, Closed: notNeeded, Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.sync(ctx, "--revision", v.Enrolled); err != nil {
 					return err
@@ -111,21 +110,7 @@ func operationAttacks() []Attack {
 				if err := v.held(ctx); err != nil {
 					return err
 				}
-				// Argo CD gives up after ten conflicts with its controller, which may also
-				// write over what was asked for; a person tries again.
-				return await(ctx, "the termination", func(ctx context.Context) (bool, string, error) {
-					app, err := v.application(ctx)
-					if err != nil {
-						return false, "", err
-					}
-					if text(app, "status", "operationState", "phase") == "Running" {
-						err = v.cli(ctx, "app", "terminate-op", v.name)
-					}
-					if err != nil && strings.Contains(err.Error(), "Too many conflicts") {
-						return false, err.Error(), nil
-					}
-					return app.Object["operation"] == nil && text(app, "status", "operationState", "phase") == "Failed", operationSummary(app), err
-				})
+				return v.terminate(ctx)
 			},
 		},
 		{
@@ -145,6 +130,25 @@ func operationAttacks() []Attack {
 			},
 		},
 	}...)
+}
+
+// terminate ends the operation under way with the command line. Argo CD gives up after
+// ten conflicts with its controller, which may also write over what was asked for; a
+// person tries again.
+func (v *victim) terminate(ctx context.Context) error {
+	return await(ctx, "the termination", func(ctx context.Context) (bool, string, error) {
+		app, err := v.application(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		if text(app, "status", "operationState", "phase") == "Running" {
+			err = v.cli(ctx, "app", "terminate-op", v.name)
+		}
+		if err != nil && strings.Contains(err.Error(), "Too many conflicts") {
+			return false, err.Error(), nil
+		}
+		return app.Object["operation"] == nil && text(app, "status", "operationState", "phase") == "Failed", operationSummary(app), err
+	})
 }
 
 // forgeHistory writes a deployment of what nobody approved into the history.

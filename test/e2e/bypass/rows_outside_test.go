@@ -2,6 +2,7 @@ package bypass
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -80,23 +81,29 @@ func outsideAttacks() []Attack {
 		{
 			Row: "20", Name: "confirm a pruning that waits for it", Shape: plain,
 			Works: both, Arrives: "leftover gone", Closed: byAdmission, Landed: leftoverGone,
-			Prepare: func(ctx context.Context, v *victim) error { return v.addLeftover(ctx, "Prune=confirm") },
-			Attack: func(ctx context.Context, v *victim) error {
+			Prepare: func(ctx context.Context, v *victim) error {
+				if err := v.addLeftover(ctx, "Prune=confirm"); err != nil {
+					return err
+				}
 				if err := v.sync(ctx, "--revision", v.Enrolled, "--prune"); err != nil {
 					return err
 				}
-				err := v.await(ctx, "the pruning to wait", func(app *unstructured.Unstructured) bool {
+				return v.await(ctx, "the pruning to wait", func(app *unstructured.Unstructured) bool {
 					return strings.Contains(text(app, "status", "operationState", "message"), "onfirm")
 				})
+			},
+			Attack: func(ctx context.Context, v *victim) error {
+				err := v.patch(ctx, sandbox.Developer, `{"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": "`+now()+`"}}}`)
 				if err != nil {
-					return err
+					// Nobody confirms it, so somebody ends it.
+					err = errors.Join(err, v.terminate(ctx))
 				}
-				return v.patch(ctx, sandbox.Developer, `{"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": "`+now()+`"}}}`)
+				return err
 			},
 		},
 		{
 			Row: "25", Name: "change a remote base of the approved commit", Shape: remote,
-			Works: both, Arrives: writtenLimit, Closed: byReview,
+			Works: both, Arrives: writtenLimit, Closed: byAdmission,
 			// Argo CD keeps rendered manifests for a day. A hard refresh renders what the
 			// Application tracks anew, so it tracks the approved commit here; one that is
 			// synced for the first time is rendered at that time in any case.
@@ -118,7 +125,7 @@ func outsideAttacks() []Attack {
 		},
 		{
 			Row: "25", Name: "publish another chart under the approved version", Shape: plain,
-			Works: both, Arrives: writtenLimit, Closed: byReview,
+			Works: both, Arrives: writtenLimit, Closed: byAdmission,
 			Prepare: func(ctx context.Context, v *victim) error { return v.runChart(ctx, "2.0.0") },
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.Registry.publish("2.0.0", writtenLimit); err != nil {
@@ -143,7 +150,7 @@ func outsideAttacks() []Attack {
 		},
 		{
 			Row: "28", Name: "change the manifests that Argo CD keeps in Redis", Shape: plain,
-			Works: both, Arrives: writtenLimit, Closed: byRights,
+			Works: both, Arrives: writtenLimit, Closed: byRights, Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.poison(ctx); err != nil {
 					return err

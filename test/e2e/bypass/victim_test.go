@@ -33,7 +33,11 @@ var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
 func newVictim(w *World, i int, a Attack) *victim {
 	name := fmt.Sprintf("by-%02d-%s", i, notInNames.ReplaceAllString(strings.ToLower(a.Row), "-"))
-	return &victim{World: w, attack: a, name: name, namespace: name}
+	v := &victim{World: w, attack: a, name: name, namespace: name}
+	if a.Shape.healing {
+		v.namespace = "healed-" + name
+	}
+	return v
 }
 
 // manifest is the namespace, and the Application with its first operation.
@@ -50,10 +54,26 @@ apiVersion: argoproj.io/v1alpha1
 kind: Application
 metadata: {name: ` + v.name + `, namespace: argocd, annotations: ` + annotations + `}
 spec:
-  project: ` + v.project() + `
+  project: ` + v.ownProject() + `
   destination: {server: "` + inCluster + `", namespace: ` + v.namespace + `}
-` + v.source("main") + `operation: {initiatedBy: {username: admin}, sync: {` + v.pinned(v.Enrolled, v.attack.Shape.first) + `}}
+` + v.source("main") + `operation: {initiatedBy: {username: admin}, sync: {` + v.pinned(v.approved(), v.attack.Shape.first) + `}}
 `
+}
+
+// ownProject is the victim's.
+func (v *victim) ownProject() string {
+	if v.attack.Shape.healing {
+		return v.healing()
+	}
+	return v.project()
+}
+
+// approved is the commit of the victim's source that is approved.
+func (v *victim) approved() string {
+	if v.attack.Shape.healing {
+		return v.Chart
+	}
+	return v.Enrolled
 }
 
 // source is the source or sources of the victim's shape.
@@ -69,7 +89,11 @@ func (v *victim) source(revision string) string {
 	if s.helm != "" {
 		helm = ", helm: " + s.helm
 	}
-	return fmt.Sprintf("  source: {repoURL: %q, targetRevision: %q, path: %q%s}\n", v.CloneURL, revision, s.path, helm)
+	repository := v.CloneURL
+	if s.healing {
+		repository = v.ChartURL
+	}
+	return fmt.Sprintf("  source: {repoURL: %q, targetRevision: %q, path: %q%s}\n", repository, revision, s.path, helm)
 }
 
 // pinned is the inside of a sync operation on one revision, with more fields if need

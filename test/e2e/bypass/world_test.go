@@ -76,11 +76,13 @@ type World struct {
 	victims []*victim
 
 	stopNudging func()
+	// gatekeeper is the running process of the gated mode.
+	gatekeeper *sandbox.Process
 }
 
-// open makes the world as it was on the day before enforcement: every victim runs
-// the approved commit, and main has moved on.
-func open(ctx context.Context, sb *sandbox.Sandbox, attacks []Attack) (_ *World, err error) {
+// newWorld makes the world of a mode: every victim runs the approved commit,
+// enforcement is in force if there is any, and main has moved on.
+func newWorld(ctx context.Context, sb *sandbox.Sandbox, m mode, attacks []Attack) (_ *World, err error) {
 	team, err := payments.Open(ctx, sb, payments.Options{Name: "bypass", Services: []string{payments.Notifier}})
 	if err != nil {
 		return nil, err
@@ -115,8 +117,21 @@ func open(ctx context.Context, sb *sandbox.Sandbox, attacks []Attack) (_ *World,
 	if err := w.deployVictims(ctx); err != nil {
 		return nil, fmt.Errorf("deploy the victims: %w", err)
 	}
+	if m == gated {
+		if err := w.enforce(ctx); err != nil {
+			return nil, fmt.Errorf("enforce the gates: %w", err)
+		}
+	}
+	if err := w.breakElsewhere(ctx); err != nil {
+		return nil, err
+	}
 	if err := w.commitUnapproved(ctx); err != nil {
 		return nil, fmt.Errorf("commit what nobody approved: %w", err)
+	}
+	if m == gated {
+		if err := w.judged(ctx); err != nil {
+			return nil, fmt.Errorf("await the gates: %w", err)
+		}
 	}
 	return w, nil
 }
@@ -138,8 +153,10 @@ func (w *World) commitApproved() error {
 		return err
 	}
 	w.EvilURL = evil.CloneURL
+	files := chartFiles()
+	files[healed.path+"/limits.yaml"] = limits(approvedLimit)
 	charts, err := w.GitHub.CreateRepository(payments.Organization, chartRepository, standin.RepositoryOptions{
-		Public: true, Files: chartFiles(), Author: payments.Alice,
+		Public: true, Files: files, Author: payments.Alice,
 	})
 	if err != nil {
 		return err
@@ -210,6 +227,20 @@ func (w *World) project() string { return w.Namespace("prod") }
 
 func (w *World) free() string { return w.Name + "-free" }
 
+// healing is the project of the Application that syncs itself, behind a gate of its own.
+func (w *World) healing() string { return w.Name + "-healing" }
+
+// breakElsewhere makes the approved commit of the shape flaky fail from now on: what it
+// wants to change cannot be changed.
+func (w *World) breakElsewhere(ctx context.Context) error {
+	client := w.admin.Resource(configMaps()).Namespace(elsewhere)
+	if err := client.Delete(ctx, "elsewhere", metav1.DeleteOptions{}); err != nil && !gone(err) {
+		return fmt.Errorf("delete what is elsewhere: %w", err)
+	}
+	return w.Sandbox.Apply(ctx, sandbox.Admin, []byte(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "elsewhere", "namespace": "`+elsewhere+`"},
+		"data": {"value": "two"}, "immutable": true}`))
+}
+
 // projectsManifest widens the production project to the victims' namespaces: Argo
 // CD's own project rules are not to be what stops an attack.
 func (w *World) projectsManifest() string {
@@ -233,7 +264,11 @@ spec:
 	}
 	roles := "  roles:\n" + role(syncer, "get", "sync") + role(updater, "get", "sync", "update")
 	// "argocd admin import" wants the ConfigMap that Argo CD's own manifests bring.
-	return project(w.project(), roles) + project(w.free(), "") + `apiVersion: v1
+	return project(w.project(), roles) + project(w.free(), "") + project(w.healing(), "") + `apiVersion: v1
+kind: Namespace
+metadata: {name: ` + elsewhere + `}
+---
+apiVersion: v1
 kind: ConfigMap
 metadata: {name: argocd-cmd-params-cm, namespace: argocd, labels: {app.kubernetes.io/part-of: argocd}}
 `
