@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -133,13 +134,19 @@ func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Appli
 // ended finds the outcomes of open intents whose operations ended, and the intents of
 // which there is no trace.
 //
-// Of people's alike intents, the newest is the one that was stored: when it was let
-// through, an older one's write either had been stored, and then it was settled first
-// (settleFirst), or was bound to a version that was gone.
+// Of people's alike intents, the one for the newest version of the Application is the one
+// that was stored: when it was let through, the write of another either had been stored,
+// and then it was settled first (settleFirst), or was bound to a version that was gone.
 func (g *Gate) ended(ctx context.Context, app approval.Application, open []openIntent) (settled []history.Payload, untraced []openIntent, err error) {
 	taken, err := g.takenOperations(ctx, app.UID, open)
 	if err != nil {
 		return nil, nil, err
+	}
+	open = slices.Clone(open)
+	slices.SortStableFunc(open, func(a, b openIntent) int { return compareVersions(a.ResourceVersion, b.ResourceVersion) })
+	marked := app.Operation
+	if marked.Finished() && marked.Intent != "" {
+		taken.take(marked.StartedAt) // it is found by its mark
 	}
 	for _, intent := range slices.Backward(open) {
 		op, found := traceOf(app, intent, taken)
@@ -159,6 +166,12 @@ func (g *Gate) ended(ctx context.Context, app approval.Application, open []openI
 		settled = append(settled, late)
 	}
 	return settled, untraced, nil
+}
+
+// compareVersions orders resource versions, which are numbers that grow (Kubernetes
+// promises that since 1.35, and has always had it so; KEP-5504).
+func compareVersions(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 // recordSettled appends what became of intents, and finds the pull requests that are to

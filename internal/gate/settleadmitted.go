@@ -24,14 +24,14 @@ func traceOfAdmitted(app approval.Application, intent openIntent, taken *operati
 	if op := app.Operation; op != nil && op.Intent == "" && !op.DryRun && op.Partial == intent.Admitted.Partial &&
 		sameInitiator(op.InitiatedBy, intent.IntentPayload) && sameRevisions(op.Revisions, intent.Candidate) &&
 		(op.StartedAt.IsZero() || later(op.StartedAt)) {
-		if op.Finished() && taken.take(op.StartedAt, intent.InitiatedBy) || !op.Finished() && taken.takeCurrent() {
+		if op.Finished() && taken.take(op.StartedAt) || !op.Finished() && taken.takeCurrent() {
 			return *op, true
 		}
 	}
 	// Syncs of single resources are not in Argo CD's history.
 	for _, past := range slices.Backward(app.Deployed) {
 		if !intent.Admitted.Partial && sameInitiator(past.InitiatedBy, intent.IntentPayload) && sameRevisions(past.Revisions, intent.Candidate) &&
-			later(past.StartedAt) && taken.take(past.StartedAt, intent.InitiatedBy) {
+			later(past.StartedAt) && taken.take(past.StartedAt) {
 			return fromHistory(past), true
 		}
 	}
@@ -41,20 +41,16 @@ func traceOfAdmitted(app approval.Application, intent openIntent, taken *operati
 // operations are those of an Application that have their intents.
 type operations struct {
 	current bool
-	ended   map[begun]bool
-}
-
-// begun is when an operation began, by the second as Argo CD writes it, and who asked
-// for it. There is one operation at a time; of two by one person that begin within one
-// second, the second one is given up as without a trace.
-type begun struct {
-	at int64
-	by string
+	// ended are when they began, by the second as Argo CD writes it. There is one
+	// operation at a time; of two that begin within one second, the second one is given
+	// up as without a trace. Who asked is not looked at: people can put Gatekeeper's mark
+	// on theirs, and then Argo CD's history has it without the mark.
+	ended map[int64]bool
 }
 
 // take says whether an operation that ended was nobody's yet.
-func (o *operations) take(start time.Time, by string) bool {
-	key := begun{start.Unix(), by}
+func (o *operations) take(start time.Time) bool {
+	key := start.Unix()
 	if o.ended[key] {
 		return false
 	}
@@ -71,7 +67,7 @@ func (o *operations) takeCurrent() bool {
 // takenOperations are those whose outcomes are on record, as far as open intents need
 // to know.
 func (g *Gate) takenOperations(ctx context.Context, uid string, open []openIntent) (*operations, error) {
-	taken := &operations{ended: map[begun]bool{}}
+	taken := &operations{ended: map[int64]bool{}}
 	if !slices.ContainsFunc(open, func(o openIntent) bool { return o.Admitted != nil }) {
 		return taken, nil
 	}
@@ -84,13 +80,7 @@ func (g *Gate) takenOperations(ctx context.Context, uid string, open []openInten
 		if err != nil {
 			return nil, fmt.Errorf("read an outcome: %w", err)
 		}
-		intent, found, err := g.intent(ctx, o.Intent)
-		if err != nil {
-			return nil, err
-		}
-		if found {
-			taken.take(o.StartedAt, intent.InitiatedBy)
-		}
+		taken.take(o.StartedAt)
 	}
 	return taken, nil
 }

@@ -74,7 +74,7 @@ func (g *Gate) underWaySince(ctx context.Context, app approval.Application) (tim
 	if err != nil {
 		return time.Time{}, err
 	}
-	taken := &operations{ended: map[begun]bool{}}
+	taken := &operations{ended: map[int64]bool{}}
 	for _, intent := range slices.Backward(open) {
 		if _, found := traceOf(app, intent, taken); found && intent.at.Before(first) {
 			return intent.at, nil
