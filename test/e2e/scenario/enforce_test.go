@@ -30,14 +30,17 @@ func (s *story) argocd(args ...string) string {
 	return string(out)
 }
 
+// tryAgain is in refusals that pass by themselves: a decision is being made, or a slow
+// machine did not answer in time.
+const tryAgain = "try again"
+
 // argocdAgain runs the argocd command line until it succeeds, as long as the refusal
-// says that one is to try again: a decision is being made, or the API server has not
-// seen yet what was changed.
+// says that one is to try again, or the API server has not seen yet what was changed.
 func (s *story) argocdAgain(args ...string) {
 	s.t.Helper()
 	err := payments.Await(s.ctx, "argocd "+strings.Join(args, " "), func(ctx context.Context) (bool, string, error) {
 		out, err := s.Sandbox.ArgoCD().CLIAs(ctx, developer, args...)
-		for _, passing := range []string{"try again in a moment", "failed calling webhook", "Auto-sync is off"} {
+		for _, passing := range []string{tryAgain, "failed calling webhook", "Auto-sync is off"} {
 			if err != nil && strings.Contains(err.Error(), passing) {
 				return false, err.Error(), nil
 			}
@@ -47,11 +50,17 @@ func (s *story) argocdAgain(args ...string) {
 	require.NoError(s.t, err)
 }
 
-// argocdRefused runs the argocd command line, which has to be refused with every text
-// in one line. It returns that line as the person sees it.
+// argocdRefused runs the argocd command line, which has to be refused for good, with
+// every text in one line. It returns that line as the person sees it.
 func (s *story) argocdRefused(args []string, texts ...string) string {
 	s.t.Helper()
-	out, err := s.Sandbox.ArgoCD().CLIAs(s.ctx, developer, args...)
+	var out []byte
+	var err error
+	waited := payments.Await(s.ctx, "a refusal for good", func(ctx context.Context) (bool, string, error) {
+		out, err = s.Sandbox.ArgoCD().CLIAs(ctx, developer, args...)
+		return err == nil || !strings.Contains(err.Error(), tryAgain), fmt.Sprint(err), nil
+	})
+	require.NoError(s.t, waited)
 	require.Error(s.t, err, "%s", out)
 	_, line, _ := strings.Cut(err.Error(), "exit status 20: ")
 	require.NotEmpty(s.t, line, "%v", err)
