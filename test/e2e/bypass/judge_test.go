@@ -31,7 +31,8 @@ func TestExpects(t *testing.T) {
 	}{
 		{"works while nothing is enforced", Attack{Works: both, Closed: byAdmission, Refused: refused}, sandbox.V2, false, expectation{lands: true, accepted: true}},
 		{"is refused when it is", Attack{Works: both, Closed: byAdmission, Refused: refused}, sandbox.V2, true, expectation{refused: refused}},
-		{"does not work on this version", Attack{Works: only3, Closed: byAdmission}, sandbox.V2, false, expectation{}},
+		{"does not work on this version", Attack{Works: only3, Closed: byAdmission, Refused: refused}, sandbox.V2, false, expectation{}},
+		{"has nothing to refuse on this version", Attack{Works: only3, Harmless: only2, Closed: byAdmission, Refused: refused}, sandbox.V2, true, expectation{}},
 		{"is refused where it does not work either", Attack{Works: only3, Closed: byAdmission, Refused: refused}, sandbox.V2, true, expectation{refused: refused}},
 		{"goes past admission", Attack{Works: both, Closed: byRights}, sandbox.V3, true, expectation{lands: true, accepted: true}},
 		{"is closed by rights in both modes", Attack{Works: nowhere, Closed: byRights, Refused: refused}, sandbox.V3, false, expectation{refused: refused}},
@@ -61,6 +62,7 @@ func TestJudge(t *testing.T) {
 		{"refused and should work", expectation{lands: true, accepted: true}, outcome{refusal: "no", saw: "limit 1000"}, "it was refused: no"},
 		{"refused and must go on working", expectation{accepted: true}, outcome{refusal: "no"}, "it was refused: no"},
 		{"refused as it should be", expectation{refused: "waiting for"}, outcome{refusal: "denied: waiting for 1 more"}, ""},
+		{"refused with one of two lines", expectation{refused: "not known" + or + "waiting for"}, outcome{refusal: "denied: waiting for 1 more"}, ""},
 		{"refused for another reason", expectation{refused: "waiting for"}, outcome{refusal: "no such host"}, "the refusal is"},
 		{"without effect", expectation{}, kept, ""},
 		{"without effect and without the refusal", expectation{refused: "waiting for"}, kept, "the refusal is"},
@@ -87,8 +89,8 @@ func TestAttacksAreComplete(t *testing.T) {
 		require.True(t, a.Shape.path != "" || a.Shape.multi, "%s has no victim", name)
 		require.NotEmpty(t, a.Closed, name)
 		require.Equal(t, len(a.Works) > 0, a.Arrives != "", "%s: what arrives when it works", name)
-		if len(a.Works) == 0 && a.Closed == byRights {
-			require.NotEmpty(t, a.Refused, "%s: the refusal proves that the rights close it", name)
+		if a.Closed == byAdmission || len(a.Works) == 0 && a.Closed == byRights {
+			require.NotEmpty(t, a.Refused, "%s: the refusal proves that it is closed", name)
 		}
 	}
 }
