@@ -24,7 +24,7 @@ const charts = payments.Organization + "/" + chartRepository
 
 // enforce has the real gatekeeper protect what the victims deploy, as an operator does:
 // it writes the configuration, adopts what is there and starts it. The victims that
-// say so are synced once more, through the gate.
+// wait for it are synced through the gate.
 func (w *World) enforce(ctx context.Context) error {
 	for _, i := range w.GitHub.Installations() {
 		if err := w.GitHub.AddToInstallation(i.ID, chartRepository); err != nil {
@@ -49,11 +49,11 @@ func (w *World) enforce(ctx context.Context) error {
 	}
 	var deployed []*victim
 	for _, v := range w.all() {
-		if v.attack.Deployed {
+		if v.throughGate() {
 			deployed = append(deployed, v)
 		}
 	}
-	return each(ctx, deployed, (*victim).syncAgain)
+	return each(ctx, deployed, (*victim).syncApproved)
 }
 
 // inForce waits until the API server refuses what the policy and what the webhook alone
@@ -162,8 +162,8 @@ func (v *victim) ask(ctx context.Context, id sandbox.Identity, body string) erro
 	return err //nolint:wrapcheck // it is looked at, and shown as it is
 }
 
-// syncAgain syncs the approved commit through the gate.
-func (v *victim) syncAgain(ctx context.Context) error {
+// syncApproved syncs the approved commit through the gate.
+func (v *victim) syncApproved(ctx context.Context) error {
 	sync := v.pinned(v.approved(), v.attack.Shape.first)
 	if err := v.operate(ctx, sandbox.Developer, sync); err != nil {
 		return err

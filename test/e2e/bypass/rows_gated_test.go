@@ -178,7 +178,7 @@ func policyAlone(t *testing.T, v *victim) {
 	var err error
 	v.gatekeeper, err = v.StartGatekeeper(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, v.syncAgain(t.Context()), "syncs go on when it is back")
+	require.NoError(t, v.syncApproved(t.Context()), "syncs go on when it is back")
 	limit, err := v.limit(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, approvedLimit, limit)

@@ -40,11 +40,19 @@ func newVictim(w *World, i int, a Attack) *victim {
 	return v
 }
 
-// manifest is the namespace, and the Application with its first operation.
+// throughGate says whether the victim's first sync waits for the gate.
+func (v *victim) throughGate() bool { return v.mode == gated && v.attack.Deployed }
+
+// manifest is the namespace, and the Application with its first operation, unless that
+// waits for the gate.
 func (v *victim) manifest() string {
 	annotations := v.attack.Shape.annotations
 	if annotations == "" {
 		annotations = "{}"
+	}
+	first := "operation: {initiatedBy: {username: admin}, sync: {" + v.pinned(v.approved(), v.attack.Shape.first) + "}}\n"
+	if v.throughGate() {
+		first = ""
 	}
 	return `apiVersion: v1
 kind: Namespace
@@ -56,8 +64,7 @@ metadata: {name: ` + v.name + `, namespace: argocd, annotations: ` + annotations
 spec:
   project: ` + v.ownProject() + `
   destination: {server: "` + inCluster + `", namespace: ` + v.namespace + `}
-` + v.source("main") + `operation: {initiatedBy: {username: admin}, sync: {` + v.pinned(v.approved(), v.attack.Shape.first) + `}}
-`
+` + v.source("main") + first
 }
 
 // ownProject is the victim's.
