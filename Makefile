@@ -31,6 +31,10 @@ unit: ## Run the unit tests, with the race detector where there is a C compiler
 e2e: tools ## Run the end-to-end tests against the real Argo CD, both versions
 	GATEKEEPER_E2E=1 go test -count=1 -p 1 -timeout 40m $(E2E)
 
+.PHONY: bypass
+bypass: tools ## Play every known way around the gate, against it and with nothing enforced (GATEKEEPER_BYPASS: only those rows)
+	GATEKEEPER_E2E=1 GATEKEEPER_BYPASS_OPEN=1 go test -count=1 -timeout 30m ./test/e2e/bypass
+
 .PHONY: demo
 demo: tools ## Play the story of one change in a real cluster, then stay up (DEMO_EXIT=1: end after it)
 	go run ./test/e2e/demo

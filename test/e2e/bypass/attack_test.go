@@ -35,6 +35,17 @@ var (
 	nowhere = versions{}
 )
 
+const (
+	// pushRefused is about a commit that is not approved: what is on main and what
+	// nobody reviewed is in the way.
+	pushRefused = "was pushed to main without a pull request"
+	// editRefused is about an Application that was edited. The gate may not have looked
+	// at the edit yet; then it says that of a commit it would admit otherwise.
+	editRefused = "spec is not the one that was approved" + or + pushRefused
+	// or is between alternatives.
+	or = " or: "
+)
+
 // Attack is one way of getting what nobody approved into production, or one thing
 // that must go on working.
 type Attack struct {
@@ -56,10 +67,8 @@ type Attack struct {
 	// Closed is what closes it.
 	Closed control
 	// Refused is part of the refusal of an attack that is closed: by admission in the
-	// gated mode, by rights in both. It is empty when nobody is told.
+	// gated mode, by rights in both; alternatives are separated by or.
 	Refused string
-	// Silent says why nobody is told of the refusal of an attack that admission closes.
-	Silent string
 	// Harmless are the versions on which admission has nothing to refuse, since what
 	// the attack adds does not exist there.
 	Harmless versions
@@ -141,7 +150,7 @@ func (v *victim) play(ctx context.Context, want expectation) (outcome, error) {
 	if v.attack.Refusal != nil && o.refusal == "" && want.refused != "" {
 		err = await(ctx, "the refusal", func(ctx context.Context) (bool, string, error) {
 			o.refusal, err = v.attack.Refusal(ctx, v)
-			return strings.Contains(o.refusal, want.refused), o.refusal, err
+			return says(o.refusal, want.refused), o.refusal, err
 		})
 		if err != nil {
 			return o, err
@@ -174,8 +183,13 @@ func (a Attack) judge(want expectation, got outcome) error {
 		return fmt.Errorf("it did not work: there is %s, not %s", got.saw, a.Arrives)
 	case !want.lands && got.landed:
 		return fmt.Errorf("what nobody approved is live: %s", got.saw)
-	case want.refused != "" && !strings.Contains(got.refusal, want.refused):
+	case want.refused != "" && !says(got.refusal, want.refused):
 		return fmt.Errorf("the refusal is %q, without %q", got.refusal, want.refused)
 	}
 	return nil
+}
+
+// says looks for one of the alternatives in a refusal.
+func says(refusal, alternatives string) bool {
+	return slices.ContainsFunc(strings.Split(alternatives, or), func(part string) bool { return strings.Contains(refusal, part) })
 }

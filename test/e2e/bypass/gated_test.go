@@ -24,7 +24,7 @@ const charts = payments.Organization + "/" + chartRepository
 
 // enforce has the real gatekeeper protect what the victims deploy, as an operator does:
 // it writes the configuration, adopts what is there and starts it. The victims that
-// say so are synced once more, through the gate.
+// wait for it are synced through the gate.
 func (w *World) enforce(ctx context.Context) error {
 	for _, i := range w.GitHub.Installations() {
 		if err := w.GitHub.AddToInstallation(i.ID, chartRepository); err != nil {
@@ -44,13 +44,35 @@ func (w *World) enforce(ctx context.Context) error {
 	if w.gatekeeper, err = w.StartGatekeeper(ctx); err != nil {
 		return err
 	}
+	if err := w.spare.inForce(ctx); err != nil {
+		return err
+	}
 	var deployed []*victim
-	for _, v := range w.victims {
-		if v.attack.Deployed {
+	for _, v := range w.all() {
+		if v.throughGate() {
 			deployed = append(deployed, v)
 		}
 	}
 	return each(ctx, deployed, (*victim).syncApproved)
+}
+
+// inForce waits until the API server refuses what the policy and what the webhook alone
+// refuses: it takes a moment to see objects that were written.
+func (v *victim) inForce(ctx context.Context) error {
+	client, err := v.Sandbox.Client(sandbox.Developer)
+	if err != nil {
+		return err
+	}
+	return await(ctx, "enforcement", func(ctx context.Context) (bool, string, error) {
+		policy := v.ask(ctx, sandbox.Developer, operation(`"revision": "main"`))
+		webhook := client.Resource(applications()).Namespace(argoNamespace).Delete(ctx, v.name, metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
+		return refusedBy(policy, thePolicy, "Name the exact revision") && refusedBy(webhook, theWebhook, "gatekeeper permit"), fmt.Sprint(policy, "; ", webhook), nil
+	})
+}
+
+// refusedBy says whether a refusal is of one of the two, and says so.
+func refusedBy(refusal error, by, text string) bool {
+	return refusal != nil && strings.Contains(refusal.Error(), by) && strings.Contains(refusal.Error(), text)
 }
 
 // configure adds to gatekeeper's configuration what the victims need: the production
@@ -143,13 +165,6 @@ func (v *victim) ask(ctx context.Context, id sandbox.Identity, body string) erro
 // syncApproved syncs the approved commit through the gate.
 func (v *victim) syncApproved(ctx context.Context) error {
 	sync := v.pinned(v.approved(), v.attack.Shape.first)
-	err := await(ctx, "the gate to let the approved commit of "+v.name+" through", func(ctx context.Context) (bool, string, error) {
-		err := v.ask(ctx, sandbox.Developer, operation(sync))
-		return err == nil, fmt.Sprint(err), nil
-	})
-	if err != nil {
-		return err
-	}
 	if err := v.operate(ctx, sandbox.Developer, sync); err != nil {
 		return err
 	}
@@ -164,10 +179,10 @@ func (w *World) judged(ctx context.Context) error {
 	if err := w.Delivered(ctx); err != nil {
 		return err
 	}
-	return each(ctx, w.victims, func(v *victim, ctx context.Context) error {
+	return each(ctx, w.all(), func(v *victim, ctx context.Context) error {
 		return await(ctx, "the gate to know "+v.name, func(ctx context.Context) (bool, string, error) {
 			err := v.ask(ctx, sandbox.Developer, operation(v.pinned(v.Pushed, "")))
-			if !apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is judging it right now") {
+			if !apierrors.IsForbidden(err) || undecided(err) {
 				return false, fmt.Sprint(err), nil
 			}
 			if !v.attack.Deployed {

@@ -18,7 +18,7 @@ func resultAttacks() []Attack {
 	return []Attack{
 		{
 			Row: "B1", Name: "forge the state of an operation together with it", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "remove status.operationState", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.patch(ctx, sandbox.Developer, fmt.Sprintf(`{"operation": {"sync": {"revision": %q}}, "status": {"operationState":
 					{"phase": "Running", "startedAt": %q, "operation": {"sync": {"revision": %q}}}}}`, v.Enrolled, now(), v.Pushed))
@@ -26,7 +26,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B1", Name: "forge the state before somebody else's operation", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "writes status.operationState", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.patch(ctx, sandbox.Developer, fmt.Sprintf(`{"status": {"operationState":
 					{"phase": "Running", "startedAt": %q, "operation": {"sync": {"revision": %q}}}}}`, now(), v.Pushed))
@@ -39,7 +39,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B1", Name: "forge the result of an operation under way", Shape: held,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission, Deployed: true,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "writes status.operationState", Deployed: true,
 			// The operation still shows the approved commit.
 			After: func(ctx context.Context, v *victim) error { return v.deployed(ctx, v.Enrolled, v.Pushed) },
 			Attack: func(ctx context.Context, v *victim) error {
@@ -59,7 +59,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B1", Name: "leak the pruning of an earlier operation into one without", Shape: held,
-			Works: both, Arrives: "leftover gone", Closed: byAdmission,
+			Works: both, Arrives: "leftover gone", Closed: byAdmission, Refused: "remove status.operationState",
 			Prepare: func(ctx context.Context, v *victim) error {
 				if err := v.operate(ctx, sandbox.Admin, v.pinned(v.Enrolled, held.first+`, "prune": true`)); err != nil {
 					return err
@@ -84,7 +84,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B2", Name: "edit the source while an operation waits for its hook", Shape: held,
-			Works: only2, Arrives: stageLimit, Closed: byAdmission, Deployed: true,
+			Works: only2, Arrives: stageLimit, Closed: byAdmission, Refused: "An operation is in progress", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.repeat(ctx, func() error {
 					if err := v.patch(ctx, sandbox.Developer, `{"spec": {"source": {"path": "envs/prod/held"}}}`); err != nil {
@@ -105,21 +105,21 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B2", Name: "edit the source of a parked Application with an operation from the API", Shape: plain,
-			Works: only2, Arrives: stageLimit, Closed: byAdmission,
+			Works: only2, Arrives: stageLimit, Closed: byAdmission, Refused: "skip-reconcile makes Argo CD leave", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return parked(ctx, v, func() error { return v.sync(ctx, "--revision", v.Enrolled) })
 			},
 		},
 		{
 			Row: "B2", Name: "edit the source of a parked Application with an operation without source", Shape: plain,
-			Works: both, Arrives: stageLimit, Closed: byAdmission,
+			Works: both, Arrives: stageLimit, Closed: byAdmission, Refused: "skip-reconcile makes Argo CD leave", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return parked(ctx, v, func() error { return v.operate(ctx, sandbox.Developer, v.pinned(v.Enrolled, "")) })
 			},
 		},
 		{
 			Row: "B2", Name: "edit the source between two attempts", Shape: flaky,
-			Works: both, Arrives: stageLimit, Closed: byAdmission, Deployed: true,
+			Works: both, Arrives: stageLimit, Closed: byAdmission, Refused: "An operation is in progress", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := failing(ctx, v, `"revision": "`+v.Enrolled+`"`, ""); err != nil {
 					return err
@@ -129,7 +129,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B2", Name: "edit the destination while an operation waits for its hook", Shape: held,
-			Works: both, Arrives: approvedLimit, Closed: byAdmission, Deployed: true,
+			Works: both, Arrives: approvedLimit, Closed: byAdmission, Refused: "An operation is in progress", Deployed: true,
 			Prepare: func(ctx context.Context, v *victim) error {
 				return v.Sandbox.Apply(ctx, sandbox.Admin, []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: "+v.namespace+"-other}\n"))
 			},
@@ -153,7 +153,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B3", Name: "delete the Application, with a hook on main", Shape: doomed,
-			Works: both, Arrives: "farewell " + pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: "farewell " + pushedLimit, Closed: byAdmission, Refused: "gatekeeper permit",
 			Attack: func(ctx context.Context, v *victim) error {
 				// Looking at it is enough to make the hook run at deletion.
 				if err := v.compared(ctx); err != nil {
@@ -168,7 +168,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B3", Name: "edit the source while the Application is being deleted", Shape: doomed,
-			Works: both, Arrives: "farewell " + branchLimit, Closed: byAdmission,
+			Works: both, Arrives: "farewell " + branchLimit, Closed: byAdmission, Refused: "its spec cannot be changed any more",
 			Prepare: func(ctx context.Context, v *victim) error {
 				// The deletion was in order. It waits.
 				err := v.patch(ctx, sandbox.Admin, `{"metadata": {"annotations": {"argocd.argoproj.io/skip-reconcile": "true"},
@@ -189,7 +189,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B3", Name: "delete the Application and production with it", Shape: plain,
-			Works: both, Arrives: "limit gone", Closed: byAdmission,
+			Works: both, Arrives: "limit gone", Closed: byAdmission, Refused: "gatekeeper permit",
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.patch(ctx, sandbox.Developer, `{"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}}`); err != nil {
 					return err
@@ -204,14 +204,14 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B4", Name: "retry with the newest revision, in the operation", Shape: flaky,
-			Works: only3, Arrives: pushedLimit, Closed: byAdmission, Deployed: true, Harmless: only2,
+			Works: only3, Arrives: pushedLimit, Closed: byAdmission, Refused: "sync without it", Deployed: true, Harmless: only2,
 			Attack: func(ctx context.Context, v *victim) error {
 				return failing(ctx, v, `"revision": "`+v.Enrolled+`"`, `, "refresh": true`)
 			},
 		},
 		{
 			Row: "B4", Name: "retry with the newest revision, in the spec", Shape: flaky,
-			Works: only3, Arrives: pushedLimit, Closed: byAdmission, Deployed: true, Harmless: only2,
+			Works: only3, Arrives: pushedLimit, Closed: byAdmission, Refused: "leave it out of syncPolicy", Deployed: true, Harmless: only2,
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.patch(ctx, sandbox.Developer, `{"spec": {"syncPolicy": {"retry":
 					{"limit": 3, "refresh": true, "backoff": {"duration": "1s", "factor": 1, "maxDuration": "1s"}}}}}`)
@@ -224,7 +224,7 @@ func resultAttacks() []Attack {
 		{
 			Row: "B5", Name: "carry manifests over with an annotation that is there and incomplete",
 			Shape: shape{path: overlay.path, annotations: `{argocd.argoproj.io/manifest-generate-paths: "."}`},
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "may deploy manifests of another revision",
 			Attack: func(ctx context.Context, v *victim) error {
 				// An ordinary refresh would carry the live commit's manifests over to the head
 				// of main. A hard one renders the head, as does a cache that has expired.
@@ -236,7 +236,7 @@ func resultAttacks() []Attack {
 		},
 		{
 			Row: "B5", Name: "carry manifests over with an annotation of the attacker's", Shape: overlay,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "may deploy manifests of another revision", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.compared(ctx); err != nil {
 					return err
@@ -251,7 +251,7 @@ func resultAttacks() []Attack {
 		{
 			Row: "B5", Name: "carry manifests over from a revision written into the status",
 			Shape: shape{path: overlay.path, annotations: `{argocd.argoproj.io/manifest-generate-paths: "."}`},
-			Works: both, Arrives: branchLimit, Closed: byAdmission,
+			Works: both, Arrives: branchLimit, Closed: byAdmission, Refused: "writes status.sync",
 			Attack: func(ctx context.Context, v *victim) error {
 				// Rendered once, as a diff of a branch does, the manifests are in the cache.
 				if err := v.cli(ctx, "app", "manifests", v.name, "--revision", v.Branch); err != nil {

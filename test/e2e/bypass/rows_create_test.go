@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
@@ -21,28 +23,28 @@ func creationAttacks() []Attack {
 	return []Attack{
 		{
 			Row: "14", Name: "create an Application elsewhere for the same namespace", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "spec was never adopted",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.another(ctx, "--dest-server", inCluster)
 			},
 		},
 		{
 			Row: "14", Name: "create an Application elsewhere for the other name of the cluster", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "spec was never adopted",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.another(ctx, "--dest-name", alias)
 			},
 		},
 		{
 			Row: "14", Name: "create an Application for the other address of the cluster", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "spec was never adopted",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.another(ctx, "--dest-server", v.Sandbox.RESTConfig(sandbox.Admin).Host)
 			},
 		},
 		{
 			Row: "14", Name: "retarget an Application without a gate", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "spec was never adopted",
 			Prepare: func(ctx context.Context, v *victim) error {
 				return v.Sandbox.Apply(ctx, sandbox.Admin, []byte(v.other(v.name+"-x", v.free(), "not-"+v.namespace, "")))
 			},
@@ -55,7 +57,7 @@ func creationAttacks() []Attack {
 		},
 		{
 			Row: "14", Name: "create an Application in another namespace", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "without an operation",
 			Prepare: func(ctx context.Context, v *victim) error {
 				return v.Sandbox.Apply(ctx, sandbox.Admin, []byte(v.teamNamespace()))
 			},
@@ -66,14 +68,14 @@ func creationAttacks() []Attack {
 		},
 		{
 			Row: "15", Name: "create an Application with an operation", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "without an operation",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.apply(ctx, v.other(v.name+"-x", v.project(), v.namespace, `operation: {sync: {revision: "`+v.Pushed+`"}}`))
 			},
 		},
 		{
 			Row: "15", Name: "create an Application with a state", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "without an operation",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.apply(ctx, v.other(v.name+"-x", v.project(), v.namespace, `operation: {sync: {revision: "`+v.Enrolled+`"}}
 status: {operationState: {phase: Running, startedAt: "`+now()+`", operation: {sync: {revision: "`+v.Pushed+`"}}}}`))
@@ -81,14 +83,14 @@ status: {operationState: {phase: Running, startedAt: "`+now()+`", operation: {sy
 		},
 		{
 			Row: "15", Name: "create an Application with automated sync", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "Auto-sync is off",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.another(ctx, "--project", v.project(), "--dest-server", inCluster, "--sync-policy", "automated")
 			},
 		},
 		{
 			Row: "15", Name: "create an Application with a history through the API and roll back", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "Create the Application without status",
 			Attack: func(ctx context.Context, v *victim) error {
 				manifest := filepath.Join(v.Sandbox.Dir(), "worlds", v.Name, v.name+".yaml")
 				err := os.WriteFile(manifest, []byte(v.other(v.name+"-x", v.project(), v.namespace, fmt.Sprintf(`status:
@@ -105,7 +107,8 @@ status: {operationState: {phase: Running, startedAt: "`+now()+`", operation: {sy
 		},
 		{
 			Row: "16", Name: "generate an Application from a set", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "Auto-sync is off",
+			Refusal: setRefused,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.apply(ctx, fmt.Sprintf(`apiVersion: argoproj.io/v1alpha1
 kind: ApplicationSet
@@ -124,7 +127,8 @@ spec:
 		},
 		{
 			Row: "16", Name: "take an Application over with a set that syncs in steps", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "remove status.operationState",
+			Refusal: setLogged,
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.apply(ctx, fmt.Sprintf(`apiVersion: argoproj.io/v1alpha1
 kind: ApplicationSet
@@ -150,7 +154,8 @@ spec:
 		},
 		{
 			Row: "16", Name: "have a parent write an operation into its child", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "remove status.operationState",
+			Refusal: childRefused,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.parent(ctx, `operation: {sync: {revision: "`+v.Pushed+`"}}`); err != nil {
 					return err
@@ -160,7 +165,8 @@ spec:
 		},
 		{
 			Row: "16", Name: "have a parent write a state into its child", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "remove status.operationState",
+			Refusal: childRefused,
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.parent(ctx, `operation: {sync: {revision: "`+v.Enrolled+`"}}
 status: {operationState: {phase: Running, message: "", startedAt: "`+now()+`", operation: {sync: {revision: "`+v.Pushed+`"}}}}`)
@@ -172,7 +178,7 @@ status: {operationState: {phase: Running, message: "", startedAt: "`+now()+`", o
 		},
 		{
 			Row: "19", Name: "edit a child live through Argo CD", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: pushRefused,
 			Prepare: func(ctx context.Context, v *victim) error {
 				if err := v.parent(ctx, ""); err != nil {
 					return err
@@ -188,7 +194,7 @@ status: {operationState: {phase: Running, message: "", startedAt: "`+now()+`", o
 		},
 		{
 			Row: "29", Name: "import a backup with automated sync", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "Auto-sync is off",
 			Attack: func(ctx context.Context, v *victim) error {
 				app, err := v.application(ctx)
 				if err != nil {
@@ -202,7 +208,7 @@ status: {operationState: {phase: Running, message: "", startedAt: "`+now()+`", o
 		},
 		{
 			Row: "29", Name: "import a backup with an operation", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "without an operation",
 			Attack: func(ctx context.Context, v *victim) error {
 				app, err := v.application(ctx)
 				if err != nil {
@@ -267,6 +273,48 @@ func (v *victim) another(ctx context.Context, args ...string) error {
 		return err
 	}
 	return v.cli(ctx, "app", "sync", v.name+"-x", "--async")
+}
+
+// childRefused is what the parent's sync says about the child.
+func childRefused(ctx context.Context, v *victim) (string, error) {
+	app, err := v.admin.Resource(applications()).Namespace(argoNamespace).Get(ctx, v.name+"-parent", metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("read the parent: %w", err)
+	}
+	resources, _, _ := unstructured.NestedSlice(app.Object, "status", "operationState", "syncResult", "resources")
+	return fmt.Sprint(resources), nil
+}
+
+// setRefused is what the ApplicationSet says.
+func setRefused(ctx context.Context, v *victim) (string, error) {
+	set, err := v.admin.Resource(schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applicationsets"}).
+		Namespace(argoNamespace).Get(ctx, v.name, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("read the set: %w", err)
+	}
+	conditions, _, _ := unstructured.NestedSlice(set.Object, "status", "conditions")
+	return fmt.Sprint(conditions), nil
+}
+
+// setLogged is what the ApplicationSet controller logs about the victim: of a sync in
+// steps it says nothing else.
+func setLogged(_ context.Context, v *victim) (string, error) {
+	var found []string
+	for _, process := range v.Sandbox.Processes() {
+		if !strings.Contains(process.Name(), "applicationset") {
+			continue
+		}
+		log, err := os.ReadFile(process.LogPath())
+		if err != nil {
+			return "", fmt.Errorf("read the log: %w", err)
+		}
+		for line := range strings.Lines(string(log)) {
+			if strings.Contains(line, v.name) && strings.Contains(line, "denied") {
+				found = append(found, line)
+			}
+		}
+	}
+	return strings.Join(found, ""), nil
 }
 
 // parent creates an Application without a gate whose one child is the victim, with

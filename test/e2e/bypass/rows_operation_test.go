@@ -18,7 +18,7 @@ func operationAttacks() []Attack {
 	return append(revisionAttacks(), []Attack{
 		{
 			Row: "7", Name: "put another source into the operation", Shape: plain,
-			Works: both, Arrives: stageLimit, Closed: byAdmission,
+			Works: both, Arrives: stageLimit, Closed: byAdmission, Refused: "its sources are not those of the Application", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.operate(ctx, sandbox.Developer, v.pinned(v.Enrolled,
 					fmt.Sprintf(`"source": {"repoURL": %q, "targetRevision": "main", "path": "envs/stage/plain"}`, v.CloneURL)))
@@ -26,7 +26,7 @@ func operationAttacks() []Attack {
 		},
 		{
 			Row: "7", Name: "put sources into the operation of a single-source Application", Shape: plain,
-			Works: both, Arrives: stageLimit, Closed: byAdmission,
+			Works: both, Arrives: stageLimit, Closed: byAdmission, Refused: "its sources are not those of the Application", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.operate(ctx, sandbox.Developer,
 					fmt.Sprintf(`"revisions": [%q], "sources": [{"repoURL": %q, "targetRevision": "main", "path": "envs/stage/plain"}]`, v.Enrolled, v.CloneURL))
@@ -34,7 +34,7 @@ func operationAttacks() []Attack {
 		},
 		{
 			Row: "7", Name: "forge the history and roll back to it", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "writes status.history",
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.forgeHistory(ctx); err != nil {
 					return err
@@ -44,7 +44,7 @@ func operationAttacks() []Attack {
 		},
 		{
 			Row: "8", Name: "sync local manifests", Shape: plain,
-			Works: both, Arrives: writtenLimit, Closed: byAdmission,
+			Works: both, Arrives: writtenLimit, Closed: byAdmission, Refused: "Manifests from a local folder", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				root := filepath.Join(v.Sandbox.Dir(), "worlds", v.Name, "local")
 				dir := filepath.Join(root, "envs", "prod", "plain")
@@ -59,7 +59,7 @@ func operationAttacks() []Attack {
 		},
 		{
 			Row: "8", Name: "put manifests into an operation on the approved commit", Shape: plain,
-			Works: both, Arrives: writtenLimit, Closed: byAdmission,
+			Works: both, Arrives: writtenLimit, Closed: byAdmission, Refused: "Manifests from a local folder", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.operate(ctx, sandbox.Developer, v.pinned(v.Enrolled,
 					`"manifests": ["{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"limits\"},\"data\":{\"transfer\":\"`+writtenLimit+`\"}}"]`))
@@ -67,7 +67,7 @@ func operationAttacks() []Attack {
 		},
 		{
 			Row: "12", Name: "pass an operation off as self-healing", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "does not permit automatic syncs",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.patch(ctx, sandbox.ArgoController, fmt.Sprintf(`{"operation": {"initiatedBy": {"automated": true}, "retry": {"limit": 5},
 					"sync": {"revision": %q, "prune": true, "resources": [{"kind": "ConfigMap", "name": "limits"}]}},
@@ -161,40 +161,43 @@ func (v *victim) forgeHistory(ctx context.Context) error {
 func revisionAttacks() []Attack {
 	bySync := func(name, arrives string, revision func(*victim) string) Attack {
 		return Attack{
-			Row: "6", Name: "sync " + name, Shape: plain, Works: both, Arrives: arrives, Closed: byAdmission,
+			Row: "6", Name: "sync " + name, Shape: plain, Works: both, Arrives: arrives, Closed: byAdmission, Refused: pushRefused,
 			Attack: func(ctx context.Context, v *victim) error { return v.sync(ctx, "--revision", revision(v)) },
 		}
 	}
-	byPatch := func(name, arrives string, id sandbox.Identity, revision func(*victim) string) Attack {
+	byPatch := func(name, arrives, refused string, id sandbox.Identity, revision func(*victim) string) Attack {
 		return Attack{
-			Row: "6", Name: name, Shape: plain, Works: both, Arrives: arrives, Closed: byAdmission,
+			Row: "6", Name: name, Shape: plain, Works: both, Arrives: arrives, Closed: byAdmission, Refused: refused,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.operate(ctx, id, fmt.Sprintf(`"revision": %q`, revision(v)))
 			},
 		}
 	}
 	pushed := func(v *victim) string { return v.Pushed }
+	const inexact = "Name the exact revision"
+	short := bySync("a short commit", pushedLimit, func(v *victim) string { return v.Pushed[:8] })
+	short.Refused = inexact
 	tag := bySync("an annotated tag", branchLimit, func(*victim) string { return attackTag })
 	tag.After = tagResolution
-	object := byPatch("write the object of an annotated tag", branchLimit, sandbox.Developer, func(v *victim) string { return v.TagObject })
+	object := byPatch("write the object of an annotated tag", branchLimit, pushRefused, sandbox.Developer, func(v *victim) string { return v.TagObject })
 	object.After = tagObject
 	return []Attack{
 		object,
 		bySync("an unapproved commit of the branch", pushedLimit, pushed),
 		bySync("a commit of a closed pull request whose branch is gone", branchLimit, func(v *victim) string { return v.Deleted }),
 		bySync("another branch", branchLimit, func(*victim) string { return attackBranch }),
-		bySync("a short commit", pushedLimit, func(v *victim) string { return v.Pushed[:8] }),
+		short,
 		tag,
-		byPatch("write a commit as a developer", pushedLimit, sandbox.Developer, pushed),
-		byPatch("write a commit as argocd-server", pushedLimit, sandbox.ArgoServer, pushed),
-		byPatch("write a commit as the application-controller", pushedLimit, sandbox.ArgoController, pushed),
-		byPatch("write a branch", pushedLimit, sandbox.Developer, func(*victim) string { return "main" }),
-		byPatch("write a short commit", pushedLimit, sandbox.Developer, func(v *victim) string { return v.Pushed[:8] }),
-		byPatch("write no revision", pushedLimit, sandbox.Developer, func(*victim) string { return "" }),
-		byPatch("write a tag", branchLimit, sandbox.Developer, func(*victim) string { return attackTag }),
+		byPatch("write a commit as a developer", pushedLimit, pushRefused, sandbox.Developer, pushed),
+		byPatch("write a commit as argocd-server", pushedLimit, pushRefused, sandbox.ArgoServer, pushed),
+		byPatch("write a commit as the application-controller", pushedLimit, "does not permit automatic syncs", sandbox.ArgoController, pushed),
+		byPatch("write a branch", pushedLimit, inexact, sandbox.Developer, func(*victim) string { return "main" }),
+		byPatch("write a short commit", pushedLimit, inexact, sandbox.Developer, func(v *victim) string { return v.Pushed[:8] }),
+		byPatch("write no revision", pushedLimit, inexact, sandbox.Developer, func(*victim) string { return "" }),
+		byPatch("write a tag", branchLimit, inexact, sandbox.Developer, func(*victim) string { return attackTag }),
 		{
 			Row: "24", Name: "sync other values with the approved chart", Shape: multi,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "is not approved", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.sync(ctx, "--revisions", v.Chart, "--source-positions", "1", "--revisions", v.Pushed, "--source-positions", "2")
 			},
@@ -202,35 +205,35 @@ func revisionAttacks() []Attack {
 		{
 			// Argo CD renders no chart with values of another revision of its own repository.
 			Row: "24", Name: "sync other values with the approved chart of the same repository", Shape: single,
-			Works: nowhere, Closed: byAdmission,
+			Works: nowhere, Closed: byAdmission, Refused: "is not approved", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.sync(ctx, "--revisions", v.Enrolled, "--source-positions", "1", "--revisions", v.Pushed, "--source-positions", "2")
 			},
 		},
 		{
 			Row: "24", Name: "pin both revisions without naming the sources", Shape: multi,
-			Works: only2, Arrives: pushedLimit, Closed: byAdmission,
+			Works: only2, Arrives: pushedLimit, Closed: byAdmission, Refused: "name them all in sync.sources", Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.operate(ctx, sandbox.Developer, `"revisions": `+v.revisions(v.Enrolled))
 			},
 		},
 		{
 			Row: "24", Name: "leave the revision of the values empty", Shape: multi,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "Name the exact revision",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.operate(ctx, sandbox.Developer, `"revisions": `+v.revisions(""))
 			},
 		},
 		{
 			Row: "24", Name: "name fewer revisions than sources", Shape: multi,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "Name the exact revision",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.operate(ctx, sandbox.Developer, fmt.Sprintf(`"revisions": [%q]`, v.Chart))
 			},
 		},
 		{
 			Row: "24", Name: "name one revision for two sources", Shape: multi,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "Name the exact revision",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.operate(ctx, sandbox.Developer, fmt.Sprintf(`"revision": %q`, v.Enrolled))
 			},

@@ -72,7 +72,7 @@ func outsideAttacks() []Attack {
 		},
 		{
 			Row: "20", Name: "prune with the approved commit", Shape: plain,
-			Works: both, Arrives: "leftover gone", Closed: byAdmission, Landed: leftoverGone,
+			Works: both, Arrives: "leftover gone", Closed: byAdmission, Refused: "does not permit pruning by hand", Deployed: true, Landed: leftoverGone,
 			Prepare: func(ctx context.Context, v *victim) error { return v.addLeftover(ctx, "") },
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.sync(ctx, "--revision", v.Enrolled, "--prune")
@@ -80,7 +80,7 @@ func outsideAttacks() []Attack {
 		},
 		{
 			Row: "20", Name: "confirm a pruning that waits for it", Shape: plain,
-			Works: both, Arrives: "leftover gone", Closed: byAdmission, Landed: leftoverGone,
+			Works: both, Arrives: "leftover gone", Closed: byAdmission, Refused: "does not permit pruning by hand", Landed: leftoverGone,
 			Prepare: func(ctx context.Context, v *victim) error {
 				if err := v.addLeftover(ctx, "Prune=confirm"); err != nil {
 					return err
@@ -103,11 +103,14 @@ func outsideAttacks() []Attack {
 		},
 		{
 			Row: "25", Name: "change a remote base of the approved commit", Shape: remote,
-			Works: both, Arrives: writtenLimit, Closed: byAdmission,
+			Works: both, Arrives: writtenLimit, Closed: byAdmission, Refused: "rendered from what no review covers",
 			// Argo CD keeps rendered manifests for a day. A hard refresh renders what the
 			// Application tracks anew, so it tracks the approved commit here; one that is
 			// synced for the first time is rendered at that time in any case.
 			Prepare: func(ctx context.Context, v *victim) error {
+				if v.mode == gated {
+					return nil // the gate would refuse it for what it tracks
+				}
 				return v.patch(ctx, sandbox.Admin, `{"spec": {"source": {"targetRevision": "`+v.Enrolled+`"}}}`)
 			},
 			Attack: func(ctx context.Context, v *victim) error {
@@ -125,7 +128,7 @@ func outsideAttacks() []Attack {
 		},
 		{
 			Row: "25", Name: "publish another chart under the approved version", Shape: plain,
-			Works: both, Arrives: writtenLimit, Closed: byAdmission,
+			Works: both, Arrives: writtenLimit, Closed: byAdmission, Refused: "not in a known git repository",
 			Prepare: func(ctx context.Context, v *victim) error { return v.runChart(ctx, "2.0.0") },
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.Registry.publish("2.0.0", writtenLimit); err != nil {
@@ -139,7 +142,7 @@ func outsideAttacks() []Attack {
 		},
 		{
 			Row: "25", Name: "sync a range of chart versions", Shape: plain,
-			Works: both, Arrives: writtenLimit, Closed: byAdmission,
+			Works: both, Arrives: writtenLimit, Closed: byAdmission, Refused: "Name the exact revision",
 			Prepare: func(ctx context.Context, v *victim) error { return v.runChart(ctx, "3.0.0") },
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.Registry.publish("3.1.0", writtenLimit); err != nil {

@@ -17,7 +17,7 @@ func specAttacks() []Attack {
 	return append(sourceAttacks(), []Attack{
 		{
 			Row: "10", Name: "track another branch", Shape: plain,
-			Works: both, Arrives: branchLimit, Closed: byAdmission,
+			Works: both, Arrives: branchLimit, Closed: byAdmission, Refused: editRefused,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.cli(ctx, "app", "set", v.name, "--revision", attackBranch); err != nil {
 					return err
@@ -27,21 +27,21 @@ func specAttacks() []Attack {
 		},
 		{
 			Row: "11", Name: "switch automated sync on with the command line", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "Auto-sync is off",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.cli(ctx, "app", "set", v.name, "--sync-policy", "automated")
 			},
 		},
 		{
 			Row: "11", Name: "switch automated sync on with a patch", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "Auto-sync is off",
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.patch(ctx, sandbox.Developer, `{"spec": {"syncPolicy": {"automated": {}}}}`)
 			},
 		},
 		{
 			Row: "13", Name: "move to a project without a gate", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: editRefused, Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.cli(ctx, "app", "set", v.name, "--project", v.free()); err != nil {
 					return err
@@ -51,7 +51,7 @@ func specAttacks() []Attack {
 		},
 		{
 			Row: "13", Name: "move to a project without a gate and sync in one write", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: pushRefused,
 			Attack: func(ctx context.Context, v *victim) error {
 				return v.patch(ctx, sandbox.Developer, `{"spec": {"project": "`+v.free()+`"}, "operation": {"sync": {"revision": "`+v.Pushed+`"}},
 					"status": {"operationState": null}}`)
@@ -59,7 +59,7 @@ func specAttacks() []Attack {
 		},
 		{
 			Row: "13", Name: "name the cluster by its other name", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: editRefused,
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.patch(ctx, sandbox.Developer, `{"spec": {"project": "`+v.free()+`", "destination": {"server": null, "name": "`+alias+`"}}}`)
 				if err != nil {
@@ -70,7 +70,7 @@ func specAttacks() []Attack {
 		},
 		{
 			Row: "17", Name: "let the project use another repository", Shape: plain,
-			Works: both, Arrives: writtenLimit, Closed: byAdmission,
+			Works: both, Arrives: writtenLimit, Closed: byAdmission, Refused: editRefused,
 			Prepare: func(ctx context.Context, v *victim) error {
 				err := v.Sandbox.Apply(ctx, sandbox.Admin, []byte(`apiVersion: argoproj.io/v1alpha1
 kind: AppProject
@@ -109,7 +109,7 @@ spec:
 		},
 		{
 			Row: "17", Name: "open a sync window", Shape: plain,
-			Works: both, Arrives: pushedLimit, Closed: byAdmission,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: pushRefused,
 			Prepare: func(ctx context.Context, v *victim) error {
 				err := v.Sandbox.Apply(ctx, sandbox.Admin, []byte(`apiVersion: argoproj.io/v1alpha1
 kind: AppProject
@@ -137,7 +137,7 @@ spec:
 		},
 		{
 			Row: "23", Name: "make a hydrator's branch the source", Shape: plain,
-			Works: both, Arrives: branchLimit, Closed: byAdmission,
+			Works: both, Arrives: branchLimit, Closed: byAdmission, Refused: "spec.sourceHydrator is set",
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.patch(ctx, sandbox.Developer, fmt.Sprintf(`{"spec": {"source": null, "sourceHydrator": {
 					"drySource": {"repoURL": %q, "targetRevision": "main", "path": "envs/prod/plain"},
@@ -155,7 +155,7 @@ spec:
 func sourceAttacks() []Attack {
 	bySet := func(name, arrives string, s shape, args ...string) Attack {
 		return Attack{
-			Row: "9", Name: name, Shape: s, Works: both, Arrives: arrives, Closed: byAdmission,
+			Row: "9", Name: name, Shape: s, Works: both, Arrives: arrives, Closed: byAdmission, Refused: editRefused, Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.cli(ctx, append([]string{"app", "set", v.name}, args...)...); err != nil {
 					return err
@@ -166,7 +166,7 @@ func sourceAttacks() []Attack {
 	}
 	byPatch := func(name, arrives string, s shape, source func(*victim) string) Attack {
 		return Attack{
-			Row: "9", Name: name, Shape: s, Works: both, Arrives: arrives, Closed: byAdmission,
+			Row: "9", Name: name, Shape: s, Works: both, Arrives: arrives, Closed: byAdmission, Refused: editRefused, Deployed: true,
 			Attack: func(ctx context.Context, v *victim) error {
 				if err := v.patch(ctx, sandbox.Developer, `{"spec": {`+source(v)+`}}`); err != nil {
 					return err
@@ -213,6 +213,7 @@ func sourceAttacks() []Attack {
 		return v.sync(ctx)
 	}
 	charts := byPatch("use a chart of another registry", writtenLimit, plain, nil)
+	charts.Refused = "not in a known git repository"
 	charts.Attack = func(ctx context.Context, v *victim) error {
 		if err := v.Registry.publish("6.6.6", writtenLimit); err != nil {
 			return err

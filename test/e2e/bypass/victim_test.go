@@ -40,11 +40,19 @@ func newVictim(w *World, i int, a Attack) *victim {
 	return v
 }
 
-// manifest is the namespace, and the Application with its first operation.
+// throughGate says whether the victim's first sync waits for the gate.
+func (v *victim) throughGate() bool { return v.mode == gated && v.attack.Deployed }
+
+// manifest is the namespace, and the Application with its first operation, unless that
+// waits for the gate.
 func (v *victim) manifest() string {
 	annotations := v.attack.Shape.annotations
 	if annotations == "" {
 		annotations = "{}"
+	}
+	first := "operation: {initiatedBy: {username: admin}, sync: {" + v.pinned(v.approved(), v.attack.Shape.first) + "}}\n"
+	if v.throughGate() {
+		first = ""
 	}
 	return `apiVersion: v1
 kind: Namespace
@@ -56,8 +64,7 @@ metadata: {name: ` + v.name + `, namespace: argocd, annotations: ` + annotations
 spec:
   project: ` + v.ownProject() + `
   destination: {server: "` + inCluster + `", namespace: ` + v.namespace + `}
-` + v.source("main") + `operation: {initiatedBy: {username: admin}, sync: {` + v.pinned(v.approved(), v.attack.Shape.first) + `}}
-`
+` + v.source("main") + first
 }
 
 // ownProject is the victim's.
@@ -130,9 +137,25 @@ func (v *victim) revisions(values string) string {
 
 // cli runs the argocd command line as a developer.
 func (v *victim) cli(ctx context.Context, args ...string) error {
-	_, err := v.Sandbox.ArgoCD().CLIAs(ctx, developer, args...)
-	return err
+	return persist(ctx, func() error {
+		_, err := v.Sandbox.ArgoCD().CLIAs(ctx, developer, args...)
+		return err
+	})
 }
+
+// persist does something again while the gate says that it has no answer yet: somebody
+// who attacks would, too.
+func persist(ctx context.Context, do func() error) error {
+	var refusal error
+	err := await(ctx, "an answer of the gate", func(context.Context) (bool, string, error) {
+		refusal = do()
+		return refusal == nil || !undecided(refusal), fmt.Sprint(refusal), nil
+	})
+	return errors.Join(err, refusal)
+}
+
+// undecided says whether a refusal is for want of an answer.
+func undecided(refusal error) bool { return strings.Contains(refusal.Error(), "try again") }
 
 // sync asks Argo CD's API for a sync, as the Sync button does.
 func (v *victim) sync(ctx context.Context, args ...string) error {
@@ -153,11 +176,13 @@ func (w *World) merge(ctx context.Context, id sandbox.Identity, resource schema.
 	if err != nil {
 		return err
 	}
-	_, err = client.Resource(resource).Namespace(namespace).Patch(ctx, name, types.MergePatchType, []byte(body), metav1.PatchOptions{})
-	if err != nil {
-		return fmt.Errorf("patch %s as %s: %w", name, id, err)
-	}
-	return nil
+	return persist(ctx, func() error {
+		_, err := client.Resource(resource).Namespace(namespace).Patch(ctx, name, types.MergePatchType, []byte(body), metav1.PatchOptions{})
+		if err != nil {
+			return fmt.Errorf("patch %s as %s: %w", name, id, err)
+		}
+		return nil
+	})
 }
 
 // operate writes an operation as id, as a script or another tool would: whatever is
