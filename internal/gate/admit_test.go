@@ -48,8 +48,10 @@ func (s *setup) asks(pull int, edits ...func(*AdmissionRequest)) AdmissionReques
 	return r
 }
 
-// syncs stores carol's operation, as the API server does after it was admitted.
+// syncs stores carol's operation, as the API server does after it was admitted. No two
+// operations begin within one second.
 func (s *setup) syncs(pull int) {
+	s.clock.advance(time.Second)
 	s.argo.edit(payments, func(app *approval.Application) {
 		app.Operation = &approval.Operation{Requested: true, InitiatedBy: "carol", Revisions: []string{string(sha(pull))}}
 	})
