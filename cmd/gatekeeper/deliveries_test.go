@@ -71,6 +71,8 @@ func (c *cluster) Sync(_ context.Context, r approval.Release) error {
 	return nil
 }
 
+func (*cluster) Nudge(context.Context, string, string) error { return nil }
+
 func (c *cluster) SyncAllowed(context.Context, approval.Application) (bool, string, error) {
 	return true, "", nil
 }

@@ -278,20 +278,23 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 	if stop, ok := stopOf(d); ok {
 		return grounds{}, false, deny(string(stop.Code), "gate "+p.Gate+": "+stop.Text)
 	}
-	if p.Sync.Rollback {
-		past, err := g.record.Deployments(ctx, app.UID, rollbacksRead)
-		if err != nil {
-			return grounds{}, false, g.unrecorded(ctx, app, err)
+	past, err := g.record.Deployments(ctx, app.UID, rollbacksRead)
+	if err != nil {
+		return grounds{}, false, g.unrecorded(ctx, app, err)
+	}
+	for i, deployment := range past {
+		intent := deployment.Intent
+		if intent.Gate != p.Gate || !sameCandidate(intent.Candidate, c) || !ordered.Trusts(app.UID, intent.Act) {
+			continue
 		}
-		for i, deployment := range past {
-			intent := deployment.Intent
-			if intent.Gate == p.Gate && sameCandidate(intent.Candidate, c) && ordered.Trusts(app.UID, intent.Act) {
-				return grounds{
-					sequence: intent.DecisionSequence, policy: intent.PolicyDigest, facts: intent.FactsDigest,
-					candidate: intent.Candidate, approvers: intent.Approvers, act: ordered.glassOf(app.UID, intent),
-				}, i > 0 && !sameCandidate(past[0].Intent.Candidate, c), Admission{Allowed: true}
-			}
+		if !p.Sync.Rollback {
+			return grounds{}, false, deny(refusedOption, "gate "+p.Gate+" does not permit going back to "+revisions(c)+
+				" in Argo CD; order it: gatekeeper rollback "+app.Key()+" --to "+c.Revisions[0].SHA.Short())
 		}
+		return grounds{
+			sequence: intent.DecisionSequence, policy: intent.PolicyDigest, facts: intent.FactsDigest,
+			candidate: intent.Candidate, approvers: intent.Approvers, act: ordered.glassOf(app.UID, intent),
+		}, i > 0 && !sameCandidate(past[0].Intent.Candidate, c), Admission{Allowed: true}
 	}
 	code, text := refusalOf(p, d, app, c)
 	return grounds{}, false, deny(code, text)

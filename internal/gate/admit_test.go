@@ -179,7 +179,7 @@ func TestAdmitRollback(t *testing.T) {
 	s.hub.fail(nil)
 	s.clock.advance(admittedGrace) // the first was never stored
 	s.reconciled()
-	s.refuses(s.asks(1), refusedCandidate)
+	s.refuses(s.asks(1), refusedOption, "gatekeeper rollback argocd/payments --to "+sha(1).Short())
 	s.admits(s.asks(3))
 }
 

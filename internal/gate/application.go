@@ -18,6 +18,8 @@ import (
 const (
 	againSyncing = 30 * time.Second
 	againWindow  = time.Minute
+	// windowTimeout is for the question to Argo CD whether its windows are open.
+	windowTimeout = 3 * time.Second
 )
 
 // reconcileApplication takes one Application one step further.
@@ -206,7 +208,10 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 	if wait := g.backoff(last, d.Candidate); wait > 0 {
 		return "the next try is in " + wait.Round(time.Second).String(), sooner(again, wait), false
 	}
-	allowed, reason, err := g.apps.SyncAllowed(ctx, app)
+	// While it is asked, what people sync has to wait for the answer.
+	asking, cancel := context.WithTimeout(ctx, windowTimeout)
+	allowed, reason, err := g.apps.SyncAllowed(asking, app)
+	cancel()
 	switch {
 	case err != nil:
 		g.log.LogAttrs(ctx, slog.LevelWarn, "sync_window_unknown", slog.String("application", app.Key()), slog.Any("error", err))

@@ -53,6 +53,8 @@ type argo struct {
 	// flying are requests whose sender gave up, and that may still arrive.
 	flying []*request
 	gets   int
+	// nudges counts how often the controller was woken.
+	nudges int
 	// onStore is asked by the API server before it stores a sync.
 	onStore func(r *request, before approval.Application) error
 	// sync decides about the fate of a request, store puts it into effect.
@@ -131,6 +133,13 @@ func (a *argo) Sync(_ context.Context, r approval.Release) error {
 		return fate(store, hold)
 	}
 	return store()
+}
+
+func (a *argo) Nudge(context.Context, string, string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.nudges++
+	return nil
 }
 
 func (a *argo) SyncAllowed(context.Context, approval.Application) (bool, string, error) {

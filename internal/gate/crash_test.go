@@ -23,7 +23,7 @@ import (
 // GATE_SEEDS sets how many histories are played.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
-	seeds := 200
+	seeds := 100
 	if n, err := strconv.Atoi(os.Getenv("GATE_SEEDS")); err == nil {
 		seeds = n
 	}
@@ -47,7 +47,7 @@ func TestCrashes(t *testing.T) {
 		}
 	})
 	t.Logf("%v", total)
-	if seeds < 200 {
+	if seeds < 100 {
 		return // too few for all kinds of trouble
 	}
 	for _, trouble := range []string{"crash", "late", "lost", "stale", "foreign", "abandoned", "failed", "found in history", "late outcome"} {

@@ -28,7 +28,7 @@ import (
 // GATE_SEEDS sets how many histories are played.
 func TestCrashesEnforced(t *testing.T) {
 	t.Parallel()
-	seeds := 300
+	seeds := 150
 	if n, err := strconv.Atoi(os.Getenv("GATE_SEEDS")); err == nil {
 		seeds = n
 	}
@@ -52,7 +52,7 @@ func TestCrashesEnforced(t *testing.T) {
 		}
 	})
 	t.Logf("%v", total)
-	if seeds < 300 {
+	if seeds < 150 {
 		return // too few for all kinds of trouble
 	}
 	for _, trouble := range []string{

@@ -96,6 +96,8 @@ func (examined) List() []approval.Application { return nil }
 
 func (examined) Sync(context.Context, approval.Release) error { return errReadOnly }
 
+func (examined) Nudge(context.Context, string, string) error { return errReadOnly }
+
 func (examined) SyncAllowed(context.Context, approval.Application) (bool, string, error) {
 	return false, "", errReadOnly
 }

@@ -29,6 +29,8 @@ type Applications interface {
 	// that is bound to the resource version of the release's Application. The
 	// error wraps approval.ErrStale when the Application changed meanwhile.
 	Sync(ctx context.Context, r approval.Release) error
+	// Nudge has Argo CD's controller look at an Application, as a refresh does.
+	Nudge(ctx context.Context, namespace, name string) error
 	// SyncAllowed says whether Argo CD's own sync windows are open, and if not,
 	// why.
 	SyncAllowed(ctx context.Context, a approval.Application) (allowed bool, reason string, err error)

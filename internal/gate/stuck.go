@@ -15,6 +15,10 @@ const (
 	// pickupLimit is how long an operation may be requested before Argo CD's controller
 	// begins with it. Usually that takes less than a second.
 	pickupLimit = 5 * time.Minute
+	// nudgeAfter is how long it may be requested before the controller is woken: one
+	// that is set at the end of a comparison may be lost to the controller's own cache, until
+	// the Application is written again (seen with 3.2.11 on 2026-11-21).
+	nudgeAfter = 10 * time.Second
 	// stuckByDefault is how long it may run. Hooks and waves take their time.
 	stuckByDefault = 30 * time.Minute
 )
@@ -45,9 +49,17 @@ func (g *Gate) underWay(ctx context.Context, app approval.Application, policies 
 	case strings.Contains(op.Message, blockedByWindow):
 		limit, text = min(limit, pickupLimit), "waits in a sync window of Argo CD since "
 	}
-	if left := limit - g.now().Sub(since); left > 0 {
+	waited := g.now().Sub(since)
+	again := againSyncing
+	if op.Phase == "" {
+		if again = nudgeAfter; waited >= nudgeAfter {
+			again = againSyncing
+			g.nudge(ctx, app)
+		}
+	}
+	if left := limit - waited; left > 0 {
 		g.moves(ctx, app.Key())
-		return sooner(againSyncing, left), nil
+		return sooner(again, left), nil
 	}
 	by := op.InitiatedBy
 	if by == "" {
@@ -60,6 +72,17 @@ func (g *Gate) underWay(ctx context.Context, app approval.Application, policies 
 	state += "; look at it in Argo CD, and terminate it there if it does not end"
 	g.sticks(ctx, app, policies[0].Gate, stall{since: since, kind: text, state: state})
 	return againSyncing, nil
+}
+
+// nudge wakes Argo CD's controller. Nothing rests on it.
+func (g *Gate) nudge(ctx context.Context, app approval.Application) {
+	err := g.apps.Nudge(ctx, app.Namespace, app.Name)
+	attrs := []slog.Attr{slog.String("application", app.Key()), slog.String("intent", app.Operation.Intent)}
+	if err != nil {
+		g.log.LogAttrs(ctx, slog.LevelWarn, "nudge_failed", append(attrs, slog.Any("error", err))...)
+		return
+	}
+	g.log.LogAttrs(ctx, slog.LevelInfo, "operation_nudged", attrs...)
 }
 
 // underWaySince is when an operation began; before that, when it was asked for as far as

@@ -143,7 +143,7 @@ func TestStuckOfSomebody(t *testing.T) {
 	s.reconciled()
 	for n := 1; n <= 2; n++ {
 		s.argo.foreign(payments, sha(n))
-		require.Equal(t, againSyncing, s.reconciled())
+		require.Equal(t, nudgeAfter, s.reconciled())
 		s.clock.advance(pickupLimit - time.Second)
 		require.Equal(t, time.Second, s.reconciled(), "the rest of the time")
 		s.clock.advance(time.Second)

@@ -105,6 +105,8 @@ type apiServer struct {
 	mutate func(object map[string]any)
 	// hangUp closes the connection instead of answering a patch that was stored.
 	hangUp bool
+	// unlocked takes patches without a resource version, as an API server does.
+	unlocked bool
 }
 
 func newAPIServer(t testing.TB, object []byte) (*apiServer, dynamic.Interface) {
@@ -159,7 +161,7 @@ func (s *apiServer) patch(w http.ResponseWriter, r *http.Request, metadata map[s
 		s.t.Errorf("decode a patch: %v", err)
 	}
 	change, _ := patch["metadata"].(map[string]any)
-	if change["resourceVersion"] != metadata["resourceVersion"] {
+	if change["resourceVersion"] != metadata["resourceVersion"] && !s.unlocked {
 		answer(w, http.StatusConflict, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Conflict", "code": 409, "message": "the object has been modified"}`)
 		return
 	}

@@ -74,6 +74,17 @@ func (s *Syncer) Sync(ctx context.Context, release approval.Release) error {
 	return nil
 }
 
+// Nudge asks Argo CD's controller to look at an Application, by its refresh annotation,
+// which the controller takes away again (argo-cd common.go, AnnotationKeyRefresh).
+func (s *Syncer) Nudge(ctx context.Context, namespace, name string) error {
+	patch := []byte(`{"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}`)
+	_, err := s.client.Resource(argo.Applications()).Namespace(namespace).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("refresh Application %s/%s: %w", namespace, name, err)
+	}
+	return nil
+}
+
 func (s *Syncer) sync(ctx context.Context, app approval.Application, candidate approval.Candidate, release approval.Release) error {
 	revisions, err := revisionsOf(candidate, app.Sources)
 	if err != nil {

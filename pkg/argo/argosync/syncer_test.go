@@ -188,3 +188,15 @@ func TestSyncLogs(t *testing.T) {
 	require.Contains(t, log.String(), string(shaA))
 	require.NotContains(t, log.String(), "secret")
 }
+
+func TestNudge(t *testing.T) {
+	server, client := newAPIServer(t, fixture(t, "helm-2.14"))
+	syncer := argosync.New(client, newTestParser(t), argosync.Options{})
+	facts := server.facts(t)
+	metadata := server.object["metadata"].(map[string]any)
+	server.between = nil
+	server.unlocked = true
+	require.NoError(t, syncer.Nudge(t.Context(), facts.Namespace, facts.Name))
+	require.Equal(t, "normal", metadata["annotations"].(map[string]any)["argocd.argoproj.io/refresh"])
+	require.ErrorContains(t, syncer.Nudge(t.Context(), facts.Namespace, "other"), "refresh Application "+facts.Namespace+"/other")
+}

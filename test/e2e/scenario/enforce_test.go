@@ -351,7 +351,7 @@ func backInArgoCD(t *testing.T, s *story) {
 	require.NoError(t, gatekeeper.Stop(s.ctx))
 	require.NoError(t, s.ConfigureGate("    sync: {rollback: refuse}\n"))
 	s.run()
-	s.argocdRefused([]string{"app", "rollback", name, s.deploymentID(payments.Ledger, second)}, "gate prod: "+second[:7]+" is not approved")
+	s.argocdRefused([]string{"app", "rollback", name, s.deploymentID(payments.Ledger, second)}, "gate prod does not permit going back to "+second[:7])
 	s.denied(payments.Ledger, "argocd-server", second[:7])
 	s.stays(payments.Ledger, third, "4000", 5)
 }
