@@ -23,7 +23,9 @@ const admittedGrace = 15 * time.Second
 // Settled are the operations that have their outcome: none of them is this one, however
 // alike they are.
 func (g *Gate) settleAdmitted(ctx context.Context, app approval.Application, intent history.IntentPayload, at time.Time, settled map[begun]bool) (_ history.Payload, running bool) {
-	later := func(start time.Time) bool { return start.After(at.Add(-clockSlack)) && !settled[begun{start.Unix(), intent.InitiatedBy}] }
+	later := func(start time.Time) bool {
+		return start.After(at.Add(-clockSlack)) && !settled[begun{start.Unix(), intent.InitiatedBy}]
+	}
 	if op := app.Operation; op != nil && op.Intent == "" && sameInitiator(op.InitiatedBy, intent) && sameRevisions(op.Revisions, intent.Candidate) &&
 		(op.StartedAt.IsZero() || later(op.StartedAt)) {
 		if !op.Finished() {
