@@ -286,7 +286,7 @@ func directoryOf(data string) func() (doctor.Directory, error) {
 		size := uint64(fs.Bsize) //nolint:gosec,unconvert // a block size is positive; its type differs by system
 		return doctor.Directory{
 			Path: data, Writable: unix.Access(data, unix.W_OK|unix.X_OK) == nil,
-			Free: uint64(fs.Bavail) * size, Size: fs.Blocks * size, //nolint:gosec,unconvert // their types differ by system
+			Free: uint64(fs.Bavail) * size, Size: fs.Blocks * size, //nolint:unconvert // their types differ by system
 		}, nil
 	}
 }

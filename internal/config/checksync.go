@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -38,8 +39,18 @@ func (c *checker) syncRules(s Sync, n *yaml.Node) approval.SyncRules {
 		}
 		rules.Options = append(rules.Options, option)
 	}
+	switch {
+	case s.StuckAfter == 0:
+	case s.StuckAfter < time.Minute || s.StuckAfter > maxStuckAfter:
+		c.add(at(n, "stuckAfter"), "sync.stuckAfter %s is not between 1m and 24h", s.StuckAfter)
+	default:
+		rules.StuckAfter = s.StuckAfter
+	}
 	return rules
 }
+
+// maxStuckAfter bounds how long a sync may hang before anybody is told.
+const maxStuckAfter = 24 * time.Hour
 
 // describeSync says in words what people may ask of Argo CD.
 func describeSync(r approval.SyncRules) string {

@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Sync says what people may ask of Argo CD for content that is approved: by its UI,
 // its command line or its API. What is not approved they cannot sync in any way.
 type Sync struct {
@@ -21,4 +23,8 @@ type Sync struct {
 	// Options are sync options that people may add to those of the Application's spec,
 	// for example "ApplyOutOfSyncOnly=true".
 	Options []string `yaml:"options"`
+	// StuckAfter is how long a sync may run before it is reported to hang: on the pull
+	// request, in the log, and as a metric. At least 1m. One that Argo CD does not pick up
+	// is reported after 5 minutes. Default 30m.
+	StuckAfter time.Duration `yaml:"stuckAfter"`
 }

@@ -275,7 +275,7 @@ func applicationClosures(ctx context.Context, p *probe) (outcome, error) {
 		}
 	}
 	o.good = plural(len(protected), "protected Application") + " followed"
-	return o, nil
+	return o, nil //nolint:nilerr // what could not be read is a doubt of the outcome
 }
 
 // images are those that Argo CD says are live.

@@ -263,8 +263,9 @@ func (p *probe) inherits(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if value := s.main[inheritanceKey]; value != "" {
-		disabled, err := strconv.ParseBool(value)
-		return err != nil || !disabled, nil
+		// What Argo CD cannot read either counts as not set (util/settings).
+		disabled, malformed := strconv.ParseBool(value)
+		return malformed != nil || !disabled, nil //nolint:nilerr // see above
 	}
 	version, err := p.version.get(ctx)
 	if err != nil {

@@ -25,7 +25,7 @@ func share[T any](ctx context.Context, limit time.Duration, read func(ctx contex
 }
 
 func (s *shared[T]) get(ctx context.Context) (T, error) {
-	s.once.Do(func() {
+	s.once.Do(func() { //nolint:contextcheck // that of the run: one check must not end what others wait for
 		go func() {
 			defer close(s.ready)
 			defer func() {

@@ -14,8 +14,8 @@ func plural(n int, what string) string {
 	if strings.HasSuffix(what, "ch") {
 		return strconv.Itoa(n) + " " + what + "es"
 	}
-	if strings.HasSuffix(what, "y") {
-		return strconv.Itoa(n) + " " + strings.TrimSuffix(what, "y") + "ies"
+	if stem, ok := strings.CutSuffix(what, "y"); ok {
+		return strconv.Itoa(n) + " " + stem + "ies"
 	}
 	return strconv.Itoa(n) + " " + what + "s"
 }

@@ -179,7 +179,7 @@ func (e *Enforcer) tell(ctx context.Context, key string, level slog.Level, event
 		return
 	}
 	e.told[key] = text
-	e.o.Logger.LogAttrs(ctx, level, event, attrs...)
+	e.o.Logger.LogAttrs(ctx, level, event, attrs...) //nolint:sloglint // one of three constants, of the callers
 }
 
 var (

@@ -93,13 +93,37 @@ func (g *Gate) admit(ctx context.Context, policies []approval.Policy, r Admissio
 			return deny(refusedOption, "gate "+p.Gate+" does not permit pruning by hand")
 		}
 	}
-	if r.Start == nil || r.Start.DryRun {
+	if r.Start == nil {
 		return Admission{Allowed: true}
+	}
+	if r.Start.DryRun {
+		return g.admitShow(ctx, *r.After, r)
 	}
 	if len(policies) > 1 {
 		return deny(refusedAmbiguous, "the gates "+gateNames(policies)+" all protect it; which quorum holds is not decided")
 	}
 	return g.admitStart(ctx, policies[0], *r.After, r)
+}
+
+// admitShow lets a sync for show through, which takes the place of the last operation as
+// any other.
+func (g *Gate) admitShow(ctx context.Context, app approval.Application, r AdmissionRequest) Admission {
+	if r.DryRun || r.Before == nil {
+		return Admission{Allowed: true}
+	}
+	for range 2 {
+		head, err := g.record.Head(ctx)
+		if err == nil {
+			_, err = g.settleFirst(ctx, head, *r.Before)
+		}
+		switch {
+		case err == nil:
+			return Admission{Allowed: true}
+		case !errors.Is(err, errRaced):
+			return g.unrecorded(ctx, app, err)
+		}
+	}
+	return deny(refusedUnknown, "what became of its last sync is being recorded; try again in a moment")
 }
 
 // admitByPermit lets through what a person permitted.
@@ -132,6 +156,15 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		if err != nil {
 			return g.unrecorded(ctx, app, err)
 		}
+		if !r.DryRun && r.Before != nil {
+			head, err = g.settleFirst(ctx, head, *r.Before)
+			if errors.Is(err, errRaced) {
+				continue
+			}
+			if err != nil {
+				return g.unrecorded(ctx, app, err)
+			}
+		}
 		known, ok := g.settledDecision(ctx, app)
 		if !ok {
 			return deny(refusedUnknown, "gate "+p.Gate+" is judging it right now; try again in a moment")
@@ -147,7 +180,7 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		if grounds.sequence > head.Sequence {
 			continue // decided since we looked at the record, which has to come first
 		}
-		err = g.recordAdmitted(ctx, head, p, app, r, known, grounds, rollback)
+		err = g.recordAdmitted(ctx, head, p, app, r, grounds, rollback)
 		if errors.Is(err, errRaced) {
 			continue
 		}
@@ -242,7 +275,7 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 	}
 	if d.Allowed() && sameCandidate(d.Candidate, c) && known.grounds.sequence > 0 {
 		on := known.grounds
-		on.act = d.Override
+		on.act = d.Override + d.Rollback
 		return on, false, Admission{Allowed: true}
 	}
 	if stop, ok := stopOf(d); ok {
@@ -282,7 +315,7 @@ func stopOf(d approval.Decision) (approval.Finding, bool) {
 }
 
 // recordAdmitted records that somebody's sync is about to be let through.
-func (g *Gate) recordAdmitted(ctx context.Context, head history.Head, p approval.Policy, app approval.Application, r AdmissionRequest, known remembered, on grounds, rollback bool) error {
+func (g *Gate) recordAdmitted(ctx context.Context, head history.Head, p approval.Policy, app approval.Application, r AdmissionRequest, on grounds, rollback bool) error {
 	by := r.Start.InitiatedBy
 	if by == "" {
 		by = r.User

@@ -227,6 +227,7 @@ func TestAdmitPartial(t *testing.T) {
 	s.held(1)
 	s.admits(s.asks(1, func(r *AdmissionRequest) { r.Start.Partial = true }))
 	s.syncs(1)
+	s.argo.edit(payments, func(app *approval.Application) { app.Operation.Partial = true })
 	s.argo.run(payments, phaseSucceeded)
 	s.argo.window = ""
 	s.reconciled()

@@ -58,8 +58,10 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		}
 	}()
 	if busy {
-		return againSyncing, nil
+		return g.underWay(ctx, app, policies)
 	}
+	g.stalls.ended(key.Application)
+	g.moves(ctx, key.Application)
 	ordered, err := g.readStanding(ctx, app)
 	if err != nil {
 		return 0, err
@@ -84,6 +86,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	g.revert(ctx, p, facts)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
+	state = withFailure(app, state, last)
 	if ready {
 		state, on, err := g.act(ctx, head, p, facts, decision)
 		g.remember(ctx, app, p, decision, state, told...)
@@ -195,13 +198,13 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 	switch {
 	case !d.Allowed():
 		return "not synced", again, false
-	case d.Override+d.Rollback == "" && last != nil && last.succeeded && last.intent.Candidate.Equal(d.Candidate):
+	case d.Override+d.Rollback == "" && isLive(last, d.Candidate):
 		return "synced to " + revisions(d.Candidate), again, false
-	case !d.Advances && !leftHalfway(last, d.Candidate) && !respecified(last, d):
+	case !d.Advances && !goesBack(last, d.Candidate) && !respecified(last, d):
 		return "nothing approved to sync", again, false
 	}
 	if wait := g.backoff(last, d.Candidate); wait > 0 {
-		return "the last sync failed; the next try is in " + wait.Round(time.Second).String(), sooner(again, wait), false
+		return "the next try is in " + wait.Round(time.Second).String(), sooner(again, wait), false
 	}
 	allowed, reason, err := g.apps.SyncAllowed(ctx, app)
 	switch {
@@ -212,13 +215,6 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 		return "waiting for an Argo CD sync window: " + reason, sooner(again, againWindow), false
 	}
 	return "", again, true
-}
-
-// leftHalfway says whether a sync of something else failed after the last one
-// that succeeded. It may have been applied in part, so going back to what was
-// trusted before has something to ship although nothing differs from there.
-func leftHalfway(last *deployed, c approval.Candidate) bool {
-	return last != nil && last.failures > 0 && !last.failed.Equal(c)
 }
 
 // sooner is the sooner of two times to look again, of which 0 is never.
@@ -294,6 +290,10 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 // forget drops what is remembered of an Application that is gone or not protected.
 func (g *Gate) forget(app, uid string) {
 	g.memory.forget(app)
+	g.stalls.ended(app)
+	if _, was := g.stalls.clear(app); was {
+		g.metrics.stuckNow(g.policies, g.stalls.counts())
+	}
 	g.waits.forget(app)
 	g.rendered.forget(app, uid)
 }

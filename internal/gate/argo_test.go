@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
@@ -20,6 +21,13 @@ type request struct {
 	// stored is true once the API server took it; phase is how it ended.
 	stored bool
 	phase  string
+	// partial and dryRun are what people ask for; began is when the controller began.
+	partial, dryRun bool
+	began           time.Time
+	// admittedAs is the intent that was recorded for a person's.
+	admittedAs string
+	// arriveBy is when the API server gives up, zero for never.
+	arriveBy time.Time
 }
 
 func (r request) revision() approval.SHA {
@@ -38,11 +46,15 @@ type argo struct {
 
 	mu   sync.Mutex
 	apps map[string]*approval.Application
+	// current is the newest that was stored.
+	current *request
 	// log holds all syncs that were stored, oldest first.
 	log []*request
 	// flying are requests whose sender gave up, and that may still arrive.
 	flying []*request
 	gets   int
+	// onStore is asked by the API server before it stores a sync.
+	onStore func(r *request, before approval.Application) error
 	// sync decides about the fate of a request, store puts it into effect.
 	onSync func(store func() error, hold func()) error
 	onGet  func()
@@ -129,7 +141,22 @@ func (a *argo) SyncAllowed(context.Context, approval.Application) (bool, string,
 }
 
 // store is the API server: the resource version is the lock.
+//
+// A write is admitted against the stored object, and what changes meanwhile makes it
+// fail (k8s.io/apiserver, registry/generic/registry/store.go, Update).
 func (a *argo) store(r *request) error {
+	if a.onStore != nil {
+		if before := a.live(r.app); before.ResourceVersion == r.version {
+			if err := a.onStore(r, before); err != nil {
+				return err
+			}
+		}
+	}
+	return a.put(r)
+}
+
+// put is store after admission.
+func (a *argo) put(r *request) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	app, ok := a.apps[r.app]
@@ -139,7 +166,10 @@ func (a *argo) store(r *request) error {
 	case app.ResourceVersion != r.version:
 		return fmt.Errorf("sync %s: %w", r.app, approval.ErrStale)
 	}
-	app.Operation = &approval.Operation{Intent: r.intent, Requested: true, InitiatedBy: r.by, Revisions: shas(r.candidate)}
+	app.Operation = &approval.Operation{
+		Intent: r.intent, Requested: true, InitiatedBy: r.by, Revisions: shas(r.candidate), DryRun: r.dryRun, Partial: r.partial,
+	}
+	a.current = r
 	bump(app)
 	r.stored = true
 	a.log = append(a.log, r)
@@ -156,7 +186,14 @@ func (a *argo) arrive() bool {
 	r := a.flying[0]
 	a.flying = a.flying[1:]
 	a.mu.Unlock()
-	return a.store(r) == nil
+	switch {
+	case r.arriveBy.IsZero():
+		return a.store(r) == nil
+	case a.clock.now().After(r.arriveBy):
+		return false
+	default:
+		return a.put(r) == nil // it was admitted before
+	}
 }
 
 func shas(c approval.Candidate) []string {
@@ -189,6 +226,9 @@ func (a *argo) pick(key string) {
 	a.edit(key, func(app *approval.Application) {
 		if app.Operation != nil && app.Operation.Requested && app.Operation.Phase == "" {
 			app.Operation.Phase, app.Operation.StartedAt = "Running", a.clock.now()
+			if a.current != nil {
+				a.current.began = a.clock.now()
+			}
 		}
 	})
 }
@@ -202,17 +242,15 @@ func (a *argo) finish(key, phase string) {
 			return
 		}
 		op.Phase, op.Requested, op.FinishedAt = phase, false, a.clock.now()
-		if phase == phaseSucceeded {
+		if phase == phaseSucceeded && !op.DryRun && !op.Partial {
 			app.Deployed = append(app.Deployed, approval.DeployedRevision{
 				ID: int64(len(app.Deployed)), Revisions: op.Revisions,
 				StartedAt: op.StartedAt, DeployedAt: op.FinishedAt, InitiatedBy: op.InitiatedBy,
 			})
 			app.Deployed = app.Deployed[max(0, len(app.Deployed)-10):]
 		}
-		for _, r := range a.log {
-			if op.Intent != "" && r.intent == op.Intent {
-				r.phase = phase
-			}
+		if a.current != nil {
+			a.current.phase = phase
 		}
 	})
 }
@@ -226,6 +264,7 @@ func (a *argo) run(key, phase string) {
 // foreign is a sync that somebody else asked for in Argo CD's UI.
 func (a *argo) foreign(key string, revision approval.SHA) {
 	a.edit(key, func(app *approval.Application) {
+		a.current = nil
 		app.Operation = &approval.Operation{Requested: true, InitiatedBy: "mallory", Revisions: []string{string(revision)}}
 	})
 }

@@ -73,10 +73,22 @@ type story struct {
 	// ever holds every revision up to which all was approved at some time.
 	ever  map[approval.SHA]bool
 	pulls int
+	// people are those who ask Argo CD as well, nil for none.
+	people *people
 }
 
 func play(t *testing.T, seed uint64, mine tally) {
 	s := &story{setup: newSetup(t), rng: rand.New(rand.NewPCG(seed, 7)), tally: mine, ever: map[approval.SHA]bool{}}
+	s.begin()
+	for range 60 {
+		s.step()
+	}
+	s.settleDown()
+	s.judge()
+}
+
+// begin starts one gate or two, and the trouble.
+func (s *story) begin() {
 	s.gates = []*Gate{s.gate}
 	if s.chance(40) {
 		s.gates = append(s.gates, s.newGate())
@@ -95,11 +107,6 @@ func play(t *testing.T, seed uint64, mine tally) {
 	}
 	s.argo.onGet = func() { s.meanwhile() }
 	s.argo.onSync = s.fate
-	for range 60 {
-		s.step()
-	}
-	s.settleDown()
-	s.judge()
 }
 
 func (s *story) chance(percent int) bool { return s.rng.IntN(100) < percent }
@@ -127,13 +134,21 @@ func (s *story) meanwhile() {
 	if s.peace || s.depth != 1 || !s.chance(12) {
 		return
 	}
-	switch s.rng.IntN(4) {
+	kinds := 4
+	if s.people != nil {
+		kinds += 2
+	}
+	switch s.rng.IntN(kinds) {
 	case 0, 1:
 		s.reconcileWith(s.rng.IntN(len(s.gates)))
 	case 2:
 		s.arriveLate()
 	case 3:
 		s.controller()
+	case 4:
+		s.people.ask()
+	case 5:
+		s.people.order()
 	}
 }
 
@@ -194,6 +209,9 @@ func (s *story) controller() {
 	switch {
 	case op == nil || op.Finished():
 	case op.Phase == "":
+		if s.people != nil {
+			s.clock.advance(time.Second) // no two operations begin within one
+		}
 		s.argo.pick(payments)
 	case s.chance(70):
 		s.argo.finish(payments, phaseSucceeded)
@@ -274,7 +292,7 @@ func (s *story) step() {
 			s.hub.fail(nil)
 		}
 	case 10:
-		if s.mayBeForeign() {
+		if s.people == nil && s.mayBeForeign() {
 			s.tally["foreign"]++
 			s.argo.foreign(payments, sha(0))
 		}

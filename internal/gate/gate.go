@@ -98,6 +98,7 @@ type Gate struct {
 	reporter  Reporter
 	calendars map[string]*calendar.Calendar
 	reviews   reviews
+	stalls    stalls
 	log       *slog.Logger
 	metrics   *Metrics
 	now       func() time.Time

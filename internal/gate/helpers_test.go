@@ -380,6 +380,8 @@ type setup struct {
 	store   *sqlite.Store
 	record  *watched
 	gate    *Gate
+	// policies are those of new gates, if not one that lets people do nothing.
+	policies []approval.Policy
 }
 
 func newSetup(t testing.TB) *setup {
@@ -400,6 +402,9 @@ func testLogger(t testing.TB) *slog.Logger {
 }
 
 func (s *setup) newGate(policies ...approval.Policy) *Gate {
+	if len(policies) == 0 {
+		policies = s.policies
+	}
 	if len(policies) == 0 {
 		policies = []approval.Policy{gatePolicy("prod")}
 	}

@@ -20,6 +20,7 @@ type Metrics struct {
 	depth      prometheus.GaugeFunc
 	unreviewed *prometheus.GaugeVec
 	overdue    *prometheus.GaugeVec
+	stuck      *prometheus.GaugeVec
 	queueLen   func() int
 }
 
@@ -48,6 +49,9 @@ func NewMetrics() *Metrics {
 		overdue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "gatekeeper_breakglass_overdue", Help: "Those of which the review is overdue, by gate.",
 		}, []string{"gate"}),
+		stuck: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "gatekeeper_operations_stuck", Help: "Applications whose operation in Argo CD is not picked up or does not end, by gate.",
+		}, []string{"gate"}),
 		queueLen: func() int { return 0 },
 	}
 	m.depth = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -71,7 +75,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.unreviewed, m.overdue}
+	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.unreviewed, m.overdue, m.stuck}
 }
 
 func (m *Metrics) watch(queueLen func() int) { m.queueLen = queueLen }
@@ -99,6 +103,13 @@ func (m *Metrics) owed(policies []approval.Policy, counts map[string]owedCount) 
 	for _, p := range policies {
 		m.unreviewed.WithLabelValues(p.Gate).Set(float64(counts[p.Gate].unreviewed))
 		m.overdue.WithLabelValues(p.Gate).Set(float64(counts[p.Gate].overdue))
+	}
+}
+
+// stuckNow sets how many operations of each gate's Applications are stuck.
+func (m *Metrics) stuckNow(policies []approval.Policy, counts map[string]int) {
+	for _, p := range policies {
+		m.stuck.WithLabelValues(p.Gate).Set(float64(counts[p.Gate]))
 	}
 }
 

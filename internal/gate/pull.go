@@ -81,7 +81,13 @@ func (g *Gate) applicationReports(p approval.Policy, key Key) []approval.Applica
 			continue
 		}
 		known, ok := g.memory.get(a.Key())
-		if !ok {
+		stuck, hangs := g.stalls.get(a.Key())
+		switch {
+		case hangs && !ok:
+			known.decision.Verdict, known.state = approval.Unknown, stuck.state
+		case hangs:
+			known.state = stuck.state
+		case !ok:
 			continue
 		}
 		r := approval.ApplicationReport{Application: a.Key(), Verdict: known.decision.Verdict, State: known.state}

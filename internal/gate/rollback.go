@@ -27,7 +27,7 @@ func (s standing) rollback(uid string, last *deployed) *approval.Rollback {
 	}
 	r := &approval.Rollback{
 		ID: order.ID, Person: order.Person.Name, Reason: order.Reason, Candidate: *order.Candidate,
-		Intent: order.Intent, Hold: order.ActPayload.Hold,
+		Intent: order.Intent, Hold: order.Hold,
 	}
 	if last != nil && last.succeeded {
 		if last.intent.Act == order.ID {

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,11 @@ type deployed struct {
 	failures int
 	failed   approval.Candidate
 	failedAt time.Time
+	// failedBy asked for the newest failure, person is true when that was not Gatekeeper;
+	// failure is what Argo CD says about it.
+	failedBy string
+	person   bool
+	failure  history.OutcomePayload
 }
 
 // outcomesRead bounds how far back failures are counted.
@@ -80,6 +86,7 @@ func (g *Gate) lastDeployed(ctx context.Context, app approval.Application, order
 		if d.failures == 0 {
 			// By our own clock, which the back-off is measured with.
 			d.failed, d.failedAt = tried.Candidate, entry.Time
+			d.failedBy, d.person, d.failure = tried.InitiatedBy, tried.Admitted != nil, o
 		}
 		d.failures++
 	}
@@ -109,45 +116,84 @@ func (g *Gate) settle(ctx context.Context, head history.Head, app approval.Appli
 	}
 	busy = app.Operation != nil && !app.Operation.Finished()
 
-	var settled []history.Payload
-	for _, intent := range open {
-		payload, running, err := g.settleOne(ctx, app, intent.IntentPayload, intent.at)
-		if err != nil {
-			return head, false, nil, err
-		}
-		if running {
-			busy = true
+	settled, untraced, err := g.ended(ctx, app, open)
+	if err != nil {
+		return head, false, nil, err
+	}
+	for _, intent := range untraced {
+		if intent.Admitted != nil && g.now().Sub(intent.at) < admittedGrace && app.ResourceVersion == intent.ResourceVersion {
+			busy = true // the API server may be about to store it
 			continue
 		}
-		settled = append(settled, payload)
-		if _, ended := payload.(history.OutcomePayload); ended {
+		settled = append(settled, g.abandon(ctx, app, intent.IntentPayload))
+	}
+	head, told, err = g.recordSettled(ctx, head, app, settled)
+	return head, busy, told, err
+}
+
+// ended finds the outcomes of open intents whose operations ended, and the intents of
+// which there is no trace.
+//
+// Of people's alike intents, the one for the newest version of the Application is the one
+// that was stored: when it was let through, the write of another either had been stored,
+// and then it was settled first (settleFirst), or was bound to a version that was gone.
+func (g *Gate) ended(ctx context.Context, app approval.Application, open []openIntent) (settled []history.Payload, untraced []openIntent, err error) {
+	taken, err := g.takenOperations(ctx, app.UID, open)
+	if err != nil {
+		return nil, nil, err
+	}
+	open = slices.Clone(open)
+	slices.SortStableFunc(open, func(a, b openIntent) int { return compareVersions(a.ResourceVersion, b.ResourceVersion) })
+	marked := app.Operation
+	if marked.Finished() && marked.Intent != "" {
+		taken.take(marked.StartedAt) // it is found by its mark
+	}
+	for _, intent := range slices.Backward(open) {
+		op, found := traceOf(app, intent, taken)
+		switch {
+		case !found:
+			untraced = append(untraced, intent)
+		case op.Finished():
+			settled = append(settled, g.outcome(ctx, app, intent.IntentPayload, op))
 			settled = append(settled, holdAfter(app, intent.IntentPayload)...)
 		}
 	}
 	late, found, err := g.lateOutcome(ctx, app, open)
 	if err != nil {
-		return head, false, nil, err
+		return nil, nil, err
 	}
 	if found {
 		settled = append(settled, late)
 	}
+	return settled, untraced, nil
+}
+
+// compareVersions orders resource versions, which are numbers that grow (Kubernetes
+// promises that since 1.35, and has always had it so; KEP-5504).
+func compareVersions(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+// recordSettled appends what became of intents, and finds the pull requests that are to
+// be told.
+func (g *Gate) recordSettled(ctx context.Context, head history.Head, app approval.Application, settled []history.Payload) (_ history.Head, told []Key, err error) {
 	if len(settled) == 0 {
-		return head, busy, nil, nil
+		return head, nil, nil
 	}
 	head, err = g.appendFor(ctx, head, app.UID, just(settled...))
 	if err != nil {
-		return head, false, nil, fmt.Errorf("record outcomes: %w", err)
+		return head, nil, fmt.Errorf("record outcomes: %w", err)
 	}
 	for _, p := range settled {
 		if o, ok := p.(history.OutcomePayload); ok {
 			shipped, err := g.shippedBy(ctx, o.Intent)
 			if err != nil {
-				return head, false, nil, err
+				return head, nil, err
 			}
 			told = append(told, shipped...)
 		}
 	}
-	return head, busy, told, nil
+	return head, told, nil
 }
 
 // shippedBy are the pull requests that the decision behind an intent has a word
@@ -174,36 +220,43 @@ func (g *Gate) decisionOf(ctx context.Context, intent history.IntentPayload) (hi
 	return decided, true, nil
 }
 
-func (g *Gate) settleOne(ctx context.Context, app approval.Application, intent history.IntentPayload, at time.Time) (_ history.Payload, running bool, err error) {
+// traceOf finds the operation of an intent.
+func traceOf(app approval.Application, intent openIntent, taken *operations) (approval.Operation, bool) {
 	if intent.Admitted != nil {
-		settled, err := g.settledStarts(ctx, app.UID)
-		if err != nil {
-			return nil, false, err
-		}
-		payload, running := g.settleAdmitted(ctx, app, intent, at, settled)
-		return payload, running, nil
+		return traceOfAdmitted(app, intent, taken)
 	}
-	op := app.Operation
-	if op != nil && op.Intent == intent.ID {
-		if !op.Finished() {
-			return nil, true, nil
-		}
-		return g.outcome(ctx, app, intent, *op), false, nil
+	if op := app.Operation; op != nil && op.Intent == intent.ID {
+		return *op, true
 	}
-	if past, ok := deployedBy(app, intent, at); ok {
-		return g.outcome(ctx, app, intent, approval.Operation{
-			Intent: intent.ID, Phase: phaseSucceeded, Revisions: past.Revisions,
-			StartedAt: past.StartedAt, FinishedAt: past.DeployedAt,
-			Message: "found in Argo CD's history",
-		}), false, nil
+	past, found := deployedBy(app, intent.IntentPayload, intent.at)
+	if !found {
+		return approval.Operation{}, false
 	}
+	op := fromHistory(past)
+	op.Intent = intent.ID
+	return op, true
+}
+
+// fromHistory is an operation as Argo CD's history tells it.
+func fromHistory(past approval.DeployedRevision) approval.Operation {
+	return approval.Operation{
+		Phase: phaseSucceeded, Revisions: past.Revisions, StartedAt: past.StartedAt, FinishedAt: past.DeployedAt,
+		InitiatedBy: past.InitiatedBy, Message: "found in Argo CD's history",
+	}
+}
+
+// abandon gives up an intent of which there is no trace.
+func (g *Gate) abandon(ctx context.Context, app approval.Application, intent history.IntentPayload) history.AbandonedPayload {
 	reason := "the application shows no trace of it"
-	if app.ResourceVersion == intent.ResourceVersion {
+	switch {
+	case intent.Admitted != nil:
+		reason = "the sync that was let through was not stored, or ended without a trace"
+	case app.ResourceVersion == intent.ResourceVersion:
 		reason = "it was never sent: the application is unchanged"
 	}
 	g.log.LogAttrs(ctx, slog.LevelWarn, "intent_abandoned",
 		slog.String("application", app.Key()), slog.String("intent", intent.ID), slog.String("reason", reason))
-	return history.AbandonedPayload{Intent: intent.ID, Reason: reason}, false, nil
+	return history.AbandonedPayload{Intent: intent.ID, Reason: reason}
 }
 
 // lateOutcome finds an operation of ours that finished although its intent had

@@ -159,7 +159,7 @@ func TestMismatchMovesNoBaseline(t *testing.T) {
 	s.argo.edit(payments, func(a *approval.Application) { a.Operation.DryRun = true })
 	s.argo.run(payments, phaseSucceeded)
 	s.reconciled()
-	require.Equal(t, "the last sync failed; the next try is in 30s", s.state())
+	require.Equal(t, "the next try is in 30s; the last sync, to "+sha(1).Short()+", deployed something else than was intended; a part of it may be live", s.state())
 	s.clock.advance(30 * time.Second)
 	s.reconciled()
 	require.Len(t, s.argo.stored(), 2)

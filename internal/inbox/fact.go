@@ -50,10 +50,10 @@ func (s *Store) Trim(ctx context.Context, before time.Time, rows int) (int, erro
 	}
 	forgotten := int64(0)
 	for _, table := range []string{"pushes", "accounts", "facts"} {
-		old, err := s.exec(ctx, "DELETE FROM "+table+" WHERE kept < ?", before.UnixNano()) //nolint:gosec // one of three constants
+		old, err := s.exec(ctx, "DELETE FROM "+table+" WHERE kept < ?", before.UnixNano())
 		// What shares its moment with the last row that may stay goes too, so that
 		// the bound holds.
-		more, also := s.exec(ctx, "DELETE FROM "+table+" WHERE kept <= (SELECT kept FROM "+table+" ORDER BY kept DESC LIMIT 1 OFFSET ?)", rows) //nolint:gosec // one of three constants
+		more, also := s.exec(ctx, "DELETE FROM "+table+" WHERE kept <= (SELECT kept FROM "+table+" ORDER BY kept DESC LIMIT 1 OFFSET ?)", rows)
 		if err = errors.Join(err, also); err != nil {
 			return 0, fmt.Errorf("forget old %s: %w", table, err)
 		}

@@ -107,6 +107,8 @@ type Operation struct {
 	// InitiatedBy is display text: whoever can patch the object can forge it.
 	InitiatedBy string `json:"initiatedBy,omitempty"`
 	DryRun      bool   `json:"dryRun,omitempty"`
+	// Partial is true when it names resources, so that the others stay as they are.
+	Partial bool `json:"partial,omitempty"`
 }
 
 // Finished says whether the operation reached a final phase and was cleared.

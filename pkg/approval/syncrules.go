@@ -1,6 +1,9 @@
 package approval
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // SyncRules say what others than Gatekeeper may ask of Argo CD for a candidate that
 // is approved. What they do not name is refused.
@@ -19,6 +22,9 @@ type SyncRules struct {
 	// Options are sync options that people may add to those of the spec, for example
 	// "ApplyOutOfSyncOnly=true".
 	Options []string `json:"options,omitempty"`
+	// StuckAfter is how long an operation may run before people are told that it hangs;
+	// 0 for half an hour.
+	StuckAfter time.Duration `json:"stuckAfter,omitempty"`
 }
 
 // Permits says whether a sync option that is not in the spec may be used.

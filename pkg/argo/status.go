@@ -75,6 +75,7 @@ func request(operation node) approval.Operation {
 		Intent:      intent(operation),
 		InitiatedBy: initiatedBy(operation),
 		DryRun:      operation.object("sync").boolean("dryRun"),
+		Partial:     len(operation.object("sync").objects("resources")) > 0,
 	}
 }
 

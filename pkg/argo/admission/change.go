@@ -165,7 +165,7 @@ func deployment(parser *argo.Parser, object, operation map[string]any, effective
 	_, one := sync["source"].(map[string]any)
 	many, _ := sync["sources"].([]any)
 	if one || len(many) > 0 {
-		effective = parser.Application(argo.Effective(object, operation))
+		effective = parser.Application(argo.Effective(object, withOwnTargets(object, operation)))
 	}
 	by, _ := operation["initiatedBy"].(map[string]any)
 	d := &Deployment{

@@ -204,3 +204,52 @@ func FuzzExamine(f *testing.F) {
 		require.False(t, change.Verb == admission.Create && change.Started != nil && len(denials) == 0)
 	})
 }
+
+// TestCommitInTargetRevision: argocd app sync --revisions SHA --source-positions N writes
+// the commit into the copy of the source as well.
+func TestCommitInTargetRevision(t *testing.T) {
+	const other = "5555555555555555555555555555555555555555"
+	old := merged(t, example(t, "helm-2.14"), `{"spec": {"source": null, "sources": `+twoSources+`}}`)
+	digest := argo.Digest(old)
+	asks := func(edit func(sync, first map[string]any)) *admission.Deployment {
+		sync := object(t, `{"revisions": ["`+commit+`", "`+commit+`"], "sources": `+twoSources+`}`)
+		first, _ := sync["sources"].([]any)[0].(map[string]any)
+		first["targetRevision"] = commit
+		edit(sync, first)
+		next := merged(t, old, `{"status": {"operationState": null}}`)
+		next["operation"] = map[string]any{"sync": sync}
+		return read(t, server, old, next).Started
+	}
+	same := asks(func(map[string]any, map[string]any) {})
+	require.Equal(t, digest, same.Candidate.SpecDigest)
+	require.Len(t, same.Candidate.Revisions, 2)
+	require.Equal(t, digest, argo.Digest(old), "the object is as it was")
+
+	for name, edit := range map[string]func(sync, first map[string]any){
+		"another commit":            func(_, first map[string]any) { first["targetRevision"] = other },
+		"a commit that is not used": func(sync, _ map[string]any) { sync["revisions"] = []any{other, commit} },
+		"a branch in both": func(sync, first map[string]any) {
+			first["targetRevision"] = "evil"
+			sync["revisions"] = []any{"evil", commit}
+		},
+		"another path":    func(_, first map[string]any) { first["path"] = "evil" },
+		"a plugin":        func(_, first map[string]any) { first["plugin"] = map[string]any{} },
+		"it is shown":     func(_, first map[string]any) { first["path"] = "$ARGOCD_APP_SOURCE_TARGET_REVISION" },
+		"one source more": func(sync, first map[string]any) { sync["sources"] = append(sync["sources"].([]any), first) },
+		"the other order": func(sync, first map[string]any) {
+			sources := sync["sources"].([]any)
+			sync["sources"] = []any{sources[1], first}
+		},
+	} {
+		require.NotEqual(t, digest, asks(edit).Candidate.SpecDigest, name)
+	}
+	shown := merged(t, old, `{}`)
+	first, _ := shown["spec"].(map[string]any)["sources"].([]any)[0].(map[string]any)
+	first["helm"] = map[string]any{"parameters": []any{map[string]any{"name": "branch", "value": "$ARGOCD_APP_SOURCE_TARGET_REVISION"}}}
+	digest = argo.Digest(shown)
+	next := merged(t, shown, `{"status": {"operationState": null}, "operation": {"sync": {"revisions": ["`+commit+`", "`+commit+`"]}}}`)
+	copied := runtime.DeepCopyJSON(shown)["spec"].(map[string]any)["sources"].([]any)
+	copied[0].(map[string]any)["targetRevision"] = commit
+	next["operation"].(map[string]any)["sync"].(map[string]any)["sources"] = copied
+	require.NotEqual(t, digest, read(t, server, shown, next).Started.Candidate.SpecDigest, "what is rendered could show it")
+}

@@ -23,7 +23,7 @@ func TestRandomPushes(t *testing.T) {
 		for _, repo := range []string{repoName, "alice/env"} {
 			t.Run(fmt.Sprint(repo, seed), func(t *testing.T) {
 				t.Parallel()
-				newHistory(t, repo, rand.New(rand.NewPCG(seed, 7))).play() //nolint:gosec // chance, not secrecy
+				newHistory(t, repo, rand.New(rand.NewPCG(seed, 7))).play()
 			})
 		}
 	}

@@ -77,9 +77,9 @@ func (c *Collector) pastOf(ctx context.Context, r *repo, p pull, reviews []appro
 }
 
 // explains says whether every dismissed review has its dismissal.
-func (p past) explains(reviews []approval.Review) bool {
+func (b past) explains(reviews []approval.Review) bool {
 	for _, v := range reviews {
-		if _, ok := p.dismissed[v.ID]; v.State == approval.ReviewDismissed && !ok {
+		if _, ok := b.dismissed[v.ID]; v.State == approval.ReviewDismissed && !ok {
 			return false
 		}
 	}
@@ -134,11 +134,11 @@ func readPast(ctx context.Context, r *repo, number int) (past, error) {
 
 // baseAt is the base branch when a review was submitted: the present one when it
 // was not changed since. Which one it was before the timeline does not say.
-func (p past) baseAt(at time.Time, now string) string {
-	if !p.whole {
+func (b past) baseAt(at time.Time, now string) string {
+	if !b.whole {
 		return ""
 	}
-	for _, t := range p.retargeted {
+	for _, t := range b.retargeted {
 		if !t.Before(at.Truncate(time.Second)) {
 			return ""
 		}

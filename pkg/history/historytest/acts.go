@@ -69,7 +69,7 @@ func testActs(t *testing.T, create Create) {
 		require.NoError(t, err)
 		require.Equal(t, want[i].Payload, got)
 		require.Equal(t, want[i].Application, entry.Application)
-		require.Equal(t, uint64(i+2), entry.Sequence) //nolint:gosec // A handful.
+		require.Equal(t, uint64(i+2), entry.Sequence)
 	}
 	report, err := history.Verify(t.Context(), record)
 	require.NoError(t, err)

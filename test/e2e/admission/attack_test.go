@@ -2,6 +2,7 @@ package admission
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -124,7 +125,20 @@ func (r *rig) patient(t *testing.T, id sandbox.Identity, name, patch string) err
 	return err
 }
 
-// testController: 1,000 status patches, and a minute of what the real controller does,
+// controllerTime is how long the real controller is watched: GATEKEEPER_CONTROLLER_TIME,
+// or 15 seconds, which is a dozen syncs.
+func controllerTime(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("GATEKEEPER_CONTROLLER_TIME")
+	if text == "" {
+		return 15 * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	require.NoError(t, err)
+	return d
+}
+
+// testController: 1,000 status patches, and a while of what the real controller does,
 // ask the webhook nothing, while a developer's forgery is refused.
 func testController(t *testing.T, r *rig) {
 	r.mustCreate(t, "busy", "prod", "plain")
@@ -141,7 +155,7 @@ func testController(t *testing.T, r *rig) {
 
 	observed := len(r.webhook.observed())
 	syncs := 0
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); syncs++ {
+	for end := time.Now().Add(controllerTime(t)); time.Now().Before(end); syncs++ {
 		require.NoError(t, r.cli(t, "app", "get", "busy", "--hard-refresh"))
 		require.NoError(t, r.cli(t, "app", "sync", "busy"))
 	}

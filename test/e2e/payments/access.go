@@ -1,8 +1,12 @@
 package payments
 
 // permissions are what the App is given.
-func permissions() map[string]string {
-	return map[string]string{"contents": "read", "pull_requests": "write", "issues": "write", "checks": "write", "members": "read"}
+func (w *World) permissions() map[string]string {
+	contents := "read"
+	if w.options.Reverts {
+		contents = "write"
+	}
+	return map[string]string{"contents": contents, "pull_requests": "write", "issues": "write", "checks": "write", "members": "read"}
 }
 
 // Suspend suspends the App's installation on the organisation, or wakes it up.
@@ -13,7 +17,7 @@ func (w *World) Suspend(suspend bool) error {
 // Without takes permissions away from the App and leaves it all others. Without a
 // name it has all of them again.
 func (w *World) Without(names ...string) error {
-	left := permissions()
+	left := w.permissions()
 	for _, name := range names {
 		delete(left, name)
 	}

@@ -42,7 +42,7 @@ func (w *World) install() error {
 	app, err := w.GitHub.CreateApp(standin.AppOptions{
 		Slug: "gatekeeper", Owner: Organization,
 		WebhookURL: "http://" + w.Address + "/webhooks/github", WebhookSecret: webhookSecret,
-		Permissions: permissions(),
+		Permissions: w.permissions(),
 		Events:      []string{"push", "pull_request", "pull_request_review", "issue_comment", "check_run", "membership", "team"},
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ var (
 	applications = schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"}
 	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	pods         = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	events       = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 )
 
 // argoNamespace is where Argo CD and its Applications are.

@@ -68,7 +68,7 @@ kubernetes:
 server:
   listen: %q
 dataDirectory: %s
-gates:
+%sgates:
   - name: prod
     applications:
       - project: %s
@@ -82,8 +82,8 @@ gates:
         - name: sre
           approvals: 2
           teams: [%s]
-`, w.GitHub.URL(), w.GitHub.APIURL(), w.app.ID, w.options.IndexGrace, w.Sandbox.ArgoCD().Addr(), kubeconfig,
-		w.Address, filepath.Join(w.dir, "data"), w.project("prod"), Repository, w.Enrolled, strings.Join(scope(), `", "`), Team) + w.gate + w.imageConfig()
+`, w.GitHub.URL(), w.GitHub.APIURL(), w.app.ID, w.options.IndexGrace, w.argoAddress(), kubeconfig,
+		w.Address, filepath.Join(w.dir, "data"), w.enforcementConfig(), w.project("prod"), Repository, w.Enrolled, strings.Join(scope(), `", "`), Team) + w.gate + w.imageConfig()
 	if err := os.WriteFile(w.Config, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
@@ -108,6 +108,9 @@ func (w *World) StartGatekeeper(ctx context.Context) (*sandbox.Process, error) {
 		}
 		return status == http.StatusOK, body, nil
 	})
+	if err == nil {
+		err = w.inForce(ctx)
+	}
 	return p, err
 }
 

@@ -52,6 +52,11 @@ type Options struct {
 	Unadopted bool
 	// IndexGrace is gatekeeper's github.indexGrace. Default 1s, to keep tests short.
 	IndexGrace time.Duration
+	// Enforce has the API server ask gatekeeper about every write of an Application, and
+	// puts a switch between gatekeeper and Argo CD's API.
+	Enforce bool
+	// Reverts lets the App write contents, which the pull requests of rollbacks need.
+	Reverts bool
 	// GitHub configures the stand-in.
 	GitHub standin.Options
 }
@@ -78,6 +83,7 @@ type World struct {
 	runs         atomic.Int64
 	images       *imageWorld // nil without Options.Images
 	gate         string      // more of the gate's configuration
+	enforcement  *enforced   // nil without Options.Enforce
 }
 
 // Open makes a world: everything is as it was the day before Gatekeeper was
@@ -118,7 +124,8 @@ func Open(ctx context.Context, sb *sandbox.Sandbox, o Options) (_ *World, err er
 		what string
 		do   func(context.Context) error
 	}{
-		{"people", w.people}, {"registry", w.registry}, {"repository", w.repository}, {"applications", w.deploy}, {"configuration", w.configure}, {"adoption", w.adoptAll},
+		{"people", w.people}, {"registry", w.registry}, {"repository", w.repository}, {"applications", w.deploy},
+		{"enforcement", w.enforce}, {"configuration", w.configure}, {"adoption", w.adoptAll},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, fmt.Errorf("make the world %s: %s: %w", o.Name, step.what, err)
@@ -131,6 +138,9 @@ func Open(ctx context.Context, sb *sandbox.Sandbox, o Options) (_ *World, err er
 func (w *World) Close() error {
 	if w.images != nil {
 		w.images.registry.Close()
+	}
+	if w.enforcement != nil {
+		w.enforcement.argo.close()
 	}
 	return w.GitHub.Close()
 }

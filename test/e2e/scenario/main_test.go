@@ -55,7 +55,9 @@ type scenario struct {
 	images   *payments.Images
 	// unadopted leaves the specs to be adopted by the story.
 	unadopted bool
-	play      func(t *testing.T, s *story)
+	// enforce has the API server ask gatekeeper, reverts lets it open pull requests.
+	enforce, reverts bool
+	play             func(t *testing.T, s *story)
 }
 
 func scenarios() []scenario {
@@ -82,6 +84,13 @@ func scenarios() []scenario {
 		{name: "image bump", services: one, stage: true, images: &payments.Images{Soak: soakTime, RequireDigest: true}, play: imageBump},
 		{name: "image refused", services: one, images: &payments.Images{}, play: imageRefused},
 		{name: "image moved", services: one, images: &payments.Images{}, play: imageMoved},
+		{name: "a person syncs", services: []string{payments.Ledger, payments.Payments}, enforce: true, play: personSyncs},
+		{name: "a person is refused", services: []string{payments.Ledger, payments.Payments}, enforce: true, play: personRefused},
+		{name: "back in Argo CD", services: one, enforce: true, play: backInArgoCD},
+		{name: "always works", services: one, enforce: true, play: alwaysWorks},
+		{name: "auto-sync", services: one, enforce: true, play: autoSync},
+		{name: "stopped", services: one, enforce: true, play: stopped},
+		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 	}
 }
 
@@ -101,6 +110,7 @@ func begin(t *testing.T, sb *sandbox.Sandbox, s scenario) *story {
 	t.Cleanup(cancel)
 	w, err := payments.Open(ctx, sb, payments.Options{
 		Name: strings.ReplaceAll(strings.ToLower(s.name), " ", "-"), Services: s.services, Stage: s.stage, Images: s.images, Unadopted: s.unadopted,
+		Enforce: s.enforce, Reverts: s.reverts,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
