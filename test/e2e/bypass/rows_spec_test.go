@@ -137,7 +137,7 @@ spec:
 		},
 		{
 			Row: "23", Name: "make a hydrator's branch the source", Shape: plain,
-			Works: both, Arrives: branchLimit, Closed: byAdmission, Refused: "spec.sourceHydrator is set",
+			Works: both, Arrives: branchLimit, Closed: byAdmission, Refused: "spec.sourceHydrator is set" + or + "Name the exact revision",
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.patch(ctx, sandbox.Developer, fmt.Sprintf(`{"spec": {"source": null, "sourceHydrator": {
 					"drySource": {"repoURL": %q, "targetRevision": "main", "path": "envs/prod/plain"},
