@@ -177,6 +177,9 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		if !answer.Allowed || r.DryRun {
 			return answer
 		}
+		if grounds.sequence > head.Sequence {
+			continue // decided since we looked at the record, which has to come first
+		}
 		err = g.recordAdmitted(ctx, head, p, app, r, grounds, rollback)
 		if errors.Is(err, errRaced) {
 			continue

@@ -369,6 +369,29 @@ func TestAdmitRace(t *testing.T) {
 	s.refuses(s.asks(1), refusedRecord)
 }
 
+// headThen is a record in which something happens right after the next look at its head.
+type headThen struct {
+	history.Record
+	then func()
+}
+
+func (h *headThen) Head(ctx context.Context) (history.Head, error) {
+	head, err := h.Record.Head(ctx)
+	if then := h.then; then != nil {
+		h.then = nil
+		then()
+	}
+	return head, err
+}
+
+// TestAdmitDecidedMeanwhile: the decision that lets the sync through is recorded after
+// the look at the record, as happens when somebody asks while it is being made.
+func TestAdmitDecidedMeanwhile(t *testing.T) {
+	s := newAdmitSetup(t)
+	s.gate.record = &headThen{Record: s.gate.record, then: func() { s.held(1) }}
+	s.admits(s.asks(1))
+}
+
 // TestAdmittedNotStored: a later webhook, or a conflict, may refuse what was let
 // through.
 func TestAdmittedNotStored(t *testing.T) {

@@ -31,8 +31,9 @@ type shape struct {
 	helm string
 	// multi has a chart and its values as two sources, of one or two repositories.
 	multi, sameRepository bool
-	// healing is for the gate that permits automated sync.
-	healing bool
+	// still is in the charts' repository, where main does not move on. healing is for the
+	// gate that permits automated sync.
+	still, healing bool
 	// annotations, as a YAML flow mapping.
 	annotations string
 	// first is what the first sync adds to its operation.
@@ -57,11 +58,10 @@ var (
 	doomed = shape{path: "envs/prod/doomed"}
 	// flaky can be synced in the approved commit once, and never again.
 	flaky = shape{path: "envs/prod/flaky"}
-	// healed is in the charts' repository, where main does not move on, and is behind a
-	// gate that lets it sync itself.
-	healed = shape{path: "envs/prod/plain", healing: true}
+	// healed is behind a gate that lets it sync itself.
+	healed = shape{path: "envs/prod/plain", still: true, healing: true}
 	// remote is a kustomization over a base in a repository that nobody guards.
-	remote = shape{path: "envs/prod/remote"}
+	remote = shape{path: "envs/prod/remote", still: true}
 )
 
 func limits(value string) string {
@@ -103,8 +103,7 @@ spec:
 `
 
 // approvedFiles are what the approved commit adds to the payments team's repository.
-// The base of the shape remote is at remoteURL.
-func approvedFiles(remoteURL string) map[string]string {
+func approvedFiles() map[string]string {
 	files := map[string]string{
 		"bases/limits/kustomization.yaml":         "resources: [limits.yaml, pay.yaml]\n",
 		"bases/limits/limits.yaml":                limits(approvedLimit),
@@ -117,7 +116,6 @@ func approvedFiles(remoteURL string) map[string]string {
 		"envs/prod/doomed/limits.yaml":            limits(approvedLimit),
 		"envs/prod/flaky/limits.yaml":             limits(approvedLimit),
 		"envs/prod/flaky/elsewhere.yaml":          "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: elsewhere, namespace: " + elsewhere + "}\ndata: {value: one}\n",
-		"envs/prod/remote/kustomization.yaml":     "resources: [\"" + remoteURL + "//base?ref=main\"]\n",
 		"envs/prod/plain/drafts/draft.yaml":       strings.Replace(limits(stageLimit), "limits", "draft", 1),
 		"envs/stage/limits/limit.txt":             "5001",
 		"envs/stage/component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n- target: {kind: ConfigMap}\n  patch: |\n    - op: replace\n      path: /data/transfer\n      value: \"" + stageLimit + "\"\n",
@@ -130,6 +128,15 @@ func approvedFiles(remoteURL string) map[string]string {
 
 // elsewhere is a namespace that Applications of the shape flaky write to.
 const elsewhere = "bypass-elsewhere"
+
+// stillFiles are those of the charts' repository. The base of the shape remote is at
+// remoteURL.
+func stillFiles(remoteURL string) map[string]string {
+	files := chartFiles()
+	files[healed.path+"/limits.yaml"] = limits(approvedLimit)
+	files[remote.path+"/kustomization.yaml"] = "resources: [\"" + remoteURL + "//base?ref=main\"]\n"
+	return files
+}
 
 // chartFiles are a chart whose one value is the limit.
 func chartFiles() map[string]string {

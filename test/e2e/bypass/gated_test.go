@@ -182,7 +182,7 @@ func (w *World) judged(ctx context.Context) error {
 	return each(ctx, w.all(), func(v *victim, ctx context.Context) error {
 		return await(ctx, "the gate to know "+v.name, func(ctx context.Context) (bool, string, error) {
 			err := v.ask(ctx, sandbox.Developer, operation(v.pinned(v.Pushed, "")))
-			if !apierrors.IsForbidden(err) || undecided(err) {
+			if !apierrors.IsForbidden(err) || undecided(err) || strings.Contains(err.Error(), "is not on the protected branch") && !v.attack.Shape.still {
 				return false, fmt.Sprint(err), nil
 			}
 			if !v.attack.Deployed {

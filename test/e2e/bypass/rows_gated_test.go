@@ -172,10 +172,13 @@ func policyAlone(t *testing.T, v *victim) {
 	} {
 		require.ErrorContains(t, v.ask(t.Context(), sandbox.Developer, body), unreachable, what)
 	}
+	client, err := v.Sandbox.Client(sandbox.Developer)
+	require.NoError(t, err)
+	err = client.Resource(applications()).Namespace(argoNamespace).Delete(t.Context(), v.name, metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
+	require.ErrorContains(t, err, unreachable, "a deletion")
 	require.NoError(t, v.compared(t.Context()), "a refresh goes on")
 	require.NoError(t, v.cli(t.Context(), "app", "get", v.name, "--hard-refresh"))
 
-	var err error
 	v.gatekeeper, err = v.StartGatekeeper(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, v.syncApproved(t.Context()), "syncs go on when it is back")

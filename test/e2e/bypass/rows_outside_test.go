@@ -105,14 +105,7 @@ func outsideAttacks() []Attack {
 			Row: "25", Name: "change a remote base of the approved commit", Shape: remote,
 			Works: both, Arrives: writtenLimit, Closed: byAdmission, Refused: "rendered from what no review covers",
 			// Argo CD keeps rendered manifests for a day. A hard refresh renders what the
-			// Application tracks anew, so it tracks the approved commit here; one that is
-			// synced for the first time is rendered at that time in any case.
-			Prepare: func(ctx context.Context, v *victim) error {
-				if v.mode == gated {
-					return nil // the gate would refuse it for what it tracks
-				}
-				return v.patch(ctx, sandbox.Admin, `{"spec": {"source": {"targetRevision": "`+v.Enrolled+`"}}}`)
-			},
+			// Application tracks anew.
 			Attack: func(ctx context.Context, v *victim) error {
 				_, err := v.GitHub.As(payments.Mallory).PushBranch(evilRepository, "main", standin.Change{
 					Files: map[string]string{"base/limits.yaml": limits(writtenLimit)}, Message: "Raise the limit",
@@ -123,7 +116,7 @@ func outsideAttacks() []Attack {
 				if err := v.refresh(ctx, "hard"); err != nil {
 					return err
 				}
-				return v.sync(ctx, "--revision", v.Enrolled)
+				return v.sync(ctx, "--revision", v.approved())
 			},
 		},
 		{

@@ -58,6 +58,24 @@ func specAttacks() []Attack {
 			},
 		},
 		{
+			Row: "13", Name: "move to a project and a namespace without a gate", Shape: plain,
+			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: "would not protect it any more; permit it first",
+			Prepare: func(ctx context.Context, v *victim) error {
+				return v.Sandbox.Apply(ctx, sandbox.Admin, []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: not-"+v.namespace+"}\n"))
+			},
+			Attack: func(ctx context.Context, v *victim) error {
+				err := v.patch(ctx, sandbox.Developer, `{"spec": {"project": "`+v.free()+`", "destination": {"namespace": "not-`+v.namespace+`"}}}`)
+				if err != nil {
+					return err
+				}
+				return v.sync(ctx, "--revision", v.Pushed)
+			},
+			Landed: func(ctx context.Context, v *victim) (bool, string, error) {
+				limit, err := v.transfer(ctx, "not-"+v.namespace, "limits")
+				return limit != "", "limit in another place " + limit, err
+			},
+		},
+		{
 			Row: "13", Name: "name the cluster by its other name", Shape: plain,
 			Works: both, Arrives: pushedLimit, Closed: byAdmission, Refused: editRefused,
 			Attack: func(ctx context.Context, v *victim) error {
@@ -137,7 +155,7 @@ spec:
 		},
 		{
 			Row: "23", Name: "make a hydrator's branch the source", Shape: plain,
-			Works: both, Arrives: branchLimit, Closed: byAdmission, Refused: "spec.sourceHydrator is set",
+			Works: both, Arrives: branchLimit, Closed: byAdmission, Refused: "spec.sourceHydrator is set" + or + "Name the exact revision",
 			Attack: func(ctx context.Context, v *victim) error {
 				err := v.patch(ctx, sandbox.Developer, fmt.Sprintf(`{"spec": {"source": null, "sourceHydrator": {
 					"drySource": {"repoURL": %q, "targetRevision": "main", "path": "envs/prod/plain"},

@@ -77,7 +77,7 @@ func (v *victim) ownProject() string {
 
 // approved is the commit of the victim's source that is approved.
 func (v *victim) approved() string {
-	if v.attack.Shape.healing {
+	if v.attack.Shape.still {
 		return v.Chart
 	}
 	return v.Enrolled
@@ -97,7 +97,7 @@ func (v *victim) source(revision string) string {
 		helm = ", helm: " + s.helm
 	}
 	repository := v.CloneURL
-	if s.healing {
+	if s.still {
 		repository = v.ChartURL
 	}
 	return fmt.Sprintf("  source: {repoURL: %q, targetRevision: %q, path: %q%s}\n", repository, revision, s.path, helm)

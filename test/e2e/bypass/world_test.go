@@ -160,17 +160,15 @@ func (w *World) commitApproved() error {
 		return err
 	}
 	w.EvilURL = evil.CloneURL
-	files := chartFiles()
-	files[healed.path+"/limits.yaml"] = limits(approvedLimit)
 	charts, err := w.GitHub.CreateRepository(payments.Organization, chartRepository, standin.RepositoryOptions{
-		Public: true, Files: files, Author: payments.Alice,
+		Public: true, Files: stillFiles(evil.CloneURL), Author: payments.Alice,
 	})
 	if err != nil {
 		return err
 	}
 	w.ChartURL, w.Chart = charts.CloneURL, charts.Head
 	w.Enrolled, err = w.GitHub.As(payments.Alice).PushBranch(payments.Repository, "main", standin.Change{
-		Files: approvedFiles(evil.CloneURL), Message: "What is live",
+		Files: approvedFiles(), Message: "What is live",
 	})
 	return err
 }
