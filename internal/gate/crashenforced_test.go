@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -199,11 +200,11 @@ func (p *people) stores(r *request, before approval.Application) error {
 // write is abandoned later.
 func (p *people) claim(r *request) {
 	entries := p.entries()
-	for i := len(entries) - 1; i >= 0; i-- {
-		if entries[i].Kind != history.KindIntent {
+	for _, e := range slices.Backward(entries) {
+		if e.Kind != history.KindIntent {
 			continue
 		}
-		intent := decode[history.IntentPayload](p.t, entries[i])
+		intent := decode[history.IntentPayload](p.t, e)
 		if intent.Admitted == nil || p.claimed[intent.ID] {
 			continue
 		}
@@ -496,7 +497,9 @@ func (p *people) heldIntents() map[string]string {
 				delete(holds, act.Of)
 			case history.VerbRollback:
 				own[act.ID] = act.Hold
+			case history.VerbAdopt, history.VerbBreakGlass, history.VerbReview, history.VerbPermit:
 			}
+		case history.KindDecision, history.KindOutcome, history.KindAbandoned, history.KindDenied:
 		case history.KindIntent:
 			intent := decode[history.IntentPayload](p.t, e)
 			for id, hold := range holds {

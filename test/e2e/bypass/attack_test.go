@@ -18,9 +18,6 @@ const (
 	// byRights rows never write an Application; Argo CD's or Kubernetes' own access
 	// control closes them.
 	byRights control = "rights"
-	// byReview rows deploy what is approved and what is not in Git: a review, a lint
-	// or an image policy closes them.
-	byReview control = "review"
 	// notNeeded rows are what must go on working.
 	notNeeded control = "none"
 )

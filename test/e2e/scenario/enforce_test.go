@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -205,12 +205,7 @@ func (s *story) denied(service, user string, texts ...string) deniedPayload {
 	require.NoError(s.t, err)
 	err = payments.Await(s.ctx, "the event of the refusal", func(ctx context.Context) (bool, string, error) {
 		texts, err := s.Events(ctx, service)
-		for _, text := range texts {
-			if all(text) {
-				return true, "", nil
-			}
-		}
-		return false, strings.Join(texts, "; "), err
+		return slices.ContainsFunc(texts, all), strings.Join(texts, "; "), err
 	})
 	require.NoError(s.t, err)
 	return found
@@ -234,9 +229,9 @@ func personSyncs(t *testing.T, s *story) {
 		for _, service := range []string{payments.Ledger, payments.Payments} {
 			s.mayBe(service, head)
 			args := []string{"app", "sync", s.Application("prod", service), "--async"}
-			switch {
-			case service == plain:
-			case service == payments.Payments:
+			switch service {
+			case plain:
+			case payments.Payments:
 				args = append(args, "--revisions", head, "--source-positions", "1", "--revisions", head, "--source-positions", "2")
 			default:
 				args = append(args, "--revision", head)
@@ -382,7 +377,7 @@ func alwaysWorks(t *testing.T, s *story) {
 	s.argocd("app", "get", name, "--refresh")
 	s.argocd("app", "get", name, "--hard-refresh")
 	require.Contains(t, s.argocd("app", "manifests", name, "--source", "live"), `"1000"`)
-	require.Regexp(t, regexp.MustCompile(`value: "?9000`), s.argocd("app", "manifests", name, "--source", "git"))
+	require.Regexp(t, `value: "?9000`, s.argocd("app", "manifests", name, "--source", "git"))
 	out, err := s.Sandbox.ArgoCD().CLIAs(s.ctx, developer, "app", "diff", name)
 	require.ErrorContains(t, err, "exit status 1", "it says that there is a difference")
 	require.Contains(t, string(out), "9000")
@@ -480,7 +475,7 @@ func stopped(t *testing.T, s *story) {
 		return compared["revision"] == sha && compared["status"] == "OutOfSync", fmt.Sprint(compared["status"], " ", compared["revision"]), nil
 	})
 	require.NoError(t, err)
-	require.Regexp(t, regexp.MustCompile(`value: "?2000`), s.argocd("app", "manifests", name, "--source", "git"))
+	require.Regexp(t, `value: "?2000`, s.argocd("app", "manifests", name, "--source", "git"))
 	s.untouched(payments.Ledger)
 
 	s.run()
