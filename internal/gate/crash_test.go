@@ -23,7 +23,14 @@ import (
 // GATE_SEEDS sets how many histories are played.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
-	seeds := 100
+	playSeeds(t, 100, play, "crash", "late", "lost", "stale", "foreign", "abandoned", "failed", "found in history", "late outcome")
+}
+
+// playSeeds plays as many histories as are asked for. From the given number on, which is
+// the default, each kind of trouble must have come up.
+func playSeeds(t *testing.T, seeds int, play func(*testing.T, uint64, tally), troubles ...string) {
+	t.Helper()
+	enough := seeds
 	if n, err := strconv.Atoi(os.Getenv("GATE_SEEDS")); err == nil {
 		seeds = n
 	}
@@ -47,10 +54,10 @@ func TestCrashes(t *testing.T) {
 		}
 	})
 	t.Logf("%v", total)
-	if seeds < 100 {
-		return // too few for all kinds of trouble
+	if seeds < enough {
+		return
 	}
-	for _, trouble := range []string{"crash", "late", "lost", "stale", "foreign", "abandoned", "failed", "found in history", "late outcome"} {
+	for _, trouble := range troubles {
 		require.NotZero(t, total[trouble], trouble)
 	}
 }
