@@ -147,8 +147,10 @@ func (g *Gate) appendFor(ctx context.Context, head history.Head, uid string, pay
 			return history.Head{}, errRaced
 		}
 		for _, e := range news {
-			// An order about a whole gate is about this Application, too.
-			if e.Application == uid || e.Application == "" {
+			// An order about a whole gate is about this Application, too. That somebody was
+			// refused changes nothing; otherwise whoever is refused often enough could keep
+			// the gate from working.
+			if e.Kind != history.KindDenied && (e.Application == uid || e.Application == "") {
 				return history.Head{}, errRaced
 			}
 			head = e.Head()

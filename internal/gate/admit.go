@@ -29,6 +29,10 @@ const (
 // API server waits three times as long for the answer.
 const settleWait = 600 * time.Millisecond
 
+// decisionsKept is how many times over a decision must be renewed before it is too old to
+// let somebody's sync through: what is late blocks.
+const decisionsKept = 3
+
 // Admit answers whether a write may be stored. It asks nobody: the answer rests on
 // the latest decision, and on the record. What is not known is refused.
 //
@@ -45,7 +49,7 @@ func (g *Gate) Admit(ctx context.Context, r AdmissionRequest) Admission {
 	g.metrics.admitted(answer, r)
 	if app := r.application(); !answer.Allowed && !r.DryRun {
 		g.denials.tell(denial{
-			gate: answer.Gate, application: app.Key(), uid: app.UID, user: r.User, initiatedBy: r.initiatedBy(),
+			gate: answer.Gate, application: app.Key(), uid: app.UID, user: r.User, initiatedBy: shortened(r.initiatedBy(), initiatedByLimit),
 			asked: r.asked(), code: answer.Code, text: answer.Text,
 		})
 	}
@@ -98,6 +102,9 @@ func (g *Gate) admit(ctx context.Context, policies []approval.Policy, r Admissio
 	}
 	if r.Start.DryRun {
 		return g.admitShow(ctx, *r.After, r)
+	}
+	if r.Before == nil {
+		return deny(refusedUnknown, "an Application is not created with an operation")
 	}
 	if len(policies) > 1 {
 		return deny(refusedAmbiguous, "the gates "+gateNames(policies)+" all protect it; which quorum holds is not decided")
@@ -156,7 +163,7 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		if err != nil {
 			return g.unrecorded(ctx, app, err)
 		}
-		if !r.DryRun && r.Before != nil {
+		if !r.DryRun {
 			head, err = g.settleFirst(ctx, head, *r.Before)
 			if errors.Is(err, errRaced) {
 				continue
@@ -168,6 +175,9 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		known, ok := g.settledDecision(ctx, app)
 		if !ok {
 			return deny(refusedUnknown, "gate "+p.Gate+" is judging it right now; try again in a moment")
+		}
+		if g.now().Sub(known.at) > decisionsKept*g.resync {
+			return deny(refusedUnknown, "gate "+p.Gate+" has not judged it for too long; see its log, or try again in a moment")
 		}
 		ordered, err := g.readStanding(ctx, app)
 		if err != nil {
@@ -233,7 +243,7 @@ func (g *Gate) admitIntent(ctx context.Context, app approval.Application, r Admi
 		return foreign
 	}
 	intent, err := history.Decode[history.IntentPayload](entries[0])
-	if err != nil || intent.Admitted != nil || r.Before == nil || r.Start.Partial || r.Start.DryRun ||
+	if err != nil || intent.Admitted != nil || r.Start.Partial || r.Start.DryRun ||
 		r.Before.ResourceVersion != intent.ResourceVersion || !sameCandidate(intent.Candidate, r.Start.Candidate) {
 		return foreign
 	}
@@ -285,19 +295,21 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 	if err != nil {
 		return grounds{}, false, g.unrecorded(ctx, app, err)
 	}
-	for i, deployment := range past {
+	for _, deployment := range past {
 		intent := deployment.Intent
 		if intent.Gate != p.Gate || !sameCandidate(intent.Candidate, c) || !ordered.Trusts(app.UID, intent.Act) {
 			continue
 		}
-		if !p.Sync.Rollback {
+		// To sync again what is live is no way back.
+		back := !sameCandidate(past[0].Intent.Candidate, c)
+		if back && !p.Sync.Rollback {
 			return grounds{}, false, deny(refusedOption, "gate "+p.Gate+" does not permit going back to "+revisions(c)+
 				" in Argo CD; order it: gatekeeper rollback "+app.Key()+" --to "+c.Revisions[0].SHA.Short())
 		}
 		return grounds{
 			sequence: intent.DecisionSequence, policy: intent.PolicyDigest, facts: intent.FactsDigest,
 			candidate: intent.Candidate, approvers: intent.Approvers, act: ordered.glassOf(app.UID, intent),
-		}, i > 0 && !sameCandidate(past[0].Intent.Candidate, c), Admission{Allowed: true}
+		}, back, Admission{Allowed: true}
 	}
 	code, text := refusalOf(p, d, app, c)
 	return grounds{}, false, deny(code, text)

@@ -450,6 +450,37 @@ func TestAdmittedFoundInHistory(t *testing.T) {
 	require.Equal(t, "found in Argo CD's history", s.outcomes()[0].Message)
 }
 
+// TestAdmitLate: what was decided long ago lets nobody through.
+func TestAdmitLate(t *testing.T) {
+	s := newAdmitSetup(t)
+	s.held(1)
+	s.clock.advance(decisionsKept * s.gate.resync)
+	s.admits(s.asks(1, func(r *AdmissionRequest) { r.DryRun = true }))
+	s.clock.advance(time.Second)
+	s.refuses(s.asks(1), refusedUnknown, "has not judged it for too long")
+	s.reconciled()
+	s.admits(s.asks(1))
+}
+
+// TestAdmitLive: where nobody goes back, what is live can be synced again all the same.
+func TestAdmitLive(t *testing.T) {
+	strict := gatePolicy("prod")
+	s := newAdmitSetup(t, strict)
+	s.deploy(1)
+	s.deploy(2)
+	s.hub.land(3)
+	s.reconciled()
+	s.refuses(s.asks(1), refusedOption, "does not permit going back")
+	s.admits(s.asks(2))
+	require.False(t, s.intents()[2].Admitted.Rollback)
+}
+
+func TestAdmitCreatedWithOperation(t *testing.T) {
+	s := newAdmitSetup(t)
+	s.held(1)
+	s.refuses(s.asks(1, func(r *AdmissionRequest) { r.Verb, r.Before = VerbCreate, nil }), refusedUnknown, "not created with an operation")
+}
+
 func TestAdmitAnonymous(t *testing.T) {
 	s := newAdmitSetup(t)
 	s.held(1)
@@ -497,6 +528,22 @@ func TestDenials(t *testing.T) {
 	require.Len(t, events, 2)
 	require.Contains(t, events[1], "(and 4 more times)")
 	require.Equal(t, 4, denied()[1].Repeated)
+
+	// Whoever is refused chooses what to ask for, so what is told of one Application is
+	// bounded, and none of it keeps the gate from recording.
+	s.clock.advance(denialAgain)
+	told := len(denied())
+	for i := range 3 * denialsOfOne {
+		s.refuses(s.asks(100+i), refusedCandidate)
+		s.gate.tellDenial(t.Context(), known, <-s.gate.denials.pending)
+	}
+	require.Len(t, denied(), told+denialsOfOne)
+	require.Equal(t, 2*denialsOfOne, s.gate.denials.lost())
+	head, err := s.store.Head(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, s.gate.recordDenial(t.Context(), denial{gate: "prod", application: payments, uid: "uid-payments", user: "u", asked: "a", code: "c", text: "t"}, 0))
+	_, err = s.gate.appendFor(t.Context(), head, "uid-payments", just(s.decisions()[0]))
+	require.NoError(t, err)
 
 	// The answer never waits for those who are told.
 	for range denialsPending + 10 {

@@ -270,7 +270,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	if before.uid != app.UID {
 		now.recorded, now.grounds = "", grounds{} // another Application of that name
 	}
-	now.uid, now.gate, now.decision, now.state = app.UID, p.Gate, d, state
+	now.uid, now.gate, now.decision, now.state, now.at = app.UID, p.Gate, d, state, g.now()
 	if before.uid == app.UID && before.state == state && sameDecision(before.decision, d) {
 		g.memory.set(app.Key(), now)
 		return

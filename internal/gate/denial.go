@@ -28,6 +28,9 @@ const (
 	denialsKnown = 4096
 	// denialAgain is how long the same refusal is only counted before it is told anew.
 	denialAgain = 10 * time.Minute
+	// denialsOfOne is how many different refusals of one Application are told in that
+	// time. More are only counted: whoever is refused chooses what to ask for.
+	denialsOfOne = 20
 )
 
 // denials tells of refusals, each to the record and to the Application's events,
@@ -44,10 +47,14 @@ func (d *denials) tell(one denial) {
 	select {
 	case d.pending <- one:
 	default:
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.dropped++
+		d.drop()
 	}
+}
+
+func (d *denials) drop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dropped++
 }
 
 func (d *denials) lost() int {
@@ -95,6 +102,16 @@ func (g *Gate) tellDenial(ctx context.Context, known map[string]told, one denial
 	}
 	if len(known) >= denialsKnown {
 		clear(known) // rather told twice than remembered without end
+	}
+	of := known[one.uid]
+	if now.Sub(of.at) >= denialAgain {
+		of = told{at: now}
+	}
+	of.since++
+	known[one.uid] = of
+	if of.since > denialsOfOne {
+		g.denials.drop()
+		return
 	}
 	known[one.key()] = told{at: now}
 	g.log.LogAttrs(ctx, slog.LevelWarn, "request_denied",

@@ -279,6 +279,8 @@ type remembered struct {
 	uid      string
 	gate     string
 	decision approval.Decision
+	// at is when it was made.
+	at time.Time
 	// recorded is the gist of the decision that was recorded last; empty when it
 	// has to be read.
 	recorded history.Digest
