@@ -110,6 +110,9 @@ func (e *enforcement) denied(_ context.Context, application, uid, text string) {
 	e.events.Emit(events.Application{Namespace: namespace, Name: name, UID: uid}, events.Warning, "GatekeeperDenied", text)
 }
 
+// warns says whether refusals are only warnings.
+func (e *enforcement) warns() bool { return e != nil && e.settings.Mode == admission.Warn }
+
 // ready says why the API server cannot be answered, or does not ask yet.
 func (e *enforcement) ready() error {
 	if e == nil {
@@ -132,7 +135,7 @@ func (e *enforcement) run(ctx context.Context, g *gate.Gate) error {
 		return fmt.Errorf("listen for the API server: %w", err)
 	}
 	server := httpapi.NewAdmissionServer(httpapi.NewAdmission(httpapi.AdmissionOptions{
-		Admit: responder.Answer, Warn: e.settings.Mode == admission.Warn, Metrics: e.metrics, Logger: e.log,
+		Admit: responder.Answer, Warn: e.warns(), Metrics: e.metrics, Logger: e.log,
 	}), e.certificates.GetCertificate, e.log)
 	e.log.LogAttrs(ctx, slog.LevelInfo, "enforcing", slog.String("address", listener.Addr().String()), slog.String("mode", e.cfg.Mode))
 	all, ctx := errgroup.WithContext(ctx)

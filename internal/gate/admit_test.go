@@ -532,6 +532,12 @@ func TestDenials(t *testing.T) {
 	// Whoever is refused chooses what to ask for, so what is told of one Application is
 	// bounded, and none of it keeps the gate from recording.
 	s.clock.advance(denialAgain)
+	s.gate.warnOnly = true
+	tell(1)
+	require.True(t, denied()[2].Warned)
+	require.Contains(t, events[2], "would be refused: ")
+	s.gate.warnOnly = false
+	s.clock.advance(denialAgain)
 	told := len(denied())
 	for i := range 3 * denialsOfOne {
 		s.refuses(s.asks(100+i), refusedCandidate)

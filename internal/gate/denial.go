@@ -117,12 +117,16 @@ func (g *Gate) tellDenial(ctx context.Context, known map[string]told, one denial
 	g.log.LogAttrs(ctx, slog.LevelWarn, "request_denied",
 		slog.String("application", one.application), slog.String("gate", one.gate), slog.String("user", one.user),
 		slog.String("initiated_by", one.initiatedBy), slog.String("asked", one.asked), slog.String("code", one.code),
-		slog.String("text", one.text), slog.Int("repeated", before.since), slog.Int("dropped", g.denials.lost()))
+		slog.String("text", one.text), slog.Bool("warned", g.warnOnly), slog.Int("repeated", before.since), slog.Int("dropped", g.denials.lost()))
 	if err := g.recordDenial(ctx, one, before.since); err != nil {
 		g.log.LogAttrs(ctx, slog.LevelError, "denial_not_recorded", slog.String("application", one.application), slog.Any("error", err))
 	}
 	if g.onDenied != nil {
-		g.onDenied(ctx, one.application, one.uid, one.text+repeats(before.since))
+		text := one.text + repeats(before.since)
+		if g.warnOnly {
+			text = "would be refused: " + text
+		}
+		g.onDenied(ctx, one.application, one.uid, text)
 	}
 }
 
@@ -133,7 +137,7 @@ func (g *Gate) recordDenial(ctx context.Context, one denial, repeated int) error
 	}
 	entry := history.Draft{Time: g.now(), Application: one.uid, Payload: history.DeniedPayload{
 		Gate: one.gate, Application: one.application, User: one.user, InitiatedBy: one.initiatedBy,
-		Asked: one.asked, Code: one.code, Text: one.text, Repeated: repeated,
+		Asked: one.asked, Code: one.code, Text: one.text, Repeated: repeated, Warned: g.warnOnly,
 	}}
 	return g.appendAnyway(ctx, entry)
 }

@@ -77,6 +77,8 @@ type Options struct {
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
 	Workers int
+	// WarnOnly says that what Admit refuses is let through with a warning.
+	WarnOnly bool
 	// OnDenied is told of each refusal, at most once in a while of the same one. It may
 	// be nil.
 	OnDenied func(ctx context.Context, application, uid, text string)
@@ -115,6 +117,8 @@ type Gate struct {
 	tickets tickets
 	waits   patience
 	denials *denials
+	// warnOnly: see Options.
+	warnOnly bool
 	// reverter may be nil; reverts are the rollbacks whose pull requests are known.
 	reverter Reverter
 	reverts  reverts
@@ -130,7 +134,7 @@ func New(o Options) *Gate {
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		calendars: calendars(o.Policies),
 		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
-		denials: newDenials(), onDenied: o.OnDenied, reverter: o.Reverter,
+		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter,
 	}
 	if g.now == nil {
 		g.now = time.Now

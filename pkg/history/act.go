@@ -159,7 +159,7 @@ func (p ActPayload) complete() error {
 	return nil
 }
 
-// DeniedPayload says that the API server was told to refuse a request.
+// DeniedPayload says that the API server was told to refuse a request, or to warn of it.
 type DeniedPayload struct {
 	Gate string `json:"gate"`
 	// Application is "namespace/name".
@@ -176,6 +176,8 @@ type DeniedPayload struct {
 	Text string `json:"text"`
 	// Repeated counts further refusals with the same text since the last entry.
 	Repeated int `json:"repeated,omitempty"`
+	// Warned is true when enforcement only warns: the request was let through.
+	Warned bool `json:"warned,omitempty"`
 }
 
 func (DeniedPayload) kind() Kind     { return KindDenied }

@@ -116,8 +116,13 @@ func testWatch(t *testing.T, r *rig) {
 	require.True(t, cache.WaitForCacheSync(ctx.Done(), watcher.HasSynced))
 
 	r.sync(t, r.syncer, "watch", "int-watch", sha)
-	eventually(t, "the health", func() bool { return r.get(t, "watch").Health == "Healthy" })
-	settled := r.get(t, "watch")
+	// Argo CD writes the end of the operation, its history and the health one after the
+	// other, the health sometimes first: nothing more comes only after all three.
+	var settled approval.Application
+	eventually(t, "the end", func() bool {
+		settled = r.get(t, "watch")
+		return settled.Health == "Healthy" && len(settled.Deployed) == 1 && settled.Operation != nil && settled.Operation.Phase == "Succeeded"
+	})
 	var phases []string
 	for seen := range changes {
 		if seen.Operation != nil {
