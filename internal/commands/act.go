@@ -144,6 +144,9 @@ func (w *work) again(ctx context.Context, c command.Command) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if len(shown.Gates) == 0 {
+		return done(text + "."), nil
+	}
 	return answer{OK: true, Text: text + ".\n\n" + overview(shown)}, nil
 }
 
@@ -241,7 +244,7 @@ func (w *work) diff(ctx context.Context, c command.Command) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return done(text), nil
+	return done("This is what changes.\n\n" + text), nil
 }
 
 // promote opens a pull request with the images of another Application.

@@ -17,6 +17,7 @@ import (
 )
 
 func TestHoldAndRelease(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.comment("bob", "Wait.\n\n/gk hold --for 2h --reason incident 7")
 	w.drain(w.processor())
@@ -40,6 +41,7 @@ func TestHoldAndRelease(t *testing.T) {
 // TestWhoMay: the permission of the account by GitHub, and the gate's policy; whatever
 // else GitHub or the comment says of the author is nothing.
 func TestWhoMay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, test := range []struct{ person, line, says string }{
 		{"mallory", "/gk hold --reason x", "mallory may not hold gate prod"},
@@ -62,14 +64,16 @@ func TestWhoMay(t *testing.T) {
 // TestLookupFailureDenies: as long as it cannot be found out whether somebody may,
 // nothing is done; after a while it is refused.
 func TestLookupFailureDenies(t *testing.T) {
+	t.Parallel()
 	for name, broken := range map[string]func(*world){
 		"people": func(w *world) { w.peopleBy = errors.New("GitHub is down") },
 		"role": func(w *world) {
-			_, err := w.gh.Fail(standin.Fault{Path: "/repos/acme/env/collaborators/", Status: 500})
+			_, err := w.gh.Fail(standin.Fault{Match: "GET /repos/acme/env/collaborators/", Status: 500})
 			require.NoError(w.t, err)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			broken(w)
 			id := w.comment("bob", "/gk hold --reason x")
@@ -88,6 +92,7 @@ func TestLookupFailureDenies(t *testing.T) {
 
 // TestRedelivered: the same comment or press, delivered again at any time, does nothing.
 func TestRedelivered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.comment("bob", "/gk hold --reason x\n/gk status")
 	redeliver := func() {
@@ -109,6 +114,7 @@ func TestRedelivered(t *testing.T) {
 // TestEdited: what was changed after it was written is not carried out, whenever that
 // happens, and neither is what is gone.
 func TestEdited(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	edit := func(id int64, body string) {
 		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(1010 * time.Millisecond))) // GitHub's times have seconds
@@ -142,6 +148,7 @@ func TestEdited(t *testing.T) {
 // TestIgnored: what is not a person's, not of here, or not what was told, is neither
 // carried out nor answered.
 func TestIgnored(t *testing.T) {
+	t.Parallel()
 	for name, forge := range map[string]func(*world, *approval.Asked){
 		"another repository":   func(_ *world, a *approval.Asked) { a.Repository = "acme/other" },
 		"another ID":           func(_ *world, a *approval.Asked) { a.RepositoryID++ },
@@ -156,6 +163,7 @@ func TestIgnored(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			id, err := w.gh.As("bob").Comment(repository, w.pull.Number, "Hello\n\n/gk hold --reason x")
 			require.NoError(t, err)
@@ -178,6 +186,7 @@ func TestIgnored(t *testing.T) {
 
 // TestBots: what our own App or another one writes is never a command.
 func TestBots(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.report.Gates[0].Applications[0].State = "x\n/gk hold --reason x"
 	w.says("bob", "/gk status")
@@ -190,6 +199,7 @@ func TestBots(t *testing.T) {
 
 // TestLate: nobody wants today what they wanted the day before yesterday.
 func TestLate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.comment("bob", "/gk hold --reason x")
 	requests, err := w.box.Requests(t.Context(), 1)
@@ -205,6 +215,7 @@ func TestLate(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for line, says := range map[string]string{
 		"/gk hold shop --reason x":             "**Held:** `argocd/shop`",
@@ -212,7 +223,7 @@ func TestTargets(t *testing.T) {
 		"/gk hold argocd/shpo --reason x":      "did you mean argocd/shop?",
 		"/gk hold shpo --reason x":             "did you mean shop?",
 		"/gk hold other/shop --reason x":       "no gate of this repository protects",
-		"/gk hold --gate porf --reason x":      "did you mean prod?",
+		"/gk hold --gate prdo --reason x":      "did you mean prod?",
 		"/gk hold shop --gate prod --reason x": "both an Application and a gate",
 		"/gk release --id nothing --reason x":  "no hold nothing of a gate of this repository",
 		"/gk hodl":                             "did you mean hold?",
@@ -235,6 +246,7 @@ func (w *world) approvals() []approval.WitnessedComment {
 }
 
 func TestApprove(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	bob := w.user("bob")
 	w.report.Gates[0].Quorum.Children = []approval.Finding{{User: &bob, Verdict: approval.Allowed, Text: "bob approved"}}
@@ -255,6 +267,7 @@ func TestApprove(t *testing.T) {
 // TestApproveIsOfWhatWasSeen: an approval is of the head that was there when the comment
 // was written, or of none.
 func TestApproveIsOfWhatWasSeen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	refused := func(says string) {
 		t.Helper()
@@ -282,6 +295,7 @@ func TestApproveIsOfWhatWasSeen(t *testing.T) {
 }
 
 func TestBreakGlass(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.report.Merged = true
 	sha, err := w.gh.As("alice").Merge(repository, w.pull.Number, "merge")
@@ -297,6 +311,7 @@ func TestBreakGlass(t *testing.T) {
 }
 
 func TestRollback(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, digit := range []string{"3", "2"} {
 		w.past = append(w.past, history.Deployment{Intent: history.IntentPayload{ID: "intent-" + digit, Gate: "prod", Candidate: approval.Candidate{
@@ -312,6 +327,7 @@ func TestRollback(t *testing.T) {
 }
 
 func TestAdopt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	require.Contains(t, w.says("bob", "/gk adopt"), "/gk adopt argocd/shop --spec 0123456789abcdef --reason TEXT")
 	require.Contains(t, w.says("bob", "/gk adopt --spec 0123456789"), "the reason is missing")
@@ -324,6 +340,7 @@ func TestAdopt(t *testing.T) {
 }
 
 func TestRequest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	require.Contains(t, w.says("alice", "/gk request @bob @acme/sre"), "Asked for a review: `bob`, `acme/sre`.")
 	p, err := w.gh.Pull(repository, w.pull.Number)
@@ -336,6 +353,7 @@ func TestRequest(t *testing.T) {
 // TestButtons: a press does what the verb does, for the gate of the check run, if the one
 // who pressed may.
 func TestButtons(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	run := w.checkRun("gatekeeper/prod", fmt.Sprintf("gatekeeper/pull/%d", w.pull.Number))
 	press := func(person string, run int64) string {
@@ -359,16 +377,17 @@ func TestButtons(t *testing.T) {
 
 	require.Empty(t, press("bob", w.checkRun("gatekeeper/prod", "gatekeeper/pull/99")), "of another pull request")
 	require.Empty(t, press("bob", w.checkRun("other", fmt.Sprintf("gatekeeper/pull/%d", w.pull.Number))), "of no gate")
-	require.Contains(t, press("bob", w.checkRun("gatekeeper/stage", fmt.Sprintf("gatekeeper/pull/%d", w.pull.Number))), "no gate &quot;stage&quot;")
+	require.Contains(t, press("bob", w.checkRun("gatekeeper/stage", fmt.Sprintf("gatekeeper/pull/%d", w.pull.Number))), "no gate \"stage\" protects")
 	require.Len(t, w.acts(), 1)
 }
 
 // TestQuoteIsHarmless: what a reply quotes can neither notify anybody nor break out of
 // where it stands.
 func TestQuoteIsHarmless(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	reply := w.says("bob", "/gk hold shop --reason ``` @acme/sre | <!-- ![x](https://evil) #1")
-	require.Contains(t, reply, "> `bob`: ```` /gk hold shop --reason ``` @acme/sre")
+	reply := w.says("bob", "/gk hold shop --reason ``` @acme/sre | ![x](https://evil) #1")
+	require.Contains(t, reply, "> `bob`: ````/gk hold shop --reason ``` @acme/sre")
 	// Outside of code there is no mention.
 	for line := range strings.Lines(reply) {
 		outside := ""

@@ -80,7 +80,8 @@ func (w *work) usable(ctx context.Context, v command.Verb, gates []approval.Poli
 	case command.Promote:
 		return w.Promoter != nil && len(gates) > 0, writers, writes, nil
 	case command.Approve, command.Cancel:
-		return slices.ContainsFunc(gates, takesComments), "whom a requirement below names", writes, nil
+		may, err := w.mayApprove(ctx, gates)
+		return slices.ContainsFunc(gates, takesComments), "whom a requirement below names", writes && may, err
 	case command.Hold, command.Release, command.Rollback:
 		return w.entitled(ctx, history.VerbHold, gates)
 	case command.BreakGlass:
@@ -90,6 +91,30 @@ func (w *work) usable(ctx context.Context, v command.Verb, gates []approval.Poli
 	default:
 		return false, "", false, nil
 	}
+}
+
+// mayApprove says whether a requirement that takes comments may mean the asker. Code
+// owners differ from path to path, so whoever may write may be one.
+func (w *work) mayApprove(ctx context.Context, gates []approval.Policy) (bool, error) {
+	for _, p := range gates {
+		requirements := p.Config.Requirements
+		if p.Image != nil {
+			requirements = slices.Concat(requirements, p.Image.Requirements)
+		}
+		for _, r := range requirements {
+			if !slices.Contains(r.Methods, approval.MethodComment) {
+				continue
+			}
+			if len(r.Teams)+len(r.Users) == 0 || r.CodeOwners {
+				return true, nil
+			}
+			may, err := w.Operator.IsOneOf(ctx, approval.Named{Teams: r.Teams, Users: r.Users}, w.person())
+			if may || err != nil {
+				return may, err
+			}
+		}
+	}
+	return false, nil
 }
 
 // entitled says who may give an order for one of the gates, if anybody.

@@ -39,12 +39,20 @@ func done(text string) answer { return answer{OK: true, Text: text + "\n"} }
 
 // refuse says what was not done, and what to do about it.
 func refuse(text, remedy string) answer {
-	a := answer{Text: "Not done: " + escape(text) + ".\n"}
+	if !strings.HasSuffix(text, "?") {
+		text += "."
+	}
+	a := answer{Text: "Not done: " + escape(text) + "\n"}
 	if remedy != "" {
-		a.Text += "\n**To clear it:** " + escape(remedy) + "\n"
+		a.Text += "\n**To clear it:** " + escape(onPull.Replace(remedy)) + "\n"
 	}
 	return a
 }
+
+// onPull says of commands of the shell what they are here.
+var onPull = strings.NewReplacer(
+	"gatekeeper release --gate ", "/gk release --gate ", "gatekeeper release ", "/gk release --id ", " --by NAME", "", "gatekeeper holds", "/gk status",
+)
 
 func notHere(v command.Verb) answer {
 	return refuse(string(v)+" is not available here", "/gk help lists what is")
@@ -157,7 +165,9 @@ func (w *work) status(ctx context.Context, c command.Command) (answer, error) {
 			continue
 		}
 		told++
-		b.WriteString("\n" + report.Check(r, g).Summary)
+		// What is at its foot is about a text that is kept up to date.
+		summary, _, _ := strings.Cut(report.Check(r, g).Summary, "\n<sub>")
+		b.WriteString("\n" + summary)
 	}
 	if told == 0 {
 		b.WriteString("\nNothing in this pull request is deployed through a gate, so it needs no approval here.\n")
@@ -218,7 +228,7 @@ func tellOrders(s orders.Standing, given []orders.Given) string {
 				ended = append(ended, "- of "+what+", by "+code(of.Person.Name)+": "+code(of.Reason)+"\n")
 			}
 		}
-		return "**Released.** What is approved is synced now. These holds ended:\n\n" + strings.Join(ended, "") + why
+		return "**Released.** What is approved is synced now. These holds ended:\n\n" + strings.TrimSuffix(strings.Join(ended, ""), "\n") + why
 	case history.VerbRollback:
 		return "**Rolling back:** " + what + " goes back to " + revisionsOf(first) + ". What is newer is held until somebody releases it." + why +
 			"\n\nTo release it: " + code(releasing(first))

@@ -117,6 +117,11 @@ func (o *Operator) May(ctx context.Context, gate string, verb history.Verb, who 
 	return o.isOneOf(ctx, Entitled(at.policy, verb), who)
 }
 
+// IsOneOf says whether somebody is one of those, by the teams of now.
+func (o *Operator) IsOneOf(ctx context.Context, n approval.Named, who history.Person) (bool, error) {
+	return o.isOneOf(ctx, n, who)
+}
+
 // MayAdopt refuses somebody who may not adopt specs of the gate by a comment.
 func (o *Operator) MayAdopt(ctx context.Context, gate string, who history.Person) error {
 	at, err := o.gate(gate)
