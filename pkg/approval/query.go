@@ -73,6 +73,7 @@ type Hint struct {
 	Head   *WitnessedHead
 	Merge  *WitnessedMerge
 	Push   *WitnessedPush
+	Asked  *Asked
 }
 
 // WitnessedReview is what the event of a review's submission tells and GitHub

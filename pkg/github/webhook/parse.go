@@ -72,6 +72,7 @@ type delivery struct {
 	PullRequest *pullRequest `json:"pull_request"`
 	Review      *review      `json:"review"`
 	Issue       *issue       `json:"issue"`
+	Comment     *comment     `json:"comment"`
 	CheckRun    *check       `json:"check_run"`
 	CheckSuite  *check       `json:"check_suite"`
 	Ref         string       `json:"ref"`
@@ -79,6 +80,8 @@ type delivery struct {
 	// branch that was pushed to.
 	Before string `json:"before"`
 	pushed
+	RequestedAction *requestedAction `json:"requested_action"`
+	Installation    *identified      `json:"installation"`
 }
 
 type repository struct {
@@ -123,6 +126,9 @@ type issue struct {
 }
 
 type check struct {
+	ID           int64         `json:"id"`
+	HeadSHA      string        `json:"head_sha"`
+	App          *identified   `json:"app"`
 	ExternalID   string        `json:"external_id"`
 	PullRequests []pullRequest `json:"pull_requests"`
 }
@@ -288,8 +294,13 @@ func readComment(d delivery) (approval.Hint, error) {
 	if d.Sender != nil && d.Sender.Type == "Bot" {
 		return h, nil
 	}
-	if link := string(d.Issue.PullRequest); link != "" && link != "null" {
-		h.Pull = d.Issue.Number
+	link := string(d.Issue.PullRequest)
+	switch {
+	case link == "" || link == "null":
+	case d.Action == "created":
+		h.Asked = d.askedByComment(h) // a comment that asks for nothing changes nothing
+	default:
+		h.Pull = d.Issue.Number // an approval may be changed or gone
 	}
 	return h, nil
 }
@@ -305,7 +316,11 @@ func readCheckRun(d delivery) (approval.Hint, error) {
 	if d.CheckRun == nil {
 		return approval.Hint{}, errors.New("it names no check run")
 	}
-	return d.aboutCheck(*d.CheckRun)
+	h, err := d.aboutCheck(*d.CheckRun)
+	if err == nil {
+		h.Asked = d.askedByButton(h, *d.CheckRun)
+	}
+	return h, err
 }
 
 func readCheckSuite(d delivery) (approval.Hint, error) {
