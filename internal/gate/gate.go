@@ -126,6 +126,8 @@ type Gate struct {
 	onDenied func(ctx context.Context, application, uid, text string)
 	// rendered is what parents of Applications are rendered to.
 	rendered renderings
+	// contents are what Applications are rendered from, for reports.
+	contents contents
 }
 
 // New makes a Gate.

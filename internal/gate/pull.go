@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
@@ -49,21 +49,15 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		if protected.Branch != answer.Pull.Base {
 			continue
 		}
-		class, quorum, soon, err := g.judgePull(ctx, p, protected, answer)
+		r, soon, err := g.gateReport(ctx, p, protected, answer, ordered)
 		if err != nil {
 			return 0, fmt.Errorf("judge %s: %w", key, err)
 		}
-		if class == approval.ClassNone {
-			continue
-		}
 		again = sooner(again, soon)
-		report.Gates = append(report.Gates, approval.GateReport{
-			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
-			Stops: g.stops(p, ordered), Applications: g.applicationReports(p, key),
-		})
+		report.Gates = append(report.Gates, r)
 	}
 	if len(report.Gates) == 0 {
-		return 0, nil
+		return 0, nil // it is to land on no protected branch
 	}
 	if err := g.reporter.Publish(ctx, report); err != nil {
 		return 0, fmt.Errorf("report on %s: %w", key, err)
@@ -72,14 +66,34 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	return again, nil
 }
 
-// applicationReports tells for each protected Application that reads from the
-// pull request's repository what has become of the change there.
-func (g *Gate) applicationReports(p approval.Policy, key Key) []approval.ApplicationReport {
+// gateReport judges a pull request for one gate, and says when to look again, 0 for
+// never. One that does not concern the gate has a report all the same: whoever makes
+// the check run a required one needs it on every pull request.
+func (g *Gate) gateReport(ctx context.Context, p approval.Policy, protected approval.ProtectedRepository, answer approval.PullAnswer, ordered orders.Standing) (approval.GateReport, time.Duration, error) {
+	class, quorum, again, err := g.judgePull(ctx, p, protected, answer)
+	if err != nil {
+		return approval.GateReport{}, 0, err
+	}
+	if class == approval.ClassNone {
+		return approval.GateReport{Gate: p.Gate, Class: class}, 0, nil
+	}
+	r := approval.GateReport{
+		Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
+		Requirements: quorum.Requirements, CommentsCount: p.Needs().Comments, Stops: g.stops(p, ordered),
+	}
+	affected := g.affected(p, protected, answer.Changes)
+	for _, a := range affected {
+		r.Affected = append(r.Affected, a.Key())
+	}
+	r.Applications = g.applicationReports(affected)
+	return r, again, nil
+}
+
+// applicationReports tells for each of the Applications what has become of the change
+// there.
+func (g *Gate) applicationReports(apps []approval.Application) []approval.ApplicationReport {
 	var out []approval.ApplicationReport
-	for _, a := range g.apps.List() {
-		if !p.Protects(a) || !readsFrom(a, key.Repository) {
-			continue
-		}
+	for _, a := range apps {
 		known, ok := g.memory.get(a.Key())
 		stuck, hangs := g.stalls.get(a.Key())
 		switch {
@@ -90,14 +104,19 @@ func (g *Gate) applicationReports(p approval.Policy, key Key) []approval.Applica
 		case !ok:
 			continue
 		}
-		r := approval.ApplicationReport{Application: a.Key(), Verdict: known.decision.Verdict, State: known.state}
+		r := approval.ApplicationReport{
+			Application: a.Key(), Verdict: known.decision.Verdict, State: known.state, Range: rangeOf(known.decision, g.contents.of(a).titles),
+			Live: strings.HasPrefix(known.state, stateSynced) && !strings.Contains(known.state, ";"), // no failure since
+		}
+		if known.decision.Allowed() {
+			r.Candidate = revisions(known.decision.Candidate)
+		}
 		for _, f := range known.decision.Findings {
-			if f.Verdict != approval.Allowed {
+			if f.Verdict != approval.Allowed || f.Code == approval.CodeBreakGlassUsed {
 				r.Findings = append(r.Findings, f)
 			}
 		}
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b approval.ApplicationReport) int { return strings.Compare(a.Application, b.Application) })
 	return out
 }

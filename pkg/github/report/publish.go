@@ -14,7 +14,6 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
 )
 
 // GitHub gives clients; *github.App does.
@@ -83,7 +82,8 @@ func (p *Publisher) Publish(ctx context.Context, r approval.PullReport) error {
 	}
 	var errs []error
 	for _, g := range r.Gates {
-		errs = append(errs, p.publishCheck(ctx, client, r, g))
+		at := place{r.Repository, r.Number, r.Head, r.Merged && stateOf(g) == unconcerned}
+		errs = append(errs, p.publishCheck(ctx, client, at, g.Gate, Check(r, g)))
 		if limited(errs) {
 			return errors.Join(errs...)
 		}
@@ -116,58 +116,6 @@ func (p *Publisher) acquire(key string) (release func()) {
 func limited(errs []error) bool {
 	var e *github.Error
 	return errors.As(errors.Join(errs...), &e) && e.Limited
-}
-
-// publishCheck writes the check run of a gate. A run that was completed is not
-// opened again but followed by a new one; GitHub shows the newest of a name.
-func (p *Publisher) publishCheck(ctx context.Context, client *github.Client, r approval.PullReport, g approval.GateReport) error {
-	run := Check(r, g)
-	key := "check/" + digest(g.Gate)[:16] + "/" + string(r.Head)
-	written := Written{Digest: run.Status + ":" + digest(run.Name, run.Status, run.Conclusion, run.Title, run.Summary)}
-	last, ok, err := p.store.Written(ctx, r.Repository, r.Number, key)
-	switch {
-	case err != nil:
-		return fmt.Errorf("look up check run %s of #%d: %w", run.Name, r.Number, err)
-	case ok && last.Digest == written.Digest:
-		return nil
-	}
-	reopens := strings.HasPrefix(last.Digest, "completed:") && run.Status != "completed"
-	if ok && !reopens {
-		written.ID = last.ID
-		err = updateCheck(ctx, client, r, run, last.ID)
-	}
-	if !ok || reopens || errors.Is(err, approval.ErrNotFound) {
-		written.ID, err = createCheck(ctx, client, r, run)
-	}
-	if err != nil {
-		return err
-	}
-	if err := p.store.SaveWritten(ctx, r.Repository, r.Number, key, written); err != nil {
-		return fmt.Errorf("remember check run %d of #%d: %w", written.ID, r.Number, err)
-	}
-	p.log.LogAttrs(ctx, slog.LevelInfo, "report.check_written", slog.String("repository", string(r.Repository)),
-		slog.Int("pull", r.Number), slog.String("gate", g.Gate), slog.String("status", run.Status), slog.String("conclusion", run.Conclusion))
-	return nil
-}
-
-func createCheck(ctx context.Context, client *github.Client, r approval.PullReport, run CheckRun) (int64, error) {
-	created, _, err := client.API().Checks.CreateCheckRun(ctx, r.Repository.Owner(), r.Repository.Name(), gh.CreateCheckRunOptions{
-		Name: run.Name, HeadSHA: string(r.Head), ExternalID: new(webhook.ExternalID(r.Number)),
-		Status: new(run.Status), Conclusion: optional(run.Conclusion),
-		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary)},
-	})
-	if err == nil && created.GetID() <= 0 {
-		err = errors.New("GitHub's answer has no ID")
-	}
-	return created.GetID(), github.Wrap(fmt.Sprintf("create check run %s of #%d", run.Name, r.Number), r.Repository, err)
-}
-
-func updateCheck(ctx context.Context, client *github.Client, r approval.PullReport, run CheckRun, id int64) error {
-	_, _, err := client.API().Checks.UpdateCheckRun(ctx, r.Repository.Owner(), r.Repository.Name(), id, gh.UpdateCheckRunOptions{
-		Name: run.Name, Status: new(run.Status), Conclusion: optional(run.Conclusion),
-		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary)},
-	})
-	return github.Wrap(fmt.Sprintf("update check run %s of #%d", run.Name, r.Number), r.Repository, err)
 }
 
 // publishComment writes the comment. A pull request that no gate is concerned
