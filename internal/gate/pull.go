@@ -14,19 +14,12 @@ import (
 
 // reconcilePull brings what a pull request says up to date.
 func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration, err error) {
-	var concerned []approval.Policy
-	var q approval.Query
-	for _, p := range g.policies {
-		if _, ok := p.Repository(key.Repository); !ok {
-			continue
-		}
-		concerned = append(concerned, p)
-		teams, users := p.People()
-		q.Teams, q.Users = append(q.Teams, teams...), append(q.Users, users...)
-		q.Needs = q.Needs.Merge(p.Needs())
-	}
+	concerned, q := g.queryOf(key.Repository)
 	if len(concerned) == 0 {
 		return 0, nil
+	}
+	if err := g.tooEarly(key); err != nil {
+		return 0, err
 	}
 	answer, err := g.collector.CollectPull(ctx, key.Repository, key.Pull, q)
 	if errors.Is(err, approval.ErrNotFound) {
@@ -64,6 +57,20 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", slog.String("pull", key.String()))
 	return again, nil
+}
+
+// queryOf are the gates that have a repository, and what they need to know of people.
+func (g *Gate) queryOf(repository approval.RepositoryName) (concerned []approval.Policy, q approval.Query) {
+	for _, p := range g.policies {
+		if _, ok := p.Repository(repository); !ok {
+			continue
+		}
+		concerned = append(concerned, p)
+		teams, users := p.People()
+		q.Teams, q.Users = append(q.Teams, teams...), append(q.Users, users...)
+		q.Needs = q.Needs.Merge(p.Needs())
+	}
+	return concerned, q
 }
 
 // gateReport judges a pull request for one gate, and says when to look again, 0 for

@@ -69,9 +69,9 @@ func TestReportOpen(t *testing.T) {
 func TestReportNothing(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(s *setup, a *approval.PullAnswer){
-		"closed":        func(_ *setup, a *approval.PullAnswer) { a.Open = false },
-		"other branch":  func(_ *setup, a *approval.PullAnswer) { a.Pull.Base = "feature" },
-		"not found":     nil,
+		"closed":       func(_ *setup, a *approval.PullAnswer) { a.Open = false },
+		"other branch": func(_ *setup, a *approval.PullAnswer) { a.Pull.Base = "feature" },
+		"not found":    nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

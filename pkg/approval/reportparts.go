@@ -1,5 +1,7 @@
 package approval
 
+import "errors"
+
 // RequirementReport tells of one requirement of a quorum how far it is met, and by
 // whom it can still be. The findings name a few of these people, this names all.
 type RequirementReport struct {
@@ -56,6 +58,12 @@ type Note struct {
 	Title, Text string
 }
 
+// ChangedComment is a comment on a pull request that somebody changed.
+type ChangedComment struct {
+	ID      int64
+	Deleted bool
+}
+
 // MergeGroup is what a merge queue wants to have checked: one or more pull requests
 // merged onto a base.
 type MergeGroup struct {
@@ -68,9 +76,16 @@ type MergeGroup struct {
 
 // GroupAnswer is what is known of a merge group.
 type GroupAnswer struct {
-	// Pulls are the pull requests of the group, oldest first. The changes of each are
-	// those that would land, and the head that which was proven to be in the group.
+	// Pulls are the pull requests, oldest first: those ahead of the group in the queue,
+	// and then its own. The changes of each are those that would land, and the head that
+	// which was proven to be in the group.
 	Pulls []PullAnswer
+	// Ahead is how many of them are ahead. UntoldAhead says why what is ahead cannot be
+	// told; empty when all of it is in Pulls.
+	Ahead       int
+	UntoldAhead string
+	// Newest is the number of the pull request for which the group was made.
+	Newest int
 	// Untold says why it cannot be told what is in the group, and then it must not
 	// land. Empty when Pulls are all of it.
 	Untold string
@@ -88,10 +103,12 @@ type GroupReport struct {
 // GroupGate is the state of one gate for a merge group.
 type GroupGate struct {
 	Gate string
-	// Untold is why it cannot be told what is in the group.
-	Untold string
-	// Pulls are the reports on the pull requests, oldest first.
-	Pulls []GroupPull
+	// Untold is why it cannot be told what is in the group, UntoldAhead why it cannot of
+	// what is ahead of it.
+	Untold, UntoldAhead string
+	// Pulls are the reports on the pull requests of the group, oldest first; Ahead are
+	// those on what is ahead of it in the queue.
+	Ahead, Pulls []GroupPull
 }
 
 // GroupPull is one pull request of a merge group, for one gate.
@@ -100,3 +117,7 @@ type GroupPull struct {
 	Title  string
 	Report GateReport
 }
+
+// ErrLater says that nothing failed: it is only too early. What wraps it says for how
+// long by a method RetryAfter.
+var ErrLater = errors.New("it is to be done later")

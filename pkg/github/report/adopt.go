@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	gh "github.com/google/go-github/v60/github"
 
@@ -16,11 +17,16 @@ const maxComments = 1000
 // comment is what go-github v60 leaves out: the App with which a comment was made
 // (docs.github.com, "List issue comments", performed_via_github_app).
 type comment struct {
-	ID  int64 `json:"id"`
-	App *struct {
+	ID   int64  `json:"id"`
+	Body string `json:"body"`
+	App  *struct {
 		ID int64 `json:"id"`
 	} `json:"performed_via_github_app"`
 }
+
+// replyPrefix begins what our App answers to a command, so that it is not taken for the
+// status comment. Nobody else can write as our App.
+const replyPrefix = "<!-- gatekeeper reply to "
 
 // findComment looks for a comment that our App wrote before: a process that is
 // killed after it commented and before it remembered the comment would write a
@@ -37,7 +43,7 @@ func findComment(ctx context.Context, client *github.Client, app int64, r approv
 		return 0, github.Wrap(op, r.Repository, err)
 	}
 	for _, c := range comments {
-		if c.App != nil && c.App.ID == app {
+		if c.App != nil && c.App.ID == app && !strings.HasPrefix(c.Body, replyPrefix) {
 			return c.ID, nil
 		}
 	}

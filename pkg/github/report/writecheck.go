@@ -23,6 +23,8 @@ type place struct {
 	// settled is true when nobody waits for the check run any more, so that one that
 	// says nothing need not be made.
 	settled bool
+	// again is true when it is to be written although nothing is new.
+	again bool
 }
 
 // publishCheck writes the check run of a gate. A run that was completed is not opened
@@ -36,16 +38,18 @@ func (p *Publisher) publishCheck(ctx context.Context, client *github.Client, at 
 	switch {
 	case err != nil:
 		return fmt.Errorf("look up check run %s of #%d: %w", run.Name, at.pull, err)
-	case ok && last.Digest == written.Digest, !ok && at.settled:
+	case ok && last.Digest == written.Digest && !at.again, !ok && at.settled:
 		return nil
 	}
 	was, notes := parts(last.Digest)
 	anew := was == "completed" && run.Status != "completed" || notes != run.notesDigest()
 	if ok && !anew {
 		written.ID = last.ID
+		p.pace.wrote(pullKey(at.repository, at.pull), false)
 		err = updateCheck(ctx, client, at, run, last.ID)
 	}
 	if !ok || anew || errors.Is(err, approval.ErrNotFound) {
+		p.pace.wrote(pullKey(at.repository, at.pull), false)
 		written.ID, err = createCheck(ctx, client, at, run)
 	}
 	if err != nil {

@@ -171,7 +171,7 @@ func imageRefused(t *testing.T, s *story) {
 	require.NoError(t, err)
 	s.approve(payments.Frank, pull.Number)
 	s.says(pull.Number, "sre: 0 of 2 approvals for configuration", "release: 1 of 1 approval for images", "needs both quorums: it changes at replicas")
-	s.check(pull.Head, "config 0 of 2 · image approved · ")
+	s.check(pull.Head, "config 0 of 2 · image 1 of 1 · ")
 	sha := s.merge(pull.Number, "squash")
 	s.decided(payments.Ledger, sha, "blocked", "quorum.missing")
 	s.untouched(payments.Ledger)
