@@ -82,6 +82,8 @@ func scenarios() []scenario {
 		{name: "examined", services: []string{payments.Notifier}, alone: true, play: examined},
 		{name: "spec", services: one, unadopted: true, play: specs},
 		{name: "apps", services: one, unadopted: true, play: appOfApps},
+		{name: "diff", services: one, play: diffs(payments.Ledger)},
+		{name: "diff of two sources", services: []string{payments.Payments}, play: diffs(payments.Payments)},
 		{name: "held", services: one, play: held},
 		{name: "windows", services: one, play: windows},
 		{name: "break glass", services: one, play: brokenGlass},
