@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/preview"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
@@ -44,4 +47,28 @@ func (r renderer) same(ctx context.Context, app approval.Application) error {
 		return preview.Unfit("it is rendered by a config management plugin, which previews.plugins of the configuration does not allow")
 	}
 	return nil
+}
+
+// previews is what renders for reports; nil when the configuration says that nothing is.
+type previews struct{ *preview.Service }
+
+func connectPreviews(cfg config.Config, r renderer, log *slog.Logger) previews {
+	if !cfg.File.Previews.On() {
+		return previews{}
+	}
+	return previews{preview.New(preview.Options{Renderer: r, Logger: log})}
+}
+
+func (p previews) asked() gate.Previews {
+	if p.Service == nil {
+		return nil
+	}
+	return p.Service
+}
+
+func (p previews) run(ctx context.Context) error {
+	if p.Service == nil {
+		return nil
+	}
+	return p.Run(ctx)
 }

@@ -65,6 +65,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	if len(report.Gates) == 0 {
 		return 0, nil
 	}
+	g.preview(ctx, key, answer, &report)
 	if err := g.reporter.Publish(ctx, report); err != nil {
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}

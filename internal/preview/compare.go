@@ -21,11 +21,17 @@ type Renderer interface {
 // Compare renders both sides, one after the other, and compares them. Explain tells what
 // of an error may be shown.
 func Compare(ctx context.Context, r Renderer, m *manifestdiff.Masker, c approval.Comparison) (approval.RenderedDiff, error) {
-	from, err := render(ctx, r, m, c.Application, c.From)
+	return compareWith(c, func(revisions []approval.Revision) (manifestdiff.Manifests, error) {
+		return render(ctx, r, m, c.Application, revisions)
+	})
+}
+
+func compareWith(c approval.Comparison, render func([]approval.Revision) (manifestdiff.Manifests, error)) (approval.RenderedDiff, error) {
+	from, err := render(c.From)
 	if err != nil {
-		return approval.RenderedDiff{}, fmt.Errorf("render what it is compared with: %w", err)
+		return approval.RenderedDiff{}, beforeError{fmt.Errorf("render what it is compared with: %w", err)}
 	}
-	to, err := render(ctx, r, m, c.Application, c.To)
+	to, err := render(c.To)
 	if err != nil {
 		return approval.RenderedDiff{}, fmt.Errorf("render what it would be: %w", err)
 	}
@@ -40,9 +46,22 @@ func render(ctx context.Context, r Renderer, m *manifestdiff.Masker, app approva
 	return m.Parse(manifests)
 }
 
+// beforeError says that it is what something is compared with that cannot be rendered.
+type beforeError struct{ error }
+
+func (e beforeError) Unwrap() error { return e.error }
+
 // Explain says in words that everybody may read why there is no preview, and whether
 // the next try may do better. What is not known to be harmless is not repeated.
 func Explain(err error) (reason string, unavailable bool) {
+	reason, unavailable = explain(err)
+	if _, before := errors.AsType[beforeError](err); before && !unavailable {
+		reason = "what it is compared with: " + reason
+	}
+	return reason, unavailable
+}
+
+func explain(err error) (reason string, unavailable bool) {
 	var failure interface {
 		error
 		Unavailable() bool
@@ -56,7 +75,7 @@ func Explain(err error) (reason string, unavailable bool) {
 	case errors.Is(err, manifestdiff.ErrTooLarge):
 		return "its manifests are too large to be compared", false
 	case errors.Is(err, approval.ErrStale):
-		return "its spec changed meanwhile", true
+		return "its spec changed meanwhile", false // the next one to ask has the new one
 	case errors.Is(err, approval.ErrNotFound):
 		return "there is no such Application", false
 	case errors.Is(err, context.DeadlineExceeded):

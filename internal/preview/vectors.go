@@ -136,10 +136,10 @@ func ends(c approval.Comparison, repository approval.RepositoryName) (from, to a
 // and after the merge from the commit before it to where it landed.
 func OfPull(app approval.Application, repository approval.RepositoryName, a approval.PullAnswer, others []approval.Revision) (approval.Comparison, error) {
 	switch {
-	case a.Fork:
-		return approval.Comparison{}, Unfit("its head is in a fork, and only what is in the repository itself is rendered")
 	case a.Pull.Merged:
 		return Pull(app, repository, a.BaseHead, a.MergeCommit, others)
+	case a.Fork:
+		return approval.Comparison{}, Unfit("its head is in a fork, and only what is in the repository itself is rendered")
 	case a.MergeBase == "":
 		return approval.Comparison{}, Unfit("it has no history in common with its base")
 	default:

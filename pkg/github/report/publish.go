@@ -123,7 +123,7 @@ func limited(errs []error) bool {
 func (p *Publisher) publishCheck(ctx context.Context, client *github.Client, r approval.PullReport, g approval.GateReport) error {
 	run := Check(r, g)
 	key := "check/" + digest(g.Gate)[:16] + "/" + string(r.Head)
-	written := Written{Digest: run.Status + ":" + digest(run.Name, run.Status, run.Conclusion, run.Title, run.Summary)}
+	written := Written{Digest: run.Status + ":" + digest(run.Name, run.Status, run.Conclusion, run.Title, run.Summary, run.Text)}
 	last, ok, err := p.store.Written(ctx, r.Repository, r.Number, key)
 	switch {
 	case err != nil:
@@ -154,7 +154,7 @@ func createCheck(ctx context.Context, client *github.Client, r approval.PullRepo
 	created, _, err := client.API().Checks.CreateCheckRun(ctx, r.Repository.Owner(), r.Repository.Name(), gh.CreateCheckRunOptions{
 		Name: run.Name, HeadSHA: string(r.Head), ExternalID: new(webhook.ExternalID(r.Number)),
 		Status: new(run.Status), Conclusion: optional(run.Conclusion),
-		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary)},
+		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary), Text: new(run.Text)},
 	})
 	if err == nil && created.GetID() <= 0 {
 		err = errors.New("GitHub's answer has no ID")
@@ -165,7 +165,7 @@ func createCheck(ctx context.Context, client *github.Client, r approval.PullRepo
 func updateCheck(ctx context.Context, client *github.Client, r approval.PullReport, run CheckRun, id int64) error {
 	_, _, err := client.API().Checks.UpdateCheckRun(ctx, r.Repository.Owner(), r.Repository.Name(), id, gh.UpdateCheckRunOptions{
 		Name: run.Name, Status: new(run.Status), Conclusion: optional(run.Conclusion),
-		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary)},
+		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary), Text: new(run.Text)},
 	})
 	return github.Wrap(fmt.Sprintf("update check run %s of #%d", run.Name, r.Number), r.Repository, err)
 }

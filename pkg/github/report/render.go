@@ -30,8 +30,8 @@ type CheckRun struct {
 	Name string
 	// Status is "completed" or "in_progress", Conclusion is empty for the latter.
 	Status, Conclusion string
-	// Title is one line, Summary is Markdown.
-	Title, Summary string
+	// Title is one line, Summary and Text are Markdown.
+	Title, Summary, Text string
 }
 
 // Check renders the check run of one gate of the report.
@@ -44,11 +44,11 @@ func Check(r approval.PullReport, g approval.GateReport) CheckRun {
 	}
 	sections := slices.Concat(
 		[]string{"## " + s.symbol() + " Gate " + markdown.Code(g.Gate) + ": " + s.String() + "\n\n" + introduction(r, g)},
-		stops(g), requirements(g), applications(g), []string{footer(r)},
+		stops(g), requirements(g), applications(g), rendered(g), []string{footer(r)},
 	)
 	return CheckRun{
 		Name: "gatekeeper/" + g.Gate, Status: status, Conclusion: conclusion,
-		Title: clip(markdown.Line(title), titleLimit), Summary: document(summaryLimit, sections),
+		Title: clip(markdown.Line(title), titleLimit), Summary: document(summaryLimit, sections), Text: checkText(r, g),
 	}
 }
 
@@ -79,7 +79,9 @@ func Comment(r approval.PullReport) string {
 		details = append(details, stops(g)...)
 		details = append(details, requirements(g)...)
 		details = append(details, applications(g)...)
+		details = append(details, rendered(g)...)
 	}
+	details = append(details, commentText(r, commentLimit-overview.Len()-length(details)-length([]string{footer(r)})-reserved)...)
 	return document(commentLimit, slices.Concat([]string{overview.String()}, details, []string{footer(r)}))
 }
 
