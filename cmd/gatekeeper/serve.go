@@ -130,6 +130,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
+	shown := showing(cfg, hub.app, box, log)
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
@@ -137,7 +138,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(hub.app, written{box}, log), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Reporter: report.NewPublisher(hub.app, written{box}, log), Followers: shown.followers(), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -192,6 +193,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		}.verbs(), log)
 	})
 	group.Go(func() error { return enforced.run(ctx, decider) })
+	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error { return soaks.watch.Run(ctx) })
 	group.Go(func() error {

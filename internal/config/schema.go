@@ -71,6 +71,8 @@ type ArgoCD struct {
 	Plaintext bool `yaml:"plaintext"`
 	// CAFile is a PEM file of the authority that signed the server's certificate.
 	CAFile string `yaml:"caFile"`
+	// URL is where people see Argo CD, for links; empty for none.
+	URL string `yaml:"url"`
 }
 
 // Kubernetes is the cluster in which the Applications are.
@@ -127,6 +129,8 @@ type Gate struct {
 	// Application says) or any (whoever may edit the Application changes what is
 	// deployed). Default adopted.
 	Spec string `yaml:"spec"`
+	// Deployments say how syncs are shown as GitHub Deployments.
+	Deployments Deployments `yaml:"deployments"`
 }
 
 // Check is a check run that must have succeeded.

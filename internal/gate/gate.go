@@ -69,6 +69,8 @@ type Options struct {
 	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
+	// Followers are told of each report.
+	Followers []Follower
 	// Reverter may be nil: then nobody brings Git to what was rolled back to.
 	Reverter Reverter
 	Logger   *slog.Logger
@@ -100,6 +102,8 @@ type Gate struct {
 	// book is what people ordered.
 	book      *orders.Book
 	reporter  Reporter
+	followers []Follower
+	rollouts  rollouts
 	calendars map[string]*calendar.Calendar
 	reviews   reviews
 	stalls    stalls
@@ -132,7 +136,7 @@ type Gate struct {
 func New(o Options) *Gate {
 	g := &Gate{
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
-		calendars: calendars(o.Policies),
+		calendars: calendars(o.Policies), followers: o.Followers,
 		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter,
 	}

@@ -45,6 +45,7 @@ func (g *Gate) WakeAll() {
 		}
 	}
 	g.memory.keep(protected)
+	g.rollouts.keep(protected)
 	g.rendered.sweep(protected, uids)
 }
 

@@ -43,7 +43,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	if err != nil {
 		return 0, fmt.Errorf("read what people have ordered: %w", err)
 	}
-	report := approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged}
+	report := approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged, Landed: answer.MergeCommit}
 	for _, p := range concerned {
 		protected, _ := p.Repository(key.Repository)
 		if protected.Branch != answer.Pull.Base {
@@ -69,6 +69,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", slog.String("pull", key.String()))
+	g.followed(report)
 	return again, nil
 }
 
@@ -90,7 +91,7 @@ func (g *Gate) applicationReports(p approval.Policy, key Key) []approval.Applica
 		case !ok:
 			continue
 		}
-		r := approval.ApplicationReport{Application: a.Key(), Verdict: known.decision.Verdict, State: known.state}
+		r := approval.ApplicationReport{Application: a.Key(), Verdict: known.decision.Verdict, State: known.state, Rollout: g.rollouts.of(a.Key(), known, key)}
 		for _, f := range known.decision.Findings {
 			if f.Verdict != approval.Allowed {
 				r.Findings = append(r.Findings, f)

@@ -6,8 +6,9 @@ type PullReport struct {
 	Repository RepositoryName
 	Number     int
 	Head       SHA
-	// Merged is true once the pull request has landed.
+	// Merged is true once the pull request has landed, Landed is where.
 	Merged bool
+	Landed SHA
 	Gates  []GateReport
 }
 
@@ -40,4 +41,6 @@ type ApplicationReport struct {
 	State string
 	// Findings are those that keep the change from being synced.
 	Findings []Finding
+	// Rollout is how far the change has come.
+	Rollout Rollout
 }

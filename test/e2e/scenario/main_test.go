@@ -94,6 +94,7 @@ func scenarios() []scenario {
 		{name: "always works", services: one, enforce: true, play: alwaysWorks},
 		{name: "auto-sync", services: one, enforce: true, play: autoSync},
 		{name: "stopped", services: one, enforce: true, play: stopped},
+		{name: "shown on GitHub", services: one, play: shownOnGitHub},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 	}
 }

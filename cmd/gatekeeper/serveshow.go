@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
+	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/deployment"
+)
+
+// shown is what GitHub is told besides checks and comments. No decision and no sync waits
+// for it.
+type shown struct {
+	deployments *deployment.Publisher
+}
+
+func showing(cfg config.Config, app *github.App, box *inbox.Store, log *slog.Logger) shown {
+	gates := map[string]deployment.Settings{}
+	for _, g := range cfg.File.Gates {
+		if d := g.Deployments; !d.Off {
+			gates[g.Name] = deployment.Settings{Environment: g.Environment(), Production: !d.Testing, URL: d.URL}
+		}
+	}
+	return shown{deployments: deployment.New(deployment.Options{
+		GitHub: app, Store: box, Gates: gates, Logger: log, Links: deployment.Links{
+			GitHub: strings.TrimRight(cfg.File.GitHub.URL, "/"), ArgoCD: strings.TrimRight(cfg.File.ArgoCD.URL, "/"),
+		},
+	})}
+}
+
+func (s shown) followers() []gate.Follower { return []gate.Follower{s.deployments} }
+
+// run writes until the context ends.
+func (s shown) run(ctx context.Context) error {
+	s.deployments.Run(ctx)
+	return nil
+}
