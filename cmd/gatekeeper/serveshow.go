@@ -19,14 +19,8 @@ type shown struct {
 }
 
 func showing(cfg config.Config, app *github.App, box *inbox.Store, log *slog.Logger) shown {
-	gates := map[string]deployment.Settings{}
-	for _, g := range cfg.File.Gates {
-		if d := g.Deployments; !d.Off {
-			gates[g.Name] = deployment.Settings{Environment: g.Environment(), Production: !d.Testing, URL: d.URL}
-		}
-	}
 	return shown{deployments: deployment.New(deployment.Options{
-		GitHub: app, Store: box, Gates: gates, Logger: log, Links: deployment.Links{
+		GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Links: deployment.Links{
 			GitHub: strings.TrimRight(cfg.File.GitHub.URL, "/"), ArgoCD: strings.TrimRight(cfg.File.ArgoCD.URL, "/"),
 		},
 	})}
@@ -38,4 +32,15 @@ func (s shown) followers() []gate.Follower { return []gate.Follower{s.deployment
 func (s shown) run(ctx context.Context) error {
 	s.deployments.Run(ctx)
 	return nil
+}
+
+// deploymentsOf are the gates that are shown as GitHub Deployments.
+func deploymentsOf(cfg config.Config) map[string]deployment.Settings {
+	gates := map[string]deployment.Settings{}
+	for _, g := range cfg.File.Gates {
+		if d := g.Deployments; !d.Off {
+			gates[g.Name] = deployment.Settings{Environment: g.Environment(), Production: !d.Testing, URL: d.URL}
+		}
+	}
+	return gates
 }
