@@ -10,6 +10,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/deployment"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/errand"
 )
 
 // shown is what GitHub is told besides checks and comments. No decision and no sync waits
@@ -20,7 +21,7 @@ type shown struct {
 
 func showing(cfg config.Config, app *github.App, box *inbox.Store, log *slog.Logger) shown {
 	return shown{deployments: deployment.New(deployment.Options{
-		GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Links: deployment.Links{
+		GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: errand.NewPace(0), Links: deployment.Links{
 			GitHub: strings.TrimRight(cfg.File.GitHub.URL, "/"), ArgoCD: strings.TrimRight(cfg.File.ArgoCD.URL, "/"),
 		},
 	})}

@@ -44,6 +44,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		return 0, fmt.Errorf("read what people have ordered: %w", err)
 	}
 	report := approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged, Landed: answer.MergeCommit}
+	report.Draft, report.Asked, report.Reviewed = answer.Draft, answer.Asked, reviewers(answer.Pull)
 	for _, p := range concerned {
 		protected, _ := p.Repository(key.Repository)
 		if protected.Branch != answer.Pull.Base {
@@ -58,7 +59,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		}
 		again = sooner(again, soon)
 		report.Gates = append(report.Gates, approval.GateReport{
-			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
+			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images, Vacancies: quorum.Vacancies,
 			Stops: g.stops(p, ordered), Applications: g.applicationReports(p, key),
 		})
 	}

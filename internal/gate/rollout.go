@@ -26,6 +26,17 @@ func (g *Gate) followed(r approval.PullReport) {
 	}
 }
 
+// reviewers are all who ever gave a review, each once.
+func reviewers(pr approval.PullRequest) []approval.UserID {
+	var ids []approval.UserID
+	for _, r := range pr.Reviews {
+		if r.User != nil && !slices.Contains(ids, r.User.ID) {
+			ids = append(ids, r.User.ID)
+		}
+	}
+	return ids
+}
+
 // awaited are the pull requests of an Application's newest deployment of which somebody
 // has not heard yet, since the process ended before.
 func (g *Gate) awaited(ctx context.Context, app approval.Application) []Key {

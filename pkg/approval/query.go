@@ -43,6 +43,10 @@ type PullAnswer struct {
 	// Changes are the paths it changes against its base.
 	Changes   []Change
 	Directory Directory
+	// Draft is true while the author does not want it to be reviewed. Asked is whose
+	// review is waited for. Both are for people; no decision depends on them.
+	Draft bool
+	Asked Asked
 }
 
 // Errors that adapters wrap so that the reconcile loop can tell them apart.

@@ -9,6 +9,11 @@ type PullReport struct {
 	// Merged is true once the pull request has landed, Landed is where.
 	Merged bool
 	Landed SHA
+	// Draft is true while the author does not want it to be reviewed.
+	Draft bool
+	// Asked is whose review is waited for, Reviewed are all who ever gave one.
+	Asked    Asked
+	Reviewed []UserID
 	Gates  []GateReport
 }
 
@@ -24,6 +29,8 @@ type GateReport struct {
 	Met, Needed int
 	// Images are those of Met and Needed that the image quorum counts.
 	Images Progress
+	// Vacancies are the requirements that lack approvals which somebody can still give.
+	Vacancies []Vacancy
 	// Stops are the holds of the whole gate and the windows that are closed now. They
 	// do not change what the reviews are worth.
 	Stops []Finding

@@ -62,7 +62,7 @@ func TestWords(t *testing.T) {
 	w.p.options.Refresh = 0
 	w.tell(1, at(approval.StageLive), at(approval.StageLive))
 	require.Len(t, w.states(1), 3, "what ended is not told in other words")
-	require.Empty(t, w.p.jobs)
+	require.Zero(t, w.p.queue.Len())
 }
 
 // TestReplaced: one at a time is a success, whatever the environment is.
@@ -150,7 +150,7 @@ func TestLostAnswers(t *testing.T) {
 				remove, err := w.gh.Fail(fault)
 				require.NoError(t, err)
 				w.tell(1, at(approval.StageWaiting))
-				require.Len(t, w.p.jobs, 1, "it is to be tried again")
+				require.Equal(t, 1, w.p.queue.Len(), "it is to be tried again")
 				remove()
 				require.Len(t, w.seen(1), 1)
 				if path == "statuses$" {
@@ -160,7 +160,7 @@ func TestLostAnswers(t *testing.T) {
 				w.tell(1, at(approval.StageWaiting))
 				w.hurry()
 				require.Equal(t, []string{"pending"}, w.states(1))
-				require.Empty(t, w.p.jobs)
+				require.Zero(t, w.p.queue.Len())
 			})
 		}
 	}
@@ -216,7 +216,7 @@ func TestLimited(t *testing.T) {
 	w.tell(1, at(approval.StageLive))
 	_, after := w.calls()
 	require.Equal(t, before, after)
-	require.Len(t, w.p.jobs, 2)
+	require.Equal(t, 2, w.p.queue.Len())
 }
 
 // TestDeleted: somebody deleted it, so it is made anew when there is news.
@@ -240,7 +240,7 @@ func TestRefused(t *testing.T) {
 	w := newWorld(t)
 	w.landed[0] = "1111111111111111111111111111111111111111"
 	w.tell(1, at(approval.StageWaiting))
-	require.Empty(t, w.p.jobs)
+	require.Zero(t, w.p.queue.Len())
 	require.Empty(t, w.store.written)
 }
 
@@ -267,7 +267,7 @@ func TestFollowNeverWaits(t *testing.T) {
 		w.p.Follow(w.report(1, at(approval.StageWaiting)))
 		w.p.Follow(w.report(2, at(approval.StageWaiting)))
 	}
-	require.Len(t, w.p.jobs, 2)
+	require.Equal(t, 2, w.p.queue.Len())
 }
 
 // TestRunSleeps until something is due, and ends with its context.
@@ -288,23 +288,8 @@ func TestRunSleeps(t *testing.T) {
 		synctest.Wait()
 		w.p.Follow(w.report(1, at(approval.StageLive)))
 		synctest.Wait()
-		w.p.mu.Lock()
-		require.Empty(t, w.p.jobs, "it was looked at")
-		w.p.mu.Unlock()
+		require.Zero(t, w.p.queue.Len(), "it was looked at")
 		cancel()
 		<-done
-	})
-}
-
-// TestPace: a second lies between two writes.
-func TestPace(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := New(Options{Logger: testLogger(t)})
-		start := time.Now()
-		for range 5 {
-			require.NoError(t, p.pace(t.Context()))
-		}
-		require.Equal(t, 4*time.Second, time.Since(start))
 	})
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/errand"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
@@ -91,7 +92,7 @@ func (w *world) connect() {
 // restart begins with what is stored.
 func (w *world) restart() {
 	w.p = New(Options{
-		GitHub: w.client, Store: w.store, Logger: testLogger(w.t), Pace: time.Nanosecond, Refresh: time.Hour,
+		GitHub: w.client, Store: w.store, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond), Refresh: time.Hour,
 		Gates: map[string]Settings{"prod": {Environment: "production", Production: true, URL: "https://shop.example.com"}},
 		Links: Links{GitHub: "https://github.example.com", ArgoCD: "https://argo.example.com"},
 	})
@@ -131,21 +132,17 @@ func at(stage approval.Stage) approval.ApplicationReport {
 func (w *world) work() {
 	w.t.Helper()
 	for range 50 {
-		k, wanted, turn, wait := w.p.next(time.Now())
-		if wait != 0 {
+		if w.p.queue.Step(w.t.Context(), time.Now()) > 0 {
 			return
 		}
-		w.p.done(w.t.Context(), k, turn, w.p.bring(w.t.Context(), wanted))
 	}
 	w.t.Fatal("the publisher does not come to rest")
 }
 
 // hurry makes everything due that waits.
 func (w *world) hurry() {
-	for _, j := range w.p.jobs {
-		j.due = time.Time{}
-	}
-	clear(w.p.mute)
+	w.t.Helper()
+	w.p.queue.Hurry()
 	w.work()
 }
 

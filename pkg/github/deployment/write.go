@@ -13,6 +13,7 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/errand"
 )
 
 // Task tells our Deployments from those of others.
@@ -51,7 +52,7 @@ func (p *Publisher) bring(ctx context.Context, w wanted) error {
 		case !say:
 			return nil
 		case time.Now().Before(at):
-			return later{at}
+			return errand.Later{At: at}
 		}
 	}
 	client, err := p.options.GitHub.Client(ctx, w.repository)
@@ -234,7 +235,7 @@ func (p *Publisher) create(ctx context.Context, client *github.Client, w wanted)
 	if err != nil {
 		return 0, fmt.Errorf("write the payload: %w", err)
 	}
-	if err := p.pace(ctx); err != nil {
+	if err := p.options.Pace.Wait(ctx); err != nil {
 		return 0, err
 	}
 	// No contexts are required and nothing is merged: whether it may be deployed is for the
@@ -281,7 +282,7 @@ type status struct {
 
 // send writes a status. The mark says so before, in case no answer comes.
 func (p *Publisher) send(ctx context.Context, client *github.Client, k key, m mark, s status) error {
-	if err := p.pace(ctx); err != nil {
+	if err := p.options.Pace.Wait(ctx); err != nil {
 		return err
 	}
 	m.unsure = true
@@ -306,17 +307,4 @@ func (p *Publisher) send(ctx context.Context, client *github.Client, k key, m ma
 	p.log.LogAttrs(ctx, slog.LevelInfo, "deployment_written", slog.String("repository", string(k.repository)), slog.Int("pull", k.pull),
 		slog.String("gate", k.gate), slog.String("state", string(s.state)), slog.String("description", s.description))
 	return p.save(ctx, k, m)
-}
-
-// pace waits until the next write may be.
-func (p *Publisher) pace(ctx context.Context) error {
-	t := time.NewTimer(time.Until(p.paced))
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		p.paced = time.Now().Add(p.options.Pace)
-		return nil
-	}
 }
