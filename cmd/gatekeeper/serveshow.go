@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
@@ -11,27 +12,36 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/deployment"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/errand"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/reviewrequest"
 )
 
 // shown is what GitHub is told besides checks and comments. No decision and no sync waits
 // for it.
 type shown struct {
 	deployments *deployment.Publisher
+	reviews     *reviewrequest.Publisher
 }
 
 func showing(cfg config.Config, app *github.App, box *inbox.Store, log *slog.Logger) shown {
-	return shown{deployments: deployment.New(deployment.Options{
-		GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: errand.NewPace(0), Links: deployment.Links{
-			GitHub: strings.TrimRight(cfg.File.GitHub.URL, "/"), ArgoCD: strings.TrimRight(cfg.File.ArgoCD.URL, "/"),
-		},
-	})}
+	pace := errand.NewPace(0)
+	return shown{
+		deployments: deployment.New(deployment.Options{
+			GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: pace, Links: deployment.Links{
+				GitHub: strings.TrimRight(cfg.File.GitHub.URL, "/"), ArgoCD: strings.TrimRight(cfg.File.ArgoCD.URL, "/"),
+			},
+		}),
+		reviews: reviewrequest.New(reviewrequest.Options{GitHub: app, Store: box, Gates: reviewsOf(cfg), Logger: log, Pace: pace}),
+	}
 }
 
-func (s shown) followers() []gate.Follower { return []gate.Follower{s.deployments} }
+func (s shown) followers() []gate.Follower { return []gate.Follower{s.deployments, s.reviews} }
 
 // run writes until the context ends.
 func (s shown) run(ctx context.Context) error {
-	s.deployments.Run(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { s.deployments.Run(ctx) })
+	all.Go(func() { s.reviews.Run(ctx) })
+	all.Wait()
 	return nil
 }
 
@@ -41,6 +51,18 @@ func deploymentsOf(cfg config.Config) map[string]deployment.Settings {
 	for _, g := range cfg.File.Gates {
 		if d := g.Deployments; !d.Off {
 			gates[g.Name] = deployment.Settings{Environment: g.Environment(), Production: !d.Testing, URL: d.URL}
+		}
+	}
+	return gates
+}
+
+// reviewsOf are the gates that ask for reviews.
+func reviewsOf(cfg config.Config) map[string]reviewrequest.Mode {
+	gates := map[string]reviewrequest.Mode{}
+	for _, g := range cfg.File.Gates {
+		switch mode := reviewrequest.Mode(g.ReviewRequests); mode {
+		case reviewrequest.People, reviewrequest.Team:
+			gates[g.Name] = mode
 		}
 	}
 	return gates

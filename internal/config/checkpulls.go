@@ -20,6 +20,11 @@ func (c *checker) pulls(g Gate, n *yaml.Node) {
 		c.add(at, "deployments.environment must be one line of at most %d bytes", maxEnvironment)
 	}
 	c.link(d.URL, at, "deployments.url")
+	switch g.ReviewRequests {
+	case "", "none", "people", "team":
+	default:
+		c.add(child(n, "reviewRequests"), "reviewRequests %q is none of none, people, team", g.ReviewRequests)
+	}
 }
 
 // environments refuses two gates that would show the same repository under one name:

@@ -131,6 +131,11 @@ type Gate struct {
 	Spec string `yaml:"spec"`
 	// Deployments say how syncs are shown as GitHub Deployments.
 	Deployments Deployments `yaml:"deployments"`
+	// ReviewRequests says who is asked for reviews that a pull request lacks: none, people
+	// (as many as are missing, those first who are asked for the fewest others) or team
+	// (the teams that the requirement names). Nobody is asked of a draft, and nobody twice.
+	// Default none, so that nobody is written to by surprise.
+	ReviewRequests string `yaml:"reviewRequests"`
 }
 
 // Check is a check run that must have succeeded.

@@ -95,6 +95,7 @@ func scenarios() []scenario {
 		{name: "auto-sync", services: one, enforce: true, play: autoSync},
 		{name: "stopped", services: one, enforce: true, play: stopped},
 		{name: "shown on GitHub", services: one, play: shownOnGitHub},
+		{name: "asks for reviews", services: one, play: asksForReviews},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 	}
 }
