@@ -131,6 +131,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
 	shown := showing(cfg, hub.app, box, log)
+	shown.links = newLinks(cfg, cluster, log)
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
@@ -138,7 +139,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(hub.app, written{box}, log), Followers: shown.followers(), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Reporter: report.NewPublisher(hub.app, written{box}, log), Followers: shown.followers(), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)

@@ -20,6 +20,7 @@ import (
 type shown struct {
 	deployments *deployment.Publisher
 	reviews     *reviewrequest.Publisher
+	links       *links
 }
 
 func showing(cfg config.Config, app *github.App, box *inbox.Store, log *slog.Logger) shown {
@@ -41,6 +42,7 @@ func (s shown) run(ctx context.Context) error {
 	var all sync.WaitGroup
 	all.Go(func() { s.deployments.Run(ctx) })
 	all.Go(func() { s.reviews.Run(ctx) })
+	all.Go(func() { s.links.queue.Run(ctx) })
 	all.Wait()
 	return nil
 }

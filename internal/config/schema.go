@@ -136,6 +136,10 @@ type Gate struct {
 	// (the teams that the requirement names). Nobody is asked of a draft, and nobody twice.
 	// Default none, so that nobody is written to by surprise.
 	ReviewRequests string `yaml:"reviewRequests"`
+	// ApplicationLinks put a link to the deciding pull request on the Applications, which
+	// Argo CD shows: the annotation link.argocd.argoproj.io/gatekeeper. Applications of an
+	// ApplicationSet are left alone. Default false.
+	ApplicationLinks bool `yaml:"applicationLinks"`
 }
 
 // Check is a check run that must have succeeded.

@@ -293,6 +293,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	g.log.LogAttrs(ctx, slog.LevelInfo, "application_decided",
 		slog.String("application", app.Key()), slog.String("gate", p.Gate),
 		slog.String("verdict", string(d.Verdict)), slog.String("state", state), slog.String("why", why(d)))
+	g.decidedAnew(ctx, app, d, before.uid != app.UID)
 	for _, k := range told {
 		g.queue.Add(k)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,7 @@ func (s *story) deployed(sha, state string) payments.Deployment {
 // shownOnGitHub: a GitHub Deployment follows what became of each landed pull request,
 // until something newer takes its place. Nothing is written twice.
 func shownOnGitHub(t *testing.T, s *story) {
+	require.NoError(t, s.ConfigureGate("    applicationLinks: true\n    deployments: {url: \"https://payments.example.com\"}\n"))
 	gatekeeper := s.run()
 	name := s.Application("prod", payments.Ledger)
 	first := s.propose(payments.Alice, payments.Ledger, "2000")
@@ -55,8 +57,14 @@ func shownOnGitHub(t *testing.T, s *story) {
 	require.Equal(t, first.Number, extra.Gatekeeper.Pull)
 	require.Equal(t, []string{"argocd/" + name}, extra.Gatekeeper.Applications)
 	require.Equal(t, fmt.Sprintf("%s/%s/pull/%d", s.GitHub.URL(), payments.Repository, first.Number), waiting.Last().LogURL)
+	require.Equal(t, "https://payments.example.com", waiting.Last().EnvironmentURL)
+	address := fmt.Sprintf("%s/%s/pull/%d", s.GitHub.URL(), payments.Repository, first.Number)
+	s.linked(fmt.Sprintf("Gatekeeper: #%d waits|%s", first.Number, address))
+	s.happened("GatekeeperWaiting", "1 more of acme/sre")
 	s.approve(payments.Carol, first.Number)
 	s.runs(payments.Ledger, sha, "2000", 2)
+	s.linked(fmt.Sprintf("Gatekeeper: #%d|%s", first.Number, address))
+	s.happened("GatekeeperSynced", fmt.Sprintf("gatekeeper: PR #%d (bob, carol): %s", first.Number, sha[:7]))
 	live := s.deployed(sha, "success")
 	require.Equal(t, "1 of 1 synced", live.Last().Description)
 
@@ -98,4 +106,29 @@ func shownOnGitHub(t *testing.T, s *story) {
 	require.Equal(t, 3, writes["/repos/{owner}/{repo}/deployments POST"], "%v", writes)
 	require.Equal(t, statuses, writes["/repos/{owner}/{repo}/deployments/{deployment_id}/statuses POST"], "%v", writes)
 	t.Log(writes)
+}
+
+// linked waits until the ledger's Application links to a pull request, where Argo CD looks
+// for links.
+func (s *story) linked(want string) {
+	s.t.Helper()
+	err := payments.Await(s.ctx, "the link "+want, func(ctx context.Context) (bool, string, error) {
+		l, err := s.Live(ctx, "prod", payments.Ledger)
+		if err != nil {
+			return false, "", err
+		}
+		got := l.Object.GetAnnotations()["link.argocd.argoproj.io/gatekeeper"]
+		return got == want, got, nil
+	})
+	require.NoError(s.t, err)
+}
+
+// happened waits until Kubernetes has an Event about the ledger.
+func (s *story) happened(reason, text string) {
+	s.t.Helper()
+	err := payments.Await(s.ctx, "the event "+reason, func(ctx context.Context) (bool, string, error) {
+		texts, err := s.Events(ctx, payments.Ledger, reason)
+		return slices.ContainsFunc(texts, func(got string) bool { return strings.Contains(got, text) }), strings.Join(texts, "; "), err
+	})
+	require.NoError(s.t, err)
 }
