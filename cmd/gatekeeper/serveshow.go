@@ -12,6 +12,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/deployment"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/errand"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/label"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/reviewrequest"
 )
 
@@ -20,6 +21,7 @@ import (
 type shown struct {
 	deployments *deployment.Publisher
 	reviews     *reviewrequest.Publisher
+	labels      *label.Publisher
 	links       *links
 }
 
@@ -32,16 +34,20 @@ func showing(cfg config.Config, app *github.App, box *inbox.Store, log *slog.Log
 			},
 		}),
 		reviews: reviewrequest.New(reviewrequest.Options{GitHub: app, Store: box, Gates: reviewsOf(cfg), Logger: log, Pace: pace}),
+		labels:  label.New(label.Options{GitHub: app, Store: box, Gates: labelsOf(cfg), Logger: log, Pace: pace}),
 	}
 }
 
-func (s shown) followers() []gate.Follower { return []gate.Follower{s.deployments, s.reviews} }
+func (s shown) followers() []gate.Follower {
+	return []gate.Follower{s.deployments, s.reviews, s.labels}
+}
 
 // run writes until the context ends.
 func (s shown) run(ctx context.Context) error {
 	var all sync.WaitGroup
 	all.Go(func() { s.deployments.Run(ctx) })
 	all.Go(func() { s.reviews.Run(ctx) })
+	all.Go(func() { s.labels.Run(ctx) })
 	all.Go(func() { s.links.queue.Run(ctx) })
 	all.Wait()
 	return nil
@@ -65,6 +71,17 @@ func reviewsOf(cfg config.Config) map[string]reviewrequest.Mode {
 		switch mode := reviewrequest.Mode(g.ReviewRequests); mode {
 		case reviewrequest.People, reviewrequest.Team:
 			gates[g.Name] = mode
+		}
+	}
+	return gates
+}
+
+// labelsOf are the gates that have labels.
+func labelsOf(cfg config.Config) []string {
+	var gates []string
+	for _, g := range cfg.File.Gates {
+		if g.Labels {
+			gates = append(gates, g.Name)
 		}
 	}
 	return gates

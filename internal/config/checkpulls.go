@@ -12,6 +12,9 @@ import (
 // maxEnvironment is what GitHub allows in the name of an environment.
 const maxEnvironment = 255
 
+// maxLabelled is the longest name of a gate that fits into a label.
+const maxLabelled = 29
+
 // pulls checks what a gate shows of pull requests on GitHub.
 func (c *checker) pulls(g Gate, n *yaml.Node) {
 	d := g.Deployments
@@ -20,6 +23,9 @@ func (c *checker) pulls(g Gate, n *yaml.Node) {
 		c.add(at, "deployments.environment must be one line of at most %d bytes", maxEnvironment)
 	}
 	c.link(d.URL, at, "deployments.url")
+	if g.Labels && len(g.Name) > maxLabelled {
+		c.add(child(n, "labels"), "the name of gate %q is too long for labels, which GitHub limits; use at most %d characters, or leave labels out", g.Name, maxLabelled)
+	}
 	switch g.ReviewRequests {
 	case "", "none", "people", "team":
 	default:

@@ -136,6 +136,9 @@ type Gate struct {
 	// (the teams that the requirement names). Nobody is asked of a draft, and nobody twice.
 	// Default none, so that nobody is written to by surprise.
 	ReviewRequests string `yaml:"reviewRequests"`
+	// Labels show the state of the gate as a label of each pull request, such as
+	// "gatekeeper/prod: waiting". No decision depends on a label. Default false.
+	Labels bool `yaml:"labels"`
 	// ApplicationLinks put a link to the deciding pull request on the Applications, which
 	// Argo CD shows: the annotation link.argocd.argoproj.io/gatekeeper. Applications of an
 	// ApplicationSet are left alone. Default false.

@@ -44,7 +44,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		return 0, fmt.Errorf("read what people have ordered: %w", err)
 	}
 	report := approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged, Landed: answer.MergeCommit}
-	report.Draft, report.Asked, report.Reviewed = answer.Draft, answer.Asked, reviewers(answer.Pull)
+	report.Draft, report.Asked, report.Reviewed, report.Labels = answer.Draft, answer.Asked, reviewers(answer.Pull), answer.Labels
 	for _, p := range concerned {
 		protected, _ := p.Repository(key.Repository)
 		if protected.Branch != answer.Pull.Base {

@@ -174,3 +174,19 @@ func TestAwaitedAfterRestart(t *testing.T) {
 		require.Zero(t, s.gate.queue.Len(), "once")
 	}
 }
+
+// TestLabelsChangeNothing: whoever may label decides nothing.
+func TestLabelsChangeNothing(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	answer := s.openPull(7)
+	before, ok := s.reported(7)
+	require.True(t, ok)
+	require.Equal(t, approval.Blocked, before.Gates[0].Quorum.Verdict)
+	answer.Labels = []string{"gatekeeper/prod: approved", "gatekeeper/prod: synced", "lgtm", "approved"}
+	s.hub.pullOf[7] = answer
+	after, ok := s.reported(7)
+	require.True(t, ok)
+	require.Equal(t, before.Gates, after.Gates)
+	require.Equal(t, answer.Labels, after.Labels)
+}

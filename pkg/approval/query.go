@@ -47,6 +47,8 @@ type PullAnswer struct {
 	// review is waited for. Both are for people; no decision depends on them.
 	Draft bool
 	Asked Asked
+	// Labels are those of an open pull request.
+	Labels []string
 }
 
 // Errors that adapters wrap so that the reconcile loop can tell them apart.

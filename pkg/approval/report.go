@@ -14,6 +14,8 @@ type PullReport struct {
 	// Asked is whose review is waited for, Reviewed are all who ever gave one.
 	Asked    Asked
 	Reviewed []UserID
+	// Labels are those of an open pull request, for those who write labels.
+	Labels []string
 	Gates  []GateReport
 }
 

@@ -23,3 +23,12 @@ func askedOf(a *gh.PullRequest) approval.Asked {
 	}
 	return asked
 }
+
+// labelsOf are the labels of a pull request. No decision looks at them.
+func labelsOf(a *gh.PullRequest) []string {
+	var names []string
+	for _, l := range a.Labels {
+		names = append(names, l.GetName())
+	}
+	return names
+}

@@ -83,7 +83,7 @@ func (c *Collector) pullAnswer(ctx context.Context, r *repo, p pull, reviews []a
 	if err != nil {
 		return approval.PullAnswer{}, err
 	}
-	return approval.PullAnswer{Pull: *pr, Open: p.open, BaseHead: before, MergeCommit: p.mergeCommit, Changes: changes, Directory: people, Draft: p.draft, Asked: p.asked}, nil
+	return approval.PullAnswer{Pull: *pr, Open: p.open, BaseHead: before, MergeCommit: p.mergeCommit, Changes: changes, Directory: people, Draft: p.draft, Asked: p.asked, Labels: p.labels}, nil
 }
 
 // branchOf guesses the base branch, so that it can be fetched while the pull

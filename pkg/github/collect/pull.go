@@ -28,7 +28,8 @@ type pull struct {
 	queued         bool // a merge queue merged it
 	recalled       bool // by an earlier process, see recallPull
 	draft          bool
-	asked          approval.Asked // while it is open
+	asked          approval.Asked // while it is open, as are the labels
+	labels         []string
 }
 
 type pullKey struct {
@@ -99,7 +100,7 @@ func parsePull(a *gh.PullRequest) (pull, error) {
 		base: a.GetBase().GetRef(), baseRepository: a.GetBase().GetRepo().GetID(),
 	}
 	if p.open {
-		p.draft, p.asked = a.GetDraft(), askedOf(a)
+		p.draft, p.asked, p.labels = a.GetDraft(), askedOf(a), labelsOf(a)
 	}
 	if u := person(a.GetUser()); u != nil {
 		p.author = *u
