@@ -28,12 +28,17 @@ func (s *story) waitsFor(number, n int) []string {
 
 // asksForReviews: as many people are asked as approvals are missing, and nobody twice.
 func asksForReviews(t *testing.T, s *story) {
-	require.NoError(t, s.ConfigureGate("    reviewRequests: people\n"))
+	require.NoError(t, s.ConfigureGate("    reviewRequests: people\n    labels: true\n"))
 	gatekeeper := s.run()
 	pull := s.propose(payments.Alice, payments.Ledger, "2000")
 	first := s.waitsFor(pull.Number, 2)
 	sre := []string{payments.Bob, payments.Carol, payments.Dave, payments.Erin}
 	require.Subset(t, sre, first)
+
+	s.labelled(pull.Number, "gatekeeper/prod: waiting")
+	require.NoError(t, s.GitHub.As(payments.Mallory).Label(payments.Repository, pull.Number, "gatekeeper/prod: approved"))
+	require.NoError(t, s.Quiet(s.ctx))
+	s.check(pull.Head, "0 of 2")
 
 	// A push changes nothing, and neither does a restart.
 	_, err := s.Push(payments.Alice, pull, payments.Ledger, "3000")
@@ -52,9 +57,19 @@ func asksForReviews(t *testing.T, s *story) {
 	require.NoError(t, s.Quiet(s.ctx))
 	require.Equal(t, first[1:], s.waitsFor(pull.Number, 1))
 
+	s.approve(first[1], pull.Number)
+	s.says(pull.Number, "2 of 2")
+	s.labelled(pull.Number, "gatekeeper/prod: approved")
+	require.NoError(t, s.Quiet(s.ctx))
+	require.Empty(t, s.waitsFor(pull.Number, 0))
+
 	// The next pull request is for those who have the least to do.
 	next := s.propose(payments.Alice, payments.Ledger, "5000")
-	require.NotContains(t, s.waitsFor(next.Number, 2), first[1])
+	second := s.waitsFor(next.Number, 2)
+	third := s.propose(payments.Alice, payments.Ledger, "5500")
+	for _, busy := range second {
+		require.NotContains(t, s.waitsFor(third.Number, 2), busy)
+	}
 
 	// A draft is left alone until it is ready; a request that the author made counts.
 	draft, err := s.GitHub.As(payments.Alice).OpenPull(payments.Repository, standin.PullOptions{
@@ -70,6 +85,16 @@ func asksForReviews(t *testing.T, s *story) {
 	require.Equal(t, []string{payments.Erin}, s.waitsFor(draft.Number, 1))
 
 	writes := s.Writes()
-	require.Equal(t, 2, writes["/repos/{owner}/{repo}/pulls/{number}/requested_reviewers POST"], "%v", writes)
+	require.Equal(t, 3, writes["/repos/{owner}/{repo}/pulls/{number}/requested_reviewers POST"], "%v", writes)
 	t.Log(writes)
+}
+
+// labelled waits until a pull request has exactly the labels.
+func (s *story) labelled(number int, want ...string) {
+	s.t.Helper()
+	err := payments.Await(s.ctx, fmt.Sprintf("#%d to have the labels %q", number, want), func(ctx context.Context) (bool, string, error) {
+		labels, err := s.Labels(ctx, number)
+		return slices.Equal(labels, want), fmt.Sprint(labels), err
+	})
+	require.NoError(s.t, err)
 }
