@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,16 +34,50 @@ type renderings struct {
 
 	mu      sync.Mutex
 	answers map[string]rendering
-	// parents is the parent that each child names.
-	parents map[string]string
+	// parents are those that each child may come from.
+	parents map[string][]string
 	// specs is since when an Application has its spec, by its UID.
 	specs map[string]specSince
 }
 
 type rendering struct {
-	digests map[string][]string // by namespace/name
-	err     error
-	until   time.Time
+	found *brood
+	err   error
+	until time.Time
+}
+
+// brood is what a parent is rendered to: Applications, those that its ApplicationSets
+// generate included.
+type brood struct {
+	// specs are the Applications by namespace/name.
+	specs map[string][]approval.RenderedSpec
+	// sets are the ApplicationSets by namespace/name, with why they are not followed.
+	sets map[string]string
+}
+
+func broodOf(found []approval.RenderedSpec) *brood {
+	b := &brood{specs: map[string][]approval.RenderedSpec{}, sets: map[string]string{}}
+	for _, spec := range found {
+		switch {
+		case spec.Unfollowed != "":
+			b.sets[spec.Set] = spec.Unfollowed
+		case spec.Application == "":
+			b.sets[spec.Set] += "" // it is there
+		default:
+			b.specs[spec.Application] = append(b.specs[spec.Application], spec)
+		}
+	}
+	return b
+}
+
+// has finds the Application with exactly this spec. Of two that are rendered with one
+// name it is not known which one is applied.
+func (b *brood) has(app approval.Application) (approval.RenderedSpec, bool) {
+	found := b.specs[app.Key()]
+	if len(found) != 1 || app.SpecDigest == "" || found[0].Digest != app.SpecDigest {
+		return approval.RenderedSpec{}, false
+	}
+	return found[0], true
 }
 
 type specSince struct {
@@ -50,19 +85,18 @@ type specSince struct {
 	since  time.Time
 }
 
-// of returns the digests of the specs that a parent is rendered to, by namespace/name.
-// The result must not be changed.
-func (r *renderings) of(parent approval.Application, revisions []approval.Revision, now time.Time, render func() (map[string][]string, error)) (map[string][]string, error) {
+// of returns what a parent is rendered to. The result must not be changed.
+func (r *renderings) of(parent approval.Application, revisions []approval.Revision, now time.Time, render func() (*brood, error)) (*brood, error) {
 	key := renderingKey(parent, revisions)
 	if known, ok := r.known(key, now); ok {
-		return known.digests, known.err
+		return known.found, known.err
 	}
-	digests, err, _ := r.flight.Do(key, func() (any, error) {
-		digests, err := render()
-		r.keep(key, digests, err, now)
-		return digests, err
+	answer, err, _ := r.flight.Do(key, func() (any, error) {
+		found, err := render()
+		r.keep(key, found, err, now)
+		return found, err
 	})
-	found, _ := digests.(map[string][]string)
+	found, _ := answer.(*brood)
 	return found, err
 }
 
@@ -81,7 +115,7 @@ func (r *renderings) known(key string, now time.Time) (rendering, bool) {
 	return known, ok && now.Before(known.until)
 }
 
-func (r *renderings) keep(key string, digests map[string][]string, err error, now time.Time) {
+func (r *renderings) keep(key string, found *brood, err error, now time.Time) {
 	if errors.Is(err, approval.ErrStale) {
 		return // the next time it will be another spec
 	}
@@ -105,7 +139,7 @@ func (r *renderings) keep(key string, digests map[string][]string, err error, no
 	if err != nil {
 		until = now.Add(renderFailedFor)
 	}
-	r.answers[key] = rendering{digests, err, until}
+	r.answers[key] = rendering{found, err, until}
 }
 
 // seen keeps since when an Application has its spec. Every change of it is seen, also
@@ -129,27 +163,27 @@ func (r *renderings) unsettled(a approval.Application, now time.Time) time.Durat
 	return max(0, settledAfter-now.Sub(r.specs[a.UID].since))
 }
 
-// child keeps which parent an Application names; empty for none.
-func (r *renderings) child(app, parent string) {
+// child keeps which parents an Application may come from; none for none.
+func (r *renderings) child(app string, parents []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if parent == "" {
+	if len(parents) == 0 {
 		delete(r.parents, app)
 		return
 	}
 	if r.parents == nil {
-		r.parents = map[string]string{}
+		r.parents = map[string][]string{}
 	}
-	r.parents[app] = parent
+	r.parents[app] = parents
 }
 
-// children are the Applications that name this one as their parent.
+// children are the Applications that may come from this one.
 func (r *renderings) children(parent string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var found []string
 	for child, of := range r.parents {
-		if of == parent && child != parent {
+		if child != parent && slices.Contains(of, parent) {
 			found = append(found, child)
 		}
 	}
@@ -168,6 +202,6 @@ func (r *renderings) forget(app, uid string) {
 func (r *renderings) sweep(apps, uids map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.parents, func(app, _ string) bool { return !apps[app] })
+	maps.DeleteFunc(r.parents, func(app string, _ []string) bool { return !apps[app] })
 	maps.DeleteFunc(r.specs, func(uid string, _ specSince) bool { return !uids[uid] })
 }

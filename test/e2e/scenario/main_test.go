@@ -23,7 +23,7 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, version := range []sandbox.Version{sandbox.V3, sandbox.V2} {
 		t.Run("argocd-"+string(version), func(t *testing.T) {
-			sb, err := sandbox.Start(t.Context(), sandbox.Options{ArgoCD: version, Progress: os.Stderr})
+			sb, err := sandbox.Start(t.Context(), sandbox.Options{ArgoCD: version, ApplicationSet: true, Progress: os.Stderr})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, sb.Close()) })
 			// The first build takes minutes on a cold cache; no story's time limit is
@@ -82,6 +82,7 @@ func scenarios() []scenario {
 		{name: "examined", services: []string{payments.Notifier}, alone: true, play: examined},
 		{name: "spec", services: one, unadopted: true, play: specs},
 		{name: "apps", services: one, unadopted: true, play: appOfApps},
+		{name: "set", services: one, unadopted: true, play: applicationSet},
 		{name: "held", services: one, play: held},
 		{name: "windows", services: one, play: windows},
 		{name: "break glass", services: one, play: brokenGlass},
