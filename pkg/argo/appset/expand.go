@@ -127,8 +127,26 @@ func (s *set) application(parameters map[string]any, namespace string, patch Pat
 	if name, err := text(metadata, "name", "metadata.name"); err != nil || name == "" {
 		return nil, errors.New("it generates an Application without a name")
 	}
+	if err := written(application); err != nil {
+		return nil, err
+	}
 	// Whatever the template says (applicationset/controllers/template/template.go).
 	metadata = maps.Clone(metadata)
 	metadata["namespace"] = namespace
 	return map[string]any{"metadata": metadata, "spec": application["spec"]}, nil
+}
+
+// written refuses what the controller does not write (argo-cd
+// applicationset/controllers/applicationset_controller.go,
+// validateGeneratedApplications): an empty project is none that exists, though elsewhere
+// it means the default one.
+func written(application map[string]any) error {
+	spec, err := object(application, "spec", "spec")
+	if err != nil {
+		return err
+	}
+	if project, err := text(spec, "project", "spec.project"); err != nil || project == "" {
+		return errors.New("it generates an Application without a project, which Argo CD does not write")
+	}
+	return nil
 }

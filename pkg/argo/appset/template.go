@@ -240,5 +240,8 @@ func readable(err error) error {
 	if name := undefined.FindStringSubmatch(err.Error()); name != nil {
 		return fmt.Errorf("the template function %s is not followed", shorten(name[1]))
 	}
+	for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(cause) {
+		err = cause
+	}
 	return errors.New("a template fails: " + shorten(strings.TrimPrefix(err.Error(), "template: ")))
 }
