@@ -42,7 +42,10 @@ const maxMultiplied = 8 << 10
 
 // functions are those that templates may call. Go's own ones that write text are among
 // them to be bounded.
-func functions() template.FuncMap {
+//
+// What they take is added to the work, which is bounded as well: a loop may call them
+// often.
+func functions(work *int) template.FuncMap {
 	all := sprig.GenericFuncMap()
 	allowed := template.FuncMap{
 		"normalize": normalize, "toYaml": toYAML, "fromYaml": fromYAML, "fromYamlArray": fromYAMLArray,
@@ -62,7 +65,7 @@ func functions() template.FuncMap {
 		if multiplying[name] {
 			most = maxMultiplied
 		}
-		allowed[name] = bounded(f, most)
+		allowed[name] = bounded(f, most, work)
 	}
 	return allowed
 }
@@ -83,7 +86,7 @@ func indenting(f any) any {
 var errorType = reflect.TypeFor[error]()
 
 // bounded wraps a function so that it takes and gives only so much.
-func bounded(f any, most int) any {
+func bounded(f any, most int, work *int) any {
 	function := reflect.ValueOf(f)
 	t := function.Type()
 	in, out := make([]reflect.Type, t.NumIn()), []reflect.Type{t.Out(0), errorType}
@@ -97,6 +100,9 @@ func bounded(f any, most int) any {
 			if left = weigh(arg, left); left < 0 {
 				return tooMuch
 			}
+		}
+		if *work += most - left + 1; *work > maxWork {
+			return tooMuch
 		}
 		call := function.Call
 		if t.IsVariadic() {

@@ -23,6 +23,8 @@ const (
 	maxRendered = 8 << 20
 	// maxSteps bounds how often the bodies of all its loops are run.
 	maxSteps = 100_000
+	// maxWork bounds what all functions take, in bytes and items.
+	maxWork = 4 << 20
 )
 
 // renderer fills parameters into templates, and counts what that costs.
@@ -33,6 +35,7 @@ type renderer struct {
 	functions template.FuncMap
 	rendered  int
 	steps     int
+	work      int
 }
 
 // value fills parameters into every text of a JSON value, the keys of objects
@@ -135,7 +138,7 @@ var errTooMuch = errors.New("its templates give, or cost, too much")
 // execute runs a Go template.
 func (r *renderer) execute(text string, parameters map[string]any) (string, error) {
 	if r.functions == nil {
-		r.functions = functions()
+		r.functions = functions(&r.work)
 		r.functions[stepName] = r.step
 	}
 	program, err := template.New("").Funcs(r.functions).Parse(text)

@@ -48,6 +48,7 @@ func applicationSet(t *testing.T, s *story) {
 		"or commit it to what "+apps+" is rendered from")
 	edit("7000")
 	s.finds(payments.Ledger, "spec.approved")
+	require.Contains(t, s.explain("argocd/"+s.Application("prod", payments.Ledger), "--live"), "which "+apps+" renders to the ApplicationSet "+set, "nobody watched for this one")
 	s.stays(payments.Ledger, second, "7000", len(l.History))
 
 	// What a repository says, at a revision that nothing pins, is not followed.
