@@ -80,7 +80,8 @@ func TestNotFollowed(t *testing.T) {
 	t.Parallel()
 	generator := func(g string) string { return "generators: [" + g + "]\n" + template }
 	program := func(text string) string {
-		return strings.ReplaceAll(goText, "TEXT", strings.ReplaceAll(text, "repeated", `"`+strings.Repeat("x", 5000)+`"`))
+		text = strings.NewReplacer("LONG", `"`+strings.Repeat("x", 5000)+`"`, "MEDIUM", `"`+strings.Repeat("x", 2000)+`"`).Replace(text)
+		return strings.ReplaceAll(goText, "TEXT", text)
 	}
 	for name, test := range map[string]struct{ spec, why string }{
 		"git directories":          {generator("{git: {directories: [{path: a}]}}"), "spec.generators[0].git asks a repository, at a revision that nothing pins"},
@@ -149,7 +150,8 @@ func TestNotFollowed(t *testing.T) {
 		"text that doubles":        {program(`{{ $s := "xxxxxxxxxx" }}{{ range 40 }}{{ $s = print $s $s }}{{ end }}`), "cost, too much"},
 		"lists that double":        {program(`{{ $l := list 1 2 }}{{ range 60 }}{{ $l = list $l $l }}{{ end }}{{ $l }}`), "cost, too much"},
 		"text by text":             {program(`{{ $s := print .many .many .many }}{{ range 5 }}{{ $s = replace "" $s $s }}{{ end }}`), "cost, too much"},
-		"hard work":                {program(`{{ $s := repeated }}{{ range 90000 }}{{ if toYaml $s }}{{ end }}{{ end }}`), "cost, too much"},
+		"hard work":                {program(`{{ $s := LONG }}{{ range 90000 }}{{ if toYaml $s }}{{ end }}{{ end }}`), "cost, too much"},
+		"a large result":           {program(`{{ $s := replace "" MEDIUM MEDIUM }}{{ len $s }}`), "cost, too much"},
 		"a wide verb":              {program(`{{ printf "%999999d" 1 }}`), "a printf with a width of hundreds"},
 		"a verb of given width":    {program(`{{ printf "%*d" 999999 1 }}`), "a printf with a width of hundreds"},
 		"an indentation":           {program(`{{ indent 1000000000 "x" }}`), "cost, too much"},
