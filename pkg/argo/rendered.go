@@ -3,6 +3,7 @@ package argo
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/argoproj/argo-cd/v2/pkg/apis/application"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -64,7 +65,7 @@ func RenderedSpecs(manifests []string, namespace string, patch appset.Patch) ([]
 func generatedSpecs(object map[string]any, namespace, set string, patch appset.Patch) []approval.RenderedSpec {
 	applications, err := appset.Expand(object, namespace, patch)
 	if err != nil {
-		return []approval.RenderedSpec{{Set: set, Unfollowed: shorten(err.Error())}}
+		return []approval.RenderedSpec{{Set: set, Unfollowed: reasonOf(err)}}
 	}
 	specs := []approval.RenderedSpec{{Set: set}}
 	for _, fields := range applications {
@@ -74,4 +75,15 @@ func generatedSpecs(object map[string]any, namespace, set string, patch appset.P
 		})
 	}
 	return specs
+}
+
+// maxReason bounds why a set is not followed, which may name what somebody chose.
+const maxReason = 300
+
+func reasonOf(err error) string {
+	reason := err.Error()
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + "…"
+	}
+	return strings.ToValidUTF8(reason, "\uFFFD")
 }

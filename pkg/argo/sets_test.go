@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -99,6 +100,18 @@ func TestRenderedSets(t *testing.T) {
 		require.Equal(t, approval.RenderedSpec{Application: "teams/" + name, Digest: live.SpecDigest, Set: "teams/shops"}, found[1+i])
 	}
 	require.Equal(t, approval.RenderedSpec{Set: "argocd/shops", Unfollowed: "spec.generators[0].git asks a repository, at a revision that nothing pins"}, found[3])
+}
+
+// TestReasonsAreText: what somebody chose is in them, and they are recorded.
+func TestReasonsAreText(t *testing.T) {
+	t.Parallel()
+	for _, odd := range []string{strings.Repeat("ä", 200), "a\xffb", strings.Repeat("x", 5000)} {
+		found := generatedSpecs(map[string]any{"spec": map[string]any{odd: "x"}}, "argocd", "argocd/shops", nil)
+		require.Len(t, found, 1)
+		require.True(t, utf8.ValidString(found[0].Unfollowed))
+		require.Less(t, len(found[0].Unfollowed), 310)
+		require.Contains(t, found[0].Unfollowed, "is not a field that Gatekeeper knows")
+	}
 }
 
 // TestRenderedSetsAreBounded: many sets with many elements are not followed to the end.

@@ -235,7 +235,7 @@ func (l *limited) Write(p []byte) (int, error) {
 
 var undefined = regexp.MustCompile(`function "([^"]*)" not defined`)
 
-// readable keeps of a template's error what people need. It may quote parameters.
+// readable keeps of a template's error the cause: what is around it is the template.
 func readable(err error) error {
 	if errors.Is(err, errTooMuch) {
 		return errTooMuch
