@@ -11,7 +11,8 @@ import (
 const poll = 50 * time.Millisecond
 
 // lookShare is how many times as long as a look the pause after it is, so that those who
-// wait leave the machine to those they wait for: some looks start a program.
+// wait leave the machine to those they wait for: some looks start a program. It is half a
+// second at most.
 const lookShare = 3
 
 // limit is far above what anything takes on a slow machine.
@@ -38,7 +39,7 @@ func Await(ctx context.Context, what string, look func(context.Context) (bool, s
 		if err == nil && saw != "" {
 			seen = saw
 		}
-		pause.Reset(max(poll, lookShare*time.Since(began)))
+		pause.Reset(max(poll, min(lookShare*time.Since(began), time.Second/2)))
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("await %s: %w; last seen: %s", what, ctx.Err(), seen)

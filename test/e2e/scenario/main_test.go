@@ -23,7 +23,9 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, version := range []sandbox.Version{sandbox.V3, sandbox.V2} {
 		t.Run("argocd-"+string(version), func(t *testing.T) {
-			sb, err := sandbox.Start(t.Context(), sandbox.Options{ArgoCD: version, Progress: os.Stderr})
+			sb, err := sandbox.Start(t.Context(), sandbox.Options{
+				ArgoCD: version, Progress: os.Stderr, ApplicationNamespaces: []string{teamNamespaces},
+			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, sb.Close()) })
 			// The first build takes minutes on a cold cache; no story's time limit is
@@ -60,6 +62,8 @@ type scenario struct {
 	images   *payments.Images
 	// unadopted leaves the specs to be adopted by the story.
 	unadopted bool
+	// namespace is that of the Applications; Argo CD's own by default.
+	namespace string
 	// enforce has the API server ask gatekeeper, reverts lets it open pull requests.
 	enforce, reverts bool
 	play             func(t *testing.T, s *story)
@@ -93,6 +97,8 @@ func scenarios() []scenario {
 		{name: "image refused", services: one, images: &payments.Images{}, play: imageRefused},
 		{name: "image moved", services: one, images: &payments.Images{}, play: imageMoved},
 		{name: "a person is refused", services: []string{payments.Ledger, payments.Payments}, enforce: true, play: personRefused},
+		{name: "another namespace", services: one, namespace: "team-a", unadopted: true, enforce: true, play: anotherNamespace},
+		{name: "as it was enrolled", services: one, enforce: true, play: enrolledAgain},
 		{name: "back in Argo CD", services: one, enforce: true, play: backInArgoCD},
 		{name: "always works", services: one, enforce: true, play: alwaysWorks},
 		{name: "stopped", services: one, enforce: true, play: stopped},
@@ -120,7 +126,7 @@ func begin(t *testing.T, sb *sandbox.Sandbox, s scenario) *story {
 	t.Cleanup(cancel)
 	w, err := payments.Open(ctx, sb, payments.Options{
 		Name: strings.ReplaceAll(strings.ToLower(s.name), " ", "-"), Services: s.services, Stage: s.stage, Images: s.images, Unadopted: s.unadopted,
-		Enforce: s.enforce, Reverts: s.reverts,
+		Namespace: s.namespace, Enforce: s.enforce, Reverts: s.reverts,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
