@@ -109,6 +109,8 @@ func scenarios() []scenario {
 		{name: "back in Argo CD", services: one, enforce: true, play: backInArgoCD},
 		{name: "always works", services: one, enforce: true, play: alwaysWorks},
 		{name: "stopped", services: one, enforce: true, play: stopped},
+		{name: "shown on GitHub", services: one, enforce: true, play: shownOnGitHub},
+		{name: "asks for reviews", services: one, play: asksForReviews},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 	}
 }
