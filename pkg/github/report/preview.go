@@ -339,7 +339,9 @@ func details(g group, d approval.ResourceDiff) string {
 	return "<details><summary>" + title + "</summary>\n\n" + fence + "diff\n" + lines + fence + "\n\n</details>\n"
 }
 
-func code(s string) string { return "<code>" + html.EscapeString(clip(markdown.Line(s), maxName)) + "</code>" }
+func code(s string) string {
+	return "<code>" + html.EscapeString(clip(markdown.Line(s), maxName)) + "</code>"
+}
 
 // longestRun is the length of the longest run of backticks.
 func longestRun(s string) int {
