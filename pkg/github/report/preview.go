@@ -12,8 +12,8 @@ import (
 
 // Bounds of what previews may fill.
 const (
-	// textLimit is GitHub's for the text of a check run.
-	textLimit = 65_535
+	// checkTextLimit is GitHub's for the text of a check run.
+	checkTextLimit = 65_535
 	// commentPreviews is what a comment has for the differences themselves: a comment is
 	// to be read, and all of it is in the check run.
 	commentPreviews = 16_000
@@ -360,7 +360,7 @@ func longestRun(s string) int {
 // checkText is the text of a gate's check run: everything that differs, as far as GitHub
 // takes it.
 func checkText(r approval.PullReport, g approval.GateReport) string {
-	return unfolded(r, []approval.GateReport{g}, textLimit, "")
+	return unfolded(r, []approval.GateReport{g}, checkTextLimit, "")
 }
 
 // commentText is the part of it that a comment has room for.
@@ -385,4 +385,28 @@ func length(sections []string) int {
 		n += len(s) + 1
 	}
 	return n
+}
+
+// Differences is Markdown that tells what is rendered differently in one Application, as
+// namespace/name, or in all when it is empty. It fits into a comment with much else, and
+// nothing in it that comes from outside notifies anybody.
+func Differences(r approval.PullReport, application string) string {
+	var sections []string
+	gates := slices.Clone(r.Gates)
+	for i := range gates {
+		gates[i].Previews = slices.DeleteFunc(slices.Clone(gates[i].Previews), func(p approval.Preview) bool {
+			return application != "" && p.Application != application
+		})
+		if application != "" {
+			gates[i].PreviewsLeftOut = 0
+		}
+		sections = append(sections, rendered(gates[i])...)
+	}
+	if len(sections) == 0 {
+		return "Nothing that a gate protects is rendered from this pull request.\n"
+	}
+	if text := unfolded(r, gates, commentPreviews, ""); text != "" {
+		sections = append(sections, text)
+	}
+	return document(2*commentPreviews, sections)
 }

@@ -86,13 +86,31 @@ func previewReports() map[string]approval.PullReport {
 	return reports
 }
 
+// blockStart begins the block of a resource, and of nothing else.
+const blockStart = "<details><summary><code>"
+
+// TestDifferences: the answer to a command has what the comment has, of one Application
+// if one is named.
+func TestDifferences(t *testing.T) {
+	r := previewReports()["preview"]
+	all := Differences(r, "")
+	require.Contains(t, all, "argocd/cart")
+	require.Contains(t, all, "+  transfer: \"5000\"")
+	one := Differences(r, "argocd/shop")
+	require.Contains(t, one, "+  transfer: \"5000\"")
+	require.NotContains(t, one, "argocd/cart")
+	require.Equal(t, "Nothing that a gate protects is rendered from this pull request.\n", Differences(r, "argocd/none"))
+	require.Less(t, len(Differences(previewReports()["preview-many"], "")), 40_000)
+	require.Len(t, r.Gates[0].Previews, 4, "the report is as it was")
+}
+
 func TestPreviewGolden(t *testing.T) {
 	for name, r := range previewReports() {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name+".comment.md", Comment(r))
 			c := Check(r, r.Gates[0])
 			golden(t, name+".check.md", c.Summary+"\n<!-- text -->\n\n"+c.Text)
-			require.LessOrEqual(t, len(c.Text), textLimit)
+			require.LessOrEqual(t, len(c.Text), checkTextLimit)
 			require.LessOrEqual(t, len(c.Summary), summaryLimit)
 			require.LessOrEqual(t, len(Comment(r)), commentLimit)
 			require.NotContains(t, Comment(r), "What follows is left out")
@@ -112,7 +130,7 @@ func TestPreviewMany(t *testing.T) {
 	require.Less(t, strings.Count(comment, "\n| `"), maxGroups+10)
 	for _, text := range []string{comment, Check(previewReports()["preview-many"], previewReports()["preview-many"].Gates[0]).Text} {
 		require.Equal(t, strings.Count(text, "<details>"), strings.Count(text, "</details>"), "cut between resources")
-		require.Equal(t, strings.Count(text, "```diff\n"), strings.Count(text, "<details>"))
+		require.Equal(t, strings.Count(text, "```diff\n"), strings.Count(text, blockStart))
 	}
 }
 
@@ -129,9 +147,9 @@ func TestPreviewBudget(t *testing.T) {
 			r.Gates[0].Previews = []approval.Preview{previewed("argocd/shop", approval.PreviewPull, resources...)}
 			comment, check := Comment(r), Check(r, r.Gates[0])
 			require.LessOrEqual(t, len(comment), commentLimit)
-			require.LessOrEqual(t, len(check.Text), textLimit)
+			require.LessOrEqual(t, len(check.Text), checkTextLimit)
 			require.Contains(t, comment, "Only reviews of exactly this head count")
-			for text, shown := range map[string]int{comment: strings.Count(comment, "<details>"), check.Text: strings.Count(check.Text, "<details>")} {
+			for text, shown := range map[string]int{comment: strings.Count(comment, blockStart), check.Text: strings.Count(check.Text, blockStart)} {
 				if left := n - shown; left > 0 {
 					require.Contains(t, text, plural(left, "resource")+" that ")
 				} else {
