@@ -86,9 +86,9 @@ func Comment(r approval.PullReport) string {
 		details = append(details, ranges(r, g)...)
 		details = append(details, rendered(g)...)
 	}
-	ends := append(commands(r), footer(r))
-	details = append(details, commentText(r, commentLimit-overview.Len()-length(details)-length(ends)-reserved)...)
-	return document(commentLimit, slices.Concat([]string{overview.String()}, details, ends))
+	last := append(commands(r), footer(r))
+	details = append(details, commentText(r, commentLimit-overview.Len()-length(details)-length(last)-reserved)...)
+	return document(commentLimit, slices.Concat([]string{overview.String()}, details, last))
 }
 
 // introduction says in a sentence or two what the state means for a reader who

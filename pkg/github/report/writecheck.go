@@ -65,12 +65,9 @@ func (p *Publisher) publishCheck(ctx context.Context, client *github.Client, at 
 
 // digest is "<status>:<annotations>:<everything>"; the middle is empty without any.
 func (c CheckRun) digest() string {
-	said := []string{c.Name, c.Status, c.Conclusion, c.Title, c.Summary}
+	said := []string{c.Name, c.Status, c.Conclusion, c.Title, c.Summary, c.Text}
 	for _, a := range c.Actions {
 		said = append(said, a.Label, a.Description, a.Identifier)
-	}
-	if c.Text != "" {
-		said = append(said, c.Text)
 	}
 	return c.Status + ":" + c.notesDigest() + ":" + digest(said...)
 }
@@ -115,7 +112,7 @@ func createCheck(ctx context.Context, client *github.Client, at place, run Check
 func updateCheck(ctx context.Context, client *github.Client, at place, run CheckRun, id int64) error {
 	_, _, err := client.API().Checks.UpdateCheckRun(ctx, at.repository.Owner(), at.repository.Name(), id, gh.UpdateCheckRunOptions{
 		Name: run.Name, Status: new(run.Status), Conclusion: optional(run.Conclusion), Actions: buttons(run),
-		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary), Text: new(run.Text)}, // an empty one takes away what was there
+		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary), Text: new(run.Text)},
 	})
 	return github.Wrap(fmt.Sprintf("update check run %s of #%d", run.Name, at.pull), at.repository, err)
 }
