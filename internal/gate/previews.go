@@ -146,7 +146,7 @@ func (w *previewing) pull(ctx context.Context, app approval.Application, d appro
 	p = approval.Preview{Application: app.Key(), Kind: approval.PreviewPull}
 	compared, err := preview.OfPull(app, w.key.Repository, w.answer, others)
 	if err != nil {
-		p.State, p.Reason = unfit(err)
+		p.State, p.Reason = approval.PreviewUnavailable, unfit(err)
 		return p, nil, w.touched(app, nil)
 	}
 	p.Comparison = compared
@@ -181,7 +181,7 @@ func (w *previewing) sync(at int, r *approval.GateReport, app approval.Applicati
 	p, err := preview.Sync(app, d)
 	if err != nil {
 		p = approval.Preview{Application: app.Key(), Kind: approval.PreviewSync}
-		p.State, p.Reason = unfit(err)
+		p.State, p.Reason = approval.PreviewUnavailable, unfit(err)
 		w.add(at, r, p, nil)
 		return
 	}
@@ -190,10 +190,10 @@ func (w *previewing) sync(at int, r *approval.GateReport, app approval.Applicati
 	}
 }
 
-func unfit(err error) (approval.PreviewState, string) {
-	var u preview.Unfit
-	if errors.As(err, &u) {
-		return approval.PreviewUnavailable, string(u)
+// unfit says why there is nothing to compare.
+func unfit(err error) string {
+	if u, ok := errors.AsType[preview.Unfit](err); ok {
+		return string(u)
 	}
-	return approval.PreviewUnavailable, "it could not be compared"
+	return "it could not be compared"
 }
