@@ -6,6 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
 )
 
@@ -30,4 +32,19 @@ func TestForgottenCommentIsFound(t *testing.T) {
 	require.Equal(t, ours[0].Body, now[0].Body, "alice's comment is left alone")
 	require.Equal(t, ours[1].ID, now[1].ID)
 	require.Contains(t, now[1].Body, "2 of 2")
+}
+
+// TestReplyIsNoStatus: an answer to a command is a comment of ours as well, and is never
+// taken for the status, whichever was written first.
+func TestReplyIsNoStatus(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	answer := command.ReplyPrefix + "comment-7 -->\nIt is so."
+	_, err := conversation.New(w.client).Reply(t.Context(), repoName, w.pull.Number, answer)
+	require.NoError(t, err)
+	w.publish(w.report(approval.Blocked, 1))
+	now := w.comments()
+	require.Len(t, now, 2)
+	require.Equal(t, answer, now[0].Body)
+	require.Contains(t, now[1].Body, "1 of 2")
 }
