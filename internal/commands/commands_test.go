@@ -230,7 +230,7 @@ func TestTargets(t *testing.T) {
 	} {
 		require.Contains(t, w.says("bob", line), says, line)
 	}
-	w.report.Gates[0].Applications = append(w.report.Gates[0].Applications, approval.ApplicationReport{Application: "argocd/pay"})
+	w.apps[1].Project = "prod"
 	require.Contains(t, w.says("bob", "/gk hold --reason x"), "name one of argocd/shop, argocd/pay")
 	w.report.Gates[0].Class = approval.ClassNone
 	require.Contains(t, w.says("bob", "/gk hold --reason x"), "concerns no protected Application")

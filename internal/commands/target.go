@@ -88,16 +88,18 @@ func (w *work) application(ctx context.Context, named string) (string, error) {
 	}
 }
 
+// concerned is the one Application of the gates that the pull request concerns. What the
+// report says of Applications is not used: just after a start it does not have all.
 func (w *work) concerned(ctx context.Context) (string, error) {
 	report, _, err := w.look(ctx)
 	if err != nil {
 		return "", err
 	}
 	var all []string
-	for _, g := range report.Gates {
-		for _, a := range g.Applications {
-			if g.Class != approval.ClassNone && !slices.Contains(all, a.Application) {
-				all = append(all, a.Application)
+	for _, p := range w.concernedPolicies(report) {
+		for _, a := range w.Gates.Protected(w.repository) {
+			if p.Protects(a) && !slices.Contains(all, a.Key()) {
+				all = append(all, a.Key())
 			}
 		}
 	}

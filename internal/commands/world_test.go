@@ -122,6 +122,7 @@ func newWorld(t *testing.T) *world {
 	w.listen()
 
 	w.apps = []approval.Application{application("shop"), application("pay")}
+	w.apps[1].Project = "pay" // of the other gate
 	sre := []approval.TeamName{"acme/sre"}
 	w.policies = []approval.Policy{{
 		Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
@@ -130,6 +131,9 @@ func newWorld(t *testing.T) *world {
 		BreakGlass:   &approval.BreakGlass{Named: approval.Named{Users: []string{"carol"}}, ReviewBy: 24 * time.Hour, ValidFor: time.Hour},
 		Adopters:     approval.Named{Users: []string{"bob"}},
 	}}
+	pay := w.policies[0]
+	pay.Gate, pay.Applications = "pay", []approval.Selector{{Project: "pay"}}
+	w.policies = append(w.policies, pay)
 	w.report = approval.PullReport{Repository: repository, Number: w.pull.Number, Gates: []approval.GateReport{{
 		Gate: "prod", Class: approval.ClassConfig, Met: 0, Needed: 2,
 		Quorum:       approval.Finding{Code: approval.CodeQuorumMissing, Verdict: approval.Blocked, Text: "sre: 0 of 2 approvals; waiting for 2 more of acme/sre"},
