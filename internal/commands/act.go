@@ -233,9 +233,16 @@ func (w *work) diff(ctx context.Context, c command.Command) (answer, error) {
 	if w.Differ == nil {
 		return notHere(c.Verb), nil
 	}
+	pull, err := w.unmoved(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	if pull.HeadRepositoryID != pull.RepositoryID {
+		return refuse("the pull request is from a fork, and what others wrote is not rendered with production's renderer",
+			"somebody who may write can push the branch to the repository, and open a pull request from there"), nil
+	}
 	app := ""
 	if c.Application != "" {
-		var err error
 		if app, err = w.application(ctx, c.Application); err != nil {
 			return answer{}, err
 		}

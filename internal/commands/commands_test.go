@@ -401,3 +401,26 @@ func TestQuoteIsHarmless(t *testing.T) {
 	}
 	require.True(t, strings.HasPrefix(w.replies()[0], conversation.ReplyTo("comment-")[:20]))
 }
+
+// TestFork: a pull request from a fork is one of the base repository. Orders and replies
+// are about that, and nothing of the fork is rendered.
+func TestFork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.gh.As("eve").Fork(repository)
+	require.NoError(t, err)
+	w.pull, err = w.gh.As("eve").OpenPull(repository, standin.PullOptions{
+		HeadRepo: "eve/env", Branch: "mine", Title: "Mine", Change: standin.Change{Files: map[string]string{"prod/values.yaml": "replicas: 3\n"}, Message: "Mine"},
+	})
+	require.NoError(t, err)
+	require.Contains(t, w.says("bob", "/gk hold --reason x"), "**Held:** `argocd/shop`")
+	require.Contains(t, w.says("eve", "/gk hold --reason x"), "eve may not use hold")
+	rendered := func(o *commands.Options) { o.Differ = w }
+	id := w.comment("bob", "/gk diff")
+	w.drain(w.processor(rendered))
+	require.Contains(t, w.replyTo(id), "from a fork")
+	forks, err := w.gh.Pulls("eve/env")
+	require.NoError(t, err)
+	require.Empty(t, forks)
+	require.Len(t, w.acts(), 1)
+}
