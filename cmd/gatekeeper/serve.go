@@ -137,7 +137,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(hub.app, written{box}, log), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Reporter: report.NewPublisher(hub.app, written{box}, log, time.Now), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)

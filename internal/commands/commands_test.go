@@ -230,7 +230,7 @@ func TestTargets(t *testing.T) {
 	} {
 		require.Contains(t, w.says("bob", line), says, line)
 	}
-	w.apps[1].Project = "prod"
+	w.report.Gates[0].Affected = append(w.report.Gates[0].Affected, "argocd/pay")
 	require.Contains(t, w.says("bob", "/gk hold --reason x"), "name one of argocd/shop, argocd/pay")
 	w.report.Gates[0].Class = approval.ClassNone
 	require.Contains(t, w.says("bob", "/gk hold --reason x"), "concerns no protected Application")

@@ -46,6 +46,9 @@ func TestReplies(t *testing.T) {
 		Children: []approval.Finding{{User: &bob, Verdict: approval.Allowed, Text: "bob approved 1234567"}},
 	}}
 	w.report.Gates[0].Met = 1
+	w.report.Gates[0].Applications[0].Findings = []approval.Finding{{
+		Code: approval.CodeHoldActive, Verdict: approval.Blocked, Text: "bob holds argocd/shop: incident 7", Remedy: "carol can release it",
+	}}
 	for _, digit := range []string{"3", "2"} {
 		w.past = append(w.past, history.Deployment{Intent: history.IntentPayload{ID: "intent-" + digit, Gate: "prod", Candidate: approval.Candidate{
 			UID: "uid-shop", SpecDigest: spec, Revisions: []approval.Revision{{Repository: repository, SHA: approval.SHA(strings.Repeat(digit, 40))}},

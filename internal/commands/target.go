@@ -88,18 +88,18 @@ func (w *work) application(ctx context.Context, named string) (string, error) {
 	}
 }
 
-// concerned is the one Application of the gates that the pull request concerns. What the
-// report says of Applications is not used: just after a start it does not have all.
+// concerned is the one Application that the pull request changes. What the report says of
+// their states is not used: just after a start it does not have all.
 func (w *work) concerned(ctx context.Context) (string, error) {
 	report, _, err := w.look(ctx)
 	if err != nil {
 		return "", err
 	}
 	var all []string
-	for _, p := range w.concernedPolicies(report) {
-		for _, a := range w.Gates.Protected(w.repository) {
-			if p.Protects(a) && !slices.Contains(all, a.Key()) {
-				all = append(all, a.Key())
+	for _, g := range report.Gates {
+		for _, a := range g.Affected {
+			if g.Class != approval.ClassNone && !slices.Contains(all, a) {
+				all = append(all, a)
 			}
 		}
 	}

@@ -137,6 +137,7 @@ func newWorld(t *testing.T) *world {
 	w.report = approval.PullReport{Repository: repository, Number: w.pull.Number, Gates: []approval.GateReport{{
 		Gate: "prod", Class: approval.ClassConfig, Met: 0, Needed: 2,
 		Quorum:       approval.Finding{Code: approval.CodeQuorumMissing, Verdict: approval.Blocked, Text: "sre: 0 of 2 approvals; waiting for 2 more of acme/sre"},
+		Affected:     []string{"argocd/shop"},
 		Applications: []approval.ApplicationReport{{Application: "argocd/shop", Verdict: approval.Blocked, State: "waiting for #1"}},
 	}}}
 	app, err := github.NewApp(github.Options{BaseURL: w.gh.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: w.logger()})
@@ -294,7 +295,7 @@ func (w *world) LookAt(_ context.Context, _ approval.RepositoryName, number int)
 	}
 	report := w.report
 	report.Head = approval.SHA(p.Head)
-	return report, approval.PullAnswer{Pull: approval.PullRequest{Head: approval.SHA(p.Head), Base: p.Base, HeadPushedAt: w.pushed}}, nil
+	return report, approval.PullAnswer{Open: p.State == "open", Pull: approval.PullRequest{Head: approval.SHA(p.Head), Base: p.Base, HeadPushedAt: w.pushed}}, nil
 }
 
 func (w *world) Protected(approval.RepositoryName) []approval.Application { return w.apps }

@@ -46,44 +46,8 @@ func (g *Gate) Configured(id int64, name approval.RepositoryName) (approval.Repo
 // its base branch, those that it does not concern included. Nothing is recorded or told.
 // The error wraps approval.ErrNotFound when there is no such pull request.
 func (g *Gate) LookAt(ctx context.Context, repository approval.RepositoryName, number int) (approval.PullReport, approval.PullAnswer, error) {
-	key := Key{Repository: repository, Pull: number}
-	var concerned []approval.Policy
-	var q approval.Query
-	for _, p := range g.policies {
-		if _, ok := p.Repository(repository); !ok {
-			continue
-		}
-		concerned = append(concerned, p)
-		teams, users := p.People()
-		q.Teams, q.Users = append(q.Teams, teams...), append(q.Users, users...)
-		q.Needs = q.Needs.Merge(p.Needs())
-	}
-	answer, err := g.collector.CollectPull(ctx, repository, number, q)
-	if err != nil {
-		return approval.PullReport{}, approval.PullAnswer{}, fmt.Errorf("collect facts of %s: %w", key, err)
-	}
-	ordered, err := g.book.Standing(ctx)
-	if err != nil {
-		return approval.PullReport{}, approval.PullAnswer{}, fmt.Errorf("read what people have ordered: %w", err)
-	}
-	report := approval.PullReport{Repository: repository, Number: number, Head: answer.Pull.Head, Merged: answer.Pull.Merged}
-	for _, p := range concerned {
-		protected, _ := p.Repository(repository)
-		if protected.Branch != answer.Pull.Base {
-			continue
-		}
-		class, quorum, _, err := g.judgePull(ctx, p, protected, answer)
-		if err != nil {
-			return approval.PullReport{}, approval.PullAnswer{}, fmt.Errorf("judge %s: %w", key, err)
-		}
-		one := approval.GateReport{Gate: p.Gate, Class: class}
-		if class != approval.ClassNone {
-			one.Quorum, one.Met, one.Needed, one.Images = quorum.Finding, quorum.Met, quorum.Needed, quorum.Images
-			one.Stops, one.Applications = g.stops(p, ordered), g.applicationReports(p, key)
-		}
-		report.Gates = append(report.Gates, one)
-	}
-	return report, answer, nil
+	report, answer, _, err := g.look(ctx, Key{Repository: repository, Pull: number})
+	return report, answer, err
 }
 
 // Protected are the Applications that a gate of the repository protects and that read

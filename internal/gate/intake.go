@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
@@ -224,5 +225,14 @@ func (in *Intake) open(ctx context.Context, d inbox.Delivery) ([]Key, error) {
 	if hint.People || hint.Access {
 		in.gate.collector.Forget()
 	}
-	return in.gate.concerned(hint), nil
+	keys, only, err := in.gate.reportAnew(ctx, hint)
+	if only || err != nil {
+		return keys, err
+	}
+	for _, k := range in.gate.concerned(hint) {
+		if !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
 }

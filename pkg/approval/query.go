@@ -73,7 +73,15 @@ type Hint struct {
 	Head   *WitnessedHead
 	Merge  *WitnessedMerge
 	Push   *WitnessedPush
-	Asked  *Asked
+	// Asked is what somebody wants to have done.
+	Asked *Asked
+	// Comment is one on the pull request that was changed or deleted.
+	Comment *ChangedComment
+	// Again is true when somebody wants our check runs to run again, which made GitHub
+	// forget what they said together.
+	Again bool
+	// Group is one that a merge queue wants to have checked.
+	Group *MergeGroup
 }
 
 // WitnessedReview is what the event of a review's submission tells and GitHub

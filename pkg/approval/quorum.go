@@ -18,6 +18,8 @@ type QuorumResult struct {
 	Images Progress
 	// Approvers are those whose approvals were counted, each once.
 	Approvers []User
+	// Requirements are those that apply, in the order of the first children of Finding.
+	Requirements []RequirementReport
 }
 
 // Progress is how many of the approvals that are needed are there.
@@ -93,6 +95,7 @@ func (j *judge) judge(pr *PullRequest, l levels) *QuorumResult {
 		if j.explain {
 			f.Text, f.Remedy = j.explainTally(b, c, code)
 			f.Children = j.explainOpinions(b, c.demand)
+			res.Requirements = append(res.Requirements, c.report())
 		}
 		hinder(&f)
 	}

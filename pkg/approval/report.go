@@ -26,6 +26,17 @@ type GateReport struct {
 	// Stops are the holds of the whole gate and the windows that are closed now. They
 	// do not change what the reviews are worth.
 	Stops []Finding
+	// Requirements are those of Quorum, in the order of its first children.
+	Requirements []RequirementReport
+	// Affected are the "namespace/name" of the Applications that the pull request
+	// changes, whether there is a decision on them or not.
+	Affected []string
+	// Notes are about the lines that make a change config that its title calls a bump.
+	Notes []Note
+	// SyncsOnCommand is true when the gate syncs when it is told to.
+	SyncsOnCommand bool
+	// CommentsCount is true when an approval by comment counts for a requirement.
+	CommentsCount bool
 	// Applications tell what has become of the change where it is deployed.
 	Applications []ApplicationReport
 }
@@ -40,4 +51,11 @@ type ApplicationReport struct {
 	State string
 	// Findings are those that keep the change from being synced.
 	Findings []Finding
+	// Range are the landings after what is deployed that have to do with the gate,
+	// oldest first: what a sync would ship, and what waits behind that.
+	Range []ShippedLanding
+	// Live is true when what may be deployed is.
+	Live bool
+	// Candidate is what a sync would deploy, shortened; empty when nothing may be.
+	Candidate string
 }

@@ -118,8 +118,10 @@ type Collector struct {
 	roles         *memory[roleKey, string]
 	pasts         *memory[pullKey, past]
 	pastReads     *queue[pullKey, past]
-	rulesets      *memory[approval.SHA, codeowners.Ruleset]
-	reviews       *queue[pullName, []approval.Review]
+	// groups are the pull requests for which merge groups were made, see CollectGroup.
+	groups   *memory[groupKey, int]
+	rulesets *memory[approval.SHA, codeowners.Ruleset]
+	reviews  *queue[pullName, []approval.Review]
 }
 
 // New makes a Collector. It makes no request.
@@ -169,6 +171,7 @@ func New(o Options) (*Collector, error) {
 		roles:        newMemory[roleKey, string](8192),
 		pasts:        newMemory[pullKey, past](4096),
 		pastReads:    newQueue[pullKey, past](),
+		groups:       newMemory[groupKey, int](1024),
 		rulesets:     newMemory[approval.SHA, codeowners.Ruleset](64),
 		reviews:      newQueue[pullName, []approval.Review](),
 	}, nil

@@ -25,7 +25,7 @@ func TestForgottenCommentIsFound(t *testing.T) {
 	require.Len(t, ours, 2, "alice's comment is not ours")
 
 	w.store = newStore()
-	w.publisher = report.NewPublisher(w.client, w.store, w.logger())
+	w.publisher = report.NewPublisher(w.client, w.store, w.logger(), w.now)
 	w.publish(w.report(approval.Allowed, 2))
 	now := w.comments()
 	require.Len(t, now, 2)

@@ -55,6 +55,8 @@ func reader(event string) (func(delivery) (approval.Hint, error), bool) {
 		return readCheckRun, true
 	case "check_suite":
 		return readCheckSuite, true
+	case "merge_group":
+		return readMergeGroup, true
 	case "membership", "team", "team_add", "organization", "member":
 		return readPeople, true
 	case "installation", "installation_repositories":
@@ -75,6 +77,7 @@ type delivery struct {
 	Comment     *comment     `json:"comment"`
 	CheckRun    *check       `json:"check_run"`
 	CheckSuite  *check       `json:"check_suite"`
+	MergeGroup  *mergeGroup  `json:"merge_group"`
 	Ref         string       `json:"ref"`
 	// Before is the former head of a pull request that got another one, or of a
 	// branch that was pushed to.
@@ -291,7 +294,7 @@ func readComment(d delivery) (approval.Hint, error) {
 	if d.Issue == nil || d.Issue.Number <= 0 {
 		return approval.Hint{}, errors.New("it names no issue")
 	}
-	if d.Sender != nil && d.Sender.Type == "Bot" {
+	if h.Comment = d.changedComment(); h.Comment == nil && d.Sender != nil && d.Sender.Type == "Bot" {
 		return h, nil
 	}
 	link := string(d.Issue.PullRequest)
@@ -345,13 +348,14 @@ func (d delivery) aboutCheck(c check) (approval.Hint, error) {
 		if err != nil || n <= 0 {
 			return approval.Hint{}, fmt.Errorf("the external ID %q names no pull request", c.ExternalID)
 		}
-		h.Pull = n
+		h.Pull, h.Again = n, d.Action == "rerequested"
 		return h, nil
 	}
 	if len(c.PullRequests) > 0 {
 		if h.Pull = c.PullRequests[0].Number; h.Pull <= 0 {
 			return approval.Hint{}, errors.New("it names no pull request")
 		}
+		h.Again = d.Action == "rerequested"
 	}
 	return h, nil
 }

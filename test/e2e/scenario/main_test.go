@@ -77,6 +77,7 @@ func scenarios() []scenario {
 		{name: "GitHub fails", services: one, play: githubFails},
 		{name: "bad day at GitHub", services: one, play: badDay},
 		{name: "unprotected", services: one, stage: true, play: unprotected},
+		{name: "merge queue", services: one, play: mergeQueued},
 		{name: "explained", services: one, play: explained},
 		{name: "out of scope", services: []string{payments.Notifier}, play: outOfScope},
 		{name: "examined", services: []string{payments.Notifier}, alone: true, play: examined},
