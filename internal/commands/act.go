@@ -268,11 +268,11 @@ func (w *work) promote(ctx context.Context, c command.Command) (answer, error) {
 		namespace, _, _ := strings.Cut(app, "/")
 		from = namespace + "/" + from
 	}
-	text, err := w.Promoter.Promote(ctx, w.asked.Person, from, app)
+	text, err := w.Promoter.Promote(ctx, w.repository, w.asked.Person, from, app)
 	if err != nil {
 		return answer{}, err
 	}
-	return done(text), nil
+	return done("This is what became of the promotion.\n\n" + text), nil
 }
 
 // onRecord tells of the orders that came of a command; false if there are none.

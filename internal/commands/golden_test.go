@@ -29,7 +29,9 @@ func (w *world) Diff(_ context.Context, _ approval.RepositoryName, pull int, app
 	return "```diff\n-replicas: 1\n+replicas: 2\n```", nil
 }
 
-func (w *world) Promote(_ context.Context, asker approval.User, from, to string) (string, error) {
+func (w *world) Can(context.Context, approval.RepositoryName) (bool, error) { return true, nil }
+
+func (w *world) Promote(_ context.Context, _ approval.RepositoryName, asker approval.User, from, to string) (string, error) {
 	if from == "argocd/none" {
 		return "", &console.Error{Code: console.CodeNotFound, Text: "there is no Application " + from}
 	}

@@ -70,7 +70,9 @@ type Differ interface {
 // Promoter opens a pull request that brings the images of one Application, from, to
 // another one, and says in Markdown what it did. Doing it again finds what was done.
 type Promoter interface {
-	Promote(ctx context.Context, asker approval.User, from, to string) (string, error)
+	// Can says whether it is possible in a repository.
+	Can(ctx context.Context, r approval.RepositoryName) (bool, error)
+	Promote(ctx context.Context, r approval.RepositoryName, asker approval.User, from, to string) (string, error)
 }
 
 // Options make a Processor.
