@@ -107,7 +107,7 @@ func byComments(t *testing.T, s *story) {
 	// Hold, and what outsiders, edited comments and redeliveries can do: nothing.
 	held := s.asks(payments.Bob, pr.Number, true, "Wait.\n\n/gk hold --reason incident 7", "**Held:** `"+name+"`", "`incident 7`")
 	s.approve(payments.Carol, pr.Number)
-	s.check(pr.Head, "config 2 of 2")
+	s.check(pr.Head, "config approved")
 	revision := s.merge(pr.Number, "merge")
 	s.finds(payments.Ledger, "hold.active", "bob holds "+name)
 	s.asks(payments.Carol, pr.Number, true, "/gk why", "bob holds", "bob approved")
@@ -162,7 +162,45 @@ func byComments(t *testing.T, s *story) {
 	s.nextSecond()
 	require.NoError(t, s.GitHub.As(payments.Bob).EditComment(payments.Repository, id, "/gk approve\n\nOr so."))
 	s.check(next.Head, "config 0 of 2")
-	s.silent(next)
+
+	// The buttons of the check run do the same, for those who may.
+	s.press(payments.Mallory, next, "hold", "mallory may not hold gate prod")
+	s.press(payments.Bob, next, "hold", "**Held:** gate `prod`")
+	s.press(payments.Carol, next, "release", "**Released.**")
+	s.press(payments.Alice, next, "recheck", "read again")
+	require.Len(t, s.orders(), 4)
+	s.silent(pr, next)
+}
+
+// press presses a button of the gate's newest check run, and waits for the reply.
+func (s *story) press(person string, p payments.Pull, button, says string) {
+	s.t.Helper()
+	before, err := s.AllReplies(p.Number)
+	require.NoError(s.t, err)
+	err = payments.Await(s.ctx, "the button "+button, func(context.Context) (bool, string, error) {
+		runs, err := s.GitHub.CheckRuns(payments.Repository, p.Head)
+		saw := ""
+		for _, r := range slices.Backward(runs) {
+			if r.AppID == s.AppID() {
+				saw = fmt.Sprint(r.Actions)
+				if slices.Contains(r.Actions, button) {
+					return true, "", s.GitHub.As(person).ClickAction(payments.Repository, r.ID, button)
+				}
+				break
+			}
+		}
+		return false, saw, err
+	})
+	require.NoError(s.t, err)
+	err = payments.Await(s.ctx, "the reply to the button "+button, func(context.Context) (bool, string, error) {
+		now, err := s.AllReplies(p.Number)
+		if len(now) <= len(before) {
+			return false, "none", err
+		}
+		last := now[len(now)-1]
+		return len(now) == len(before)+1 && strings.Contains(last, says) && strings.Contains(last, "`"+person+"` pressed"), last, err
+	})
+	require.NoError(s.t, err)
 }
 
 // silent requires that nobody is notified by what Gatekeeper wrote.
