@@ -30,6 +30,7 @@ func answering(cfg config.Config, o ordering, box *inbox.Store, h hub) (*command
 	return commands.New(commands.Options{
 		Policies: o.policies, Store: box, Hub: talk, Requester: talk, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
 		Adopter:  adopt.New(adopt.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}),
+		Differ:   differ(o.decider),
 		Promoter: promoting{promotions{cfg: cfg, reader: o.reader, promoter: promoter, registry: client, log: o.log}, h.app},
 		Logger:   o.log,
 	}), nil

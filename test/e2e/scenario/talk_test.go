@@ -84,6 +84,7 @@ func byComments(t *testing.T, s *story) {
 	s.asks(payments.Alice, pr.Number, true, "/gk status", "Gate `prod`: config 0 of 2", name)
 	s.asks(payments.Bob, pr.Number, false, "/gk hodl --reason x", "did you mean hold?")
 	s.asks(payments.Alice, pr.Number, true, "/gk request @carol", "Asked for a review: `carol`")
+	s.asks(payments.Mallory, pr.Number, true, "/gk diff", "This is what changes.")
 	require.Empty(t, s.orders())
 
 	// Approvals: one by comment, taken back and given again, one by review.
