@@ -195,7 +195,7 @@ func (p *Processor) Drain(ctx context.Context) error {
 					// of the other.
 					p.Logger.LogAttrs(ctx, slog.LevelWarn, "command_postponed", slog.String("request", r.ID),
 						slog.String("repository", string(r.Asked.Repository)), slog.Int("pull", r.Asked.Pull), slog.Any("error", err))
-					return nil
+					return nil //nolint:nilerr // it is tried again
 				}
 			}
 			return nil

@@ -184,7 +184,7 @@ func (c *Command) arguments(spec Spec, rest string) (given argument, mistake str
 				}
 				return given, mistake
 			}
-			kind, value = known, after
+			kind = known
 			if joined {
 				rest = after + " " + rest
 			}
