@@ -424,3 +424,25 @@ func TestFork(t *testing.T) {
 	require.Empty(t, forks)
 	require.Len(t, w.acts(), 1)
 }
+
+// TestFlood: somebody who writes one command after the other is not answered for ever, and
+// keeps nobody else from being answered.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.processor()
+	var ids []int64
+	for range 32 {
+		ids = append(ids, w.comment("eve", "/gk status"))
+	}
+	bob := w.comment("bob", "/gk status")
+	w.drain(p)
+	require.NotEmpty(t, w.replyTo(ids[29]))
+	require.Empty(t, w.replyTo(ids[30]))
+	require.Empty(t, w.reactions(ids[31]))
+	require.NotEmpty(t, w.replyTo(bob))
+	w.ahead = 11 * time.Minute
+	again := w.comment("eve", "/gk status")
+	w.drain(p)
+	require.NotEmpty(t, w.replyTo(again))
+}
