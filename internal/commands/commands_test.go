@@ -324,6 +324,7 @@ func TestRollback(t *testing.T) {
 	require.Equal(t, []history.Verb{history.VerbHold, history.VerbRollback}, []history.Verb{acts[0].Verb, acts[1].Verb})
 	require.Equal(t, acts[1].Hold, acts[0].ID)
 	require.Contains(t, w.says("bob", "/gk rollback --reason again"), "bob holds argocd/shop")
+	require.Contains(t, w.says("carol", "/gk release --id "+acts[0].ID+" --reason over"), "**Released.**")
 }
 
 func TestAdopt(t *testing.T) {
