@@ -130,7 +130,9 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
-	shown := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
+	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
+	shown := showing(cfg, hub.app, box, log)
+	shown.links = newLinks(cfg, cluster, log)
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
@@ -138,8 +140,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(hub.app, written{box}, log, time.Now), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
-		Previews: shown.asked(), PreviewsMost: cfg.File.Previews.Applications,
+		Reporter: report.NewPublisher(hub.app, written{box}, log, time.Now), Followers: shown.followers(), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -198,6 +200,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return console.Serve(ctx, counter, takes.verbs(), log)
 	})
 	group.Go(func() error { return enforced.run(ctx, decider) })
+	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error { return soaks.watch.Run(ctx) })
 	group.Go(func() error {
@@ -211,7 +214,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return both.Wait()
 	})
 	group.Go(func() error { return prune(ctx, box, log) })
-	group.Go(func() error { return shown.run(ctx) })
+	group.Go(func() error { return previewed.run(ctx) })
 	// What GitHub could not deliver while nobody listened, it is asked for again.
 	group.Go(func() error {
 		redeliver.New(hub.app, log, nil).Run(ctx, redeliver.DefaultInterval)

@@ -76,6 +76,10 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		return 0, err
 	}
 
+	if err := g.deployed(ctx, app, last); err != nil {
+		return 0, err
+	}
+
 	if len(policies) > 1 {
 		g.ambiguous(ctx, app, policies)
 		return 0, nil
@@ -280,6 +284,9 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 		return
 	}
 	told = slices.Concat(told, before.owed, pullsOf(before.decision, d))
+	if before.uid != app.UID {
+		told = append(told, g.awaited(ctx, app)...)
+	}
 	now.owed = nil
 	if len(d.Lines) == 0 {
 		// Without facts there is no news. Who hears that is told again once there
@@ -290,6 +297,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	g.log.LogAttrs(ctx, slog.LevelInfo, "application_decided",
 		slog.String("application", app.Key()), slog.String("gate", p.Gate),
 		slog.String("verdict", string(d.Verdict)), slog.String("state", state), slog.String("why", why(d)))
+	g.decidedAnew(ctx, app, d, before.uid != app.UID)
 	for _, k := range told {
 		g.queue.Add(k)
 	}
@@ -300,6 +308,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 func (g *Gate) forget(app, uid string) {
 	g.memory.forget(app)
 	g.stalls.ended(app)
+	g.rollouts.forget(app)
 	if _, was := g.stalls.clear(app); was {
 		g.metrics.stuckNow(g.policies, g.stalls.counts())
 	}

@@ -20,6 +20,7 @@ func Permissions() []Need {
 		{Name: "checks", Level: "write", For: "check runs of the gates, and those that a gate asks for"},
 		{Name: "issues", Level: "read", For: "webhooks of comments"},
 		{Name: "members", Level: "read", For: "members of the teams that approve"},
+		{Name: "deployments", Level: "write", For: "Deployments that follow what is synced", Optional: true},
 		{Name: "administration", Level: "read", For: "branch protection, for this check alone", Optional: true},
 	}
 }

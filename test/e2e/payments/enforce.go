@@ -119,10 +119,11 @@ func (w *World) inForce(ctx context.Context) error {
 	})
 }
 
-// Events returns the messages of gatekeeper's events about a production Application.
-func (w *World) Events(ctx context.Context, service string) ([]string, error) {
+// Events returns the messages of gatekeeper's events about a production Application, of one
+// reason.
+func (w *World) Events(ctx context.Context, service, reason string) ([]string, error) {
 	list, err := w.client.Resource(events).Namespace(argoNamespace).List(ctx, metav1.ListOptions{
-		FieldSelector: "involvedObject.name=" + w.Application("prod", service) + ",reason=GatekeeperDenied",
+		FieldSelector: "involvedObject.name=" + w.Application("prod", service) + ",reason=" + reason,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the events: %w", err)

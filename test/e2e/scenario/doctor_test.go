@@ -194,6 +194,8 @@ func (d *doctored) steps() []step {
 			breaks: func() { ok(d.Suspend(true)) }, mends: func() { ok(d.Suspend(false)) }},
 		{code: "github.permissions", about: "App gatekeeper", critical: true,
 			breaks: func() { ok(d.Without("issues")) }, mends: func() { ok(d.Without()) }},
+		{code: "github.deployments", about: "App gatekeeper",
+			breaks: func() { ok(d.Without("deployments")) }, mends: func() { ok(d.Without()) }},
 		{code: "github.protection", about: payments.Repository,
 			breaks: func() {
 				_, err := d.GitHub.SetRuleset(payments.Repository, standin.Ruleset{Name: "production", Rules: []standin.Rule{{Type: "deletion"}}})

@@ -204,7 +204,7 @@ func (s *story) denied(service, user string, texts ...string) deniedPayload {
 	})
 	require.NoError(s.t, err)
 	err = payments.Await(s.ctx, "the event of the refusal", func(ctx context.Context) (bool, string, error) {
-		texts, err := s.Events(ctx, service)
+		texts, err := s.Events(ctx, service, "GatekeeperDenied")
 		return slices.ContainsFunc(texts, all), strings.Join(texts, "; "), err
 	})
 	require.NoError(s.t, err)

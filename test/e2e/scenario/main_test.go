@@ -101,6 +101,8 @@ func scenarios() []scenario {
 		{name: "always works", services: one, enforce: true, play: alwaysWorks},
 		{name: "auto-sync", services: one, enforce: true, play: autoSync},
 		{name: "stopped", services: one, enforce: true, play: stopped},
+		{name: "shown on GitHub", services: one, enforce: true, play: shownOnGitHub},
+		{name: "asks for reviews", services: one, play: asksForReviews},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 	}
 }
