@@ -8,7 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # The race detector needs a C compiler.
 RACE    := $(if $(shell command -v gcc || command -v clang),-race,)
 # Packages whose tests need the sandbox.
-E2E     := ./test/e2e/... ./pkg/argo/argosync
+E2E     := ./test/e2e/... ./pkg/argo/argosync ./pkg/argo/appset
 FUZZTIME ?= 30s
 
 .PHONY: help

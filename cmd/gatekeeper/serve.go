@@ -114,11 +114,20 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
+	sets := &argo.Sets{}
 	watcher := argo.NewWatcher(cluster.client, cluster.parser, argo.WatcherOptions{
-		Logger: log, OnObject: soaks.watch.Object, OnChange: func(before, after approval.Application) {
+		Logger: log,
+		OnObject: func(object map[string]any) {
+			soaks.watch.Object(object)
+			if app, changed := sets.Object(object); changed {
+				decider.WakeDescendants(app)
+			}
+		},
+		OnChange: func(before, after approval.Application) {
 			soaks.changed(cfg.Policies, before, after)
 			if after.UID == "" {
 				after = before // it is gone
+				sets.Forget(after.Key())
 			}
 			decider.WakeApplication(after)
 		},
@@ -139,7 +148,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
+		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Logger: log,
 		Reporter: report.NewPublisher(hub.app, written{box}, log, time.Now), Followers: shown.followers(), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},

@@ -23,7 +23,7 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, version := range []sandbox.Version{sandbox.V3, sandbox.V2} {
 		t.Run("argocd-"+string(version), func(t *testing.T) {
-			sb, err := sandbox.Start(t.Context(), sandbox.Options{ArgoCD: version, Progress: os.Stderr})
+			sb, err := sandbox.Start(t.Context(), sandbox.Options{ArgoCD: version, ApplicationSet: true, Progress: os.Stderr})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, sb.Close()) })
 			// The first build takes minutes on a cold cache; no story's time limit is
@@ -83,6 +83,7 @@ func scenarios() []scenario {
 		{name: "examined", services: []string{payments.Notifier}, alone: true, play: examined},
 		{name: "spec", services: one, unadopted: true, play: specs},
 		{name: "apps", services: one, unadopted: true, play: appOfApps},
+		{name: "set", services: one, unadopted: true, play: applicationSet},
 		{name: "diff", services: one, play: diffs(payments.Ledger)},
 		{name: "diff of two sources", services: []string{payments.Payments}, play: diffs(payments.Payments)},
 		{name: "previews", services: one, play: previews(payments.Ledger)},
