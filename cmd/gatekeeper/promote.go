@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/promote"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/registry"
 )
 
 type promoteOptions struct {
@@ -123,49 +125,68 @@ func runPromote(ctx context.Context, stdout, stderr io.Writer, cfg config.Config
 	if err != nil {
 		return err
 	}
-	reader := argo.NewReader(cluster.client, cluster.parser)
-	asked, err := readPromotion(ctx, reader, cfg, o)
-	if err != nil {
-		return err
-	}
-	repositories, err := targetRepositories(asked.policy, asked.request, o)
-	if err != nil {
-		return err
-	}
-	if asked.request.Asker, err = readAsker(ctx, app, repositories[0].Name, o.as); err != nil {
-		return err
-	}
 	client, err := registryClient(cfg)
 	if err != nil {
 		return err
 	}
-	knowledge := &knowledge{promotable: asked, registry: client, patience: o.timeout / 4}
-	plan, err := knowledge.plan(ctx, func(r promote.Request) (promote.Plan, error) {
-		return planPromotion(ctx, promoter, r, repositories)
+	p := promotions{cfg: cfg, reader: argo.NewReader(cluster.client, cluster.parser), promoter: promoter, registry: client, log: log}
+	out, knowledge, err := p.promote(ctx, o, func(repository approval.RepositoryName) (approval.User, error) {
+		return readAsker(ctx, app, repository, o.as)
 	})
 	if err != nil {
 		return err
 	}
-	if !plan.Nothing() {
-		knowledge.labels(ctx, plan.Changes())
-		knowledge.soaks(ctx, cfg, reader, plan.Changes(), log)
-		plan = knowledge.tell(plan)
-	}
 	if err := knowledge.warn(stderr); err != nil {
 		return err
-	}
-	out := promotion{plan: plan, gate: asked.policy.Gate, dryRun: o.dryRun}
-	if !plan.Nothing() && !o.dryRun {
-		pull, err := promoter.Open(ctx, plan)
-		if err != nil {
-			return err
-		}
-		out.pull = &pull
 	}
 	if o.output == "json" {
 		return out.json(stdout)
 	}
 	return out.text(stdout)
+}
+
+// promotions are made from the command line and by comments on pull requests.
+type promotions struct {
+	cfg      config.Config
+	reader   *argo.Reader
+	promoter *promote.Promoter
+	registry *registry.Client // nil when no gate verifies images
+	log      *slog.Logger
+}
+
+// promote works a promotion out, and opens its pull request unless that is not wanted or
+// nothing changes. The asker is read for the repository that changes.
+func (p promotions) promote(ctx context.Context, o promoteOptions, asker func(approval.RepositoryName) (approval.User, error)) (promotion, *knowledge, error) {
+	asked, err := readPromotion(ctx, p.reader, p.cfg, o)
+	if err != nil {
+		return promotion{}, nil, err
+	}
+	repositories, err := targetRepositories(asked.policy, asked.request, o)
+	if err != nil {
+		return promotion{}, nil, err
+	}
+	if asked.request.Asker, err = asker(repositories[0].Name); err != nil {
+		return promotion{}, nil, err
+	}
+	known := &knowledge{promotable: asked, registry: p.registry, patience: o.timeout / 4}
+	plan, err := known.plan(ctx, func(r promote.Request) (promote.Plan, error) {
+		return planPromotion(ctx, p.promoter, r, repositories)
+	})
+	if err != nil {
+		return promotion{}, nil, err
+	}
+	if !plan.Nothing() {
+		known.labels(ctx, plan.Changes())
+		known.soaks(ctx, p.cfg, p.reader, plan.Changes(), p.log)
+		plan = known.tell(plan)
+	}
+	out := promotion{plan: plan, gate: asked.policy.Gate, dryRun: o.dryRun}
+	if plan.Nothing() || o.dryRun {
+		return out, known, nil
+	}
+	pull, err := p.promoter.Open(ctx, plan)
+	out.pull = &pull
+	return out, known, err
 }
 
 // promotable is what was read of both Applications.

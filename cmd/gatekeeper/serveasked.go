@@ -2,25 +2,38 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/adopt"
 	"github.com/argo-gatekeeper/gatekeeper/internal/commands"
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/promote"
 )
 
 // answering carries out what people ask for on pull requests.
-func answering(o ordering, box *inbox.Store, h hub, differ commands.Differ) *commands.Processor {
+func answering(cfg config.Config, o ordering, box *inbox.Store, h hub, differ commands.Differ) (*commands.Processor, error) {
+	client, err := registryClient(cfg)
+	if err != nil {
+		return nil, err
+	}
+	promoter, err := promote.New(promote.Options{GitHub: h.app, WebURL: cfg.File.GitHub.URL, Logger: o.log})
+	if err != nil {
+		return nil, fmt.Errorf("set up promotions: %w", err)
+	}
 	desk := orders.NewDesk(orders.Options{Record: o.record})
 	talk := conversation.New(h.app)
 	return commands.New(commands.Options{
-		Policies: o.policies, Store: box, Hub: talk, Requester: talk, Differ: differ, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
-		Adopter: adopt.New(adopt.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}),
-		Logger:  o.log,
-	})
+		Policies: o.policies, Store: box, Hub: talk, Requester: talk, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
+		Adopter:  adopt.New(adopt.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}),
+		Differ:   differ,
+		Promoter: promoting{promotions{cfg: cfg, reader: o.reader, promoter: promoter, registry: client, log: o.log}, h.app},
+		Logger:   o.log,
+	}), nil
 }
 
 // pruneAsked forgets what was answered long ago.

@@ -233,9 +233,16 @@ func (w *work) diff(ctx context.Context, c command.Command) (answer, error) {
 	if w.Differ == nil {
 		return notHere(c.Verb), nil
 	}
+	pull, err := w.unmoved(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	if pull.HeadRepositoryID != pull.RepositoryID {
+		return refuse("the pull request is from a fork, and what others wrote is not rendered with production's renderer",
+			"somebody who may write can push the branch to the repository, and open a pull request from there"), nil
+	}
 	app := ""
 	if c.Application != "" {
-		var err error
 		if app, err = w.application(ctx, c.Application); err != nil {
 			return answer{}, err
 		}
@@ -261,11 +268,11 @@ func (w *work) promote(ctx context.Context, c command.Command) (answer, error) {
 		namespace, _, _ := strings.Cut(app, "/")
 		from = namespace + "/" + from
 	}
-	text, err := w.Promoter.Promote(ctx, w.asked.Person, from, app)
+	text, err := w.Promoter.Promote(ctx, w.repository, w.asked.Person, from, app)
 	if err != nil {
 		return answer{}, err
 	}
-	return done(text), nil
+	return done("This is what became of the promotion.\n\n" + text), nil
 }
 
 // onRecord tells of the orders that came of a command; false if there are none.

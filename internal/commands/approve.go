@@ -19,6 +19,9 @@ func (w *work) approve(ctx context.Context, c command.Command) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if !facts.Open && !facts.Pull.Merged {
+		return refuse("the pull request is closed, so there is nothing to approve", ""), nil
+	}
 	shown, err := w.shown(ctx, report, c)
 	if err != nil {
 		return answer{}, err

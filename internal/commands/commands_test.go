@@ -230,7 +230,7 @@ func TestTargets(t *testing.T) {
 	} {
 		require.Contains(t, w.says("bob", line), says, line)
 	}
-	w.report.Gates[0].Applications = append(w.report.Gates[0].Applications, approval.ApplicationReport{Application: "argocd/pay"})
+	w.report.Gates[0].Affected = append(w.report.Gates[0].Affected, "argocd/pay")
 	require.Contains(t, w.says("bob", "/gk hold --reason x"), "name one of argocd/shop, argocd/pay")
 	w.report.Gates[0].Class = approval.ClassNone
 	require.Contains(t, w.says("bob", "/gk hold --reason x"), "concerns no protected Application")
@@ -324,6 +324,7 @@ func TestRollback(t *testing.T) {
 	require.Equal(t, []history.Verb{history.VerbHold, history.VerbRollback}, []history.Verb{acts[0].Verb, acts[1].Verb})
 	require.Equal(t, acts[1].Hold, acts[0].ID)
 	require.Contains(t, w.says("bob", "/gk rollback --reason again"), "bob holds argocd/shop")
+	require.Contains(t, w.says("carol", "/gk release --id "+acts[0].ID+" --reason over"), "**Released.**")
 }
 
 func TestAdopt(t *testing.T) {
@@ -400,4 +401,49 @@ func TestQuoteIsHarmless(t *testing.T) {
 		require.NotContains(t, outside, "evil", line)
 	}
 	require.True(t, strings.HasPrefix(w.replies()[0], conversation.ReplyTo("comment-")[:20]))
+}
+
+// TestFork: a pull request from a fork is one of the base repository. Orders and replies
+// are about that, and nothing of the fork is rendered.
+func TestFork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.gh.As("eve").Fork(repository)
+	require.NoError(t, err)
+	w.pull, err = w.gh.As("eve").OpenPull(repository, standin.PullOptions{
+		HeadRepo: "eve/env", Branch: "mine", Title: "Mine", Change: standin.Change{Files: map[string]string{"prod/values.yaml": "replicas: 3\n"}, Message: "Mine"},
+	})
+	require.NoError(t, err)
+	require.Contains(t, w.says("bob", "/gk hold --reason x"), "**Held:** `argocd/shop`")
+	require.Contains(t, w.says("eve", "/gk hold --reason x"), "eve may not use hold")
+	rendered := func(o *commands.Options) { o.Differ = w }
+	id := w.comment("bob", "/gk diff")
+	w.drain(w.processor(rendered))
+	require.Contains(t, w.replyTo(id), "from a fork")
+	forks, err := w.gh.Pulls("eve/env")
+	require.NoError(t, err)
+	require.Empty(t, forks)
+	require.Len(t, w.acts(), 1)
+}
+
+// TestFlood: somebody who writes one command after the other is not answered for ever, and
+// keeps nobody else from being answered.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.processor()
+	var ids []int64
+	for range 32 {
+		ids = append(ids, w.comment("eve", "/gk status"))
+	}
+	bob := w.comment("bob", "/gk status")
+	w.drain(p)
+	require.NotEmpty(t, w.replyTo(ids[29]))
+	require.Empty(t, w.replyTo(ids[30]))
+	require.Empty(t, w.reactions(ids[31]))
+	require.NotEmpty(t, w.replyTo(bob))
+	w.ahead = 11 * time.Minute
+	again := w.comment("eve", "/gk status")
+	w.drain(p)
+	require.NotEmpty(t, w.replyTo(again))
 }

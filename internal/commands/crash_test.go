@@ -183,7 +183,7 @@ func TestTwoAtOnce(t *testing.T) {
 		go func() { done <- w.processor().Drain(context.WithoutCancel(t.Context())) }()
 	}
 	for range 4 {
-		<-done
+		require.NoError(t, <-done)
 	}
 	w.ahead = time.Minute
 	w.drain(w.processor())

@@ -29,7 +29,9 @@ func (w *world) Diff(_ context.Context, _ approval.RepositoryName, pull int, app
 	return "```diff\n-replicas: 1\n+replicas: 2\n```", nil
 }
 
-func (w *world) Promote(_ context.Context, asker approval.User, from, to string) (string, error) {
+func (w *world) Can(context.Context, approval.RepositoryName) (bool, error) { return true, nil }
+
+func (w *world) Promote(_ context.Context, _ approval.RepositoryName, asker approval.User, from, to string) (string, error) {
 	if from == "argocd/none" {
 		return "", &console.Error{Code: console.CodeNotFound, Text: "there is no Application " + from}
 	}
@@ -46,6 +48,9 @@ func TestReplies(t *testing.T) {
 		Children: []approval.Finding{{User: &bob, Verdict: approval.Allowed, Text: "bob approved 1234567"}},
 	}}
 	w.report.Gates[0].Met = 1
+	w.report.Gates[0].Applications[0].Findings = []approval.Finding{{
+		Code: approval.CodeHoldActive, Verdict: approval.Blocked, Text: "bob holds argocd/shop: incident 7", Remedy: "carol can release it",
+	}}
 	for _, digit := range []string{"3", "2"} {
 		w.past = append(w.past, history.Deployment{Intent: history.IntentPayload{ID: "intent-" + digit, Gate: "prod", Candidate: approval.Candidate{
 			UID: "uid-shop", SpecDigest: spec, Revisions: []approval.Revision{{Repository: repository, SHA: approval.SHA(strings.Repeat(digit, 40))}},

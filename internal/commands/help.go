@@ -78,7 +78,11 @@ func (w *work) usable(ctx context.Context, v command.Verb, gates []approval.Poli
 	case command.Request:
 		return w.Requester != nil, writers, writes, nil
 	case command.Promote:
-		return w.Promoter != nil && len(gates) > 0, writers, writes, nil
+		if w.Promoter == nil || len(gates) == 0 {
+			return false, "", false, nil
+		}
+		can, err := w.Promoter.Can(ctx, w.repository)
+		return can, writers, writes, err
 	case command.Approve, command.Cancel:
 		may, err := w.mayApprove(ctx, gates)
 		return slices.ContainsFunc(gates, takesComments), "whom a requirement below names", writes && may, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -70,7 +71,9 @@ type Differ interface {
 // Promoter opens a pull request that brings the images of one Application, from, to
 // another one, and says in Markdown what it did. Doing it again finds what was done.
 type Promoter interface {
-	Promote(ctx context.Context, asker approval.User, from, to string) (string, error)
+	// Can says whether it is possible in a repository.
+	Can(ctx context.Context, r approval.RepositoryName) (bool, error)
+	Promote(ctx context.Context, r approval.RepositoryName, asker approval.User, from, to string) (string, error)
 }
 
 // Options make a Processor.
@@ -98,6 +101,7 @@ type Processor struct {
 
 	mu    sync.Mutex
 	later map[string]later // by the ID of the request
+	heard map[approval.UserID]map[string]time.Time
 }
 
 // later is when something that failed is tried again.
@@ -111,7 +115,7 @@ func New(o Options) *Processor {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Processor{Options: o, wake: make(chan struct{}, 1), later: map[string]later{}}
+	return &Processor{Options: o, wake: make(chan struct{}, 1), later: map[string]later{}, heard: map[approval.UserID]map[string]time.Time{}}
 }
 
 // Bounds of the work.
@@ -193,13 +197,46 @@ func (p *Processor) Drain(ctx context.Context) error {
 					// of the other.
 					p.Logger.LogAttrs(ctx, slog.LevelWarn, "command_postponed", slog.String("request", r.ID),
 						slog.String("repository", string(r.Asked.Repository)), slog.Int("pull", r.Asked.Pull), slog.Any("error", err))
-					return nil
+					return nil //nolint:nilerr // it is tried again
 				}
 			}
 			return nil
 		})
 	}
 	return group.Wait()
+}
+
+// How many comments and presses of one person are answered in a while. Anybody may comment
+// on a public repository, and each answer costs calls.
+const (
+	mostHeard = 30
+	hearing   = 10 * time.Minute
+)
+
+// hears says whether a request of a person is to be looked at, and counts it.
+func (p *Processor) hears(who approval.UserID, id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.Now()
+	for person, asked := range p.heard {
+		maps.DeleteFunc(asked, func(_ string, at time.Time) bool { return now.Sub(at) > hearing })
+		if len(asked) == 0 {
+			delete(p.heard, person)
+		}
+	}
+	asked := p.heard[who]
+	if _, again := asked[id]; again {
+		return true
+	}
+	if len(asked) >= mostHeard {
+		return false
+	}
+	if asked == nil {
+		asked = map[string]time.Time{}
+		p.heard[who] = asked
+	}
+	asked[id] = now
+	return true
 }
 
 // due says whether something is to be tried now.

@@ -167,12 +167,36 @@ func (w *work) status(ctx context.Context, c command.Command) (answer, error) {
 		told++
 		// What is at its foot is about a text that is kept up to date.
 		summary, _, _ := strings.Cut(report.Check(r, g).Summary, "\n<sub>")
-		b.WriteString("\n" + summary)
+		b.WriteString("\n" + strings.TrimRight(summary, "\n") + "\n\n" + findings(g.Applications))
 	}
 	if told == 0 {
 		b.WriteString("\nNothing in this pull request is deployed through a gate, so it needs no approval here.\n")
 	}
 	return answer{OK: true, Text: b.String()}, nil
+}
+
+// findings are what keeps the Applications from being synced.
+func findings(apps []approval.ApplicationReport) string {
+	const most = 5 // of one Application
+	var b strings.Builder
+	for n, a := range apps {
+		if n == maxRows {
+			fmt.Fprintf(&b, "\n_%d more Applications are left out; name one to see it._\n", len(apps)-n)
+			break
+		}
+		b.WriteString("- " + code(a.Application) + ": " + escape(a.State) + "\n")
+		for i, f := range a.Findings {
+			if i == most {
+				fmt.Fprintf(&b, "  - and %d more\n", len(a.Findings)-i)
+				break
+			}
+			b.WriteString("  - " + escape(f.Text) + "\n")
+			if f.Remedy != "" && f.Verdict != approval.Allowed {
+				b.WriteString("    **To clear it:** " + escape(f.Remedy) + "\n")
+			}
+		}
+	}
+	return b.String()
 }
 
 // maxRows bounds the tables.

@@ -88,6 +88,8 @@ func (w *work) application(ctx context.Context, named string) (string, error) {
 	}
 }
 
+// concerned is the one Application that the pull request changes. What the report says of
+// their states is not used: just after a start it does not have all.
 func (w *work) concerned(ctx context.Context) (string, error) {
 	report, _, err := w.look(ctx)
 	if err != nil {
@@ -95,9 +97,9 @@ func (w *work) concerned(ctx context.Context) (string, error) {
 	}
 	var all []string
 	for _, g := range report.Gates {
-		for _, a := range g.Applications {
-			if g.Class != approval.ClassNone && !slices.Contains(all, a.Application) {
-				all = append(all, a.Application)
+		for _, a := range g.Affected {
+			if g.Class != approval.ClassNone && !slices.Contains(all, a) {
+				all = append(all, a)
 			}
 		}
 	}

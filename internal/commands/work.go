@@ -73,6 +73,9 @@ func (w *work) do(ctx context.Context) error {
 		return fmt.Errorf("%w: no gate protects the repository", errIgnored)
 	}
 	if !w.progress.Read {
+		if !w.hears(w.asked.Person.ID, w.id) {
+			return fmt.Errorf("%w: the person asked for more than %d things in %s", errIgnored, mostHeard, hearing)
+		}
 		if err := w.receive(ctx); err != nil {
 			return err
 		}

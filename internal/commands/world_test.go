@@ -122,6 +122,7 @@ func newWorld(t *testing.T) *world {
 	w.listen()
 
 	w.apps = []approval.Application{application("shop"), application("pay")}
+	w.apps[1].Project = "pay" // of the other gate
 	sre := []approval.TeamName{"acme/sre"}
 	w.policies = []approval.Policy{{
 		Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
@@ -130,9 +131,13 @@ func newWorld(t *testing.T) *world {
 		BreakGlass:   &approval.BreakGlass{Named: approval.Named{Users: []string{"carol"}}, ReviewBy: 24 * time.Hour, ValidFor: time.Hour},
 		Adopters:     approval.Named{Users: []string{"bob"}},
 	}}
+	pay := w.policies[0]
+	pay.Gate, pay.Applications = "pay", []approval.Selector{{Project: "pay"}}
+	w.policies = append(w.policies, pay)
 	w.report = approval.PullReport{Repository: repository, Number: w.pull.Number, Gates: []approval.GateReport{{
 		Gate: "prod", Class: approval.ClassConfig, Met: 0, Needed: 2,
 		Quorum:       approval.Finding{Code: approval.CodeQuorumMissing, Verdict: approval.Blocked, Text: "sre: 0 of 2 approvals; waiting for 2 more of acme/sre"},
+		Affected:     []string{"argocd/shop"},
 		Applications: []approval.ApplicationReport{{Application: "argocd/shop", Verdict: approval.Blocked, State: "waiting for #1"}},
 	}}}
 	app, err := github.NewApp(github.Options{BaseURL: w.gh.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: w.logger()})
@@ -290,7 +295,7 @@ func (w *world) LookAt(_ context.Context, _ approval.RepositoryName, number int)
 	}
 	report := w.report
 	report.Head = approval.SHA(p.Head)
-	return report, approval.PullAnswer{Pull: approval.PullRequest{Head: approval.SHA(p.Head), Base: p.Base, HeadPushedAt: w.pushed}}, nil
+	return report, approval.PullAnswer{Open: p.State == "open", Pull: approval.PullRequest{Head: approval.SHA(p.Head), Base: p.Base, HeadPushedAt: w.pushed}}, nil
 }
 
 func (w *world) Protected(approval.RepositoryName) []approval.Application { return w.apps }

@@ -14,6 +14,13 @@
 // cannot be read later, because GitHub moves a review's commit and forgets who
 // pushed what when. The commit of a merge saves a search.
 //
+// # What people ask for
+//
+// A comment or a press of a button that may be a command is kept under an ID of its own,
+// before its delivery is done, with how far it was carried out, until it is answered and
+// for Retention after that. Comments that approved a pull request are kept with the head
+// that they are of: GitHub does not know it.
+//
 // # What saves calls
 //
 // Pushes, the accounts of commits, and facts that GitHub's API told and that cannot

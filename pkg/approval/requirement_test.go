@@ -452,6 +452,20 @@ func TestMethods(t *testing.T) {
 			comment(0)(s)
 			s.pull().Reviews[0].Edited = true
 		}, approval.Blocked, approval.CodeApprovalEdited},
+		{"a witnessed review in the second of the push", func(s *setting) {
+			s.pull().Reviews[0].SubmittedAt, s.pull().Reviews[0].Witnessed = s.pull().HeadPushedAt, true
+		}, approval.Allowed, ""},
+		{"a comment in the second of the push", func(s *setting) {
+			both(s)
+			comment(0)(s)
+			s.pull().Reviews[0].SubmittedAt, s.pull().Reviews[0].Witnessed = s.pull().HeadPushedAt, true
+		}, approval.Blocked, approval.CodeApprovalBeforePush},
+		{"a comment that was taken back", func(s *setting) {
+			both(s)
+			comment(0)(s)
+			r := &s.pull().Reviews[0]
+			r.ID, r.State, r.Dismissed = -7, approval.ReviewDismissed, &approval.Dismissal{By: r.User, Was: approval.ReviewApproved}
+		}, approval.Blocked, approval.CodeQuorumMissing},
 		{"31-comment-and-review-of-one-person", func(s *setting) {
 			both(s)
 			comment(1)(s)

@@ -45,6 +45,7 @@ func (c *Collector) commentsOf(ctx context.Context, r *repo, p pull) ([]approval
 		}
 		if !w.Withdrawn.IsZero() {
 			review.State, review.SubmittedAt = approval.ReviewDismissed, w.Withdrawn.UTC()
+			review.Dismissed = &approval.Dismissal{By: &who, Was: approval.ReviewApproved}
 			out = append(out, review)
 			continue
 		}

@@ -158,7 +158,7 @@ var (
 	gateForm   = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$`)
 	loginForm  = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?(?:_[A-Za-z0-9]{1,20})?$`)
 	shaForm    = regexp.MustCompile(`^[0-9A-Fa-f]{7,64}$`)
-	orderForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,79}$`)
+	orderForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,79}$`)
 	digestForm = regexp.MustCompile(`^(?:sha256:)?[0-9a-f]{8,64}$`)
 )
 
@@ -184,7 +184,7 @@ func (c *Command) arguments(spec Spec, rest string) (given argument, mistake str
 				}
 				return given, mistake
 			}
-			kind, value = known, after
+			kind = known
 			if joined {
 				rest = after + " " + rest
 			}

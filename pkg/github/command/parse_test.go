@@ -193,7 +193,7 @@ func FuzzParse(f *testing.F) {
 		plain := strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
 		shown := linesShown(plain)
 		for _, c := range got {
-			require.Equal(t, c.Verb != "" || c.Mistake != "", true)
+			require.True(t, c.Verb != "" || c.Mistake != "")
 			require.True(t, shown[c.Line], "line %d of %q is not shown as text", c.Line, plain)
 			if c.Mistake == "" {
 				for _, word := range append([]string{c.Application, c.Gate, c.Order, c.Spec, c.From}, c.Revisions...) {

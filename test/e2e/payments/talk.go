@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
@@ -58,3 +59,10 @@ func (w *World) Reactions(comment int64) ([]string, error) {
 
 // AppID is the number of the App.
 func (w *World) AppID() int64 { return w.app.ID }
+
+// TakeComments has the gate take approvals by comment beside reviews. It is for before
+// gatekeeper starts.
+func (w *World) TakeComments() error {
+	w.methods = "          methods: [review, comment]\n"
+	return w.WriteConfig(w.Sandbox.Kubeconfig(sandbox.Gatekeeper))
+}

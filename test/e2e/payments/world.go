@@ -87,6 +87,7 @@ type World struct {
 	images       *imageWorld // nil without Options.Images
 	gate         string      // more of the gate's configuration
 	enforcement  *enforced   // nil without Options.Enforce
+	methods      string      // more of the requirement's configuration
 }
 
 // Open makes a world: everything is as it was the day before Gatekeeper was
