@@ -141,6 +141,9 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
+	takes := ordering{policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log}
+	answers := answering(takes, box, hub)
+	intake.WhenAsked(answers.Wake)
 
 	// Who listens.
 	secrets := make([][]byte, len(cfg.Secrets.WebhookSecrets))
@@ -187,9 +190,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return server.Shutdown(stopping)
 	})
 	group.Go(func() error {
-		return console.Serve(ctx, counter, ordering{
-			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log,
-		}.verbs(), log)
+		return console.Serve(ctx, counter, takes.verbs(), log)
 	})
 	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return watcher.Run(ctx) })
@@ -201,6 +202,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		both, ctx := errgroup.WithContext(ctx)
 		both.Go(func() error { return decider.Run(ctx) })
 		both.Go(func() error { return intake.Run(ctx) })
+		both.Go(func() error { return answers.Run(ctx) })
 		return both.Wait()
 	})
 	group.Go(func() error { return prune(ctx, box, log) })
@@ -257,6 +259,7 @@ func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
+		pruneAsked(ctx, box, log)
 		if _, err := box.Prune(ctx, time.Now().Add(-inbox.Retention)); err != nil && ctx.Err() == nil {
 			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
 		}

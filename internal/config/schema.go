@@ -119,6 +119,9 @@ type Gate struct {
 	// holds, by a comment. Default: whoever may approve. On the command line, whoever
 	// may run the command may.
 	Holds People `yaml:"holds"`
+	// Adopts are those who may adopt specs by a comment on a pull request. Default:
+	// nobody. On the command line, whoever may run the command may.
+	Adopts People `yaml:"adopts"`
 	// BreakGlass says who may have a candidate synced without its quorum. Without it
 	// nobody can.
 	BreakGlass *BreakGlass `yaml:"breakGlass"`
@@ -234,7 +237,7 @@ type Requirement struct {
 	// Paths limit the requirement to changes of these paths, for a stricter quorum
 	// of "prod/payments/**". Default: every change in the gate's scope.
 	Paths []string `yaml:"paths"`
-	// Methods are the ways to approve. In this version there is one, review, which
-	// is the default.
+	// Methods are the ways to approve: review, and comment, which is "/gk approve" on
+	// the pull request, also by an answer to GitHub's e-mail. Default review alone.
 	Methods []string `yaml:"methods"`
 }

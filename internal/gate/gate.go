@@ -196,7 +196,7 @@ func (g *Gate) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case <-tick.C:
-				g.WakeAll()
+				g.wakeWithin(g.resync / 2)
 			}
 		}
 	})

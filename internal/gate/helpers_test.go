@@ -380,11 +380,11 @@ func (w *watched) Head(ctx context.Context) (history.Head, error) {
 	return w.Record.Head(ctx)
 }
 
-func (w *watched) OpenIntents(ctx context.Context) ([]history.Entry, error) {
+func (w *watched) OpenIntentsOf(ctx context.Context, uid string) ([]history.Entry, error) {
 	if err := w.enter("open"); err != nil {
 		return nil, err
 	}
-	return w.Record.OpenIntents(ctx)
+	return w.Record.OpenIntentsOf(ctx, uid)
 }
 
 func (w *watched) Deployments(ctx context.Context, uid string, limit int) ([]history.Deployment, error) {

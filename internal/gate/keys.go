@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
@@ -44,13 +45,22 @@ func (k Key) kind() string {
 
 // WakeAll judges every protected Application again, and forgets what is
 // remembered about others.
-func (g *Gate) WakeAll() {
+func (g *Gate) WakeAll() { g.wakeWithin(0) }
+
+// wakeWithin spreads WakeAll over a time, so that answers to the API server and syncs
+// have the machine to themselves in between: judging 10,000 Applications at once keeps
+// two cores busy for half a minute.
+func (g *Gate) wakeWithin(spread time.Duration) {
 	protected, uids := map[string]bool{}, map[string]bool{}
+	var keys []Key
 	for _, a := range g.apps.List() {
 		if len(g.policiesFor(a)) > 0 {
 			protected[a.Key()], uids[a.UID] = true, true
-			g.queue.Add(Key{Application: a.Key()})
+			keys = append(keys, Key{Application: a.Key()})
 		}
+	}
+	for i, key := range keys {
+		g.queue.AddAfter(key, spread*time.Duration(i)/time.Duration(len(keys)))
 	}
 	g.memory.keep(protected)
 	g.contents.keep(protected)

@@ -14,49 +14,61 @@ import (
 
 // reconcilePull brings what a pull request says up to date.
 func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration, err error) {
-	concerned, q := g.queryOf(key.Repository)
-	if len(concerned) == 0 {
+	if !g.protectsRepository(key.Repository) {
 		return 0, nil
 	}
 	if err := g.tooEarly(key); err != nil {
 		return 0, err
 	}
-	answer, err := g.collector.CollectPull(ctx, key.Repository, key.Pull, q)
-	if errors.Is(err, approval.ErrNotFound) {
+	report, answer, again, err := g.look(ctx, key)
+	switch {
+	case errors.Is(err, approval.ErrNotFound):
 		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("collect facts of %s: %w", key, err)
+	case err != nil:
+		return 0, err
 	}
 	g.names.learn(answer.Pull.BaseRepositoryID, key.Repository)
-	if !answer.Open && !answer.Pull.Merged {
-		return 0, nil // closed without being merged: nothing will land
-	}
-	ordered, err := g.book.Standing(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("read what people have ordered: %w", err)
-	}
-	report := approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged}
-	for _, p := range concerned {
-		protected, _ := p.Repository(key.Repository)
-		if protected.Branch != answer.Pull.Base {
-			continue
-		}
-		r, soon, err := g.gateReport(ctx, p, protected, answer, ordered)
-		if err != nil {
-			return 0, fmt.Errorf("judge %s: %w", key, err)
-		}
-		again = sooner(again, soon)
-		report.Gates = append(report.Gates, r)
-	}
-	if len(report.Gates) == 0 {
-		return 0, nil // it is to land on no protected branch
+	if !answer.Open && !answer.Pull.Merged || len(report.Gates) == 0 {
+		return 0, nil // nothing will land, or on no protected branch
 	}
 	if err := g.reporter.Publish(ctx, report); err != nil {
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", slog.String("pull", key.String()))
 	return again, nil
+}
+
+// look reads a pull request and judges it for each gate that protects its base branch,
+// and says when to look again, 0 for never. One that was closed without being merged is
+// not judged; its gates alone are named.
+func (g *Gate) look(ctx context.Context, key Key) (report approval.PullReport, answer approval.PullAnswer, again time.Duration, err error) {
+	concerned, q := g.queryOf(key.Repository)
+	answer, err = g.collector.CollectPull(ctx, key.Repository, key.Pull, q)
+	if err != nil {
+		return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("collect facts of %s: %w", key, err)
+	}
+	report = approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged}
+	ordered, err := g.book.Standing(ctx)
+	if err != nil {
+		return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("read what people have ordered: %w", err)
+	}
+	for _, p := range concerned {
+		protected, _ := p.Repository(key.Repository)
+		if protected.Branch != answer.Pull.Base {
+			continue
+		}
+		if !answer.Open && !answer.Pull.Merged {
+			report.Gates = append(report.Gates, approval.GateReport{Gate: p.Gate})
+			continue
+		}
+		r, soon, err := g.gateReport(ctx, p, protected, answer, ordered)
+		if err != nil {
+			return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("judge %s: %w", key, err)
+		}
+		again = sooner(again, soon)
+		report.Gates = append(report.Gates, r)
+	}
+	return report, answer, again, nil
 }
 
 // queryOf are the gates that have a repository, and what they need to know of people.

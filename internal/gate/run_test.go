@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,5 +167,30 @@ func TestStale(t *testing.T) {
 		stop()
 		require.NoError(t, <-ended)
 		m.close()
+	})
+}
+
+// TestResyncIsSpread: what is judged again without an event does not come all at once.
+func TestResyncIsSpread(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSetup(t)
+		like := s.argo.live(payments)
+		for i := range 9 {
+			app := clone(like)
+			app.Name, app.UID = fmt.Sprintf("other-%d", i), fmt.Sprintf("uid-%d", i)
+			s.argo.apps[app.Key()] = &app
+		}
+		all := len(s.argo.List())
+		s.gate.wakeWithin(time.Hour)
+		synctest.Wait()
+		require.Equal(t, 1, s.gate.queue.Len())
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		require.InDelta(t, all/2, s.gate.queue.Len(), 1)
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, all, s.gate.queue.Len())
+		shutDown(s.gate)
 	})
 }

@@ -291,15 +291,12 @@ type openIntent struct {
 }
 
 func (g *Gate) openIntents(ctx context.Context, uid string) ([]openIntent, error) {
-	entries, err := g.record.OpenIntents(ctx)
+	entries, err := g.record.OpenIntentsOf(ctx, uid)
 	if err != nil {
 		return nil, fmt.Errorf("read open intents: %w", err)
 	}
 	var out []openIntent
 	for _, e := range entries {
-		if e.Application != uid {
-			continue
-		}
 		payload, err := history.Decode[history.IntentPayload](e)
 		if err != nil {
 			return nil, fmt.Errorf("read an open intent: %w", err)

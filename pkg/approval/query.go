@@ -73,6 +73,8 @@ type Hint struct {
 	Head   *WitnessedHead
 	Merge  *WitnessedMerge
 	Push   *WitnessedPush
+	// Asked is what somebody wants to have done.
+	Asked *Asked
 	// Comment is one on the pull request that was changed or deleted.
 	Comment *ChangedComment
 	// Again is true when somebody wants our check runs to run again, which made GitHub

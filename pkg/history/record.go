@@ -29,6 +29,9 @@ type Reader interface {
 	// OpenIntents returns, in order, all intents with neither an outcome nor an
 	// abandonment.
 	OpenIntents(ctx context.Context) ([]Entry, error)
+	// OpenIntentsOf returns those of OpenIntents that are about an Application, by its
+	// UID.
+	OpenIntentsOf(ctx context.Context, application string) ([]Entry, error)
 	// Intent returns, in order, the intent with that ID and what became of it;
 	// nothing when no such intent was recorded.
 	Intent(ctx context.Context, id string) ([]Entry, error)

@@ -289,12 +289,21 @@ func (v *verifier) headAt(ctx context.Context, sequence uint64) (Head, error) {
 	return entries[0].Head(), nil
 }
 
-// index compares the store's list of open intents with the entries. Moved is
+// index compares the store's lists of open intents with the entries. Moved is
 // true when entries were appended meanwhile, so that they cannot be compared.
 func (v *verifier) index(ctx context.Context) (found *Fault, moved bool, err error) {
 	listed, err := v.reader.OpenIntents(ctx)
 	if err != nil {
 		return nil, false, err
+	}
+	filed := map[string][]Entry{}
+	for _, entry := range listed {
+		if _, read := filed[entry.Application]; read {
+			continue
+		}
+		if filed[entry.Application], err = v.reader.OpenIntentsOf(ctx, entry.Application); err != nil {
+			return nil, false, err
+		}
 	}
 	head, err := v.reader.Head(ctx)
 	if err != nil {
@@ -317,5 +326,22 @@ func (v *verifier) index(ctx context.Context) (found *Fault, moved bool, err err
 		first := slices.Min(slices.Collect(maps.Values(missing)))
 		return fault(first, FaultIndex, "the intent of entry %d is open and not listed", first), false, nil
 	}
-	return nil, false, nil
+	return misfiled(listed, filed), false, nil
+}
+
+// misfiled finds what an Application's own list of open intents lacks, or has too much.
+func misfiled(listed []Entry, filed map[string][]Entry) *Fault {
+	for _, entry := range listed {
+		own := filed[entry.Application]
+		if len(own) == 0 || own[0].Sequence != entry.Sequence {
+			return fault(entry.Sequence, FaultIndex, "intent %q is open and not listed for its Application", entry.Intent)
+		}
+		filed[entry.Application] = own[1:]
+	}
+	for _, rest := range filed {
+		if len(rest) > 0 {
+			return fault(rest[0].Sequence, FaultIndex, "intent %q is listed as open for another Application", rest[0].Intent)
+		}
+	}
+	return nil
 }

@@ -48,6 +48,11 @@ func (l *list) Entries(_ context.Context, from uint64, limit int) ([]history.Ent
 	return l.entries[start:min(len(l.entries), start+min(limit, l.page))], nil
 }
 
+func (l *list) OpenIntentsOf(ctx context.Context, application string) ([]history.Entry, error) {
+	open, err := l.OpenIntents(ctx)
+	return slices.DeleteFunc(open, func(e history.Entry) bool { return e.Application != application }), err
+}
+
 func (l *list) OpenIntents(context.Context) ([]history.Entry, error) {
 	if l.onOpen != nil {
 		l.onOpen()

@@ -89,6 +89,9 @@ func TestWalls(t *testing.T) {
 		{part: "internal/orders", may: []string{"pkg/approval", "pkg/history"}, pure: true},
 		{part: "internal/adopt", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
 		{part: "internal/operate", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
+		{part: "internal/commands", may: []string{
+			"pkg/approval", "pkg/history", "pkg/github", "internal/orders", "internal/operate", "internal/adopt", "internal/console", "internal/inbox",
+		}},
 		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/calendar", "internal/inbox", "internal/orders"}},
 		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		// The doctor looks at everything; what it looks through are interfaces of its own.

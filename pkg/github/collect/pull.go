@@ -153,6 +153,13 @@ func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, rev
 		if pr.Reviews, before, err = c.witnessed(ctx, r, p, reviews); err != nil {
 			return err
 		}
+		if needs.Comments {
+			said, err := c.commentsOf(ctx, r, p)
+			if err != nil {
+				return err
+			}
+			pr.Reviews = append(pr.Reviews, said...)
+		}
 		t, err := tell(ctx, r, p, pr.Reviews, before, about.before)
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
 )
 
 // maxComments bounds the search for a comment of ours.
@@ -23,10 +24,6 @@ type comment struct {
 		ID int64 `json:"id"`
 	} `json:"performed_via_github_app"`
 }
-
-// replyPrefix begins what our App answers to a command, so that it is not taken for the
-// status comment. Nobody else can write as our App.
-const replyPrefix = "<!-- gatekeeper reply to "
 
 // findComment looks for a comment that our App wrote before: a process that is
 // killed after it commented and before it remembered the comment would write a
@@ -43,7 +40,8 @@ func findComment(ctx context.Context, client *github.Client, app int64, r approv
 		return 0, github.Wrap(op, r.Repository, err)
 	}
 	for _, c := range comments {
-		if c.App != nil && c.App.ID == app && !strings.HasPrefix(c.Body, replyPrefix) {
+		// What answers a command is ours as well, and begins as nothing here does.
+		if c.App != nil && c.App.ID == app && !strings.HasPrefix(c.Body, command.ReplyPrefix) {
 			return c.ID, nil
 		}
 	}

@@ -2,11 +2,6 @@ package webhook
 
 import "github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 
-// comment is what the event of a comment says of it.
-type comment struct {
-	ID int64 `json:"id"`
-}
-
 // changedComment is a comment that is not any more as it was written. Our own edits
 // come back as well, and are those of a bot; we delete nothing.
 func (d delivery) changedComment() *approval.ChangedComment {

@@ -83,6 +83,8 @@ type delivery struct {
 	// branch that was pushed to.
 	Before string `json:"before"`
 	pushed
+	RequestedAction *requestedAction `json:"requested_action"`
+	Installation    *identified      `json:"installation"`
 }
 
 type repository struct {
@@ -127,6 +129,9 @@ type issue struct {
 }
 
 type check struct {
+	ID           int64         `json:"id"`
+	HeadSHA      string        `json:"head_sha"`
+	App          *identified   `json:"app"`
 	ExternalID   string        `json:"external_id"`
 	PullRequests []pullRequest `json:"pull_requests"`
 }
@@ -292,8 +297,13 @@ func readComment(d delivery) (approval.Hint, error) {
 	if h.Comment = d.changedComment(); h.Comment == nil && d.Sender != nil && d.Sender.Type == "Bot" {
 		return h, nil
 	}
-	if link := string(d.Issue.PullRequest); link != "" && link != "null" {
-		h.Pull = d.Issue.Number
+	link := string(d.Issue.PullRequest)
+	switch {
+	case link == "" || link == "null":
+	case d.Action == "created":
+		h.Asked = d.askedByComment(h) // a comment that asks for nothing changes nothing
+	default:
+		h.Pull = d.Issue.Number // an approval may be changed or gone
 	}
 	return h, nil
 }
@@ -309,7 +319,11 @@ func readCheckRun(d delivery) (approval.Hint, error) {
 	if d.CheckRun == nil {
 		return approval.Hint{}, errors.New("it names no check run")
 	}
-	return d.aboutCheck(*d.CheckRun)
+	h, err := d.aboutCheck(*d.CheckRun)
+	if err == nil {
+		h.Asked = d.askedByButton(h, *d.CheckRun)
+	}
+	return h, err
 }
 
 func readCheckSuite(d delivery) (approval.Hint, error) {

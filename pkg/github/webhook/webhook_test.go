@@ -136,12 +136,13 @@ func TestParse(t *testing.T) {
 		"review": {"pull_request_review", `{"action":"submitted","review":{"id":5,"commit_id":"` + head + `"},` + pull(sameRepository) + `}`, with(aboutPull, func(h *approval.Hint) {
 			h.Review = &approval.WitnessedReview{RepositoryID: 42, ReviewID: 5, Commit: head, Base: "main"}
 		})},
+		"comment":          {"issue_comment", `{"action":"created","issue":{"number":12,"pull_request":{"url":"x"}},"comment":{"id":3,"body":"Nice.","created_at":"2026-11-21T10:00:00Z","user":{"id":7,"type":"User"}}}`, about},
+		"comment, edited":  {"issue_comment", `{"action":"edited","issue":{"number":12,"pull_request":{"url":"x"}}}`, aboutPull},
 		"review dismissed": {"pull_request_review", `{"action":"dismissed","review":{"id":5,"commit_id":"` + landed + `"},` + pull(sameRepository) + `}`, aboutPull},
 		"review edited":    {"pull_request_review", `{"action":"edited","review":{"id":5,"commit_id":null},` + pull(sameRepository) + `}`, aboutPull},
 		"push":             {"push", `{"ref":"refs/heads/release/1.2"}`, with(about, func(h *approval.Hint) { h.Branch = "release/1.2" })},
 		"push of a tag":    {"push", `{"ref":"refs/tags/v1"}`, about},
 		"deleted branch":   {"push", `{"ref":"refs/heads/main","deleted":true,"after":"0000000000000000000000000000000000000000"}`, with(about, func(h *approval.Hint) { h.Branch = "main" })},
-		"comment":          {"issue_comment", `{"action":"created","issue":{"number":12,"pull_request":{"url":"x"}}}`, aboutPull},
 		"comment of a bot": {"issue_comment", `{"action":"edited","sender":{"id":7,"login":"gatekeeper[bot]","type":"Bot"},"issue":{"number":12,"pull_request":{"url":"x"}}}`, about},
 		"comment edited":   {"issue_comment", `{"action":"edited","comment":{"id":31},"issue":{"number":12,"pull_request":{"url":"x"}}}`, with(aboutPull, func(h *approval.Hint) { h.Comment = &approval.ChangedComment{ID: 31} })},
 		"comment deleted": {"issue_comment", `{"action":"deleted","comment":{"id":31},"sender":{"id":7,"login":"tidy[bot]","type":"Bot"},"issue":{"number":12,"pull_request":{"url":"x"}}}`,

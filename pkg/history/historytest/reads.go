@@ -2,6 +2,7 @@ package historytest
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,11 @@ func testOpenIntents(t *testing.T, create Create) {
 		require.NoError(t, err)
 		require.ElementsMatch(t, want, sequences(open))
 		require.IsIncreasing(t, append([]uint64{0}, sequences(open)...))
+		for _, application := range []string{"a", "b", "c", ""} {
+			own, err := record.OpenIntentsOf(t.Context(), application)
+			require.NoError(t, err)
+			require.Equal(t, slices.DeleteFunc(slices.Clone(open), func(e history.Entry) bool { return e.Application != application }), append([]history.Entry{}, own...))
+		}
 	}
 	mustAppend(t, record, Decision(t, "a", "prod", approval.Allowed), Decision(t, "b", "prod", approval.Allowed))
 	mustAppend(t, record, Intent(t, "a", "prod", "i-1", 1), Intent(t, "b", "prod", "i-2", 2))

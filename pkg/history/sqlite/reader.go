@@ -16,11 +16,17 @@ import (
 type Reader struct {
 	tables
 	file *sqlitefile.File
+	pool *prepared
+}
+
+func newReader(file *sqlitefile.File) Reader {
+	pool := newPrepared(file.Read())
+	return Reader{tables: tables{pool}, file: file, pool: pool}
 }
 
 // Close releases the record. Reads and appends that are under way fail.
 func (r *Reader) Close() error {
-	if err := r.file.Close(); err != nil {
+	if err := errors.Join(r.pool.close(), r.file.Close()); err != nil {
 		return fmt.Errorf("close the record: %w", err)
 	}
 	return nil
@@ -79,6 +85,16 @@ func (t tables) OpenIntents(ctx context.Context) ([]history.Entry, error) {
 	entries, err := t.entries(ctx, math.MaxInt, "WHERE sequence IN (SELECT sequence FROM open_intents) ORDER BY sequence")
 	if err != nil {
 		return nil, fmt.Errorf("read the open intents: %w", err)
+	}
+	return entries, nil
+}
+
+// OpenIntentsOf implements history.Reader.
+func (t tables) OpenIntentsOf(ctx context.Context, application string) ([]history.Entry, error) {
+	entries, err := t.entries(ctx, math.MaxInt,
+		"WHERE sequence IN (SELECT sequence FROM open_intents WHERE application = ?) ORDER BY sequence", application)
+	if err != nil {
+		return nil, fmt.Errorf("read the open intents of %s: %w", application, err)
 	}
 	return entries, nil
 }

@@ -53,7 +53,7 @@ func Create(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the record: %w", err)
 	}
-	return &Store{Reader{file: file, tables: tables{file.Read()}}}, nil
+	return &Store{newReader(file)}, nil
 }
 
 // Open opens the record for appending; no other process can do so until Close,
@@ -67,7 +67,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, advise(err)
 	}
-	return &Store{Reader{file: file, tables: tables{file.Read()}}}, nil
+	return &Store{newReader(file)}, nil
 }
 
 // Inspect opens the record for reading alone, which works while another process
@@ -81,7 +81,8 @@ func Inspect(ctx context.Context, path string) (*Reader, error) {
 	if err != nil {
 		return nil, advise(err)
 	}
-	return &Reader{file: file, tables: tables{file.Read()}}, nil
+	reader := newReader(file)
+	return &reader, nil
 }
 
 // advise adds what the operator can do.

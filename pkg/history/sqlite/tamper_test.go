@@ -59,7 +59,8 @@ func TestVerifyFindsTampering(t *testing.T) {
 		{"all dropped", "DELETE FROM entries", history.FaultTruncated, 1},
 		{"swapped", "UPDATE entries SET sequence = 99 WHERE sequence = 3; UPDATE entries SET sequence = 3 WHERE sequence = 7; UPDATE entries SET sequence = 7 WHERE sequence = 99", history.FaultReordered, 3},
 		{"open intent hidden", "DELETE FROM open_intents", history.FaultIndex, 11},
-		{"open intent invented", "INSERT INTO open_intents VALUES (2, 'i-1')", history.FaultIndex, 2},
+		{"open intent invented", "INSERT INTO open_intents VALUES (2, 'i-1', 'app')", history.FaultIndex, 2},
+		{"open intent misfiled", "UPDATE open_intents SET application = 'another'", history.FaultIndex, 11},
 		{"intent reopened", "UPDATE open_intents SET sequence = 2", history.FaultIndex, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {

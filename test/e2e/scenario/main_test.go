@@ -84,6 +84,7 @@ func scenarios() []scenario {
 		{name: "spec", services: one, unadopted: true, play: specs},
 		{name: "apps", services: one, unadopted: true, play: appOfApps},
 		{name: "held", services: one, play: held},
+		{name: "by comments", services: one, play: byComments},
 		{name: "windows", services: one, play: windows},
 		{name: "break glass", services: one, play: brokenGlass},
 		{name: "image bump", services: one, stage: true, images: &payments.Images{Soak: soakTime, RequireDigest: true}, play: imageBump},
