@@ -139,7 +139,7 @@ func (w *town) api() (out []string) {
 }
 
 // quiet waits until everything that was told has been dealt with: for a while no
-// call is made.
+// call is made. A second report waits for a second.
 func (w *town) quiet() {
 	w.t.Helper()
 	w.delivered()
@@ -148,6 +148,6 @@ func (w *town) quiet() {
 		if n := len(w.Calls()); n != last {
 			last, since = n, time.Now()
 		}
-		return time.Since(since) > 500*time.Millisecond
+		return time.Since(since) > 1500*time.Millisecond
 	}, time.Minute, 5*time.Millisecond)
 }

@@ -129,6 +129,7 @@ type town struct {
 	ahead   atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 	frozen  atomic.Pointer[time.Time]
 	box     *inbox.Store
+	open    openPulls
 	// reads and writes are the calls of GitHub's API so far.
 	reads, writes atomic.Int64
 }
@@ -215,17 +216,19 @@ func (w *town) serve(resync time.Duration) {
 	collector, err := collect.New(collect.Options{GitHub: app, Witness: box, Pushes: box, Memory: box, Mirror: repositories.get, Logger: log, IndexGrace: time.Millisecond})
 	require.NoError(t, err)
 
-	decider := gate.New(gate.Options{
-		Policies: []approval.Policy{{
-			Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
-			Repositories: []approval.ProtectedRepository{{
-				Name: townRepo, Branch: "main", EnrolledAt: approval.SHA(w.repo.Head), Paths: []string{"prod/**"},
-			}},
-			Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
+	reports := report.NewPublisher(app, written{box}, log, time.Now)
+	policies := []approval.Policy{{
+		Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
+		Repositories: []approval.ProtectedRepository{{
+			Name: townRepo, Branch: "main", EnrolledAt: approval.SHA(w.repo.Head), Paths: []string{"prod/**"},
 		}},
-		Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
-		Reporter: report.NewPublisher(app, written{box}, log, time.Now),
+		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
+	}}
+	decider := gate.New(gate.Options{
+		Policies: policies, Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
+		Reporter: reports, Debts: box,
 	})
+	w.open = openPulls{policies, collector.OpenPulls, reports.Reported, decider.WakeReport, log}
 	w.cluster.wake = decider.WakeApplication
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 	const secret = "a secret"

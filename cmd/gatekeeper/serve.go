@@ -130,6 +130,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
+	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
@@ -137,7 +138,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(hub.app, written{box}, log, time.Now), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Reporter: reports, Debts: box, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -202,6 +203,9 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		both, ctx := errgroup.WithContext(ctx)
 		both.Go(func() error { return decider.Run(ctx) })
 		both.Go(func() error { return intake.Run(ctx) })
+		both.Go(func() error {
+			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.WakeReport, log}.run(ctx)
+		})
 		both.Go(func() error { return answers.Run(ctx) })
 		return both.Wait()
 	})
