@@ -11,14 +11,14 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
-// counted is what one thing that happens to a pull request costs.
-type counted struct {
+// cost is what one thing that happens to a pull request costs.
+type cost struct {
 	what          string
 	reads, writes int64
 }
 
 // count plays one step, and counts the calls of GitHub's API until all is quiet.
-func (w *town) count(what string, step func()) counted {
+func (w *town) count(what string, step func()) cost {
 	w.t.Helper()
 	reads, writes := w.reads.Load(), w.writes.Load()
 	step()
@@ -34,19 +34,19 @@ func (w *town) count(what string, step func()) counted {
 		}
 		return time.Since(since) > 1500*time.Millisecond
 	}, time.Minute, 20*time.Millisecond, what)
-	return counted{what, w.reads.Load() - reads, w.writes.Load() - writes}
+	return cost{what, w.reads.Load() - reads, w.writes.Load() - writes}
 }
 
 // lifeOfAPull is what the calls go to: a pull request from its proposal to its
 // deployment to so many Applications.
-func lifeOfAPull(t testing.TB, applications int) []counted {
+func lifeOfAPull(t testing.TB, applications int) []cost {
 	t.Helper()
 	w := newTownOf(t, time.Hour, applications)
 	must := func(err error) {
 		t.Helper()
 		require.NoError(t, err)
 	}
-	var all []counted
+	var all []cost
 	step := func(what string, do func()) { all = append(all, w.count(what, do)) }
 	step("start", func() {})
 	var p standin.OpenedPull
@@ -96,7 +96,7 @@ func lifeOfAPull(t testing.TB, applications int) []counted {
 	return all
 }
 
-func table(all []counted) string {
+func table(all []cost) string {
 	var b strings.Builder
 	b.WriteString("| what happens | reads | writes |\n| --- | ---: | ---: |\n")
 	for _, c := range all {
@@ -109,7 +109,7 @@ func table(all []counted) string {
 // for 200: what is written does not grow with them.
 func TestCallsOfAPullRequest(t *testing.T) {
 	t.Parallel()
-	most := []counted{
+	most := []cost{
 		{"start", 3, 0},
 		{"opened", 3, 2},
 		{"labelled", 0, 0},

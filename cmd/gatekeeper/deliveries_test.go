@@ -126,9 +126,9 @@ type town struct {
 	repo    standin.Repository
 	cluster *cluster
 	record  history.Record
+	box     *inbox.Store
 	ahead   atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 	frozen  atomic.Pointer[time.Time]
-	box     *inbox.Store
 	open    openPulls
 	// reads and writes are the calls of GitHub's API so far.
 	reads, writes atomic.Int64

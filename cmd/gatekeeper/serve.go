@@ -131,6 +131,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
 	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
+	shown := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
@@ -139,6 +140,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
 		Reporter: reports, Debts: box, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Previews: shown.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -210,6 +212,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return both.Wait()
 	})
 	group.Go(func() error { return prune(ctx, box, log) })
+	group.Go(func() error { return shown.run(ctx) })
 	// What GitHub could not deliver while nobody listened, it is asked for again.
 	group.Go(func() error {
 		redeliver.New(hub.app, log, nil).Run(ctx, redeliver.DefaultInterval)

@@ -23,6 +23,8 @@ type File struct {
 	// Enforcement makes the API server refuse what no gate allows. Without it nothing
 	// is enforced.
 	Enforcement *Enforcement `yaml:"enforcement"`
+	// Previews are the rendered diffs on pull requests.
+	Previews Previews `yaml:"previews"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
 }

@@ -92,6 +92,10 @@ type Options struct {
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
 	Workers int
+	// Previews may be nil: then nothing is rendered for reports. PreviewsMost is for how
+	// many Applications of one pull request it is.
+	Previews     Previews
+	PreviewsMost int
 	// WarnOnly says that what Admit refuses is let through with a warning.
 	WarnOnly bool
 	// OnDenied is told of each refusal, at most once in a while of the same one. It may
@@ -139,6 +143,9 @@ type Gate struct {
 	reverts  reverts
 	// onDenied may be nil.
 	onDenied func(ctx context.Context, application, uid, text string)
+	// previews may be nil.
+	previews     Previews
+	previewsMost int
 	// rendered is what parents of Applications are rendered to.
 	rendered renderings
 	// contents are what Applications are rendered from, for reports.
@@ -154,7 +161,7 @@ func New(o Options) *Gate {
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		calendars: calendars(o.Policies),
 		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
-		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter,
+		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter, previews: o.Previews, previewsMost: o.PreviewsMost,
 	}
 	if g.now == nil {
 		g.now = time.Now

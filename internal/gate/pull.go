@@ -31,6 +31,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	if !answer.Open && !answer.Pull.Merged || len(report.Gates) == 0 {
 		return 0, nil // nothing will land, or on no protected branch
 	}
+	g.preview(ctx, key, answer, &report)
 	if err := g.reporter.Publish(ctx, report); err != nil {
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}

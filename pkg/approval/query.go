@@ -38,6 +38,11 @@ type PullAnswer struct {
 	// BaseHead is what is on the base branch and no part of the pull request; after
 	// the merge, the commit before it.
 	BaseHead SHA
+	// MergeBase is where the pull request left its base; empty when it is merged, or
+	// when it has no history in common with its base.
+	MergeBase SHA
+	// Fork is true when its head is in another repository, or in one that is gone.
+	Fork bool
 	// MergeCommit is where it landed; empty while it is open.
 	MergeCommit SHA
 	// Changes are the paths it changes against its base.

@@ -39,6 +39,13 @@ type GateReport struct {
 	CommentsCount bool
 	// Applications tell what has become of the change where it is deployed.
 	Applications []ApplicationReport
+	// Previews are what is rendered differently, by Application and kind.
+	// PreviewsLeftOut counts the Applications that are not looked at.
+	Previews        []Preview
+	PreviewsLeftOut int
+	// ChecksURL is where the check runs of the pull request are shown; empty when that is
+	// not known.
+	ChecksURL string
 }
 
 // ApplicationReport is the state of one Application with regard to the pull

@@ -19,7 +19,7 @@ func people(logins ...string) []approval.User {
 	return out
 }
 
-func shipped(pull int, title string, v approval.Verdict, waits bool, by ...string) approval.ShippedLanding {
+func landedAs(pull int, title string, v approval.Verdict, waits bool, by ...string) approval.ShippedLanding {
 	return approval.ShippedLanding{
 		Repository: "acme/deploy", Commit: approval.SHA(fmt.Sprintf("abc%04d%033d", pull, 0)), Kind: approval.KindSquash, Class: approval.ClassConfig,
 		Pull: pull, Title: title, Verdict: v, Waits: waits, Approvers: people(by...),
@@ -48,7 +48,7 @@ func stories() map[string]approval.PullReport {
 		app("ledger", approval.Allowed, "syncing to abc0041", false)))
 	g.Requirements, g.CommentsCount = []approval.RequirementReport{requirement}, true
 	g.Applications[1].Candidate = "abc0041"
-	g.Applications[1].Range = []approval.ShippedLanding{shipped(41, "Raise limits", approval.Allowed, false, "bob", "carol")}
+	g.Applications[1].Range = []approval.ShippedLanding{landedAs(41, "Raise limits", approval.Allowed, false, "bob", "carol")}
 	out["story-waiting"] = report(false, g)
 
 	g.Requirements = []approval.RequirementReport{many}
@@ -68,7 +68,7 @@ func stories() map[string]approval.PullReport {
 	g = prod(gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met), app("payments", approval.Blocked, "not synced", false, held)))
 	g.Stops = []approval.Finding{held}
 	g.Applications[0].Range = []approval.ShippedLanding{
-		shipped(40, "Lower limits", approval.Allowed, false, "bob"), shipped(42, "Raise limits", approval.Allowed, false, "bob"),
+		landedAs(40, "Lower limits", approval.Allowed, false, "bob"), landedAs(42, "Raise limits", approval.Allowed, false, "bob"),
 	}
 	out["story-hold"] = report(true, g)
 
@@ -88,8 +88,8 @@ func stories() map[string]approval.PullReport {
 	// A neighbour that is not approved waits with its successors, and one is undone.
 	g = prod(gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met), app("ledger", approval.Allowed, "syncing to abc0040", false), app("payments", approval.Allowed, "syncing to abc0040", false)))
 	neighbours := []approval.ShippedLanding{
-		shipped(38, "Undone", approval.Blocked, false), shipped(40, "Lower limits", approval.Allowed, false, "bob", "carol"),
-		shipped(41, "Not approved", approval.Blocked, true), shipped(42, "Raise limits", approval.Allowed, true, "bob"), shipped(43, "Not read yet", approval.Unknown, true),
+		landedAs(38, "Undone", approval.Blocked, false), landedAs(40, "Lower limits", approval.Allowed, false, "bob", "carol"),
+		landedAs(41, "Not approved", approval.Blocked, true), landedAs(42, "Raise limits", approval.Allowed, true, "bob"), landedAs(43, "Not read yet", approval.Unknown, true),
 		{Repository: "acme/deploy", Commit: head, Class: approval.ClassMixed, Title: "Quick fix", Verdict: approval.Blocked, Waits: true},
 		{Repository: "acme/charts", Commit: head, Pull: 7, Class: approval.ClassConfig, Title: "Chart", Verdict: approval.Allowed, Approvers: people("bob")},
 	}
@@ -107,7 +107,7 @@ func stories() map[string]approval.PullReport {
 			a = app(fmt.Sprintf("shop-%03d", i), approval.Blocked, "not synced; the last sync, to abc0042, failed: one or more objects failed to apply", false)
 		case i >= 150:
 			a = app(fmt.Sprintf("shop-%03d", i), approval.Allowed, "syncing to abc0042", false)
-			a.Candidate, a.Range = "abc0042", []approval.ShippedLanding{shipped(42, "Raise limits", approval.Allowed, false, "bob")}
+			a.Candidate, a.Range = "abc0042", []approval.ShippedLanding{landedAs(42, "Raise limits", approval.Allowed, false, "bob")}
 		}
 		g.Applications = append(g.Applications, a)
 	}
@@ -125,7 +125,7 @@ func stories() map[string]approval.PullReport {
 	evil := "# @acme/everyone <img src=x onerror=1> [click](https://evil.example) `x` | y\n## Approved ✅ evil/repo#1 \u202etxt.exe <!-- -->"
 	g = prod(gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met), app("payments", approval.Allowed, "syncing to abc0040", false)))
 	g.Applications[0].Candidate, g.Applications[0].Range = "abc0040", []approval.ShippedLanding{
-		shipped(40, evil, approval.Allowed, false, "bob"), shipped(42, evil, approval.Allowed, false, "@bob"), {Repository: "acme/deploy", Commit: head, Title: evil, Class: approval.ClassConfig},
+		landedAs(40, evil, approval.Allowed, false, "bob"), landedAs(42, evil, approval.Allowed, false, "@bob"), {Repository: "acme/deploy", Commit: head, Title: evil, Class: approval.ClassConfig},
 	}
 	out["story-hostile-titles"] = report(true, g)
 	return out
@@ -188,7 +188,7 @@ func TestBounds(t *testing.T) {
 				Findings: []approval.Finding{finding("x", approval.Blocked, strings.Repeat(long, 20), long)},
 			}
 			for l := range 100 {
-				a.Range = append(a.Range, shipped(1000*i+l, long, approval.Blocked, true, long))
+				a.Range = append(a.Range, landedAs(1000*i+l, long, approval.Blocked, true, long))
 			}
 			g.Applications, g.Affected = append(g.Applications, a), append(g.Affected, a.Application)
 		}

@@ -33,8 +33,8 @@ type CheckRun struct {
 	Name string
 	// Status is "completed" or "in_progress", Conclusion is empty for the latter.
 	Status, Conclusion string
-	// Title is one line, Summary is Markdown.
-	Title, Summary string
+	// Title is one line, Summary and Text are Markdown.
+	Title, Summary, Text string
 	// Actions are the buttons, Notes the annotations of lines.
 	Actions []Action
 	Notes   []approval.Note
@@ -46,12 +46,12 @@ func Check(r approval.PullReport, g approval.GateReport) CheckRun {
 	status, conclusion := s.check()
 	sections := slices.Concat(
 		[]string{"## " + s.symbol() + " Gate " + markdown.Code(g.Gate) + ": " + s.String() + "\n\n" + introduction(r, g, "in the comment of Gatekeeper")},
-		stops(g), requirements(g), affected(g), []string{footer(r)},
+		stops(g), requirements(g), affected(g), rendered(g), []string{footer(r)},
 	)
 	return CheckRun{
 		Name: "gatekeeper/" + g.Gate, Status: status, Conclusion: conclusion,
 		Title: clip(markdown.Line(checkTitle(g)), titleLimit), Summary: document(summaryLimit, sections),
-		Actions: actions(g), Notes: notes(g),
+		Text: checkText(r, g), Actions: actions(g), Notes: notes(g),
 	}
 }
 
@@ -84,8 +84,11 @@ func Comment(r approval.PullReport) string {
 		details = append(details, requirements(g)...)
 		details = append(details, applications(r, g)...)
 		details = append(details, ranges(r, g)...)
+		details = append(details, rendered(g)...)
 	}
-	return document(commentLimit, slices.Concat([]string{overview.String()}, details, commands(r), []string{footer(r)}))
+	last := append(commands(r), footer(r))
+	details = append(details, commentText(r, commentLimit-overview.Len()-length(details)-length(last)-reserved)...)
+	return document(commentLimit, slices.Concat([]string{overview.String()}, details, last))
 }
 
 // introduction says in a sentence or two what the state means for a reader who

@@ -65,7 +65,7 @@ func (p *Publisher) publishCheck(ctx context.Context, client *github.Client, at 
 
 // digest is "<status>:<annotations>:<everything>"; the middle is empty without any.
 func (c CheckRun) digest() string {
-	said := []string{c.Name, c.Status, c.Conclusion, c.Title, c.Summary}
+	said := []string{c.Name, c.Status, c.Conclusion, c.Title, c.Summary, c.Text}
 	for _, a := range c.Actions {
 		said = append(said, a.Label, a.Description, a.Identifier)
 	}
@@ -92,7 +92,7 @@ func parts(digest string) (status, notes string) {
 }
 
 func createCheck(ctx context.Context, client *github.Client, at place, run CheckRun) (int64, error) {
-	output := &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary)}
+	output := &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary), Text: new(run.Text)}
 	for _, n := range run.Notes {
 		output.Annotations = append(output.Annotations, &gh.CheckRunAnnotation{
 			Path: new(n.Path), StartLine: new(n.First), EndLine: new(n.Last), AnnotationLevel: new("warning"),
@@ -112,7 +112,7 @@ func createCheck(ctx context.Context, client *github.Client, at place, run Check
 func updateCheck(ctx context.Context, client *github.Client, at place, run CheckRun, id int64) error {
 	_, _, err := client.API().Checks.UpdateCheckRun(ctx, at.repository.Owner(), at.repository.Name(), id, gh.UpdateCheckRunOptions{
 		Name: run.Name, Status: new(run.Status), Conclusion: optional(run.Conclusion), Actions: buttons(run),
-		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary)},
+		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary), Text: new(run.Text)},
 	})
 	return github.Wrap(fmt.Sprintf("update check run %s of #%d", run.Name, at.pull), at.repository, err)
 }
