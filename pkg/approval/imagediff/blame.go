@@ -147,9 +147,9 @@ func changedLines(before, after []byte) [][2]int {
 func common(b, a [][]byte) [][2]int {
 	width := len(a) + 1
 	length := make([]int32, (len(b)+1)*width)
-	for i := len(b) - 1; i >= 0; i-- {
-		for j := len(a) - 1; j >= 0; j-- {
-			if bytes.Equal(b[i], a[j]) {
+	for i, x := range slices.Backward(b) {
+		for j, y := range slices.Backward(a) {
+			if bytes.Equal(x, y) {
 				length[i*width+j] = length[(i+1)*width+j+1] + 1
 			} else {
 				length[i*width+j] = max(length[(i+1)*width+j], length[i*width+j+1])

@@ -178,16 +178,15 @@ func TestTitles(t *testing.T) {
 // are, the texts stay within GitHub's limits and are not empty.
 func TestBounds(t *testing.T) {
 	long := strings.Repeat("ü", 400)
-	var r approval.PullReport
-	r = report(true)
+	r := report(true)
 	for n := range 10 {
 		g := gate(fmt.Sprint("gate-", n), approval.ClassConfig, 1, 1, quorum(approval.Allowed, met))
-		for i := range 1000 {
+		for i := range 60 {
 			a := approval.ApplicationReport{
 				Application: fmt.Sprintf("argocd/%s-%d", long, i), Verdict: approval.Blocked, State: fmt.Sprintf("not synced %d %s", i%40, long),
 				Findings: []approval.Finding{finding("x", approval.Blocked, strings.Repeat(long, 20), long)},
 			}
-			for l := range 100 {
+			for l := range 40 {
 				a.Range = append(a.Range, landedAs(1000*i+l, long, approval.Blocked, true, long))
 			}
 			g.Applications, g.Affected = append(g.Applications, a), append(g.Affected, a.Application)
