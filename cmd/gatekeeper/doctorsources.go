@@ -42,7 +42,7 @@ type patient struct {
 func connectPatient(cfg config.Config, secrets error, o doctorOptions, log *slog.Logger) *patient {
 	p := &patient{cfg: cfg, log: log, Sources: doctor.Sources{
 		Policies: cfg.Policies, ArgoNamespace: o.argoNamespace, GatekeeperNamespace: o.namespace,
-		Trusted: o.trust, Promotes: o.promotes, Record: recordOf(cfg.File.DataDirectory), Directory: directoryOf(cfg.File.DataDirectory),
+		Trusted: o.trust, Promotes: o.promotes, Deployments: len(deploymentsOf(cfg)) > 0, Record: recordOf(cfg.File.DataDirectory), Directory: directoryOf(cfg.File.DataDirectory),
 		Absent: map[string]error{}, Skew: map[string]func(context.Context) (time.Duration, error){},
 	}}
 	operator := cfg.File.Kubernetes

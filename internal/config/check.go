@@ -31,6 +31,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	if _, _, err := net.SplitHostPort(f.ArgoCD.Server); err != nil {
 		c.add(at(root, "argocd", "server"), "argocd.server must be host:port, for example argocd-server.argocd.svc:443")
 	}
+	c.link(f.ArgoCD.URL, at(root, "argocd", "url"), "argocd.url")
 	if _, _, err := net.SplitHostPort(f.Server.Listen); err != nil {
 		c.add(at(root, "server", "listen"), "server.listen must be an address such as \":8080\"")
 	}

@@ -56,6 +56,7 @@ func (c *checker) gateRules(g Gate, n *yaml.Node, p *approval.Policy) {
 	p.Veto.DismissTeams, p.Veto.DismissUsers = dismissers.teams, dismissers.users
 	p.Sync = c.syncRules(g.Sync, at(n, "sync"))
 	c.operate(g, n, p)
+	c.pulls(g, n)
 	c.reachable(g, n, p)
 }
 

@@ -47,5 +47,6 @@ func (c *checker) gates(f *File, root *yaml.Node) []approval.Policy {
 		names[g.Name] = true
 		policies = append(policies, c.gate(g, node))
 	}
+	c.environments(f.Gates, root)
 	return policies
 }

@@ -73,6 +73,8 @@ type ArgoCD struct {
 	Plaintext bool `yaml:"plaintext"`
 	// CAFile is a PEM file of the authority that signed the server's certificate.
 	CAFile string `yaml:"caFile"`
+	// URL is where people see Argo CD, for links; empty for none.
+	URL string `yaml:"url"`
 }
 
 // Kubernetes is the cluster in which the Applications are.
@@ -132,6 +134,20 @@ type Gate struct {
 	// Application says) or any (whoever may edit the Application changes what is
 	// deployed). Default adopted.
 	Spec string `yaml:"spec"`
+	// Deployments say how syncs are shown as GitHub Deployments.
+	Deployments Deployments `yaml:"deployments"`
+	// ReviewRequests says who is asked for reviews that a pull request lacks: none, people
+	// (as many as are missing, those first who are asked for the fewest others) or team
+	// (the teams that the requirement names). Nobody is asked of a draft, and nobody twice.
+	// Default none, so that nobody is written to by surprise.
+	ReviewRequests string `yaml:"reviewRequests"`
+	// Labels show the state of the gate as a label of each pull request, such as
+	// "gatekeeper/prod: waiting". No decision depends on a label. Default false.
+	Labels bool `yaml:"labels"`
+	// ApplicationLinks put a link to the deciding pull request on the Applications, which
+	// Argo CD shows: the annotation link.argocd.argoproj.io/gatekeeper. Applications of an
+	// ApplicationSet are left alone. Default false.
+	ApplicationLinks bool `yaml:"applicationLinks"`
 }
 
 // Check is a check run that must have succeeded.

@@ -5,7 +5,7 @@ import "slices"
 // Checks lists every check, by area.
 func Checks() []Check {
 	return slices.Concat(enforcementChecks(), argoChecks(), argoRightsChecks(), kubernetesChecks(),
-		applicationChecks(), gitHubChecks(), gatekeeperChecks())
+		applicationChecks(), gitHubChecks(), shownChecks(), gatekeeperChecks())
 }
 
 // Find finds a check by its code.

@@ -200,6 +200,11 @@ var brokenGitHub = []struct { //nolint:gochecknoglobals // a table that two test
 		p["contents"] = "write"
 		return w.SetPermissions(w.hub.ID, p)
 	}},
+	{"github.deployments", "App gatekeeper", "deployments:write", func(w *world) error {
+		p := permissions()
+		delete(p, "deployments")
+		return w.SetPermissions(w.hub.ID, p)
+	}},
 	{"github.events", "App gatekeeper", "pull_request_review", func(w *world) error { w.register(permissions(), []string{"push", "pull_request", "team"}); return nil }},
 	{"github.events-late", "App gatekeeper", "membership", func(w *world) error { w.register(permissions(), []string{"push", "pull_request", "team"}); return nil }},
 	{"github.repositories", "acme/env", "not installed", func(w *world) error { return w.Uninstall(w.install) }},

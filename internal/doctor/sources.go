@@ -81,6 +81,8 @@ type Sources struct {
 	Annotations []string
 	// Promotes says that images are promoted, which takes contents:write.
 	Promotes bool
+	// Deployments says that some gate is shown as GitHub Deployments.
+	Deployments bool
 	// Absent says, by the name of a field above, why it is nil.
 	Absent map[string]error
 }

@@ -81,6 +81,7 @@ func newWorld(t *testing.T) *world {
 		w.objects = append(w.objects, parse(t, text))
 	}
 	w.sources = doctor.Sources{
+		Deployments: true,
 		Policies: []approval.Policy{{
 			Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
 			Repositories: []approval.ProtectedRepository{{Name: "acme/env", Branch: "main"}},

@@ -59,6 +59,7 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 		return "not synced: Argo CD did not take the sync", on, fmt.Errorf("sync %s to %s: %w", app.Key(), revisions(d.Candidate), err)
 	}
 	g.metrics.synced(p.Gate, "requested")
+	g.rollouts.begin(app.Key(), d.Candidate)
 	g.log.LogAttrs(ctx, slog.LevelInfo, "sync_requested", attrs...)
 	return "syncing to " + revisions(d.Candidate), on, nil
 }

@@ -75,6 +75,10 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		return 0, err
 	}
 
+	if err := g.deployed(ctx, app, last); err != nil {
+		return 0, err
+	}
+
 	if len(policies) > 1 {
 		g.ambiguous(ctx, app, policies)
 		return 0, nil
@@ -141,6 +145,9 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 	err := g.collectImages(ctx, p, &facts)
 	if err == nil {
 		err = g.collectClosure(ctx, p, &facts)
+	}
+	if err == nil {
+		g.collectBaseline(ctx, p, &facts, last)
 	}
 	facts.CollectedAt = g.now().UTC()
 	return facts, errors.Join(err, specErr)
@@ -279,6 +286,9 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 		return
 	}
 	told = slices.Concat(told, before.owed, pullsOf(before.decision, d))
+	if before.uid != app.UID {
+		told = append(told, g.awaited(ctx, app)...)
+	}
 	now.owed = nil
 	if len(d.Lines) == 0 {
 		// Without facts there is no news. Who hears that is told again once there
@@ -289,6 +299,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 	g.log.LogAttrs(ctx, slog.LevelInfo, "application_decided",
 		slog.String("application", app.Key()), slog.String("gate", p.Gate),
 		slog.String("verdict", string(d.Verdict)), slog.String("state", state), slog.String("why", why(d)))
+	g.decidedAnew(ctx, app, d, before.uid != app.UID)
 	g.tell(ctx, told...)
 	g.wakeChildren(app)
 }
@@ -297,6 +308,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 func (g *Gate) forget(app, uid string) {
 	g.memory.forget(app)
 	g.stalls.ended(app)
+	g.rollouts.forget(app)
 	if _, was := g.stalls.clear(app); was {
 		g.metrics.stuckNow(g.policies, g.stalls.counts())
 	}

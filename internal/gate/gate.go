@@ -84,6 +84,10 @@ type Options struct {
 	Reporter Reporter
 	// Debts may be nil: then what is to be told is forgotten with the process.
 	Debts Debts
+	// Followers are told of each report.
+	Followers []Follower
+	// Observers are told what is new about Applications.
+	Observers []Observer
 	// Reverter may be nil: then nobody brings Git to what was rolled back to.
 	Reverter Reverter
 	Logger   *slog.Logger
@@ -119,6 +123,9 @@ type Gate struct {
 	// book is what people ordered.
 	book      *orders.Book
 	reporter  Reporter
+	followers []Follower
+	observers []Observer
+	rollouts  rollouts
 	calendars map[string]*calendar.Calendar
 	reviews   reviews
 	stalls    stalls
@@ -159,8 +166,8 @@ type Gate struct {
 func New(o Options) *Gate {
 	g := &Gate{
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
-		calendars: calendars(o.Policies),
-		log:       o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		calendars: calendars(o.Policies), followers: o.Followers, observers: o.Observers,
+		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter, previews: o.Previews, previewsMost: o.PreviewsMost,
 	}
 	if g.now == nil {

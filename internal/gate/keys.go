@@ -64,6 +64,7 @@ func (g *Gate) wakeWithin(spread time.Duration) {
 	}
 	g.memory.keep(protected)
 	g.contents.keep(protected)
+	g.rollouts.keep(protected)
 	g.rendered.sweep(protected, uids)
 }
 

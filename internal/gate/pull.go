@@ -36,6 +36,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", slog.String("pull", key.String()))
+	g.followed(report)
 	return again, nil
 }
 
@@ -48,7 +49,10 @@ func (g *Gate) look(ctx context.Context, key Key) (report approval.PullReport, a
 	if err != nil {
 		return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("collect facts of %s: %w", key, err)
 	}
-	report = approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged}
+	report = approval.PullReport{
+		Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged, Landed: answer.MergeCommit,
+		Draft: answer.Draft, Asked: answer.Asked, Reviewed: reviewers(answer.Pull), Labels: answer.Labels,
+	}
 	ordered, err := g.book.Standing(ctx)
 	if err != nil {
 		return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("read what people have ordered: %w", err)
@@ -62,7 +66,7 @@ func (g *Gate) look(ctx context.Context, key Key) (report approval.PullReport, a
 			report.Gates = append(report.Gates, approval.GateReport{Gate: p.Gate})
 			continue
 		}
-		r, soon, err := g.gateReport(ctx, p, protected, answer, ordered)
+		r, soon, err := g.gateReport(ctx, key, p, protected, answer, ordered)
 		if err != nil {
 			return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("judge %s: %w", key, err)
 		}
@@ -89,7 +93,7 @@ func (g *Gate) queryOf(repository approval.RepositoryName) (concerned []approval
 // gateReport judges a pull request for one gate, and says when to look again, 0 for
 // never. One that does not concern the gate has a report all the same: whoever makes
 // the check run a required one needs it on every pull request.
-func (g *Gate) gateReport(ctx context.Context, p approval.Policy, protected approval.ProtectedRepository, answer approval.PullAnswer, ordered orders.Standing) (approval.GateReport, time.Duration, error) {
+func (g *Gate) gateReport(ctx context.Context, key Key, p approval.Policy, protected approval.ProtectedRepository, answer approval.PullAnswer, ordered orders.Standing) (approval.GateReport, time.Duration, error) {
 	judged, err := g.judgePull(ctx, p, protected, answer)
 	if err != nil {
 		return approval.GateReport{}, 0, err
@@ -100,19 +104,19 @@ func (g *Gate) gateReport(ctx context.Context, p approval.Policy, protected appr
 	quorum := judged.quorum
 	r := approval.GateReport{
 		Gate: p.Gate, Class: judged.class, Notes: judged.notes, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
-		Requirements: quorum.Requirements, CommentsCount: p.Needs().Comments, Stops: g.stops(p, ordered),
+		Requirements: quorum.Requirements, Vacancies: quorum.Vacancies, CommentsCount: p.Needs().Comments, Stops: g.stops(p, ordered),
 	}
 	affected := g.affected(p, protected, answer.Changes)
 	for _, a := range affected {
 		r.Affected = append(r.Affected, a.Key())
 	}
-	r.Applications = g.applicationReports(affected)
+	r.Applications = g.applicationReports(affected, key)
 	return r, judged.again, nil
 }
 
 // applicationReports tells for each of the Applications what has become of the change
 // there.
-func (g *Gate) applicationReports(apps []approval.Application) []approval.ApplicationReport {
+func (g *Gate) applicationReports(apps []approval.Application, key Key) []approval.ApplicationReport {
 	var out []approval.ApplicationReport
 	for _, a := range apps {
 		known, ok := g.memory.get(a.Key())
@@ -127,7 +131,8 @@ func (g *Gate) applicationReports(apps []approval.Application) []approval.Applic
 		}
 		r := approval.ApplicationReport{
 			Application: a.Key(), Verdict: known.decision.Verdict, State: known.state, Range: rangeOf(known.decision, g.contents.of(a).titles),
-			Live: strings.HasPrefix(known.state, stateSynced) && !strings.Contains(known.state, ";"), // no failure since
+			Live:    strings.HasPrefix(known.state, stateSynced) && !strings.Contains(known.state, ";"), // no failure since
+			Rollout: g.rollouts.of(a.Key(), known, key),
 		}
 		if known.decision.Allowed() {
 			r.Candidate = revisions(known.decision.Candidate)

@@ -191,6 +191,7 @@ func (g *Gate) recordSettled(ctx context.Context, head history.Head, app approva
 				return head, nil, err
 			}
 			told = append(told, shipped...)
+			g.endedAnew(ctx, app, o)
 		}
 	}
 	return head, told, nil

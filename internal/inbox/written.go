@@ -36,3 +36,24 @@ func (s *Store) SaveWritten(ctx context.Context, repository approval.RepositoryN
 	}
 	return nil
 }
+
+// EachWritten calls each with what was written last under a name to every pull request of
+// a repository, in no order.
+func (s *Store) EachWritten(ctx context.Context, repository approval.RepositoryName, name string, each func(pull int, id int64, digest string)) (err error) {
+	rows, err := s.file.Read().QueryContext(ctx, "SELECT pull, id, digest FROM written WHERE repository = ? AND name = ?",
+		strings.ToLower(string(repository)), name)
+	if err != nil {
+		return fmt.Errorf("read what was written to %s: %w", repository, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var pull int
+		var id int64
+		var digest string
+		if err := rows.Scan(&pull, &id, &digest); err != nil {
+			return fmt.Errorf("read what was written to %s: %w", repository, err)
+		}
+		each(pull, id, digest)
+	}
+	return rows.Err()
+}

@@ -48,6 +48,12 @@ type PullAnswer struct {
 	// Changes are the paths it changes against its base.
 	Changes   []Change
 	Directory Directory
+	// Draft is true while the author does not want it to be reviewed. Asked is whose
+	// review is waited for. Both are for people; no decision depends on them.
+	Draft bool
+	Asked RequestedReviewers
+	// Labels are those of an open pull request.
+	Labels []string
 }
 
 // Errors that adapters wrap so that the reconcile loop can tell them apart.

@@ -6,8 +6,16 @@ type PullReport struct {
 	Repository RepositoryName
 	Number     int
 	Head       SHA
-	// Merged is true once the pull request has landed.
+	// Merged is true once the pull request has landed, Landed is where.
 	Merged bool
+	Landed SHA
+	// Draft is true while the author does not want it to be reviewed.
+	Draft bool
+	// Asked is whose review is waited for, Reviewed are all who ever gave one.
+	Asked    RequestedReviewers
+	Reviewed []UserID
+	// Labels are those of an open pull request, for those who write labels.
+	Labels []string
 	Gates  []GateReport
 }
 
@@ -23,6 +31,8 @@ type GateReport struct {
 	Met, Needed int
 	// Images are those of Met and Needed that the image quorum counts.
 	Images Progress
+	// Vacancies are the requirements that lack approvals which somebody can still give.
+	Vacancies []Vacancy
 	// Stops are the holds of the whole gate and the windows that are closed now. They
 	// do not change what the reviews are worth.
 	Stops []Finding
@@ -65,4 +75,6 @@ type ApplicationReport struct {
 	Live bool
 	// Candidate is what a sync would deploy, shortened; empty when nothing may be.
 	Candidate string
+	// Rollout is how far the change has come.
+	Rollout Rollout
 }

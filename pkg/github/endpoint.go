@@ -52,6 +52,8 @@ func newEndpoints() endpoints {
 		"repos/{owner}/{repo}/issues/comments/{id}",
 		"repos/{owner}/{repo}/issues/comments/{id}/reactions",
 		"repos/{owner}/{repo}/issues/{number}/comments",
+		"repos/{owner}/{repo}/issues/{number}/labels",
+		"repos/{owner}/{repo}/issues/{number}/labels/{name}",
 		"repos/{owner}/{repo}/issues/{number}/timeline",
 		"repos/{owner}/{repo}/pulls",
 		"repos/{owner}/{repo}/pulls/{number}",

@@ -85,7 +85,7 @@ func (c *Collector) pullAnswer(ctx context.Context, r *repo, p pull, reviews []a
 	}
 	answer := approval.PullAnswer{
 		Pull: *pr, Open: p.open, BaseHead: before, MergeCommit: p.mergeCommit, Changes: changes, Directory: people,
-		Fork: p.headRepository != p.baseRepository,
+		Fork: p.headRepository != p.baseRepository, Draft: p.draft, Asked: p.asked, Labels: p.labels,
 	}
 	if !p.merged {
 		answer.MergeBase, err = r.mirror.MergeBase(ctx, before, p.head)

@@ -27,6 +27,9 @@ type pull struct {
 	mergedAt       time.Time
 	queued         bool // a merge queue merged it
 	recalled       bool // by an earlier process, see recallPull
+	draft          bool
+	asked          approval.RequestedReviewers // while it is open, as are the labels
+	labels         []string
 }
 
 type pullKey struct {
@@ -95,6 +98,9 @@ func parsePull(a *gh.PullRequest) (pull, error) {
 		open: a.GetState() == "open", merged: a.GetMerged(),
 		headRef: a.GetHead().GetRef(), headRepository: a.GetHead().GetRepo().GetID(),
 		base: a.GetBase().GetRef(), baseRepository: a.GetBase().GetRepo().GetID(),
+	}
+	if p.open {
+		p.draft, p.asked, p.labels = a.GetDraft(), askedOf(a), labelsOf(a)
 	}
 	if u := person(a.GetUser()); u != nil {
 		p.author = *u

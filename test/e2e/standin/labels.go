@@ -40,6 +40,17 @@ func (r *repository) labelShapes(labels []*label) []labelJSON {
 	return out
 }
 
+// describedLabels are labels as "pull-request-simple" has them: there the description is never null.
+func (r *repository) describedLabels(labels []*label) []labelJSON {
+	out := r.labelShapes(labels)
+	for i := range out {
+		if out[i].Description == nil {
+			out[i].Description = new(string)
+		}
+	}
+	return out
+}
+
 func (s *Server) labelRoutes() []route {
 	read, write := anyOf("issues:read", "pull_requests:read"), anyOf("issues:write", "pull_requests:write")
 	issue := repoPath + "/issues/{number}/labels"

@@ -196,3 +196,18 @@ func TestRenamedRepositoriesRedirect(t *testing.T) {
 	require.Equal(t, 307, status)
 	require.Contains(t, header.Get("Location"), fmt.Sprintf("/api/v3/repositories/%d/pulls", w.repo.ID))
 }
+
+// TestLabelledPullInAllShapes: a label without a description is null in the one shape of a pull request and
+// empty in the other, as GitHub's description has it.
+func TestLabelledPullInAllShapes(t *testing.T) {
+	w := newWorld(t)
+	pr := must(w.s.As("alice").OpenPull("acme/env", standin.PullOptions{Change: standin.Change{Files: map[string]string{"a": "1\n"}}}))(t)
+	require.NoError(t, w.s.As("alice").Label("acme/env", pr.Number, "plain"))
+	one, _, err := w.client().PullRequests.Get(t.Context(), "acme", "env", pr.Number)
+	require.NoError(t, err)
+	require.Nil(t, one.Labels[0].Description)
+	asked, _, err := w.client().PullRequests.RequestReviewers(t.Context(), "acme", "env", pr.Number, github.ReviewersRequest{Reviewers: []string{"bob"}})
+	require.NoError(t, err)
+	require.NotNil(t, asked.Labels[0].Description)
+	require.Empty(t, *asked.Labels[0].Description)
+}

@@ -94,7 +94,7 @@ func (s *Server) simplePull(p *pull) pullJSON {
 	head, base := s.repository(p.headRepo), s.repository(p.repo)
 	return pullJSON{
 		ID: p.id, NodeID: nodeID("PR", p.id), pullLinks: l, Number: p.number, State: p.state(), Title: p.title,
-		User: p.author.simple(), Body: nullable(p.body), Labels: p.repo.labelShapes(p.labels), CreatedAt: stamp(p.created),
+		User: p.author.simple(), Body: nullable(p.body), Labels: p.repo.describedLabels(p.labels), CreatedAt: stamp(p.created),
 		UpdatedAt: stamp(p.updated), ClosedAt: stamp(p.closed), MergedAt: stamp(p.merged), MergeCommitSHA: nullable(p.mergeSHA),
 		Assignees: []*userJSON{}, RequestedReviewers: simples(p.reviewers), RequestedTeams: s.teams(p.teams),
 		Head: branchEndJSON{Label: p.headLabel(), Ref: p.headRef, SHA: p.headSHA, User: p.headRepo.owner.view, Repo: head},
@@ -110,6 +110,7 @@ func (s *Server) simplePull(p *pull) pullJSON {
 
 func (s *Server) fullPull(p *pull) pullJSON {
 	out := s.simplePull(p)
+	out.Labels = p.repo.labelShapes(p.labels)
 	rest := &pullRest{
 		Merged: !p.merged.IsZero(), MergeableState: "unknown", MergedBy: p.mergedBy.simple(), Comments: len(p.comments),
 		MaintainerCanModify: p.maintainerCan, Commits: len(p.commits), Additions: p.additions, Deletions: p.deletions,

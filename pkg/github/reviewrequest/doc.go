@@ -1,0 +1,28 @@
+// Package reviewrequest asks people for the reviews that a pull request still lacks.
+//
+//	approval.PullReport ──► choose (pure) ──nobody──► done
+//	                            │ somebody
+//	                            ▼
+//	         who is asked and who reviewed, read afresh ──► choose ──► GitHub
+//
+// # Who is asked
+//
+// Those who can still fill a requirement, never more than it lacks. Whoever is asked
+// already counts, by whomever: the author, CODEOWNERS, or this package. So does who was
+// asked and gave a review, whatever came of it: after a push nobody is asked again, and
+// nobody else in their place. Who was asked and is not any more without a review was taken
+// off the list, and is not asked again; somebody else is.
+//
+// Of those who can, the least loaded come first: those with the fewest open requests in the
+// pull requests that were reported on since the start. Nothing is read to find out. With
+// "team" the teams of a requirement are asked instead, each once.
+//
+// Authors, contributors, the last pusher, bots and those whom the gate excludes are not among
+// those who can (approval.Vacancy). Drafts, merged and closed pull requests are left alone.
+//
+// # Failing
+//
+// Nothing waits for a request. GitHub refuses a whole request for one person who is no
+// collaborator (422), so then each is asked alone, and who cannot be asked is remembered.
+// A request whose answer was lost is seen when GitHub is read before the next.
+package reviewrequest
