@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,27 +38,59 @@ import (
 // cluster stands for Argo CD: one Application, whose syncs succeed at once.
 type cluster struct {
 	mu     sync.Mutex
-	app    approval.Application
+	apps   []approval.Application
 	synced []approval.SHA
 	wake   func(approval.Application)
 }
 
-func (c *cluster) Get(context.Context, string, string) (approval.Application, error) {
+// newCluster has so many Applications of project prod: shop, shop-1 and so on.
+func newCluster(n int, cloneURL string) *cluster {
+	c := &cluster{}
+	for i := range n {
+		app := approval.Application{
+			UID: strconv.Itoa(i + 1), Namespace: "argocd", Name: "shop", Project: "prod", ResourceVersion: "1", SpecDigest: "d",
+			Server: "https://kubernetes.default.svc", DestinationNamespace: "shop",
+			Sources: []approval.Source{{
+				Kind: approval.SourceGit, RepoURL: cloneURL, Repository: townRepo, TargetRevision: "main",
+				Reads: []approval.Read{{Repository: townRepo, Path: "prod/"}},
+			}},
+		}
+		if i > 0 {
+			app.Name = fmt.Sprintf("shop-%d", i)
+		}
+		c.apps = append(c.apps, app)
+	}
+	return c
+}
+
+func (c *cluster) find(key string) *approval.Application {
+	i := slices.IndexFunc(c.apps, func(a approval.Application) bool { return a.Key() == key })
+	if i < 0 {
+		return nil
+	}
+	return &c.apps[i]
+}
+
+func (c *cluster) Get(_ context.Context, namespace, name string) (approval.Application, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.app, nil
+	if app := c.find(namespace + "/" + name); app != nil {
+		return *app, nil
+	}
+	return approval.Application{}, approval.ErrNotFound
 }
 
 func (c *cluster) List() []approval.Application {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return []approval.Application{c.app}
+	return slices.Clone(c.apps)
 }
 
 func (c *cluster) Sync(_ context.Context, r approval.Release) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.app.ResourceVersion != r.Application().ResourceVersion {
+	app := c.find(r.Application().Key())
+	if app == nil || app.ResourceVersion != r.Application().ResourceVersion {
 		return approval.ErrStale
 	}
 	op := &approval.Operation{Intent: r.Intent(), Phase: "Succeeded", StartedAt: time.Now(), FinishedAt: time.Now()}
@@ -64,10 +98,9 @@ func (c *cluster) Sync(_ context.Context, r approval.Release) error {
 		op.Revisions = append(op.Revisions, string(revision.SHA))
 		c.synced = append(c.synced, revision.SHA)
 	}
-	c.app.Operation = op
-	c.app.ResourceVersion = strconv.Itoa(len(c.synced) + 1)
-	app := c.app
-	go c.wake(app)
+	app.Operation = op
+	app.ResourceVersion = strconv.Itoa(len(c.synced) + 1)
+	go c.wake(*app)
 	return nil
 }
 
@@ -88,7 +121,7 @@ func (c *cluster) syncs() []approval.SHA {
 // bob and carol are.
 type town struct {
 	*standin.Server
-	t       *testing.T
+	t       testing.TB
 	app     standin.App
 	repo    standin.Repository
 	cluster *cluster
@@ -96,6 +129,9 @@ type town struct {
 	box     *inbox.Store
 	ahead   atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 	frozen  atomic.Pointer[time.Time]
+	open    openPulls
+	// reads and writes are the calls of GitHub's API so far.
+	reads, writes atomic.Int64
 }
 
 // now is GitHub's clock.
@@ -116,7 +152,13 @@ var townKey = sync.OnceValue(func() []byte {
 
 const townRepo = "acme/env"
 
-func newTown(t *testing.T, resync time.Duration) *town {
+func newTown(t testing.TB, resync time.Duration) *town {
+	t.Helper()
+	return newTownOf(t, resync, 1)
+}
+
+// newTownOf has more than one Application.
+func newTownOf(t testing.TB, resync time.Duration, applications int) *town {
 	t.Helper()
 	w := &town{t: t}
 	var err error
@@ -148,6 +190,7 @@ func newTown(t *testing.T, resync time.Duration) *town {
 	require.NoError(t, err)
 	_, err = w.Install(w.app.ID, "acme", "env")
 	require.NoError(t, err)
+	w.cluster = newCluster(applications, w.repo.CloneURL)
 	w.serve(resync)
 	return w
 }
@@ -166,32 +209,26 @@ func (w *town) serve(resync time.Duration) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
 	w.box = box
-	app, err := github.NewApp(github.Options{BaseURL: w.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: log})
+	app, err := github.NewApp(github.Options{BaseURL: w.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: log, Observe: w.observe})
 	require.NoError(t, err)
 	repositories := newMirrors(filepath.Join(dir, "mirrors"), w.URL(), app, log)
 	t.Cleanup(func() { require.NoError(t, repositories.close()) })
 	collector, err := collect.New(collect.Options{GitHub: app, Witness: box, Pushes: box, Memory: box, Mirror: repositories.get, Logger: log, IndexGrace: time.Millisecond})
 	require.NoError(t, err)
 
-	w.cluster = &cluster{app: approval.Application{
-		UID: "1", Namespace: "argocd", Name: "shop", Project: "prod", ResourceVersion: "1", SpecDigest: "d",
-		Server: "https://kubernetes.default.svc", DestinationNamespace: "shop",
-		Sources: []approval.Source{{
-			Kind: approval.SourceGit, RepoURL: w.repo.CloneURL, Repository: townRepo, TargetRevision: "main",
-			Reads: []approval.Read{{Repository: townRepo, Path: "prod/"}},
+	reports := report.NewPublisher(app, written{box}, log, time.Now)
+	policies := []approval.Policy{{
+		Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
+		Repositories: []approval.ProtectedRepository{{
+			Name: townRepo, Branch: "main", EnrolledAt: approval.SHA(w.repo.Head), Paths: []string{"prod/**"},
 		}},
+		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 	}}
 	decider := gate.New(gate.Options{
-		Policies: []approval.Policy{{
-			Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
-			Repositories: []approval.ProtectedRepository{{
-				Name: townRepo, Branch: "main", EnrolledAt: approval.SHA(w.repo.Head), Paths: []string{"prod/**"},
-			}},
-			Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
-		}},
-		Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
-		Reporter: report.NewPublisher(app, written{box}, log, time.Now),
+		Policies: policies, Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
+		Reporter: reports, Debts: box,
 	})
+	w.open = openPulls{policies, collector.OpenPulls, reports.Reported, decider.WakeReport, log}
 	w.cluster.wake = decider.WakeApplication
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 	const secret = "a secret"
@@ -218,6 +255,16 @@ func (w *town) serve(resync time.Duration) {
 		running.Wait()
 	})
 	require.NoError(t, w.SetWebhook(w.app.ID, srv.URL+"/webhooks/github", secret))
+}
+
+func (w *town) observe(c github.Call) {
+	switch {
+	case strings.Contains(c.Endpoint, "access_tokens"), strings.Contains(c.Endpoint, "/installation"):
+	case strings.HasPrefix(c.Endpoint, "GET "):
+		w.reads.Add(1)
+	default:
+		w.writes.Add(1)
+	}
 }
 
 // decided waits until the newest decision on record satisfies the test.

@@ -57,11 +57,10 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		return 0, fmt.Errorf("settle open intents of %s: %w", key, err)
 	}
 	// Told when the state is known that they are to be told.
-	defer func() {
-		for _, k := range told {
-			g.queue.Add(k)
-		}
-	}()
+	for _, k := range told {
+		g.debts.owe(ctx, k) // the outcome is on record by now, and is not said again
+	}
+	defer func() { g.tell(ctx, told...) }()
 	if busy {
 		return g.underWay(ctx, app, policies)
 	}
@@ -301,9 +300,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 		slog.String("application", app.Key()), slog.String("gate", p.Gate),
 		slog.String("verdict", string(d.Verdict)), slog.String("state", state), slog.String("why", why(d)))
 	g.decidedAnew(ctx, app, d, before.uid != app.UID)
-	for _, k := range told {
-		g.queue.Add(k)
-	}
+	g.tell(ctx, told...)
 	g.wakeChildren(app)
 }
 

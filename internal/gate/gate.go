@@ -82,6 +82,8 @@ type Options struct {
 	Specs    Specs
 	Record   history.Record
 	Reporter Reporter
+	// Debts may be nil: then what is to be told is forgotten with the process.
+	Debts Debts
 	// Followers are told of each report.
 	Followers []Follower
 	// Observers are told what is new about Applications.
@@ -155,6 +157,7 @@ type Gate struct {
 	rendered renderings
 	// contents are what Applications are rendered from, for reports.
 	contents contents
+	debts    debts
 	// reporting has room for the reports that may be under way at once.
 	reporting chan struct{}
 }
@@ -179,6 +182,7 @@ func New(o Options) *Gate {
 	g.queue = workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[Key](250*time.Millisecond, time.Minute))
 	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
+	g.debts.store, g.debts.log = o.Debts, o.Logger
 	g.reporting = make(chan struct{}, max(1, g.workers/2))
 	g.metrics.watch(g.queue.Len)
 	return g
@@ -188,6 +192,7 @@ func New(o Options) *Gate {
 // reconcile that has recorded its intent is not cut off before it has acted.
 func (g *Gate) Run(ctx context.Context) error {
 	g.WakeAll()
+	g.wakeOwed(ctx)
 	var group errgroup.Group
 	for range g.workers {
 		group.Go(func() error {
@@ -236,7 +241,7 @@ func (g *Gate) next(ctx context.Context) bool {
 		return true
 	}
 	defer leave()
-	tickets := g.tickets.take(key)
+	tickets, owed := g.tickets.take(key), g.debts.newest(key)
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), reconcileTimeout)
 	defer cancel()
 
@@ -253,6 +258,7 @@ func (g *Gate) next(ctx context.Context) bool {
 	if again > 0 {
 		g.queue.AddAfter(key, again)
 	}
+	g.debts.paid(work, key, owed)
 	for _, t := range tickets {
 		t.done(work)
 	}

@@ -14,6 +14,9 @@ import (
 type Images interface {
 	Complete(ctx context.Context, p approval.Policy, facts *approval.Facts) error
 	CompletePull(ctx context.Context, p approval.Policy, r approval.ProtectedRepository, a approval.PullAnswer) (approval.PullAnswer, []approval.ImageEvidence, error)
+	// Notes are about lines at the head of the pull request, of which the answer is that
+	// of CompletePull.
+	Notes(ctx context.Context, p approval.Policy, r approval.ProtectedRepository, a approval.PullAnswer) ([]approval.Note, error)
 }
 
 var errNoImages = errors.New("nothing is set up to look at images")
@@ -33,20 +36,35 @@ func (g *Gate) collectImages(ctx context.Context, p approval.Policy, facts *appr
 	return err
 }
 
-// judgePull counts the reviews of a pull request for one gate, and says when to look
-// at its images again, 0 for never.
-func (g *Gate) judgePull(ctx context.Context, p approval.Policy, r approval.ProtectedRepository, a approval.PullAnswer) (approval.ChangeClass, approval.QuorumResult, time.Duration, error) {
+// judgedPull is what one gate has to say of a pull request.
+type judgedPull struct {
+	class  approval.ChangeClass
+	quorum approval.QuorumResult
+	notes  []approval.Note
+	// again is when to look at its images again, 0 for never.
+	again time.Duration
+}
+
+// judgePull counts the reviews of a pull request for one gate.
+func (g *Gate) judgePull(ctx context.Context, p approval.Policy, r approval.ProtectedRepository, a approval.PullAnswer) (judgedPull, error) {
 	var evidence []approval.ImageEvidence
+	var notes []approval.Note
 	if p.Image != nil {
 		err := errNoImages
 		if g.images != nil {
 			a, evidence, err = g.images.CompletePull(ctx, p, r, a)
 		}
 		if err != nil {
-			return "", approval.QuorumResult{}, 0, fmt.Errorf("look at the images: %w", err)
+			return judgedPull{}, fmt.Errorf("look at the images: %w", err)
+		}
+		if notes, err = g.images.Notes(ctx, p, r, a); err != nil {
+			return judgedPull{}, fmt.Errorf("look at the lines: %w", err)
 		}
 	}
-	return p.Classify(r, a.Changes), approval.JudgeQuorum(p, r, a.Pull, a.Changes, a.Directory, evidence), pullAgain(p, a.Open, evidence), nil
+	return judgedPull{
+		class: p.Classify(r, a.Changes), quorum: approval.JudgeQuorum(p, r, a.Pull, a.Changes, a.Directory, evidence),
+		notes: notes, again: pullAgain(p, a.Open, evidence),
+	}, nil
 }
 
 // againImages is how soon images are looked at again of which something is not

@@ -26,6 +26,10 @@ func (l looked) CompletePull(_ context.Context, _ approval.Policy, _ approval.Pr
 	return a, []approval.ImageEvidence{l.evidence}, l.err
 }
 
+func (l looked) Notes(_ context.Context, _ approval.Policy, _ approval.ProtectedRepository, a approval.PullAnswer) ([]approval.Note, error) {
+	return []approval.Note{{Path: a.Changes[0].Path, First: 1, Last: 1, Text: a.Changes[0].Images.Why}}, l.err
+}
+
 func imagePolicy() approval.Policy {
 	p := gatePolicy("prod")
 	p.Image = &approval.ImagePolicy{

@@ -94,15 +94,16 @@ func (g *Gate) queryOf(repository approval.RepositoryName) (concerned []approval
 // never. One that does not concern the gate has a report all the same: whoever makes
 // the check run a required one needs it on every pull request.
 func (g *Gate) gateReport(ctx context.Context, key Key, p approval.Policy, protected approval.ProtectedRepository, answer approval.PullAnswer, ordered orders.Standing) (approval.GateReport, time.Duration, error) {
-	class, quorum, again, err := g.judgePull(ctx, p, protected, answer)
+	judged, err := g.judgePull(ctx, p, protected, answer)
 	if err != nil {
 		return approval.GateReport{}, 0, err
 	}
-	if class == approval.ClassNone {
-		return approval.GateReport{Gate: p.Gate, Class: class}, 0, nil
+	if judged.class == approval.ClassNone {
+		return approval.GateReport{Gate: p.Gate, Class: judged.class}, 0, nil
 	}
+	quorum := judged.quorum
 	r := approval.GateReport{
-		Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
+		Gate: p.Gate, Class: judged.class, Notes: judged.notes, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
 		Requirements: quorum.Requirements, Vacancies: quorum.Vacancies, CommentsCount: p.Needs().Comments, Stops: g.stops(p, ordered),
 	}
 	affected := g.affected(p, protected, answer.Changes)
@@ -110,7 +111,7 @@ func (g *Gate) gateReport(ctx context.Context, key Key, p approval.Policy, prote
 		r.Affected = append(r.Affected, a.Key())
 	}
 	r.Applications = g.applicationReports(affected, key)
-	return r, again, nil
+	return r, judged.again, nil
 }
 
 // applicationReports tells for each of the Applications what has become of the change

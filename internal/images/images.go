@@ -21,6 +21,7 @@ type Mirror interface {
 	CommitObject(ctx context.Context, sha approval.SHA) ([]byte, error)
 	Commits(ctx context.Context, include approval.SHA, exclude ...approval.SHA) ([]mirror.Commit, error)
 	NeutralMerge(ctx context.Context, c mirror.Commit) (bool, error)
+	Entry(ctx context.Context, commit approval.SHA, path string) (mirror.TreeEntry, bool, error)
 }
 
 // Mirrors finds the mirror of a repository.

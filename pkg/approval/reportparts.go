@@ -121,3 +121,9 @@ type GroupPull struct {
 // ErrLater says that nothing failed: it is only too early. What wraps it says for how
 // long by a method RetryAfter.
 var ErrLater = errors.New("it is to be done later")
+
+// OpenPull is an open pull request in a list.
+type OpenPull struct {
+	Number int
+	Head   SHA
+}

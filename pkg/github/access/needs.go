@@ -20,6 +20,7 @@ func Permissions() []Need {
 		{Name: "checks", Level: "write", For: "check runs of the gates, and those that a gate asks for"},
 		{Name: "issues", Level: "read", For: "webhooks of comments"},
 		{Name: "members", Level: "read", For: "members of the teams that approve"},
+		{Name: "merge_queues", Level: "read", For: "webhooks of merge queues, where a repository has one", Optional: true},
 		{Name: "deployments", Level: "write", For: "Deployments that follow what is synced", Optional: true},
 		{Name: "administration", Level: "read", For: "branch protection, for this check alone", Optional: true},
 	}
@@ -32,6 +33,8 @@ type Subscription struct {
 	// Only says that GitHub tells this in the webhook alone, or that a decision waits
 	// for it: without the event nothing is synced, or late.
 	Only bool
+	// Optional events are of use in some repositories alone.
+	Optional bool
 }
 
 // Events are what the App has to be subscribed to. Those of installations come by
@@ -45,6 +48,7 @@ func Events() []Subscription {
 		{Name: "check_run", For: "checks that a gate asks for, and buttons"},
 		{Name: "membership", For: "who joins or leaves a team"},
 		{Name: "team", For: "teams that are renamed or deleted"},
+		{Name: "merge_group", For: "merge queues that need a gate's check (optional)", Optional: true},
 	}
 }
 
@@ -88,7 +92,7 @@ func Excess(have map[string]string, promotes bool) []string {
 	return out
 }
 
-// Unsubscribed are the events that are missing.
+// Unsubscribed are the events that are missing and not optional.
 func Unsubscribed(have []string) []Subscription {
 	got := map[string]bool{}
 	for _, name := range have {
@@ -96,7 +100,7 @@ func Unsubscribed(have []string) []Subscription {
 	}
 	var out []Subscription
 	for _, s := range Events() {
-		if !got[s.Name] {
+		if !got[s.Name] && !s.Optional {
 			out = append(out, s)
 		}
 	}

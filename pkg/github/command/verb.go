@@ -89,7 +89,8 @@ func Lookup(v Verb) (Spec, bool) {
 }
 
 // The identifiers of the buttons of a check run (at most 20 characters, GitHub docs,
-// "Create a check run"). They are for the gate of the check run.
+// "Create a check run"). Each does what the verb of its name does, and recheck what retry
+// does, for the gate of the check run.
 const (
 	ButtonHold    = "hold"
 	ButtonRelease = "release"

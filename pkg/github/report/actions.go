@@ -4,19 +4,12 @@ import (
 	"slices"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
 )
 
-// Identifiers of the buttons of a check run. A press reaches the App that owns the
-// run, with the name of who pressed; what that person may do is checked then (GitHub
-// docs, "Check runs and requested actions").
-const (
-	ActionHold    = "hold"
-	ActionRelease = "release"
-	ActionRecheck = "recheck"
-	ActionSync    = "sync"
-)
-
-// Action is a button. GitHub takes 3 of them, with labels and identifiers of at most
+// Action is a button. A press reaches the App that owns the run, with the name of who
+// pressed; what that person may do is checked then (GitHub docs, "Check runs and requested
+// actions"). GitHub takes 3 of them, with labels and identifiers of at most
 // 20 characters and descriptions of at most 40.
 type Action struct{ Label, Description, Identifier string }
 
@@ -27,13 +20,13 @@ func actions(g approval.GateReport) []Action {
 	switch {
 	case stateOf(g) == unconcerned:
 	case isHeld(g):
-		out = append(out, Action{"Release", "End the hold of " + clip(g.Gate, 20), ActionRelease})
+		out = append(out, Action{"Release", "End the hold of " + clip(g.Gate, 20), command.ButtonRelease})
 	default:
-		out = append(out, Action{"Hold", "Stop all syncs of " + clip(g.Gate, 20), ActionHold})
+		out = append(out, Action{"Hold", "Stop all syncs of " + clip(g.Gate, 20), command.ButtonHold})
 	}
-	out = append(out, Action{"Re-check", "Read everything again", ActionRecheck})
+	out = append(out, Action{"Re-check", "Read everything again", command.ButtonRetry})
 	if g.SyncsOnCommand && stateOf(g) != unconcerned {
-		out = append(out, Action{"Sync now", "Sync what is approved", ActionSync})
+		out = append(out, Action{"Sync now", "Sync what is approved", command.ButtonSync})
 	}
 	return out
 }

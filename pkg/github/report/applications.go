@@ -30,7 +30,7 @@ type sameState struct {
 
 // applications tells what has become of the change where it is deployed: one row for
 // each state.
-func applications(g approval.GateReport) []string {
+func applications(r approval.PullReport, g approval.GateReport) []string {
 	if len(g.Applications) == 0 {
 		return nil
 	}
@@ -46,7 +46,11 @@ func applications(g approval.GateReport) []string {
 	slices.SortStableFunc(states, func(a, b sameState) int { return len(b.names) - len(a.names) })
 
 	var table, folded strings.Builder
-	table.WriteString("| Application | State |\n| --- | --- |\n")
+	state := "State"
+	if !r.Merged {
+		state = "Now, without this pull request"
+	}
+	table.WriteString("| Application | " + state + " |\n| --- | --- |\n")
 	room := namesRoom
 	for i, s := range states {
 		if i == maxStates {
@@ -76,7 +80,11 @@ func applications(g approval.GateReport) []string {
 // whatIsSaid is the state of an Application in a cell of a table.
 func whatIsSaid(g approval.GateReport, a approval.ApplicationReport) string {
 	var b strings.Builder
-	b.WriteString(verdictSymbol(a.Verdict) + " " + text(a.State))
+	symbol := verdictSymbol(a.Verdict)
+	if a.Verdict == approval.Allowed && !a.Live {
+		symbol = waiting.symbol() // under way, or nothing new
+	}
+	b.WriteString(symbol + " " + text(a.State))
 	own := slices.DeleteFunc(slices.Clone(a.Findings), func(f approval.Finding) bool { return saidBefore(g, f) })
 	for j, f := range own {
 		if j == maxFindings {
@@ -121,27 +129,28 @@ func codes(names []string, most int, between string) string {
 	return strings.Join(out, between)
 }
 
-// tally counts the Applications by what has become of them: "200: 190 synced, 10 wait".
-func tally(g approval.GateReport) string {
-	if len(g.Affected) == 0 {
+// tally counts the Applications, and once it is merged what has become of the change
+// there: "190 of 200 synced, 10 stopped".
+func tally(r approval.PullReport, g approval.GateReport) string {
+	switch {
+	case len(g.Affected) == 0:
 		return "–"
+	case !r.Merged:
+		return strconv.Itoa(len(g.Affected))
 	}
-	synced, waits := 0, 0
+	synced, stopped := 0, 0
 	for _, a := range g.Applications {
 		switch {
 		case a.Live:
 			synced++
 		case a.Verdict != approval.Allowed:
-			waits++
+			stopped++
 		default:
 		}
 	}
-	out := strconv.Itoa(len(g.Affected))
-	if synced > 0 {
-		out += ", " + strconv.Itoa(synced) + " synced"
-	}
-	if waits > 0 {
-		out += ", " + strconv.Itoa(waits) + " not synced"
+	out := strconv.Itoa(synced) + " of " + strconv.Itoa(len(g.Affected)) + " synced"
+	if stopped > 0 {
+		out += ", " + strconv.Itoa(stopped) + " stopped"
 	}
 	return out
 }
@@ -198,13 +207,19 @@ func shippedBy(r approval.PullReport, s sameRange) string {
 	}
 	ships := len(s.landings) - waiting
 	var b strings.Builder
-	shown := min(len(s.names), fewNames)
-	if s.candidate == "" || ships == 0 {
-		b.WriteString("**A sync would ship nothing new now**, to " + codes(s.names, shown, ", "))
-	} else {
-		b.WriteString("**A sync would ship " + text(s.candidate) + "**, to " + codes(s.names, shown, ", "))
+	names := codes(s.names, min(len(s.names), fewNames), ", ")
+	switch {
+	case s.candidate == "":
+		b.WriteString("**Nothing can be synced now** to " + names + ". What comes after what is deployed there:")
+	case ships == 0:
+		b.WriteString("**A sync would ship nothing new** to " + names + ". What waits:")
+	default:
+		b.WriteString("**A sync would ship " + text(s.candidate) + "** to " + names + ":")
 	}
-	b.WriteString("\n\n| Landing | Change | |\n| --- | --- | --- |\n")
+	if !r.Merged {
+		b.WriteString(" (This pull request would come on top.)")
+	}
+	b.WriteString("\n\n| Landing | Change | Approval |\n| --- | --- | --- |\n")
 	for i, l := range s.landings {
 		if i == maxLandings {
 			b.WriteString("| and " + strconv.Itoa(len(s.landings)-i) + " more | | |\n")

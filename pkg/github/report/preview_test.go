@@ -117,7 +117,7 @@ func TestPreviewGolden(t *testing.T) {
 
 // withoutCommands cuts off the one fold of a comment that is no difference.
 func withoutCommands(comment string) string {
-	before, _, _ := strings.Cut(comment, "<details><summary>What can be done from here")
+	before, _, _ := strings.Cut(comment, "<details><summary>Commands")
 	return before
 }
 

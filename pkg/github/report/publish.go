@@ -159,7 +159,7 @@ func (p *Publisher) publishComment(ctx context.Context, client *github.Client, r
 		return Later{wait}
 	}
 	if gone := last.Digest == commentDeleted; !ok || gone {
-		if ok = false; gone && worst(r) == unconcerned {
+		if gone && worst(r) == unconcerned {
 			return nil
 		}
 		last.ID, err = findComment(ctx, client, p.github.ID(), r)

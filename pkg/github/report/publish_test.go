@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -456,4 +457,39 @@ func TestPublishGroup(t *testing.T) {
 	require.Error(t, w.publisher.PublishGroup(t.Context(), g))
 	g.Pull, g.Group.Head = 1, "main"
 	require.Error(t, w.publisher.PublishGroup(t.Context(), g))
+}
+
+// The lines of a change are annotated once, and the buttons lead back. Other lines need
+// another check run, because GitHub keeps those that were there.
+func TestNotesAndButtons(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.report(approval.Blocked, 1)
+	r.Gates[0].Notes = []approval.Note{{Path: "a", First: 1, Last: 1, Title: "This makes it a config change", Text: "it changes at replicas"}}
+	w.publish(r)
+	w.publish(withMet(r, 2))
+	runs := w.checks()
+	require.Len(t, runs, 1)
+	require.Len(t, runs[0].Annotations, 1, "they are not written twice")
+	require.Equal(t, standin.Annotation{Path: "a", StartLine: 1, EndLine: 1, Level: "warning", Title: "This makes it a config change", Message: "it changes at replicas"}, runs[0].Annotations[0])
+	require.NoError(t, w.gh.As("alice").ClickAction(repoName, runs[0].ID, "hold"))
+	require.NoError(t, w.gh.As("alice").ClickAction(repoName, runs[0].ID, "recheck"))
+	require.Error(t, w.gh.As("alice").ClickAction(repoName, runs[0].ID, "sync"), "the gate does not sync on command")
+
+	r.Gates[0].Notes = nil
+	r.Gates[0].SyncsOnCommand = true
+	r.Gates[0].Stops = []approval.Finding{{Code: approval.CodeHoldActive, Verdict: approval.Blocked, Text: "bob holds gate prod"}}
+	w.publish(r)
+	runs = w.checks()
+	require.Len(t, runs, 2)
+	require.Empty(t, runs[1].Annotations)
+	require.NoError(t, w.gh.As("alice").ClickAction(repoName, runs[1].ID, "release"))
+	require.NoError(t, w.gh.As("alice").ClickAction(repoName, runs[1].ID, "sync"))
+	require.Error(t, w.gh.As("alice").ClickAction(repoName, runs[1].ID, "hold"))
+}
+
+func withMet(r approval.PullReport, met int) approval.PullReport {
+	r.Gates = slices.Clone(r.Gates)
+	r.Gates[0].Met = met
+	return r
 }

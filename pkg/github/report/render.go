@@ -58,7 +58,7 @@ func Check(r approval.PullReport, g approval.GateReport) CheckRun {
 // Comment renders the comment on the pull request.
 func Comment(r approval.PullReport) string {
 	s := worst(r)
-	title := "### " + s.symbol() + " Gatekeeper: " + headline(r)
+	title := "### " + headline(r)
 	if s == unconcerned {
 		return document(commentLimit, []string{title + "\n\nNothing in this pull request is deployed through a gate, so it needs no approval here.\n", footer(r)})
 	}
@@ -75,14 +75,14 @@ func Comment(r approval.PullReport) string {
 		if stopped := stopsInShort(g); stopped != "" && gs != unconcerned {
 			says += ", ⏸️ " + stopped
 		}
-		overview.WriteString("| " + markdown.Code(g.Gate) + " | " + class(g) + " | " + approvals + " | " + tally(g) + " | " + says + " |\n")
+		overview.WriteString("| " + markdown.Code(g.Gate) + " | " + class(g) + " | " + approvals + " | " + tally(r, g) + " | " + says + " |\n")
 		if gs == unconcerned {
 			continue
 		}
 		details = append(details, "#### "+gs.symbol()+" Gate "+markdown.Code(g.Gate)+": "+gs.String()+"\n\n"+introduction(r, g, "below"))
 		details = append(details, stops(g)...)
 		details = append(details, requirements(g)...)
-		details = append(details, applications(g)...)
+		details = append(details, applications(r, g)...)
 		details = append(details, ranges(r, g)...)
 		details = append(details, rendered(g)...)
 	}
@@ -95,6 +95,9 @@ func Comment(r approval.PullReport) string {
 // has never heard of gates. Told is where the Applications are.
 func introduction(r approval.PullReport, g approval.GateReport, told string) string {
 	change := kind(g)
+	if s := stateOf(g); r.Merged && allLive(g) && s != approved && s != unconcerned {
+		return change + "It is deployed, although " + map[bool]string{true: "approvals are missing", false: "it is not approved"}[s == waiting] + ". How that came about is told " + told + ".\n"
+	}
 	when := "once it is merged"
 	if r.Merged {
 		when = "although it is merged"
@@ -220,17 +223,39 @@ func logins(users []approval.User, most int) string {
 	return out
 }
 
-// headline says in a few words how the whole pull request stands.
+// headline says in a few words how the whole pull request stands, and marks it by the
+// worst of that.
 func headline(r approval.PullReport) string {
 	s := worst(r)
+	symbol, says := s.symbol(), []string{s.String()}
+	everywhere := true
+	for _, g := range r.Gates {
+		if stateOf(g) == unconcerned {
+			continue
+		}
+		everywhere = everywhere && allLive(g)
+		if stopped := stopsInShort(g); stopped != "" && !slices.Contains(says, stopped) {
+			says = append(says, stopped)
+			if s == approved {
+				symbol = "⏸️"
+			}
+		}
+	}
 	switch {
 	case !r.Merged:
-		return s.String()
-	case s == approved && !slices.ContainsFunc(r.Gates, func(g approval.GateReport) bool { return stateOf(g) != unconcerned && !allLive(g) }):
-		return "approved, merged and synced"
+	case s == unconcerned:
+		says = append(says, "merged")
+	case everywhere:
+		says = append(says, "merged and synced")
+	case s == approved:
+		if symbol == s.symbol() {
+			symbol = waiting.symbol()
+		}
+		says = append(says, "merged, not synced everywhere")
 	default:
-		return s.String() + ", already merged"
+		says = append(says, "already merged")
 	}
+	return symbol + " Gatekeeper: " + strings.Join(says, ", ")
 }
 
 // affected names the Applications that a change reaches. What has become of it there

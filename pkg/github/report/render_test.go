@@ -192,7 +192,7 @@ func TestTruncation(t *testing.T) {
 
 	apps := make([]approval.ApplicationReport, 5000)
 	for i := range apps {
-		apps[i] = approval.ApplicationReport{Application: fmt.Sprintf("argocd/app-%d", i), Verdict: approval.Allowed, State: "synced"}
+		apps[i] = approval.ApplicationReport{Application: fmt.Sprintf("argocd/app-%d", i), Verdict: approval.Allowed, State: "synced", Live: true}
 	}
 	g := gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met), apps...)
 	require.Contains(t, Comment(report(true, g)), "| **5000 Applications** | ✅ synced |")

@@ -32,7 +32,7 @@ type place struct {
 // because GitHub adds to those that are there ("Update a check run", GitHub docs). Of
 // a name, GitHub shows the newest.
 func (p *Publisher) publishCheck(ctx context.Context, client *github.Client, at place, gate string, run CheckRun) error {
-	key := "check/" + digest(gate)[:16] + "/" + string(at.head)
+	key := checkKey(gate, at.head)
 	written := Written{Digest: run.digest()}
 	last, ok, err := p.store.Written(ctx, at.repository, at.pull, key)
 	switch {
@@ -123,4 +123,18 @@ func buttons(run CheckRun) []*gh.CheckRunAction {
 		out = append(out, &gh.CheckRunAction{Label: a.Label, Description: a.Description, Identifier: a.Identifier})
 	}
 	return out
+}
+
+// Reported says whether the gate's check run was ever written on the head.
+func (p *Publisher) Reported(ctx context.Context, repository approval.RepositoryName, pull int, gate string, head approval.SHA) (bool, error) {
+	_, ok, err := p.store.Written(ctx, repository, pull, checkKey(gate, head))
+	if err != nil {
+		return false, fmt.Errorf("look up the check run of #%d: %w", pull, err)
+	}
+	return ok, nil
+}
+
+// checkKey is the name under which the check run of a gate is remembered.
+func checkKey(gate string, head approval.SHA) string {
+	return "check/" + digest(gate)[:16] + "/" + string(head)
 }

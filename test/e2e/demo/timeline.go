@@ -76,7 +76,7 @@ func (t *timeline) play(ctx context.Context) error {
 	if err := t.cluster(ctx, sha, limit); err != nil {
 		return err
 	}
-	if err := t.gatekeeper(ctx, pull, "2 of 2"); err != nil {
+	if err := t.gatekeeper(ctx, pull, "config approved"); err != nil {
 		return err
 	}
 	return t.record(ctx)

@@ -157,6 +157,19 @@ func timeOf(t *testing.T, object *unstructured.Unstructured, fields ...string) t
 	return at
 }
 
+// noted asserts that the check run has one annotation, on the line of replicas.
+func (s *story) noted(head, file, content, why string) {
+	s.t.Helper()
+	runs, err := s.GitHub.CheckRuns(payments.Repository, head)
+	require.NoError(s.t, err)
+	require.Len(s.t, runs, 1)
+	require.Len(s.t, runs[0].Annotations, 1)
+	note := runs[0].Annotations[0]
+	line := 1 + strings.Count(content[:strings.Index(content, "replicas:")], "\n")
+	require.Equal(s.t, []any{file, line, line, "warning"}, []any{note.Path, note.StartLine, note.EndLine, note.Level})
+	require.Contains(s.t, note.Message, why)
+}
+
 // imageRefused: a bump with one line more needs both quorums, and is synced when it
 // has them and its image is signed. A bump that nobody signed, one that a stranger signed and an image of
 // another registry are not synced, whoever approves them.
@@ -166,11 +179,12 @@ func imageRefused(t *testing.T, s *story) {
 	require.NoError(t, err)
 	next := s.Written(built)
 	more := strings.Replace(s.ImageValues("prod", payments.Ledger, next), "replicas: 2", "replicas: 3", 1)
-	pull, err := s.ProposeSigned(payments.Renovate, payments.ValuesFile("prod", payments.Ledger), more, s.RenovateKey(), "Update ledger, and scale it")
+	pull, err := s.ProposeSigned(payments.Renovate, payments.ValuesFile("prod", payments.Ledger), more, s.RenovateKey(), "Update ledger to 1.5.0")
 	require.NoError(t, err)
 	s.approve(payments.Frank, pull.Number)
 	s.says(pull.Number, "sre: 0 of 2 approvals for configuration", "release: 1 of 1 approval for images", "needs both quorums: it changes at replicas")
 	s.check(pull.Head, "config 0 of 2 · image 1 of 1 · ")
+	s.noted(pull.Head, payments.ValuesFile("prod", payments.Ledger), more, "it changes at replicas")
 	sha := s.merge(pull.Number, "squash")
 	s.decided(payments.Ledger, sha, "blocked", "quorum.missing")
 	s.untouched(payments.Ledger)

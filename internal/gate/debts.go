@@ -1,0 +1,106 @@
+package gate
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// Debts remembers the pull requests that are still to be told something, so that a
+// process that ends before it told them does not forget it: no webhook says it again.
+type Debts interface {
+	Owe(ctx context.Context, repository approval.RepositoryName, pull int) error
+	Paid(ctx context.Context, repository approval.RepositoryName, pull int) error
+	// Owed lists what is owed.
+	Owed(ctx context.Context) (map[approval.RepositoryName][]int, error)
+}
+
+// debts counts what is owed to whom since when. Safe for concurrent use.
+type debts struct {
+	store Debts // nil: nothing is kept across restarts
+	log   *slog.Logger
+
+	mu sync.Mutex
+	// owed are the numbers of the newest debts, next is the next one.
+	owed map[Key]uint64
+	next uint64
+}
+
+// tell has pull requests told. That it is to be done is kept first; if it cannot be, it
+// is done all the same.
+func (g *Gate) tell(ctx context.Context, keys ...Key) {
+	for _, k := range keys {
+		g.debts.owe(ctx, k)
+		g.queue.Add(k)
+	}
+}
+
+func (d *debts) owe(ctx context.Context, k Key) {
+	if d.note(k) && d.store != nil {
+		if err := d.store.Owe(ctx, k.Repository, k.Pull); err != nil {
+			d.log.LogAttrs(ctx, slog.LevelError, "debt_not_kept", slog.String("pull", k.String()), slog.Any("error", err))
+		}
+	}
+}
+
+// note is true when nothing was owed before.
+func (d *debts) note(k Key) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.owed == nil {
+		d.owed = map[Key]uint64{}
+	}
+	_, before := d.owed[k]
+	d.next++
+	d.owed[k] = d.next
+	return !before
+}
+
+// newest is the number of what is owed to a key, 0 for nothing.
+func (d *debts) newest(k Key) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.owed[k]
+}
+
+// paid says that all up to a number was told. What came in between stays owed.
+func (d *debts) paid(ctx context.Context, k Key, number uint64) {
+	d.mu.Lock()
+	done := number > 0 && d.owed[k] == number
+	if done {
+		delete(d.owed, k)
+	}
+	d.mu.Unlock()
+	if !done || d.store == nil {
+		return
+	}
+	if err := d.store.Paid(ctx, k.Repository, k.Pull); err != nil {
+		d.log.LogAttrs(ctx, slog.LevelError, "debt_not_kept", slog.String("pull", k.String()), slog.Any("error", err))
+	}
+	if d.newest(k) > 0 { // owed again meanwhile, and perhaps overwritten just now
+		if err := d.store.Owe(ctx, k.Repository, k.Pull); err != nil {
+			d.log.LogAttrs(ctx, slog.LevelError, "debt_not_kept", slog.String("pull", k.String()), slog.Any("error", err))
+		}
+	}
+}
+
+// wakeOwed tells what an earlier process owed.
+func (g *Gate) wakeOwed(ctx context.Context) {
+	if g.debts.store == nil {
+		return
+	}
+	owed, err := g.debts.store.Owed(ctx)
+	if err != nil {
+		g.log.LogAttrs(ctx, slog.LevelError, "debts_unknown", slog.Any("error", err))
+		return
+	}
+	for repository, pulls := range owed {
+		for _, n := range pulls {
+			k := Key{Repository: repository, Pull: n}
+			g.debts.note(k)
+			g.queue.Add(k)
+		}
+	}
+}

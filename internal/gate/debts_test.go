@@ -1,0 +1,102 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// ious keeps debts in memory, as the inbox does in its store.
+type ious struct {
+	mu   sync.Mutex
+	open map[int]bool
+	err  error
+}
+
+func (i *ious) Owe(_ context.Context, _ approval.RepositoryName, pull int) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.open == nil {
+		i.open = map[int]bool{}
+	}
+	i.open[pull] = true
+	return i.err
+}
+
+func (i *ious) Paid(_ context.Context, _ approval.RepositoryName, pull int) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.open, pull)
+	return i.err
+}
+
+func (i *ious) Owed(context.Context) (map[approval.RepositoryName][]int, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	all := map[approval.RepositoryName][]int{}
+	for n := range i.open {
+		all[repository] = append(all[repository], n)
+	}
+	return all, i.err
+}
+
+// TestTellAfterARestart: a process that ends between a sync and the report on it leaves
+// behind that somebody is to be told, and the next one tells.
+func TestTellAfterARestart(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	kept := &ious{}
+	s.gate.debts.store = kept
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	s.reconciled()
+	s.argo.run(payments, phaseSucceeded)
+	s.reconciled()
+	require.Equal(t, map[int]bool{1: true}, kept.open, "not told yet")
+
+	s.restart()
+	s.gate.debts.store = kept
+	s.reports.failure = errDown
+	s.gate.wakeOwed(t.Context())
+	s.gate.next(t.Context())
+	require.NotEmpty(t, kept.open, "the report failed")
+	s.reports.failure = nil
+	s.gate.wakeOwed(t.Context())
+	s.reconciled()
+	s.work()
+	require.Empty(t, kept.open)
+	report, ok := s.reports.last(1)
+	require.True(t, ok)
+	require.Equal(t, "synced to "+sha(1).Short(), report.Gates[0].Applications[0].State)
+}
+
+// TestDebts: what is owed again while it is being told stays owed, and a store that
+// fails keeps nobody from being told.
+func TestDebts(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	kept := &ious{}
+	s.gate.debts.store = kept
+	key := Key{Repository: repository, Pull: 7}
+	s.gate.tell(t.Context(), key)
+	number := s.gate.debts.newest(key)
+	require.NotZero(t, number)
+	s.gate.tell(t.Context(), key)
+	s.gate.debts.paid(t.Context(), key, number)
+	require.NotEmpty(t, kept.open, "there is something newer")
+	s.gate.debts.paid(t.Context(), key, s.gate.debts.newest(key))
+	require.Empty(t, kept.open)
+	s.gate.debts.paid(t.Context(), key, 0)
+
+	kept.err = errors.New("disk full")
+	s.openPull(7)
+	s.gate.tell(t.Context(), key)
+	s.gate.wakeOwed(t.Context())
+	s.work()
+	require.Equal(t, 1, s.reports.count())
+}
