@@ -27,6 +27,7 @@ type keeper interface {
 	collect.Witness
 	collect.Pushes
 	collect.Memory
+	collect.Comments
 }
 
 // connectGitHub makes no request. The mirrors are kept in a folder of their own;
@@ -42,7 +43,7 @@ func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe fu
 	}
 	repositories := newMirrors(mirrorsDir, cfg.File.GitHub.URL, app, log)
 	collector, err := collect.New(collect.Options{
-		GitHub: app, Witness: kept, Pushes: kept, Memory: kept, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
+		GitHub: app, Witness: kept, Pushes: kept, Memory: kept, Comments: kept, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
 		IndexGrace: cfg.File.GitHub.IndexGrace, MembershipTTL: cfg.File.GitHub.MembershipTTL,
 	})
 	if err != nil {

@@ -188,7 +188,7 @@ func (w *town) serve(resync time.Duration) {
 			Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 		}},
 		Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
-		Reporter: report.NewPublisher(app, written{box}, log),
+		Reporter: report.NewPublisher(app, written{box}, log, time.Now),
 	})
 	w.cluster.wake = decider.WakeApplication
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)

@@ -130,8 +130,9 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
-	shown := showing(cfg, hub.app, box, log)
-	shown.links = newLinks(cfg, cluster, log)
+	shown := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
+	displays := showing(cfg, hub.app, box, log)
+	displays.links = newLinks(cfg, cluster, log)
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
@@ -139,10 +140,14 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(hub.app, written{box}, log), Followers: shown.followers(), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Reporter: report.NewPublisher(hub.app, written{box}, log, time.Now), Followers: displays.followers(), Observers: []gate.Observer{displays.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Previews: shown.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
+	takes := ordering{policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log}
+	answers := answering(takes, box, hub)
+	intake.WhenAsked(answers.Wake)
 
 	// Who listens.
 	secrets := make([][]byte, len(cfg.Secrets.WebhookSecrets))
@@ -189,12 +194,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return server.Shutdown(stopping)
 	})
 	group.Go(func() error {
-		return console.Serve(ctx, counter, ordering{
-			policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log,
-		}.verbs(), log)
+		return console.Serve(ctx, counter, takes.verbs(), log)
 	})
 	group.Go(func() error { return enforced.run(ctx, decider) })
-	group.Go(func() error { return shown.run(ctx) })
+	group.Go(func() error { return displays.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error { return soaks.watch.Run(ctx) })
 	group.Go(func() error {
@@ -204,9 +207,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		both, ctx := errgroup.WithContext(ctx)
 		both.Go(func() error { return decider.Run(ctx) })
 		both.Go(func() error { return intake.Run(ctx) })
+		both.Go(func() error { return answers.Run(ctx) })
 		return both.Wait()
 	})
 	group.Go(func() error { return prune(ctx, box, log) })
+	group.Go(func() error { return shown.run(ctx) })
 	// What GitHub could not deliver while nobody listened, it is asked for again.
 	group.Go(func() error {
 		redeliver.New(hub.app, log, nil).Run(ctx, redeliver.DefaultInterval)
@@ -260,6 +265,7 @@ func prune(ctx context.Context, box *inbox.Store, log *slog.Logger) error {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
+		pruneAsked(ctx, box, log)
 		if _, err := box.Prune(ctx, time.Now().Add(-inbox.Retention)); err != nil && ctx.Err() == nil {
 			log.LogAttrs(ctx, slog.LevelError, "prune_failed", slog.Any("error", err))
 		}

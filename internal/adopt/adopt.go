@@ -171,6 +171,12 @@ type Done struct {
 
 // Adopt records one order for each Application, or for none.
 func (a *Adopter) Adopt(ctx context.Context, r Request) (Answer, error) {
+	return a.AdoptAs(ctx, Giver{Person: history.Person{Name: r.By, Via: history.ViaConsole}}, r)
+}
+
+// AdoptAs is Adopt by somebody whom GitHub has proven. Whether they may is the caller's
+// to know.
+func (a *Adopter) AdoptAs(ctx context.Context, by Giver, r Request) (Answer, error) {
 	var given []orders.Order
 	for _, want := range r.Items {
 		app, fields, policies, err := a.read(ctx, want.Application)
@@ -187,11 +193,11 @@ func (a *Adopter) Adopt(ctx context.Context, r Request) (Answer, error) {
 		}
 		given = append(given, orders.Order{UID: app.UID, Act: history.ActPayload{
 			Verb: history.VerbAdopt, Gate: policies[0].Gate, Application: app.Key(),
-			Person: history.Person{Name: r.By, Via: history.ViaConsole}, Reason: r.Reason,
+			Person: by.Person, Reason: r.Reason,
 			SpecDigest: app.SpecDigest, SpecFields: fields,
 		}})
 	}
-	acts, err := a.o.Desk.Give(ctx, nil, given...)
+	acts, err := a.o.Desk.Give(ctx, by.mark(given), given...)
 	if errors.Is(err, orders.ErrInvalid) {
 		return Answer{}, &console.Error{Code: console.CodeInvalid, Text: err.Error()}
 	}

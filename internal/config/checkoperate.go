@@ -47,6 +47,8 @@ func (c *checker) operate(g Gate, n *yaml.Node, p *approval.Policy) {
 	}
 	holders := c.named(g.Holds, at(n, "holds"))
 	p.Holders = approval.Named{Teams: holders.teams, Users: holders.users}
+	adopters := c.named(g.Adopts, at(n, "adopts"))
+	p.Adopters = approval.Named{Teams: adopters.teams, Users: adopters.users}
 	if b := g.BreakGlass; b != nil {
 		p.BreakGlass = c.breakGlass(*b, g.Name, at(n, "breakGlass"))
 	}

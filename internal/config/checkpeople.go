@@ -103,12 +103,10 @@ func (c *checker) requirement(r Requirement, n *yaml.Node) approval.Requirement 
 	c.patterns(r.Paths, n)
 	for i, m := range r.Methods {
 		switch approval.Method(m) {
-		case approval.MethodReview:
+		case approval.MethodReview, approval.MethodComment:
 			out.Methods = append(out.Methods, approval.Method(m))
-		case approval.MethodComment:
-			c.add(at(n, "methods", i), "no comment approves in this version; write review, or leave methods out")
 		default:
-			c.add(at(n, "methods", i), "the method %q is none of review", m)
+			c.add(at(n, "methods", i), "the method %q is none of review, comment", m)
 		}
 	}
 	return out

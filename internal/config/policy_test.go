@@ -106,7 +106,6 @@ func TestLoadRefusesPolicy(t *testing.T) {
 		{"role that anybody has", "minimumRole: maintain", "minimumRole: read", 28, "would let people approve who may not change the repository"},
 		{"role that is none", "minimumRole: maintain", "minimumRole: owner", 28, "is none of write, maintain, admin"},
 		{"method that is none", "[review]", "[review, email]", 24, `the method "email" is none of`},
-		{"method that nothing collects", "[review]", "[review, comment]", 24, "no comment approves in this version"},
 		{"requirement path", `["prod/payments/**"]`, `["/prod/**"]`, 29, "is not a pattern such as"},
 		{"more than the group has", "approvals: 1\n          groups: [data]\n          users: [Zoe, yan]", "approvals: 2\n          users: [Zoe]", 25, "2 approvals of 1 people can never be reached"},
 		{"check without an App", "{name: scan, appID: 15368}", "{name: scan}", 35, "anybody who may push could write it"},

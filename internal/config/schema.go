@@ -23,6 +23,8 @@ type File struct {
 	// Enforcement makes the API server refuse what no gate allows. Without it nothing
 	// is enforced.
 	Enforcement *Enforcement `yaml:"enforcement"`
+	// Previews are the rendered diffs on pull requests.
+	Previews Previews `yaml:"previews"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
 }
@@ -121,6 +123,9 @@ type Gate struct {
 	// holds, by a comment. Default: whoever may approve. On the command line, whoever
 	// may run the command may.
 	Holds People `yaml:"holds"`
+	// Adopts are those who may adopt specs by a comment on a pull request. Default:
+	// nobody. On the command line, whoever may run the command may.
+	Adopts People `yaml:"adopts"`
 	// BreakGlass says who may have a candidate synced without its quorum. Without it
 	// nobody can.
 	BreakGlass *BreakGlass `yaml:"breakGlass"`
@@ -250,7 +255,7 @@ type Requirement struct {
 	// Paths limit the requirement to changes of these paths, for a stricter quorum
 	// of "prod/payments/**". Default: every change in the gate's scope.
 	Paths []string `yaml:"paths"`
-	// Methods are the ways to approve. In this version there is one, review, which
-	// is the default.
+	// Methods are the ways to approve: review, and comment, which is "/gk approve" on
+	// the pull request, also by an answer to GitHub's e-mail. Default review alone.
 	Methods []string `yaml:"methods"`
 }

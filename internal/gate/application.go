@@ -22,6 +22,9 @@ const (
 	windowTimeout = 3 * time.Second
 )
 
+// stateSynced begins the state of an Application that runs what it may.
+const stateSynced = "synced to "
+
 // reconcileApplication takes one Application one step further.
 func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Duration, err error) {
 	g.memory.begin(key.Application)
@@ -83,6 +86,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	}
 	p := policies[0]
 	facts, collected := g.collect(ctx, p, app, last, ordered)
+	g.contents.learn(facts)
 	if wait, err := unready(collected); wait > 0 || err != nil {
 		return wait, err
 	}
@@ -205,7 +209,7 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 	case !d.Allowed():
 		return "not synced", again, false
 	case d.Override+d.Rollback == "" && isLive(last, d.Candidate):
-		return "synced to " + revisions(d.Candidate), again, false
+		return stateSynced + revisions(d.Candidate), again, false
 	case !d.Advances && !goesBack(last, d.Candidate) && !respecified(last, d):
 		return "nothing approved to sync", again, false
 	}

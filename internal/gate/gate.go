@@ -41,6 +41,9 @@ type Applications interface {
 type Collector interface {
 	Collect(ctx context.Context, q approval.Query) (approval.Answer, error)
 	CollectPull(ctx context.Context, repository approval.RepositoryName, number int, q approval.Query) (approval.PullAnswer, error)
+	// CollectGroup reads what is in a merge group. The error wraps approval.ErrNotFound
+	// when the group is gone.
+	CollectGroup(ctx context.Context, repository approval.RepositoryName, group approval.MergeGroup, q approval.Query) (approval.GroupAnswer, error)
 	// Forget drops what was remembered about people.
 	Forget()
 }
@@ -52,9 +55,19 @@ type Closures interface {
 	Closure(ctx context.Context, a approval.Application, revisions []approval.Revision) (approval.Closure, error)
 }
 
-// Reporter tells people on the pull request.
+// Reporter tells people on the pull request. An error that is approval.ErrLater says
+// that it is too early, and for how long by a method RetryAfter.
 type Reporter interface {
 	Publish(ctx context.Context, r approval.PullReport) error
+	// PublishGroup tells a merge queue.
+	PublishGroup(ctx context.Context, r approval.GroupReport) error
+	// Wait is how long the next report on a pull request has to wait.
+	Wait(repository approval.RepositoryName, pull int) time.Duration
+	// CommentChanged says that somebody changed a comment on a pull request, and Again
+	// that the check runs have to be written although nothing is new. The result is true
+	// when the comment is ours.
+	CommentChanged(ctx context.Context, repository approval.RepositoryName, pull int, c approval.ChangedComment) (ours bool, err error)
+	Again(repository approval.RepositoryName, pull int)
 }
 
 // Options make a Gate.
@@ -81,6 +94,10 @@ type Options struct {
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
 	Workers int
+	// Previews may be nil: then nothing is rendered for reports. PreviewsMost is for how
+	// many Applications of one pull request it is.
+	Previews     Previews
+	PreviewsMost int
 	// WarnOnly says that what Admit refuses is let through with a warning.
 	WarnOnly bool
 	// OnDenied is told of each refusal, at most once in a while of the same one. It may
@@ -131,8 +148,15 @@ type Gate struct {
 	reverts  reverts
 	// onDenied may be nil.
 	onDenied func(ctx context.Context, application, uid, text string)
+	// previews may be nil.
+	previews     Previews
+	previewsMost int
 	// rendered is what parents of Applications are rendered to.
 	rendered renderings
+	// contents are what Applications are rendered from, for reports.
+	contents contents
+	// reporting has room for the reports that may be under way at once.
+	reporting chan struct{}
 }
 
 // New makes a Gate.
@@ -141,7 +165,7 @@ func New(o Options) *Gate {
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		calendars: calendars(o.Policies), followers: o.Followers, observers: o.Observers,
 		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
-		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter,
+		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter, previews: o.Previews, previewsMost: o.PreviewsMost,
 	}
 	if g.now == nil {
 		g.now = time.Now
@@ -155,6 +179,7 @@ func New(o Options) *Gate {
 	g.queue = workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[Key](250*time.Millisecond, time.Minute))
 	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
+	g.reporting = make(chan struct{}, max(1, g.workers/2))
 	g.metrics.watch(g.queue.Len)
 	return g
 }
@@ -206,6 +231,11 @@ func (g *Gate) next(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return true // drained without work: deliveries stay in the inbox
 	}
+	leave, ok := g.enter(key)
+	if !ok {
+		return true
+	}
+	defer leave()
 	tickets := g.tickets.take(key)
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), reconcileTimeout)
 	defer cancel()
@@ -233,6 +263,9 @@ func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err
 	if key.Pull != 0 {
 		return g.reconcilePull(ctx, key)
 	}
+	if key.Group.Head != "" {
+		return g.reconcileGroup(ctx, key)
+	}
 	return g.reconcileApplication(ctx, key)
 }
 
@@ -245,6 +278,11 @@ func (g *Gate) retry(ctx context.Context, key Key, err error) {
 		// an intent may be left behind in the record.
 		g.log.LogAttrs(ctx, slog.LevelDebug, "reconcile_raced", attrs...)
 		g.queue.AddAfter(key, g.raced.When(key))
+		return
+	}
+	if errors.Is(err, approval.ErrLater) {
+		g.log.LogAttrs(ctx, slog.LevelDebug, "report_postponed", attrs...)
+		g.queue.AddAfter(key, max(retryAfter(err), time.Millisecond))
 		return
 	}
 	if wait := retryAfter(err); wait > 0 {

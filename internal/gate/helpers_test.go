@@ -113,12 +113,13 @@ type hub struct {
 	closureErr error
 	forgets    int
 	pullOf     map[int]approval.PullAnswer
+	groupOf    map[approval.SHA]approval.GroupAnswer
 	// onAnswer runs after the facts were read and before they are answered.
 	onAnswer func()
 }
 
 func newHub() *hub {
-	return &hub{approved: map[int][]approval.User{}, unsettled: map[int]bool{}, pullOf: map[int]approval.PullAnswer{}}
+	return &hub{approved: map[int][]approval.User{}, unsettled: map[int]bool{}, pullOf: map[int]approval.PullAnswer{}, groupOf: map[approval.SHA]approval.GroupAnswer{}}
 }
 
 func (h *hub) land(pulls ...int) {
@@ -289,7 +290,44 @@ func (h *hub) newestAllowed(trusted int) int {
 type reports struct {
 	mu        sync.Mutex
 	published []approval.PullReport
+	groups    []approval.GroupReport
+	changed   []approval.ChangedComment
+	again     []int
+	wait      time.Duration
 	failure   error
+}
+
+func (r *reports) PublishGroup(_ context.Context, report approval.GroupReport) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failure == nil {
+		r.groups = append(r.groups, report)
+	}
+	return r.failure
+}
+
+func (r *reports) Wait(approval.RepositoryName, int) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.wait
+}
+
+// ourComment is the ID of our comment on every pull request.
+const ourComment = 77
+
+func (r *reports) CommentChanged(_ context.Context, _ approval.RepositoryName, _ int, c approval.ChangedComment) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failure == nil {
+		r.changed = append(r.changed, c)
+	}
+	return c.ID == ourComment, r.failure
+}
+
+func (r *reports) Again(_ approval.RepositoryName, pull int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.again = append(r.again, pull)
 }
 
 func (r *reports) Publish(_ context.Context, report approval.PullReport) error {
@@ -557,3 +595,17 @@ type limited struct{ wait time.Duration }
 
 func (l limited) Error() string             { return "rate limit, wait " + l.wait.String() }
 func (l limited) RetryAfter() time.Duration { return l.wait }
+
+// CollectGroup answers with what the test put under the head.
+func (h *hub) CollectGroup(_ context.Context, _ approval.RepositoryName, g approval.MergeGroup, _ approval.Query) (approval.GroupAnswer, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failure != nil {
+		return approval.GroupAnswer{}, h.failure
+	}
+	answer, ok := h.groupOf[g.Head]
+	if !ok {
+		return approval.GroupAnswer{}, fmt.Errorf("read the group: %w", approval.ErrNotFound)
+	}
+	return answer, nil
+}

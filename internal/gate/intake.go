@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
@@ -21,6 +22,8 @@ type Inbox interface {
 	SaveHead(ctx context.Context, w approval.WitnessedHead) error
 	SaveMerge(ctx context.Context, w approval.WitnessedMerge) error
 	SavePush(ctx context.Context, w approval.WitnessedPush) error
+	// Ask keeps what somebody asks for; false if it was asked before.
+	Ask(ctx context.Context, id string, a approval.Asked, received time.Time) (bool, error)
 }
 
 // Intake turns deliveries into woken keys: it parses them, keeps what is to be
@@ -33,6 +36,7 @@ type Intake struct {
 	parse func(event string, body []byte) (approval.Hint, error)
 	log   *slog.Logger
 	wake  chan struct{}
+	asked func() // may be nil
 	// taken are the deliveries that are being worked on, and those of again, which
 	// are to be tried again later.
 	taken map[string]bool
@@ -213,8 +217,22 @@ func (in *Intake) open(ctx context.Context, d inbox.Delivery) ([]Key, error) {
 			return nil, fmt.Errorf("keep the push: %w", err)
 		}
 	}
+	if hint.Asked != nil {
+		if err := in.ask(ctx, d, *hint.Asked); err != nil {
+			return nil, err
+		}
+	}
 	if hint.People || hint.Access {
 		in.gate.collector.Forget()
 	}
-	return in.gate.concerned(hint), nil
+	keys, only, err := in.gate.reportAnew(ctx, hint)
+	if only || err != nil {
+		return keys, err
+	}
+	for _, k := range in.gate.concerned(hint) {
+		if !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
 }

@@ -12,17 +12,22 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
-// Key names one unit of work: an Application, or a pull request.
+// Key names one unit of work: an Application, a pull request, or a merge group.
 type Key struct {
-	// Application is "namespace/name"; empty for a pull request.
+	// Application is "namespace/name"; empty for the others.
 	Application string
 	Repository  approval.RepositoryName
 	Pull        int
+	// Group is the zero MergeGroup for all but a merge group.
+	Group approval.MergeGroup
 }
 
 func (k Key) String() string {
 	if k.Pull != 0 {
 		return string(k.Repository) + "#" + strconv.Itoa(k.Pull)
+	}
+	if k.Group.Head != "" {
+		return string(k.Repository) + " merge group " + k.Group.Head.Short()
 	}
 	return k.Application
 }
@@ -31,6 +36,9 @@ func (k Key) String() string {
 func (k Key) kind() string {
 	if k.Pull != 0 {
 		return "pull"
+	}
+	if k.Group.Head != "" {
+		return "group"
 	}
 	return "application"
 }
@@ -56,6 +64,7 @@ func (g *Gate) wakeWithin(spread time.Duration) {
 	}
 	g.memory.keep(protected)
 	g.rollouts.keep(protected)
+	g.contents.keep(protected)
 	g.rendered.sweep(protected, uids)
 }
 
@@ -87,6 +96,9 @@ func (g *Gate) WakeKey(application string) {
 func (g *Gate) concerned(h approval.Hint) []Key {
 	h.Repository = g.names.configured(h)
 	var keys []Key
+	if h.Group != nil && g.protectsRepository(h.Repository) {
+		keys = append(keys, Key{Repository: h.Repository, Group: *h.Group})
+	}
 	told := false
 	for _, a := range g.apps.List() {
 		for _, p := range g.policiesFor(a) {

@@ -5,67 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
 // reconcilePull brings what a pull request says up to date.
 func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration, err error) {
-	var concerned []approval.Policy
-	var q approval.Query
-	for _, p := range g.policies {
-		if _, ok := p.Repository(key.Repository); !ok {
-			continue
-		}
-		concerned = append(concerned, p)
-		teams, users := p.People()
-		q.Teams, q.Users = append(q.Teams, teams...), append(q.Users, users...)
-		q.Needs = q.Needs.Merge(p.Needs())
-	}
-	if len(concerned) == 0 {
+	if !g.protectsRepository(key.Repository) {
 		return 0, nil
 	}
-	answer, err := g.collector.CollectPull(ctx, key.Repository, key.Pull, q)
-	if errors.Is(err, approval.ErrNotFound) {
-		return 0, nil
+	if err := g.tooEarly(key); err != nil {
+		return 0, err
 	}
-	if err != nil {
-		return 0, fmt.Errorf("collect facts of %s: %w", key, err)
+	report, answer, again, err := g.look(ctx, key)
+	switch {
+	case errors.Is(err, approval.ErrNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, err
 	}
 	g.names.learn(answer.Pull.BaseRepositoryID, key.Repository)
-	if !answer.Open && !answer.Pull.Merged {
-		return 0, nil // closed without being merged: nothing will land
+	if !answer.Open && !answer.Pull.Merged || len(report.Gates) == 0 {
+		return 0, nil // nothing will land, or on no protected branch
 	}
-	ordered, err := g.book.Standing(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("read what people have ordered: %w", err)
-	}
-	report := approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged, Landed: answer.MergeCommit}
-	report.Draft, report.Asked, report.Reviewed, report.Labels = answer.Draft, answer.Asked, reviewers(answer.Pull), answer.Labels
-	for _, p := range concerned {
-		protected, _ := p.Repository(key.Repository)
-		if protected.Branch != answer.Pull.Base {
-			continue
-		}
-		class, quorum, soon, err := g.judgePull(ctx, p, protected, answer)
-		if err != nil {
-			return 0, fmt.Errorf("judge %s: %w", key, err)
-		}
-		if class == approval.ClassNone {
-			continue
-		}
-		again = sooner(again, soon)
-		report.Gates = append(report.Gates, approval.GateReport{
-			Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images, Vacancies: quorum.Vacancies,
-			Stops: g.stops(p, ordered), Applications: g.applicationReports(p, key),
-		})
-	}
-	if len(report.Gates) == 0 {
-		return 0, nil
-	}
+	g.preview(ctx, key, answer, &report)
 	if err := g.reporter.Publish(ctx, report); err != nil {
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}
@@ -74,14 +40,83 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	return again, nil
 }
 
-// applicationReports tells for each protected Application that reads from the
-// pull request's repository what has become of the change there.
-func (g *Gate) applicationReports(p approval.Policy, key Key) []approval.ApplicationReport {
-	var out []approval.ApplicationReport
-	for _, a := range g.apps.List() {
-		if !p.Protects(a) || !readsFrom(a, key.Repository) {
+// look reads a pull request and judges it for each gate that protects its base branch,
+// and says when to look again, 0 for never. One that was closed without being merged is
+// not judged; its gates alone are named.
+func (g *Gate) look(ctx context.Context, key Key) (report approval.PullReport, answer approval.PullAnswer, again time.Duration, err error) {
+	concerned, q := g.queryOf(key.Repository)
+	answer, err = g.collector.CollectPull(ctx, key.Repository, key.Pull, q)
+	if err != nil {
+		return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("collect facts of %s: %w", key, err)
+	}
+	report = approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged, Landed: answer.MergeCommit}
+	report.Draft, report.Asked, report.Reviewed, report.Labels = answer.Draft, answer.Asked, reviewers(answer.Pull), answer.Labels
+	ordered, err := g.book.Standing(ctx)
+	if err != nil {
+		return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("read what people have ordered: %w", err)
+	}
+	for _, p := range concerned {
+		protected, _ := p.Repository(key.Repository)
+		if protected.Branch != answer.Pull.Base {
 			continue
 		}
+		if !answer.Open && !answer.Pull.Merged {
+			report.Gates = append(report.Gates, approval.GateReport{Gate: p.Gate})
+			continue
+		}
+		r, soon, err := g.gateReport(ctx, p, protected, answer, ordered)
+		if err != nil {
+			return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("judge %s: %w", key, err)
+		}
+		again = sooner(again, soon)
+		report.Gates = append(report.Gates, r)
+	}
+	return report, answer, again, nil
+}
+
+// queryOf are the gates that have a repository, and what they need to know of people.
+func (g *Gate) queryOf(repository approval.RepositoryName) (concerned []approval.Policy, q approval.Query) {
+	for _, p := range g.policies {
+		if _, ok := p.Repository(repository); !ok {
+			continue
+		}
+		concerned = append(concerned, p)
+		teams, users := p.People()
+		q.Teams, q.Users = append(q.Teams, teams...), append(q.Users, users...)
+		q.Needs = q.Needs.Merge(p.Needs())
+	}
+	return concerned, q
+}
+
+// gateReport judges a pull request for one gate, and says when to look again, 0 for
+// never. One that does not concern the gate has a report all the same: whoever makes
+// the check run a required one needs it on every pull request.
+func (g *Gate) gateReport(ctx context.Context, p approval.Policy, protected approval.ProtectedRepository, answer approval.PullAnswer, ordered orders.Standing) (approval.GateReport, time.Duration, error) {
+	class, quorum, again, err := g.judgePull(ctx, p, protected, answer)
+	if err != nil {
+		return approval.GateReport{}, 0, err
+	}
+	if class == approval.ClassNone {
+		return approval.GateReport{Gate: p.Gate, Class: class}, 0, nil
+	}
+	r := approval.GateReport{
+		Gate: p.Gate, Class: class, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
+		Requirements: quorum.Requirements, Vacancies: quorum.Vacancies, CommentsCount: p.Needs().Comments, Stops: g.stops(p, ordered),
+	}
+	affected := g.affected(p, protected, answer.Changes)
+	for _, a := range affected {
+		r.Affected = append(r.Affected, a.Key())
+	}
+	r.Applications = g.applicationReports(affected)
+	g.rolledOut(r.Applications, Key{Repository: protected.Name, Pull: answer.Pull.Number})
+	return r, again, nil
+}
+
+// applicationReports tells for each of the Applications what has become of the change
+// there.
+func (g *Gate) applicationReports(apps []approval.Application) []approval.ApplicationReport {
+	var out []approval.ApplicationReport
+	for _, a := range apps {
 		known, ok := g.memory.get(a.Key())
 		stuck, hangs := g.stalls.get(a.Key())
 		switch {
@@ -92,14 +127,19 @@ func (g *Gate) applicationReports(p approval.Policy, key Key) []approval.Applica
 		case !ok:
 			continue
 		}
-		r := approval.ApplicationReport{Application: a.Key(), Verdict: known.decision.Verdict, State: known.state, Rollout: g.rollouts.of(a.Key(), known, key)}
+		r := approval.ApplicationReport{
+			Application: a.Key(), Verdict: known.decision.Verdict, State: known.state, Range: rangeOf(known.decision, g.contents.of(a).titles),
+			Live: strings.HasPrefix(known.state, stateSynced) && !strings.Contains(known.state, ";"), // no failure since
+		}
+		if known.decision.Allowed() {
+			r.Candidate = revisions(known.decision.Candidate)
+		}
 		for _, f := range known.decision.Findings {
-			if f.Verdict != approval.Allowed {
+			if f.Verdict != approval.Allowed || f.Code == approval.CodeBreakGlassUsed {
 				r.Findings = append(r.Findings, f)
 			}
 		}
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b approval.ApplicationReport) int { return strings.Compare(a.Application, b.Application) })
 	return out
 }

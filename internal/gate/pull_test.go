@@ -51,23 +51,27 @@ func TestReportOpen(t *testing.T) {
 	require.Equal(t, 7, report.Number)
 	require.Equal(t, blob(7), report.Head)
 	require.False(t, report.Merged)
-	require.Len(t, report.Gates, 2, "the others have another repository, branch or scope")
+	require.Len(t, report.Gates, 3, "the others have another repository or branch")
+	require.Equal(t, approval.GateReport{Gate: "images", Class: approval.ClassNone}, report.Gates[2], "so that its check can be a required one")
 	prod, stage := report.Gates[0], report.Gates[1]
 	require.Equal(t, "prod", prod.Gate)
 	require.Equal(t, approval.ClassConfig, prod.Class)
 	require.Equal(t, approval.Allowed, prod.Quorum.Verdict)
 	require.Equal(t, []int{1, 1, 1, 2}, []int{prod.Met, prod.Needed, stage.Met, stage.Needed})
 	require.Equal(t, approval.Blocked, stage.Quorum.Verdict)
+	require.Equal(t, []string{payments}, prod.Affected)
+	require.Empty(t, stage.Affected)
 	require.Empty(t, prod.Applications, "nothing is known yet")
+	require.Len(t, stage.Requirements, 1)
+	require.Equal(t, []approval.User{bob}, stage.Requirements[0].Able, "who can still approve")
 }
 
 func TestReportNothing(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(s *setup, a *approval.PullAnswer){
-		"closed":        func(_ *setup, a *approval.PullAnswer) { a.Open = false },
-		"other branch":  func(_ *setup, a *approval.PullAnswer) { a.Pull.Base = "feature" },
-		"outside scope": func(_ *setup, a *approval.PullAnswer) { a.Changes[0].Path = "docs/a.md" },
-		"not found":     nil,
+		"closed":       func(_ *setup, a *approval.PullAnswer) { a.Open = false },
+		"other branch": func(_ *setup, a *approval.PullAnswer) { a.Pull.Base = "feature" },
+		"not found":    nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -51,7 +51,11 @@ type Options struct {
 }
 
 // Operator takes orders. It is safe for concurrent use.
-type Operator struct{ o Options }
+type Operator struct {
+	o Options
+	// origin is zero at the console.
+	origin Origin
+}
 
 // New makes an Operator.
 func New(o Options) *Operator {
@@ -61,7 +65,7 @@ func New(o Options) *Operator {
 	if o.WakeAll == nil {
 		o.WakeAll = func() {}
 	}
-	return &Operator{o}
+	return &Operator{o: o}
 }
 
 // Target is what an order is about: one Application, or a whole gate.
@@ -138,6 +142,7 @@ func (o *Operator) gate(name string) (place, error) {
 
 // give records an order and wakes who it is about.
 func (o *Operator) give(ctx context.Context, check func(orders.Standing) error, given ...orders.Order) ([]history.ActPayload, error) {
+	check = o.mark(check, given)
 	acts, err := o.o.Desk.Give(ctx, check, given...)
 	if errors.Is(err, orders.ErrInvalid) {
 		return nil, &console.Error{Code: console.CodeInvalid, Text: err.Error()}

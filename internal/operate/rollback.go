@@ -65,7 +65,7 @@ func (o *Operator) Rollback(ctx context.Context, who history.Person, r RollbackR
 		return RolledBack{}, err
 	}
 	hold, back := at.order(history.VerbHold, who, r.Reason), at.order(history.VerbRollback, who, r.Reason)
-	hold.Act.ID = o.o.Desk.NewID()
+	hold.Act.ID = o.part("hold")
 	candidate := target.Intent.Candidate
 	back.Act.Candidate, back.Act.Intent, back.Act.Hold = &candidate, target.Intent.ID, hold.Act.ID
 	acts, err := o.give(ctx, func(s orders.Standing) error { return notHeld(s, at, o.o.Desk.Now()) }, hold, back)

@@ -228,8 +228,9 @@ const (
 	ReviewPending          ReviewState = "PENDING"
 )
 
-// Review is one review of a pull request.
+// Review is one review of a pull request, or a comment that approves it.
 type Review struct {
+	// ID is GitHub's; that of a comment is the negative of it.
 	ID int64 `json:"id"`
 	// User is nil when the account was deleted.
 	User  *User       `json:"user,omitempty"`

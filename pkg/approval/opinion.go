@@ -54,9 +54,10 @@ func (j *judge) furtherObjections(b *ballot, o *opinion) objection {
 		return pr.keptObjection(r)
 	case ofHead && r.SubmittedAt.Before(pr.HeadPushedAt):
 		return objBeforePush
-	case ofHead && !r.Witnessed && !r.SubmittedAt.After(pr.HeadPushedAt):
+	case ofHead && (!r.Witnessed || r.Method == MethodComment) && !r.SubmittedAt.After(pr.HeadPushedAt):
 		// GitHub's times have a resolution of one second. Without a witness of
-		// the reviewed commit the same second may be before or after the push.
+		// the reviewed commit the same second may be before or after the push. The
+		// event of a comment does not name a commit; its time alone tells.
 		return objBeforePush
 	case r.Base == "":
 		return objBaseUnknown

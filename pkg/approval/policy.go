@@ -29,6 +29,8 @@ type Policy struct {
 	Sync SyncRules `json:"sync,omitzero"`
 	// Holders may hold and release by a comment; empty means whoever may approve.
 	Holders Named `json:"holders,omitzero"`
+	// Adopters may adopt specs by a comment; empty means nobody.
+	Adopters Named `json:"adopters,omitzero"`
 	// BreakGlass is nil for a gate that nobody may override.
 	BreakGlass *BreakGlass `json:"breakGlass,omitempty"`
 }

@@ -38,6 +38,11 @@ type PullAnswer struct {
 	// BaseHead is what is on the base branch and no part of the pull request; after
 	// the merge, the commit before it.
 	BaseHead SHA
+	// MergeBase is where the pull request left its base; empty when it is merged, or
+	// when it has no history in common with its base.
+	MergeBase SHA
+	// Fork is true when its head is in another repository, or in one that is gone.
+	Fork bool
 	// MergeCommit is where it landed; empty while it is open.
 	MergeCommit SHA
 	// Changes are the paths it changes against its base.
@@ -46,7 +51,7 @@ type PullAnswer struct {
 	// Draft is true while the author does not want it to be reviewed. Asked is whose
 	// review is waited for. Both are for people; no decision depends on them.
 	Draft bool
-	Asked Asked
+	Asked Reviewers
 	// Labels are those of an open pull request.
 	Labels []string
 }
@@ -79,6 +84,15 @@ type Hint struct {
 	Head   *WitnessedHead
 	Merge  *WitnessedMerge
 	Push   *WitnessedPush
+	// Asked is what somebody wants to have done.
+	Asked *Asked
+	// Comment is one on the pull request that was changed or deleted.
+	Comment *ChangedComment
+	// Again is true when somebody wants our check runs to run again, which made GitHub
+	// forget what they said together.
+	Again bool
+	// Group is one that a merge queue wants to have checked.
+	Group *MergeGroup
 }
 
 // WitnessedReview is what the event of a review's submission tells and GitHub

@@ -20,6 +20,8 @@ type QuorumResult struct {
 	Approvers []User
 	// Vacancies are the requirements that lack approvals.
 	Vacancies []Vacancy
+	// Requirements are those that apply, in the order of the first children of Finding.
+	Requirements []RequirementReport
 }
 
 // Progress is how many of the approvals that are needed are there.
@@ -96,6 +98,7 @@ func (j *judge) judge(pr *PullRequest, l levels) *QuorumResult {
 			f.Text, f.Remedy = j.explainTally(b, c, code)
 			f.Children = j.explainOpinions(b, c.demand)
 			res.Vacancies = j.vacant(res.Vacancies, c, code)
+			res.Requirements = append(res.Requirements, c.report())
 		}
 		hinder(&f)
 	}

@@ -6,13 +6,14 @@ type PullReport struct {
 	Repository RepositoryName
 	Number     int
 	Head       SHA
-	// Merged is true once the pull request has landed, Landed is where.
+	// Merged is true once the pull request has landed.
 	Merged bool
+	// Landed is where it has landed; empty while it is open.
 	Landed SHA
 	// Draft is true while the author does not want it to be reviewed.
 	Draft bool
 	// Asked is whose review is waited for, Reviewed are all who ever gave one.
-	Asked    Asked
+	Asked    Reviewers
 	Reviewed []UserID
 	// Labels are those of an open pull request, for those who write labels.
 	Labels []string
@@ -36,8 +37,26 @@ type GateReport struct {
 	// Stops are the holds of the whole gate and the windows that are closed now. They
 	// do not change what the reviews are worth.
 	Stops []Finding
+	// Requirements are those of Quorum, in the order of its first children.
+	Requirements []RequirementReport
+	// Affected are the "namespace/name" of the Applications that the pull request
+	// changes, whether there is a decision on them or not.
+	Affected []string
+	// Notes are about the lines that make a change config that its title calls a bump.
+	Notes []Note
+	// SyncsOnCommand is true when the gate syncs when it is told to.
+	SyncsOnCommand bool
+	// CommentsCount is true when an approval by comment counts for a requirement.
+	CommentsCount bool
 	// Applications tell what has become of the change where it is deployed.
 	Applications []ApplicationReport
+	// Previews are what is rendered differently, by Application and kind.
+	// PreviewsLeftOut counts the Applications that are not looked at.
+	Previews        []Preview
+	PreviewsLeftOut int
+	// ChecksURL is where the check runs of the pull request are shown; empty when that is
+	// not known.
+	ChecksURL string
 }
 
 // ApplicationReport is the state of one Application with regard to the pull
@@ -50,6 +69,13 @@ type ApplicationReport struct {
 	State string
 	// Findings are those that keep the change from being synced.
 	Findings []Finding
+	// Range are the landings after what is deployed that have to do with the gate,
+	// oldest first: what a sync would ship, and what waits behind that.
+	Range []ShippedLanding
+	// Live is true when what may be deployed is.
+	Live bool
+	// Candidate is what a sync would deploy, shortened; empty when nothing may be.
+	Candidate string
 	// Rollout is how far the change has come.
 	Rollout Rollout
 }

@@ -15,8 +15,8 @@ type Vacancy struct {
 	Distinct bool
 }
 
-// Asked is whose review a pull request waits for, by GitHub's list.
-type Asked struct {
+// Reviewers are whose review a pull request waits for, by GitHub's list.
+type Reviewers struct {
 	Users []User
 	Teams []TeamName
 }

@@ -89,7 +89,11 @@ func TestWalls(t *testing.T) {
 		{part: "internal/orders", may: []string{"pkg/approval", "pkg/history"}, pure: true},
 		{part: "internal/adopt", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
 		{part: "internal/operate", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
-		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/calendar", "internal/inbox", "internal/orders"}},
+		{part: "internal/commands", may: []string{
+			"pkg/approval", "pkg/history", "pkg/github", "internal/orders", "internal/operate", "internal/adopt", "internal/console", "internal/inbox",
+		}},
+		{part: "internal/preview", may: []string{"pkg/approval", "pkg/argo/manifestdiff"}},
+		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/calendar", "internal/inbox", "internal/orders", "internal/preview"}},
 		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		// The doctor looks at everything; what it looks through are interfaces of its own.
 		{part: "internal/doctor", may: []string{"pkg/approval", "pkg/argo/installation", "pkg/argo/argorbac", "pkg/argo/kuberbac", "pkg/github"}},
@@ -150,6 +154,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"github.com/bradleyfalzon/ghinstallation": {"pkg/github", "test/e2e/standin"},
 		"go.yaml.in/yaml/v4":                      {"internal/config", "pkg/approval/imagediff", "test/e2e/standin/control"},
 		"sigs.k8s.io/yaml":                        {"pkg/argo", "pkg/approval/imagediff", "test/e2e/bypass"},
+		"github.com/aymanbagabas/go-udiff":        {"pkg/argo/manifestdiff"},
 		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
 		"github.com/teambition/rrule-go":          {"internal/calendar"},
 		"github.com/spf13/cobra":                  {"cmd/gatekeeper", "test/e2e/standin/cmd"},

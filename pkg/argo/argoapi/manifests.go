@@ -24,7 +24,7 @@ const (
 
 // Manifests are what Argo CD renders of an Application's spec of now at exact
 // revisions, one for each source in their order, as JSON. Secrets are masked. It needs
-// the right to get the Application.
+// the right to get the Application. What Argo CD answers when it cannot is a *RenderError.
 //
 // Argo CD does not say which revisions it rendered (server/application/application.go,
 // GetManifests, of 2.14.21 and 3.2.11: the answer's revision stays empty). A full SHA is
@@ -56,7 +56,7 @@ func (a *API) Manifests(ctx context.Context, app approval.Application, revisions
 	case status.Code(err) == codes.NotFound:
 		return nil, fmt.Errorf("render %s: %w", app.Key(), approval.ErrNotFound)
 	case err != nil:
-		return nil, fmt.Errorf("render %s: %w", app.Key(), err)
+		return nil, fmt.Errorf("render %s: %w", app.Key(), renderError(err))
 	case answer == nil:
 		return nil, fmt.Errorf("render %s: %w", app.Key(), errors.New("an empty answer"))
 	}

@@ -63,6 +63,8 @@ type Options struct {
 	// Pushes and Memory save calls. They may be nil.
 	Pushes Pushes
 	Memory Memory
+	// Comments may be nil where no policy takes approvals by comment.
+	Comments Comments
 	// Mirror gives the mirror of a repository. It stays the caller's.
 	Mirror func(ctx context.Context, repository approval.RepositoryName) (*mirror.Mirror, error)
 	// IndexGrace is how long GitHub may take to say which pull request a commit
@@ -87,11 +89,13 @@ type Collector struct {
 	witness Witness
 	pushes  Pushes
 	memory  Memory
-	mirror  func(context.Context, approval.RepositoryName) (*mirror.Mirror, error)
-	grace   time.Duration
-	people  time.Duration
-	noReply string
-	log     *slog.Logger
+	// comments may be nil
+	comments Comments
+	mirror   func(context.Context, approval.RepositoryName) (*mirror.Mirror, error)
+	grace    time.Duration
+	people   time.Duration
+	noReply  string
+	log      *slog.Logger
 
 	repositoryTTL time.Duration
 	repositories  *memory[string, repositoryFacts]
@@ -114,8 +118,10 @@ type Collector struct {
 	roles         *memory[roleKey, string]
 	pasts         *memory[pullKey, past]
 	pastReads     *queue[pullKey, past]
-	rulesets      *memory[approval.SHA, codeowners.Ruleset]
-	reviews       *queue[pullName, []approval.Review]
+	// groups are the pull requests for which merge groups were made, see CollectGroup.
+	groups   *memory[groupKey, int]
+	rulesets *memory[approval.SHA, codeowners.Ruleset]
+	reviews  *queue[pullName, []approval.Review]
 }
 
 // New makes a Collector. It makes no request.
@@ -139,7 +145,7 @@ func New(o Options) (*Collector, error) {
 		o.Memory = nothingKept{}
 	}
 	return &Collector{
-		github: o.GitHub, witness: o.Witness, pushes: o.Pushes, memory: o.Memory, mirror: o.Mirror, log: o.Logger,
+		github: o.GitHub, witness: o.Witness, pushes: o.Pushes, memory: o.Memory, comments: o.Comments, mirror: o.Mirror, log: o.Logger,
 		grace:         orDefault(o.IndexGrace, DefaultIndexGrace),
 		people:        orDefault(o.MembershipTTL, DefaultMembershipTTL),
 		repositoryTTL: orDefault(o.RepositoryTTL, DefaultRepositoryTTL),
@@ -165,6 +171,7 @@ func New(o Options) (*Collector, error) {
 		roles:        newMemory[roleKey, string](8192),
 		pasts:        newMemory[pullKey, past](4096),
 		pastReads:    newQueue[pullKey, past](),
+		groups:       newMemory[groupKey, int](1024),
 		rulesets:     newMemory[approval.SHA, codeowners.Ruleset](64),
 		reviews:      newQueue[pullName, []approval.Review](),
 	}, nil

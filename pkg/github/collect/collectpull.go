@@ -83,7 +83,14 @@ func (c *Collector) pullAnswer(ctx context.Context, r *repo, p pull, reviews []a
 	if err != nil {
 		return approval.PullAnswer{}, err
 	}
-	return approval.PullAnswer{Pull: *pr, Open: p.open, BaseHead: before, MergeCommit: p.mergeCommit, Changes: changes, Directory: people, Draft: p.draft, Asked: p.asked, Labels: p.labels}, nil
+	answer := approval.PullAnswer{
+		Pull: *pr, Open: p.open, BaseHead: before, MergeCommit: p.mergeCommit, Changes: changes, Directory: people,
+		Fork: p.headRepository != p.baseRepository, Draft: p.draft, Asked: p.asked, Labels: p.labels,
+	}
+	if !p.merged {
+		answer.MergeBase, err = r.mirror.MergeBase(ctx, before, p.head)
+	}
+	return answer, err
 }
 
 // branchOf guesses the base branch, so that it can be fetched while the pull

@@ -28,7 +28,7 @@ type pull struct {
 	queued         bool // a merge queue merged it
 	recalled       bool // by an earlier process, see recallPull
 	draft          bool
-	asked          approval.Asked // while it is open, as are the labels
+	asked          approval.Reviewers // while it is open, as are the labels
 	labels         []string
 }
 
@@ -158,6 +158,13 @@ func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, rev
 		var err error
 		if pr.Reviews, before, err = c.witnessed(ctx, r, p, reviews); err != nil {
 			return err
+		}
+		if needs.Comments {
+			said, err := c.commentsOf(ctx, r, p)
+			if err != nil {
+				return err
+			}
+			pr.Reviews = append(pr.Reviews, said...)
 		}
 		t, err := tell(ctx, r, p, pr.Reviews, before, about.before)
 		if err != nil {

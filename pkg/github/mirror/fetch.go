@@ -212,6 +212,10 @@ func isRedirect(err error) bool {
 	return ok && strings.Contains(failed.message, "The requested URL returned error: 30")
 }
 
+// Forget drops what is known of a branch that is not to be fetched again. Its commits
+// stay for a while.
+func (m *Mirror) Forget(ctx context.Context, branch string) error { return m.dropBranch(ctx, branch) }
+
 // dropBranch forgets a branch that the remote no longer has.
 func (m *Mirror) dropBranch(ctx context.Context, branch string) error {
 	ref, err := branchRef(branch)

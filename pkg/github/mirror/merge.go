@@ -121,6 +121,24 @@ func (m *Mirror) NeutralMerge(ctx context.Context, c Commit) (bool, error) {
 	return r.outcome == mergeClean && r.tree == merge.Tree, nil
 }
 
+// MergeBase is a commit at which two histories parted, the best one for a merge. It is
+// empty when they have nothing in common.
+func (m *Mirror) MergeBase(ctx context.Context, a, b approval.SHA) (approval.SHA, error) {
+	out, err := m.git.run(ctx, "", "merge-base", "--end-of-options", string(a), string(b))
+	if failed, ok := errors.AsType[*gitError](err); ok && failed.code == 1 && failed.message == "" {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("find where %s and %s parted: %w", a.Short(), b.Short(), err)
+	}
+	name, _, _ := strings.Cut(string(out), "\n")
+	base, err := approval.ParseSHA(name)
+	if err != nil {
+		return "", fmt.Errorf("find where %s and %s parted: %w", a.Short(), b.Short(), err)
+	}
+	return base, nil
+}
+
 // Preview lists what merging head into base would change on base, and false when
 // the merge has conflicts or the two share no history.
 func (m *Mirror) Preview(ctx context.Context, base, head approval.SHA) ([]approval.Change, bool, error) {

@@ -3,11 +3,13 @@ package report
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	gh "github.com/google/go-github/v60/github"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
 )
 
 // maxComments bounds the search for a comment of ours.
@@ -16,8 +18,9 @@ const maxComments = 1000
 // comment is what go-github v60 leaves out: the App with which a comment was made
 // (docs.github.com, "List issue comments", performed_via_github_app).
 type comment struct {
-	ID  int64 `json:"id"`
-	App *struct {
+	ID   int64  `json:"id"`
+	Body string `json:"body"`
+	App  *struct {
 		ID int64 `json:"id"`
 	} `json:"performed_via_github_app"`
 }
@@ -37,7 +40,8 @@ func findComment(ctx context.Context, client *github.Client, app int64, r approv
 		return 0, github.Wrap(op, r.Repository, err)
 	}
 	for _, c := range comments {
-		if c.App != nil && c.App.ID == app {
+		// What answers a command is ours as well, and begins as nothing here does.
+		if c.App != nil && c.App.ID == app && !strings.HasPrefix(c.Body, command.ReplyPrefix) {
 			return c.ID, nil
 		}
 	}

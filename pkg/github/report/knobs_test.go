@@ -28,7 +28,7 @@ func TestLostAnswers(t *testing.T) {
 			remove, err := w.gh.Fail(fault)
 			require.NoError(t, err)
 			before := w.calls.Load()
-			require.Error(t, w.publisher.Publish(t.Context(), w.report(approval.Blocked, 0)))
+			require.Error(t, w.tryPublish(w.report(approval.Blocked, 0)))
 			require.LessOrEqual(t, w.calls.Load()-before, int64(5), "retries are left to the queue")
 			remove()
 			w.publish(w.report(approval.Blocked, 1))
@@ -56,7 +56,7 @@ func TestLimitsWithoutHeaders(t *testing.T) {
 		_, err := w.gh.Fail(fault)
 		require.NoError(t, err)
 		var limited *github.Error
-		require.ErrorAs(t, w.publisher.Publish(t.Context(), w.report(approval.Blocked, 0)), &limited)
+		require.ErrorAs(t, w.tryPublish(w.report(approval.Blocked, 0)), &limited)
 		require.True(t, limited.Limited)
 		require.Equal(t, time.Minute, limited.RetryAfter())
 		require.Empty(t, w.comments(), "GitHub wants quiet, so the comment waits too")

@@ -7,14 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
+	"time"
 
 	gh "github.com/google/go-github/v60/github"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
 )
 
 // GitHub gives clients; *github.App does.
@@ -48,9 +47,12 @@ type Publisher struct {
 	github GitHub
 	store  Store
 	log    *slog.Logger
+	pace   *pace
 
 	mu    sync.Mutex
 	turns map[string]*turn
+	// again are the pull requests of which Again was said.
+	again map[string]bool
 }
 
 // turn is held by whoever writes to a pull request.
@@ -59,15 +61,22 @@ type turn struct {
 	users int
 }
 
-// NewPublisher makes a Publisher.
-func NewPublisher(app GitHub, store Store, logger *slog.Logger) *Publisher {
-	return &Publisher{github: app, store: store, log: logger, turns: map[string]*turn{}}
+// NewPublisher makes a Publisher. Now is the clock by which writes are spaced.
+func NewPublisher(app GitHub, store Store, logger *slog.Logger, now func() time.Time) *Publisher {
+	return &Publisher{github: app, store: store, log: logger, pace: newPace(now), turns: map[string]*turn{}, again: map[string]bool{}}
+}
+
+// Wait is how long the next report on a pull request has to wait, 0 for not at all.
+// Whoever asks before the facts are read reports the newest ones then, and what came in
+// between is never written.
+func (p *Publisher) Wait(repository approval.RepositoryName, pull int) time.Duration {
+	return p.pace.report(pullKey(repository, pull))
 }
 
 // Publish brings the check runs and the comment up to date. It asks nothing of
-// GitHub when nothing changed since the last time. A comment that somebody deleted is
-// written anew when there is something new to say. When one write fails the
-// others are tried all the same, unless GitHub's rate limit is why.
+// GitHub when nothing changed since the last time. When one write fails the others are
+// tried all the same, unless GitHub's rate limit is why. The error is Later when it is
+// too early for a write: the report is to be made anew then.
 func (p *Publisher) Publish(ctx context.Context, r approval.PullReport) error {
 	if _, err := approval.ParseSHA(string(r.Head)); err != nil {
 		return fmt.Errorf("report on #%d of %s: the head: %w", r.Number, r.Repository, err)
@@ -75,15 +84,30 @@ func (p *Publisher) Publish(ctx context.Context, r approval.PullReport) error {
 	if r.Number <= 0 {
 		return fmt.Errorf("report on %s: %d is not the number of a pull request", r.Repository, r.Number)
 	}
-	defer p.acquire(fmt.Sprintf("%s#%d", strings.ToLower(string(r.Repository)), r.Number))()
+	key := pullKey(r.Repository, r.Number)
+	defer p.acquire(key)()
+	if wait := p.pace.report(key); wait > 0 {
+		return Later{wait}
+	}
+	defer p.pace.reported(key)
 
 	client, err := p.github.Client(ctx, r.Repository)
 	if err != nil {
 		return fmt.Errorf("report on #%d of %s: %w", r.Number, r.Repository, err)
 	}
+	p.mu.Lock()
+	again := p.again[key]
+	delete(p.again, key)
+	p.mu.Unlock()
 	var errs []error
+	defer func() {
+		if again && errors.Join(errs...) != nil {
+			p.Again(r.Repository, r.Number)
+		}
+	}()
 	for _, g := range r.Gates {
-		errs = append(errs, p.publishCheck(ctx, client, r, g))
+		at := place{r.Repository, r.Number, r.Head, r.Merged && stateOf(g) == unconcerned, again}
+		errs = append(errs, p.publishCheck(ctx, client, at, g.Gate, Check(r, g)))
 		if limited(errs) {
 			return errors.Join(errs...)
 		}
@@ -118,58 +142,6 @@ func limited(errs []error) bool {
 	return errors.As(errors.Join(errs...), &e) && e.Limited
 }
 
-// publishCheck writes the check run of a gate. A run that was completed is not
-// opened again but followed by a new one; GitHub shows the newest of a name.
-func (p *Publisher) publishCheck(ctx context.Context, client *github.Client, r approval.PullReport, g approval.GateReport) error {
-	run := Check(r, g)
-	key := "check/" + digest(g.Gate)[:16] + "/" + string(r.Head)
-	written := Written{Digest: run.Status + ":" + digest(run.Name, run.Status, run.Conclusion, run.Title, run.Summary)}
-	last, ok, err := p.store.Written(ctx, r.Repository, r.Number, key)
-	switch {
-	case err != nil:
-		return fmt.Errorf("look up check run %s of #%d: %w", run.Name, r.Number, err)
-	case ok && last.Digest == written.Digest:
-		return nil
-	}
-	reopens := strings.HasPrefix(last.Digest, "completed:") && run.Status != "completed"
-	if ok && !reopens {
-		written.ID = last.ID
-		err = updateCheck(ctx, client, r, run, last.ID)
-	}
-	if !ok || reopens || errors.Is(err, approval.ErrNotFound) {
-		written.ID, err = createCheck(ctx, client, r, run)
-	}
-	if err != nil {
-		return err
-	}
-	if err := p.store.SaveWritten(ctx, r.Repository, r.Number, key, written); err != nil {
-		return fmt.Errorf("remember check run %d of #%d: %w", written.ID, r.Number, err)
-	}
-	p.log.LogAttrs(ctx, slog.LevelInfo, "report.check_written", slog.String("repository", string(r.Repository)),
-		slog.Int("pull", r.Number), slog.String("gate", g.Gate), slog.String("status", run.Status), slog.String("conclusion", run.Conclusion))
-	return nil
-}
-
-func createCheck(ctx context.Context, client *github.Client, r approval.PullReport, run CheckRun) (int64, error) {
-	created, _, err := client.API().Checks.CreateCheckRun(ctx, r.Repository.Owner(), r.Repository.Name(), gh.CreateCheckRunOptions{
-		Name: run.Name, HeadSHA: string(r.Head), ExternalID: new(webhook.ExternalID(r.Number)),
-		Status: new(run.Status), Conclusion: optional(run.Conclusion),
-		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary)},
-	})
-	if err == nil && created.GetID() <= 0 {
-		err = errors.New("GitHub's answer has no ID")
-	}
-	return created.GetID(), github.Wrap(fmt.Sprintf("create check run %s of #%d", run.Name, r.Number), r.Repository, err)
-}
-
-func updateCheck(ctx context.Context, client *github.Client, r approval.PullReport, run CheckRun, id int64) error {
-	_, _, err := client.API().Checks.UpdateCheckRun(ctx, r.Repository.Owner(), r.Repository.Name(), id, gh.UpdateCheckRunOptions{
-		Name: run.Name, Status: new(run.Status), Conclusion: optional(run.Conclusion),
-		Output: &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary)},
-	})
-	return github.Wrap(fmt.Sprintf("update check run %s of #%d", run.Name, r.Number), r.Repository, err)
-}
-
 // publishComment writes the comment. A pull request that no gate is concerned
 // with gets none, but one that is there is kept true.
 func (p *Publisher) publishComment(ctx context.Context, client *github.Client, r approval.PullReport) error {
@@ -183,7 +155,13 @@ func (p *Publisher) publishComment(ctx context.Context, client *github.Client, r
 	case ok && last.Digest == written.Digest, !ok && worst(r) == unconcerned:
 		return nil
 	}
-	if !ok {
+	if wait := p.pace.comment(); wait > 0 {
+		return Later{wait}
+	}
+	if gone := last.Digest == commentDeleted; !ok || gone {
+		if ok = false; gone && worst(r) == unconcerned {
+			return nil
+		}
 		last.ID, err = findComment(ctx, client, p.github.ID(), r)
 		if err != nil {
 			return err
@@ -192,11 +170,13 @@ func (p *Publisher) publishComment(ctx context.Context, client *github.Client, r
 	}
 	if ok {
 		written.ID = last.ID
+		p.pace.wrote(pullKey(r.Repository, r.Number), true)
 		_, _, err = client.API().Issues.EditComment(ctx, r.Repository.Owner(), r.Repository.Name(), last.ID, &gh.IssueComment{Body: &body})
 		err = github.Wrap(fmt.Sprintf("edit the comment on #%d", r.Number), r.Repository, err)
 	}
 	if !ok || errors.Is(err, approval.ErrNotFound) {
 		var created *gh.IssueComment
+		p.pace.wrote(pullKey(r.Repository, r.Number), true)
 		created, _, err = client.API().Issues.CreateComment(ctx, r.Repository.Owner(), r.Repository.Name(), r.Number, &gh.IssueComment{Body: &body})
 		if written.ID = created.GetID(); err == nil && written.ID <= 0 {
 			err = errors.New("GitHub's answer has no ID")
@@ -212,6 +192,41 @@ func (p *Publisher) publishComment(ctx context.Context, client *github.Client, r
 	p.log.LogAttrs(ctx, slog.LevelInfo, "report.comment_written", slog.String("repository", string(r.Repository)),
 		slog.Int("pull", r.Number), slog.Int64("comment", written.ID))
 	return nil
+}
+
+// What is kept in place of a digest while the comment is not as it was written.
+const (
+	commentDeleted = "deleted"
+	commentEdited  = "edited"
+)
+
+// CommentChanged says that a comment on a pull request was edited or deleted by
+// somebody else. If it is ours, the next report writes it again.
+func (p *Publisher) CommentChanged(ctx context.Context, repository approval.RepositoryName, pull int, c approval.ChangedComment) (ours bool, err error) {
+	defer p.acquire(pullKey(repository, pull))()
+	last, ok, err := p.store.Written(ctx, repository, pull, "comment")
+	if err != nil {
+		return false, fmt.Errorf("look up the comment on #%d: %w", pull, err)
+	}
+	if !ok || last.ID != c.ID {
+		return false, nil
+	}
+	if last.Digest = commentEdited; c.Deleted {
+		last.Digest = commentDeleted
+	}
+	if err := p.store.SaveWritten(ctx, repository, pull, "comment", last); err != nil {
+		return false, fmt.Errorf("remember that the comment on #%d was changed: %w", pull, err)
+	}
+	return true, nil
+}
+
+// Again has the next report on a pull request write its check runs although nothing is
+// new: when a run is to run again GitHub takes the conclusion of its suite away, and
+// leaves it to the App to write the run ("Rerequest a check run", GitHub docs).
+func (p *Publisher) Again(repository approval.RepositoryName, pull int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.again[pullKey(repository, pull)] = true
 }
 
 func optional(s string) *string {

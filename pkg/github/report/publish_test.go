@@ -47,6 +47,13 @@ type world struct {
 	pull      standin.OpenedPull
 	publisher *report.Publisher
 	calls     atomic.Int64
+	// passed is how far the publisher's clock is ahead, in seconds.
+	passed atomic.Int64
+}
+
+// now is a clock that stands still until somebody publishes.
+func (w *world) now() time.Time {
+	return time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC).Add(time.Duration(w.passed.Load()) * time.Second)
 }
 
 func newWorld(t *testing.T) *world {
@@ -78,7 +85,7 @@ func newWorld(t *testing.T) *world {
 		Observe: func(github.Call) { w.calls.Add(1) },
 	})
 	require.NoError(t, err)
-	w.publisher = report.NewPublisher(w.client, w.store, w.logger())
+	w.publisher = report.NewPublisher(w.client, w.store, w.logger(), w.now)
 	return w
 }
 
@@ -107,7 +114,13 @@ func (w *world) report(verdict approval.Verdict, met int) approval.PullReport {
 
 func (w *world) publish(r approval.PullReport) {
 	w.t.Helper()
-	require.NoError(w.t, w.publisher.Publish(w.t.Context(), r))
+	require.NoError(w.t, w.tryPublish(r))
+}
+
+// tryPublish publishes when it is no more too early.
+func (w *world) tryPublish(r approval.PullReport) error {
+	w.passed.Add(60)
+	return w.publisher.Publish(w.t.Context(), r)
 }
 
 func (w *world) comments() []standin.Comment {
@@ -173,7 +186,7 @@ func TestPublish(t *testing.T) {
 	require.Equal(t, before, w.calls.Load(), "nothing changed, so nothing is written")
 
 	// Another process with the same store goes on where this one ended.
-	w.publisher = report.NewPublisher(w.client, w.store, w.logger())
+	w.publisher = report.NewPublisher(w.client, w.store, w.logger(), w.now)
 	w.publish(w.report(approval.Blocked, 1))
 	require.Equal(t, before, w.calls.Load())
 
@@ -257,7 +270,7 @@ func TestOneCommentWhateverHappensAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			if err := w.publisher.Publish(t.Context(), w.report(approval.Blocked, i)); err != nil {
+			if err := w.publisher.Publish(t.Context(), w.report(approval.Blocked, i)); err != nil && !errors.Is(err, approval.ErrLater) {
 				t.Error(err)
 			}
 		})
@@ -272,7 +285,7 @@ func TestFailures(t *testing.T) {
 	w := newWorld(t)
 	remove, err := w.gh.Fail(standin.ServerError500("^POST .*/check-runs$"))
 	require.NoError(t, err)
-	err = w.publisher.Publish(t.Context(), w.report(approval.Blocked, 0))
+	err = w.tryPublish(w.report(approval.Blocked, 0))
 	require.ErrorContains(t, err, "create check run gatekeeper/prod of #1 of acme/env: GitHub answered 500")
 	require.Len(t, w.comments(), 1, "the comment is written all the same")
 	remove()
@@ -282,7 +295,7 @@ func TestFailures(t *testing.T) {
 	_, err = w.gh.Fail(standin.SecondaryLimit("^PATCH .*/check-runs/", http.StatusForbidden, time.Minute))
 	require.NoError(t, err)
 	before := w.calls.Load()
-	err = w.publisher.Publish(t.Context(), w.report(approval.Blocked, 1))
+	err = w.tryPublish(w.report(approval.Blocked, 1))
 	var retry interface{ RetryAfter() time.Duration }
 	require.ErrorAs(t, err, &retry)
 	require.Equal(t, time.Minute, retry.RetryAfter())
@@ -293,7 +306,7 @@ func TestStoreThatFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.store.fail = errors.New("disk full")
-	require.ErrorContains(t, w.publisher.Publish(t.Context(), w.report(approval.Blocked, 0)), "disk full")
+	require.ErrorContains(t, w.tryPublish(w.report(approval.Blocked, 0)), "disk full")
 	require.Empty(t, w.checks(), "what cannot be looked up is not written")
 	require.Empty(t, w.comments())
 }
@@ -303,13 +316,13 @@ func TestReportsThatMakeNoSense(t *testing.T) {
 	w := newWorld(t)
 	r := w.report(approval.Allowed, 2)
 	r.Head = "main"
-	require.Error(t, w.publisher.Publish(t.Context(), r))
+	require.Error(t, w.tryPublish(r))
 	r = w.report(approval.Allowed, 2)
 	r.Number = 0
-	require.Error(t, w.publisher.Publish(t.Context(), r))
+	require.Error(t, w.tryPublish(r))
 	r = w.report(approval.Allowed, 2)
 	r.Repository = "acme/.."
-	require.Error(t, w.publisher.Publish(t.Context(), r))
+	require.Error(t, w.tryPublish(r))
 	require.Zero(t, w.calls.Load())
 }
 
@@ -336,6 +349,111 @@ func TestRerunLeadsBack(t *testing.T) {
 	w.publish(w.report(approval.Blocked, 1))
 	require.NoError(t, w.gh.As("alice").Rerequest(repoName, w.checks()[0].ID))
 	require.NoError(t, w.gh.WaitDelivered(t.Context()))
-	require.Equal(t, w.pull.Number, (<-hints).Pull)
+	h := <-hints
+	require.Equal(t, w.pull.Number, h.Pull)
+	require.True(t, h.Again)
 	require.Empty(t, hints, "what we write ourselves leads nowhere")
+
+	// The suite lost its conclusion, so the run is written although nothing is new.
+	before := w.calls.Load()
+	w.publisher.Again(repoName, w.pull.Number)
+	fail, err := w.gh.Fail(standin.ServerError500("^PATCH .*/check-runs/"))
+	require.NoError(t, err)
+	require.Error(t, w.tryPublish(w.report(approval.Blocked, 1)))
+	fail()
+	w.publish(w.report(approval.Blocked, 1))
+	require.Len(t, w.checks(), 1)
+	require.Equal(t, before+2, w.calls.Load(), "the one that failed, and the check run alone")
+	w.publish(w.report(approval.Blocked, 1))
+	require.Equal(t, before+2, w.calls.Load())
+}
+
+// A comment that somebody deleted or edited is written again although nothing is new,
+// and then not once more. What happens to other comments is nothing to us.
+func TestChangedCommentIsRestored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.report(approval.Blocked, 1)
+	w.publish(r)
+	first := w.comments()[0]
+	changed := func(id int64, deleted, want bool) {
+		t.Helper()
+		ours, err := w.publisher.CommentChanged(t.Context(), repoName, w.pull.Number, approval.ChangedComment{ID: id, Deleted: deleted})
+		require.NoError(t, err)
+		require.Equal(t, want, ours)
+	}
+	_, err := w.gh.As("alice").Comment(repoName, w.pull.Number, "Looks good")
+	require.NoError(t, err)
+	changed(w.comments()[1].ID, true, false)
+	before := w.calls.Load()
+	w.publish(r)
+	require.Equal(t, before, w.calls.Load(), "not ours")
+
+	require.NoError(t, w.gh.As("alice").EditComment(repoName, first.ID, "approved by everybody"))
+	changed(first.ID, false, true)
+	w.publish(r)
+	require.Equal(t, first.Body, w.comments()[0].Body)
+	require.Equal(t, before+1, w.calls.Load())
+
+	require.NoError(t, w.gh.As("alice").EditComment(repoName, first.ID, ""))
+	changed(first.ID, true, true)
+	w.publish(r)
+	require.Len(t, w.comments(), 2)
+	require.Equal(t, first.Body, w.comments()[1].Body)
+	require.Equal(t, before+3, w.calls.Load(), "it is looked for, and written")
+	w.publish(r)
+	changed(first.ID, true, false) // delivered once more
+	w.publish(r)
+	require.Equal(t, before+3, w.calls.Load())
+
+	w.store.fail = errors.New("disk full")
+	_, err = w.publisher.CommentChanged(t.Context(), repoName, w.pull.Number, approval.ChangedComment{ID: 1})
+	require.ErrorContains(t, err, "disk full")
+}
+
+// A report that comes too early is not written, and says when to come back.
+func TestTooEarly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	require.Zero(t, w.publisher.Wait(repoName, w.pull.Number))
+	w.publish(w.report(approval.Blocked, 0))
+	require.Equal(t, time.Second, w.publisher.Wait(repoName, w.pull.Number))
+	before := w.calls.Load()
+	err := w.publisher.Publish(t.Context(), w.report(approval.Blocked, 1))
+	require.ErrorIs(t, err, approval.ErrLater)
+	var later report.Later
+	require.ErrorAs(t, err, &later)
+	require.Equal(t, time.Second, later.RetryAfter())
+	require.Equal(t, before, w.calls.Load())
+	w.passed.Add(1)
+	require.NoError(t, w.publisher.Publish(t.Context(), w.report(approval.Blocked, 2)))
+	require.Contains(t, w.comments()[0].Body, "2 of 2")
+}
+
+// A merge group gets its check runs and no comment, without waiting for other writes.
+func TestPublishGroup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(w.report(approval.Blocked, 1))
+	comments := w.comments()
+	head, err := w.gh.Branch(repoName, "main")
+	require.NoError(t, err)
+	g := approval.GroupReport{
+		Repository: repoName, Pull: w.pull.Number, Group: approval.MergeGroup{Branch: "main", Head: approval.SHA(head), Base: approval.SHA(w.pull.Head)},
+		Gates: []approval.GroupGate{{Gate: "prod", Pulls: []approval.GroupPull{{Number: w.pull.Number, Report: w.report(approval.Allowed, 2).Gates[0]}}}},
+	}
+	before := w.calls.Load()
+	for range 2 {
+		require.NoError(t, w.publisher.PublishGroup(t.Context(), g))
+	}
+	require.Equal(t, before+1, w.calls.Load(), "one write, and none when nothing changed")
+	runs := w.checks()
+	require.Len(t, runs, 2)
+	require.Equal(t, head, runs[1].SHA)
+	require.Equal(t, "success", runs[1].Conclusion)
+	require.Equal(t, comments, w.comments())
+	g.Pull = 0
+	require.Error(t, w.publisher.PublishGroup(t.Context(), g))
+	g.Pull, g.Group.Head = 1, "main"
+	require.Error(t, w.publisher.PublishGroup(t.Context(), g))
 }

@@ -19,9 +19,12 @@ const (
 
 // Bounds of what one gate may fill, so that every gate gets its place.
 const (
-	maxApplications = 50
-	maxFindings     = 3
-	maxOpinions     = 30
+	maxFindings = 3
+	maxOpinions = 30
+	// maxAble bounds the people of whom it is said that they can still approve.
+	maxAble = 30
+	// maxNotes is GitHub's limit of annotations in one request.
+	maxNotes = 50
 )
 
 // CheckRun is what is written to the check run of a gate.
@@ -30,40 +33,37 @@ type CheckRun struct {
 	Name string
 	// Status is "completed" or "in_progress", Conclusion is empty for the latter.
 	Status, Conclusion string
-	// Title is one line, Summary is Markdown.
-	Title, Summary string
+	// Title is one line, Summary and Text are Markdown.
+	Title, Summary, Text string
+	// Actions are the buttons, Notes the annotations of lines.
+	Actions []Action
+	Notes   []approval.Note
 }
 
 // Check renders the check run of one gate of the report.
 func Check(r approval.PullReport, g approval.GateReport) CheckRun {
 	s := stateOf(g)
 	status, conclusion := s.check()
-	title := "nothing here concerns this gate"
-	if s != unconcerned {
-		title = progress(g) + " · " + reason(g)
-	}
 	sections := slices.Concat(
-		[]string{"## " + s.symbol() + " Gate " + markdown.Code(g.Gate) + ": " + s.String() + "\n\n" + introduction(r, g)},
-		stops(g), requirements(g), applications(g), []string{footer(r)},
+		[]string{"## " + s.symbol() + " Gate " + markdown.Code(g.Gate) + ": " + s.String() + "\n\n" + introduction(r, g, "in the comment of Gatekeeper")},
+		stops(g), requirements(g), affected(g), rendered(g), []string{footer(r)},
 	)
 	return CheckRun{
 		Name: "gatekeeper/" + g.Gate, Status: status, Conclusion: conclusion,
-		Title: clip(markdown.Line(title), titleLimit), Summary: document(summaryLimit, sections),
+		Title: clip(markdown.Line(checkTitle(g)), titleLimit), Summary: document(summaryLimit, sections),
+		Text: checkText(r, g), Actions: actions(g), Notes: notes(g),
 	}
 }
 
 // Comment renders the comment on the pull request.
 func Comment(r approval.PullReport) string {
 	s := worst(r)
-	title := "### " + s.symbol() + " Gatekeeper: " + s.String()
-	if r.Merged {
-		title += ", already merged"
-	}
+	title := "### " + s.symbol() + " Gatekeeper: " + headline(r)
 	if s == unconcerned {
 		return document(commentLimit, []string{title + "\n\nNothing in this pull request is deployed through a gate, so it needs no approval here.\n", footer(r)})
 	}
 	var overview strings.Builder
-	overview.WriteString(title + "\n\n| Gate | Change | Approvals | State |\n| --- | --- | --- | --- |\n")
+	overview.WriteString(title + "\n\n| Gate | Change | Approvals | Applications | State |\n| --- | --- | --- | --- | --- |\n")
 	var details []string
 	for _, g := range r.Gates {
 		gs := stateOf(g)
@@ -71,21 +71,29 @@ func Comment(r approval.PullReport) string {
 		if gs == unconcerned {
 			approvals = "none needed"
 		}
-		overview.WriteString("| " + markdown.Code(g.Gate) + " | " + class(g) + " | " + approvals + " | " + gs.symbol() + " " + gs.String() + " |\n")
+		says := gs.symbol() + " " + gs.String()
+		if stopped := stopsInShort(g); stopped != "" && gs != unconcerned {
+			says += ", ⏸️ " + stopped
+		}
+		overview.WriteString("| " + markdown.Code(g.Gate) + " | " + class(g) + " | " + approvals + " | " + tally(g) + " | " + says + " |\n")
 		if gs == unconcerned {
 			continue
 		}
-		details = append(details, "#### "+gs.symbol()+" Gate "+markdown.Code(g.Gate)+": "+gs.String()+"\n\n"+introduction(r, g))
+		details = append(details, "#### "+gs.symbol()+" Gate "+markdown.Code(g.Gate)+": "+gs.String()+"\n\n"+introduction(r, g, "below"))
 		details = append(details, stops(g)...)
 		details = append(details, requirements(g)...)
 		details = append(details, applications(g)...)
+		details = append(details, ranges(r, g)...)
+		details = append(details, rendered(g)...)
 	}
-	return document(commentLimit, slices.Concat([]string{overview.String()}, details, []string{footer(r)}))
+	last := append(commands(r), footer(r))
+	details = append(details, commentText(r, commentLimit-overview.Len()-length(details)-length(last)-reserved)...)
+	return document(commentLimit, slices.Concat([]string{overview.String()}, details, last))
 }
 
 // introduction says in a sentence or two what the state means for a reader who
-// has never heard of gates.
-func introduction(r approval.PullReport, g approval.GateReport) string {
+// has never heard of gates. Told is where the Applications are.
+func introduction(r approval.PullReport, g approval.GateReport, told string) string {
 	change := kind(g)
 	when := "once it is merged"
 	if r.Merged {
@@ -96,8 +104,11 @@ func introduction(r approval.PullReport, g approval.GateReport) string {
 		return "Nothing in this pull request is deployed through this gate, so it needs no approval here.\n"
 	case approved:
 		if r.Merged {
-			if held(g) {
-				return change + "It has all approvals that it needs. What still keeps it from being deployed is told below.\n"
+			switch {
+			case allLive(g):
+				return change + "It has all approvals that it needs, and is deployed.\n"
+			case held(g):
+				return change + "It has all approvals that it needs. What still keeps it from being deployed is told " + told + ".\n"
 			}
 			return change + "It has all approvals that it needs, so Gatekeeper may deploy it.\n"
 		}
@@ -151,13 +162,19 @@ func requirements(g approval.GateReport) []string {
 		causes = []approval.Finding{g.Quorum}
 	}
 	var out []string
-	for _, f := range causes {
-		out = append(out, explain(f))
+	for i, f := range causes {
+		var able []approval.User
+		if i < len(g.Requirements) && len(g.Quorum.Children) > 0 {
+			able = g.Requirements[i].Able
+		}
+		out = append(out, explain(f, able))
 	}
 	return out
 }
 
-func explain(f approval.Finding) string {
+// explain tells of one requirement, and names those who can still approve: all of
+// them, where the finding names a few.
+func explain(f approval.Finding, able []approval.User) string {
 	symbol := verdictSymbol(f.Verdict)
 	switch f.Code {
 	case approval.CodeQuorumMissing:
@@ -171,6 +188,9 @@ func explain(f approval.Finding) string {
 	if f.Remedy != "" && f.Verdict != approval.Allowed {
 		b.WriteString("  - **To clear it:** " + text(f.Remedy) + "\n")
 	}
+	if len(able) > namedByFinding {
+		b.WriteString("  - Who can still approve: " + text(logins(able, maxAble)) + "\n")
+	}
 	for i, c := range f.Children {
 		if i == maxOpinions {
 			b.WriteString("  - and " + strconv.Itoa(len(f.Children)-i) + " more\n")
@@ -183,6 +203,49 @@ func explain(f approval.Finding) string {
 		b.WriteString("  - " + symbol + " " + text(c.Text) + "\n")
 	}
 	return b.String()
+}
+
+// namedByFinding is how many people the core's own text names.
+const namedByFinding = 5
+
+func logins(users []approval.User, most int) string {
+	var names []string
+	for _, u := range users[:min(most, len(users))] {
+		names = append(names, u.Login)
+	}
+	out := strings.Join(names, ", ")
+	if rest := len(users) - most; rest > 0 {
+		out += " and " + strconv.Itoa(rest) + " more"
+	}
+	return out
+}
+
+// headline says in a few words how the whole pull request stands.
+func headline(r approval.PullReport) string {
+	s := worst(r)
+	switch {
+	case !r.Merged:
+		return s.String()
+	case s == approved && !slices.ContainsFunc(r.Gates, func(g approval.GateReport) bool { return stateOf(g) != unconcerned && !allLive(g) }):
+		return "approved, merged and synced"
+	default:
+		return s.String() + ", already merged"
+	}
+}
+
+// affected names the Applications that a change reaches. What has become of it there
+// is in the comment alone: a check run is about the approval.
+func affected(g approval.GateReport) []string {
+	if len(g.Affected) == 0 {
+		return nil
+	}
+	shown := fitting(g.Affected, namesRoom)
+	return []string{"Applications: " + codes(g.Affected, shown, ", ") + "\n"}
+}
+
+// notes are the annotations, as many as one request takes.
+func notes(g approval.GateReport) []approval.Note {
+	return g.Notes[:min(len(g.Notes), maxNotes)]
 }
 
 // stops says in a line each what keeps the whole gate from syncing now.
@@ -204,35 +267,6 @@ func stops(g approval.GateReport) []string {
 // saidBefore says whether a finding is one that the whole gate has.
 func saidBefore(g approval.GateReport, f approval.Finding) bool {
 	return slices.ContainsFunc(g.Stops, func(s approval.Finding) bool { return s.Code == f.Code && s.Text == f.Text })
-}
-
-// applications tells what has become of the change where it is deployed.
-func applications(g approval.GateReport) []string {
-	if len(g.Applications) == 0 {
-		return nil
-	}
-	var b strings.Builder
-	b.WriteString("| Application | State |\n| --- | --- |\n")
-	for i, a := range g.Applications {
-		if i == maxApplications {
-			b.WriteString("| and " + strconv.Itoa(len(g.Applications)-i) + " more | |\n")
-			break
-		}
-		b.WriteString("| " + markdown.Code(a.Application) + " | " + verdictSymbol(a.Verdict) + " " + text(a.State))
-		own := slices.DeleteFunc(slices.Clone(a.Findings), func(f approval.Finding) bool { return saidBefore(g, f) })
-		for j, f := range own {
-			if j == maxFindings {
-				b.WriteString("<br>and " + strconv.Itoa(len(own)-j) + " more")
-				break
-			}
-			b.WriteString("<br>" + text(f.Text))
-			if f.Remedy != "" {
-				b.WriteString(" — " + text(f.Remedy))
-			}
-		}
-		b.WriteString(" |\n")
-	}
-	return []string{b.String()}
 }
 
 func footer(r approval.PullReport) string {

@@ -126,7 +126,7 @@ func golden(t *testing.T, name, got string) {
 func TestCheckStates(t *testing.T) {
 	tests := map[string]struct{ status, conclusion, title string }{
 		"waiting":        {"completed", "action_required", "config 1 of 2 · waiting for 1 more of acme/sre"},
-		"approved":       {"completed", "success", "config 1 of 1 · approved by bob"},
+		"approved":       {"completed", "success", "config approved"},
 		"vetoed":         {"completed", "action_required", "config 1 of 1 · dave requested changes"},
 		"blocked":        {"completed", "failure", "config 1 of 2 · the author eve@example.com of 7654321 has no GitHub account, so it could be one of the approvers"},
 		"unknown":        {"in_progress", "", "config 1 of 1 · it is not known who pushed the head 4f2b9c7, so nobody can be told apart from its author"},
@@ -134,10 +134,10 @@ func TestCheckStates(t *testing.T) {
 		"zero":           {"in_progress", "", " 0 of 0 · not known yet"},
 		"merged-waiting": {"completed", "action_required", "config 1 of 2 · waiting for 1 more of acme/sre"},
 		"image":          {"completed", "action_required", "image 0 of 1 · waiting for 1 more of acme/release"},
-		"image-ready":    {"completed", "success", "image 1 of 1 · approved by bob"},
+		"image-ready":    {"completed", "success", "image approved"},
 		"image-unsigned": {"completed", "failure", "image 1 of 1 · 4f2b9c7 is not signed"},
-		"mixed":          {"completed", "action_required", "config 1 of 2, image 1 of 1 · waiting for 1 more of acme/sre"},
-		"mixed-both":     {"completed", "action_required", "config 1 of 2, image 0 of 1 · waiting for 1 more of acme/sre, 1 more of acme/release"},
+		"mixed":          {"completed", "action_required", "config 1 of 2 · image approved · waiting for 1 more of acme/sre"},
+		"mixed-both":     {"completed", "action_required", "config 1 of 2 · image 0 of 1 · waiting for 1 more of acme/sre, 1 more of acme/release"},
 	}
 	all := reports()
 	for name, tt := range tests {
@@ -195,7 +195,7 @@ func TestTruncation(t *testing.T) {
 		apps[i] = approval.ApplicationReport{Application: fmt.Sprintf("argocd/app-%d", i), Verdict: approval.Allowed, State: "synced"}
 	}
 	g := gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met), apps...)
-	require.Contains(t, Comment(report(true, g)), "| and 4950 more | |")
+	require.Contains(t, Comment(report(true, g)), "| **5000 Applications** | ✅ synced |")
 
 	c := Check(report(false, gates[0]), gate("prod", approval.ClassConfig, 0, 1, finding(approval.CodeQuorumMissing, approval.Blocked, strings.Repeat("€", 100_000), "")))
 	require.LessOrEqual(t, len(c.Summary), summaryLimit)
@@ -273,8 +273,10 @@ func TestStops(t *testing.T) {
 	for _, text := range []string{Comment(r), Check(r, g).Summary} {
 		require.Equal(t, 1, strings.Count(text, "gate prod allows no syncs now"), text)
 		require.Contains(t, text, "- ⏸️ gate prod allows no syncs now — wait; the next opening is Mon\n")
-		require.Contains(t, text, "bob holds argocd/shop")
 		require.Contains(t, text, "2 of 2")
 	}
+	require.Contains(t, Comment(r), "bob holds argocd/shop")
+	require.NotContains(t, Check(r, g).Summary, "bob holds argocd/shop", "what becomes of it in one Application is in the comment")
+	require.Equal(t, "config approved · window closed", Check(r, g).Title)
 	require.Equal(t, "success", Check(r, g).Conclusion, "reviews are worth the same")
 }

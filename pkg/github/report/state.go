@@ -151,27 +151,21 @@ func (s state) check() (status, conclusion string) {
 // the approvals of one are nothing to the other.
 func count(g approval.GateReport) string {
 	if g.Class == approval.ClassMixed {
-		return progress(g)
+		return "config " + of(g.Met-g.Images.Met, g.Needed-g.Images.Needed) + ", image " + of(g.Images.Met, g.Images.Needed)
 	}
 	return of(g.Met, g.Needed)
 }
 
 func of(met, needed int) string { return strconv.Itoa(met) + " of " + strconv.Itoa(needed) }
 
-// progress is "config 1 of 2", or "config 1 of 2, image 0 of 1".
-func progress(g approval.GateReport) string {
-	if g.Class != approval.ClassMixed {
-		return string(g.Class) + " " + of(g.Met, g.Needed)
-	}
-	return "config " + of(g.Met-g.Images.Met, g.Needed-g.Images.Needed) + ", image " + of(g.Images.Met, g.Images.Needed)
-}
-
 // class names the change class for people.
-func class(g approval.GateReport) string {
-	if g.Class == approval.ClassMixed {
+func class(g approval.GateReport) string { return className(g.Class) }
+
+func className(c approval.ChangeClass) string {
+	if c == approval.ClassMixed {
 		return "config and image"
 	}
-	return text(string(g.Class))
+	return text(string(c))
 }
 
 // reason is the one thing to say of a gate in a title.

@@ -55,6 +55,8 @@ func reader(event string) (func(delivery) (approval.Hint, error), bool) {
 		return readCheckRun, true
 	case "check_suite":
 		return readCheckSuite, true
+	case "merge_group":
+		return readMergeGroup, true
 	case "membership", "team", "team_add", "organization", "member":
 		return readPeople, true
 	case "installation", "installation_repositories":
@@ -72,13 +74,17 @@ type delivery struct {
 	PullRequest *pullRequest `json:"pull_request"`
 	Review      *review      `json:"review"`
 	Issue       *issue       `json:"issue"`
+	Comment     *comment     `json:"comment"`
 	CheckRun    *check       `json:"check_run"`
 	CheckSuite  *check       `json:"check_suite"`
+	MergeGroup  *mergeGroup  `json:"merge_group"`
 	Ref         string       `json:"ref"`
 	// Before is the former head of a pull request that got another one, or of a
 	// branch that was pushed to.
 	Before string `json:"before"`
 	pushed
+	RequestedAction *requestedAction `json:"requested_action"`
+	Installation    *identified      `json:"installation"`
 }
 
 type repository struct {
@@ -123,6 +129,9 @@ type issue struct {
 }
 
 type check struct {
+	ID           int64         `json:"id"`
+	HeadSHA      string        `json:"head_sha"`
+	App          *identified   `json:"app"`
 	ExternalID   string        `json:"external_id"`
 	PullRequests []pullRequest `json:"pull_requests"`
 }
@@ -285,11 +294,16 @@ func readComment(d delivery) (approval.Hint, error) {
 	if d.Issue == nil || d.Issue.Number <= 0 {
 		return approval.Hint{}, errors.New("it names no issue")
 	}
-	if d.Sender != nil && d.Sender.Type == "Bot" {
+	if h.Comment = d.changedComment(); h.Comment == nil && d.Sender != nil && d.Sender.Type == "Bot" {
 		return h, nil
 	}
-	if link := string(d.Issue.PullRequest); link != "" && link != "null" {
-		h.Pull = d.Issue.Number
+	link := string(d.Issue.PullRequest)
+	switch {
+	case link == "" || link == "null":
+	case d.Action == "created":
+		h.Asked = d.askedByComment(h) // a comment that asks for nothing changes nothing
+	default:
+		h.Pull = d.Issue.Number // an approval may be changed or gone
 	}
 	return h, nil
 }
@@ -305,7 +319,11 @@ func readCheckRun(d delivery) (approval.Hint, error) {
 	if d.CheckRun == nil {
 		return approval.Hint{}, errors.New("it names no check run")
 	}
-	return d.aboutCheck(*d.CheckRun)
+	h, err := d.aboutCheck(*d.CheckRun)
+	if err == nil {
+		h.Asked = d.askedByButton(h, *d.CheckRun)
+	}
+	return h, err
 }
 
 func readCheckSuite(d delivery) (approval.Hint, error) {
@@ -330,13 +348,14 @@ func (d delivery) aboutCheck(c check) (approval.Hint, error) {
 		if err != nil || n <= 0 {
 			return approval.Hint{}, fmt.Errorf("the external ID %q names no pull request", c.ExternalID)
 		}
-		h.Pull = n
+		h.Pull, h.Again = n, d.Action == "rerequested"
 		return h, nil
 	}
 	if len(c.PullRequests) > 0 {
 		if h.Pull = c.PullRequests[0].Number; h.Pull <= 0 {
 			return approval.Hint{}, errors.New("it names no pull request")
 		}
+		h.Again = d.Action == "rerequested"
 	}
 	return h, nil
 }

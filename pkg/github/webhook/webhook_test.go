@@ -94,6 +94,8 @@ func TestParse(t *testing.T) {
 	about := approval.Hint{RepositoryID: 42, Repository: "acme/deploy"}
 	aboutPull := about
 	aboutPull.Pull = 12
+	again := aboutPull
+	again.Again = true
 	with := func(h approval.Hint, change func(*approval.Hint)) approval.Hint { change(&h); return h }
 	pushed := func(hour int) func(*approval.Hint) {
 		return func(h *approval.Hint) {
@@ -134,25 +136,35 @@ func TestParse(t *testing.T) {
 		"review": {"pull_request_review", `{"action":"submitted","review":{"id":5,"commit_id":"` + head + `"},` + pull(sameRepository) + `}`, with(aboutPull, func(h *approval.Hint) {
 			h.Review = &approval.WitnessedReview{RepositoryID: 42, ReviewID: 5, Commit: head, Base: "main"}
 		})},
-		"review dismissed":  {"pull_request_review", `{"action":"dismissed","review":{"id":5,"commit_id":"` + landed + `"},` + pull(sameRepository) + `}`, aboutPull},
-		"review edited":     {"pull_request_review", `{"action":"edited","review":{"id":5,"commit_id":null},` + pull(sameRepository) + `}`, aboutPull},
-		"push":              {"push", `{"ref":"refs/heads/release/1.2"}`, with(about, func(h *approval.Hint) { h.Branch = "release/1.2" })},
-		"push of a tag":     {"push", `{"ref":"refs/tags/v1"}`, about},
-		"deleted branch":    {"push", `{"ref":"refs/heads/main","deleted":true,"after":"0000000000000000000000000000000000000000"}`, with(about, func(h *approval.Hint) { h.Branch = "main" })},
-		"comment":           {"issue_comment", `{"action":"created","issue":{"number":12,"pull_request":{"url":"x"}}}`, aboutPull},
-		"comment of a bot":  {"issue_comment", `{"action":"edited","sender":{"id":7,"login":"gatekeeper[bot]","type":"Bot"},"issue":{"number":12,"pull_request":{"url":"x"}}}`, about},
+		"comment":          {"issue_comment", `{"action":"created","issue":{"number":12,"pull_request":{"url":"x"}},"comment":{"id":3,"body":"Nice.","created_at":"2026-11-21T10:00:00Z","user":{"id":7,"type":"User"}}}`, about},
+		"comment, edited":  {"issue_comment", `{"action":"edited","issue":{"number":12,"pull_request":{"url":"x"}}}`, aboutPull},
+		"review dismissed": {"pull_request_review", `{"action":"dismissed","review":{"id":5,"commit_id":"` + landed + `"},` + pull(sameRepository) + `}`, aboutPull},
+		"review edited":    {"pull_request_review", `{"action":"edited","review":{"id":5,"commit_id":null},` + pull(sameRepository) + `}`, aboutPull},
+		"push":             {"push", `{"ref":"refs/heads/release/1.2"}`, with(about, func(h *approval.Hint) { h.Branch = "release/1.2" })},
+		"push of a tag":    {"push", `{"ref":"refs/tags/v1"}`, about},
+		"deleted branch":   {"push", `{"ref":"refs/heads/main","deleted":true,"after":"0000000000000000000000000000000000000000"}`, with(about, func(h *approval.Hint) { h.Branch = "main" })},
+		"comment of a bot": {"issue_comment", `{"action":"edited","sender":{"id":7,"login":"gatekeeper[bot]","type":"Bot"},"issue":{"number":12,"pull_request":{"url":"x"}}}`, about},
+		"comment edited":   {"issue_comment", `{"action":"edited","comment":{"id":31},"issue":{"number":12,"pull_request":{"url":"x"}}}`, with(aboutPull, func(h *approval.Hint) { h.Comment = &approval.ChangedComment{ID: 31} })},
+		"comment deleted": {"issue_comment", `{"action":"deleted","comment":{"id":31},"sender":{"id":7,"login":"tidy[bot]","type":"Bot"},"issue":{"number":12,"pull_request":{"url":"x"}}}`,
+			with(aboutPull, func(h *approval.Hint) { h.Comment = &approval.ChangedComment{ID: 31, Deleted: true} })},
+		"edited by us": {"issue_comment", `{"action":"edited","comment":{"id":31},"sender":{"id":7,"login":"gatekeeper[bot]","type":"Bot"},"issue":{"number":12,"pull_request":{"url":"x"}}}`, about},
+		"merge group": {"merge_group", `{"action":"checks_requested","merge_group":{"head_sha":"` + head + `","head_ref":"refs/heads/gh-readonly-queue/main/pr-12-` + landed + `","base_sha":"` + landed + `","base_ref":"refs/heads/main"}}`,
+			with(about, func(h *approval.Hint) {
+				h.Group = &approval.MergeGroup{Branch: "main", Ref: "gh-readonly-queue/main/pr-12-" + landed, Base: landed, Head: head}
+			})},
+		"merge group gone":  {"merge_group", `{"action":"destroyed","reason":"dequeued","merge_group":null}`, about},
 		"comment, no pull":  {"issue_comment", `{"action":"created","issue":{"number":12}}`, about},
 		"comment, null":     {"issue_comment", `{"action":"created","issue":{"number":12,"pull_request":null}}`, about},
 		"membership":        {"membership", `{"action":"added","repository":null}`, approval.Hint{People: true}},
 		"team":              {"team", `{"action":"edited"}`, with(about, func(h *approval.Hint) { h.People = true })},
 		"organization":      {"organization", `{"action":"member_removed","repository":null}`, approval.Hint{People: true}},
 		"member":            {"member", `{"action":"edited"}`, with(about, func(h *approval.Hint) { h.People = true })},
-		"check again":       {"check_run", `{"action":"rerequested","check_run":{"pull_requests":[{"number":12},{"number":13}]}}`, aboutPull},
-		"check again, ours": {"check_run", `{"action":"rerequested","check_run":{"external_id":"gatekeeper/pull/12","pull_requests":[{"number":13}]}}`, aboutPull},
+		"check again":       {"check_run", `{"action":"rerequested","check_run":{"pull_requests":[{"number":12},{"number":13}]}}`, again},
+		"check again, ours": {"check_run", `{"action":"rerequested","check_run":{"external_id":"gatekeeper/pull/12","pull_requests":[{"number":13}]}}`, again},
 		"check, button":     {"check_run", `{"action":"requested_action","check_run":{"external_id":"gatekeeper/pull/12"}}`, aboutPull},
 		"check, foreign ID": {"check_run", `{"action":"rerequested","check_run":{"external_id":"else","pull_requests":[]}}`, about},
 		"check completed":   {"check_run", `{"action":"completed","check_run":{"pull_requests":[{"number":12}]}}`, about},
-		"suite again":       {"check_suite", `{"action":"rerequested","check_suite":{"pull_requests":[{"number":12}]}}`, aboutPull},
+		"suite again":       {"check_suite", `{"action":"rerequested","check_suite":{"pull_requests":[{"number":12}]}}`, again},
 		"ping":              {"ping", `{}`, approval.Hint{}},
 		"unsuspended":       {"installation", `{"action":"unsuspend","repository":null}`, approval.Hint{Access: true}},
 		"given permissions": {"installation", `{"action":"new_permissions_accepted","repository":null}`, approval.Hint{Access: true}},

@@ -43,7 +43,7 @@ func (w *World) install() error {
 		Slug: "gatekeeper", Owner: Organization,
 		WebhookURL: "http://" + w.Address + "/webhooks/github", WebhookSecret: webhookSecret,
 		Permissions: w.permissions(),
-		Events:      []string{"push", "pull_request", "pull_request_review", "issue_comment", "check_run", "membership", "team"},
+		Events:      []string{"push", "pull_request", "pull_request_review", "issue_comment", "check_run", "membership", "team", "merge_group"},
 	})
 	if err != nil {
 		return err
@@ -118,15 +118,15 @@ func (w *World) Revert(author, sha string) (Pull, error) {
 	return w.GitHub.As(author).RevertCommit(Repository, sha, "Revert "+sha[:7])
 }
 
-// Comments returns what Gatekeeper wrote on a pull request.
+// Comments returns what Gatekeeper wrote on a pull request by itself; see Replies.
 func (w *World) Comments(number int) ([]string, error) {
-	comments, err := w.GitHub.Comments(Repository, number)
+	comments, err := w.own(number)
 	if err != nil {
 		return nil, err
 	}
 	var bodies []string
 	for _, c := range comments {
-		if c.Author == w.app.Slug+"[bot]" {
+		if !strings.HasPrefix(c.Body, replyPrefix) {
 			bodies = append(bodies, c.Body)
 		}
 	}

@@ -87,6 +87,33 @@ spec:
             - name: TRANSFER_LIMIT
               value: {{ .Values.transferLimit | quote }}
 `,
+		"charts/service/templates/settings.yaml": `{{- with .Values.settings }}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ $.Values.name }}-settings
+data:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.password }}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ $.Values.name }}
+stringData:
+  password: {{ . | quote }}
+{{- end }}
+{{- with .Values.vaultToken }}
+---
+apiVersion: vault.acme.example.com/v1
+kind: secret
+metadata:
+  name: {{ $.Values.name }}-vault
+data:
+  token: {{ . | b64enc | quote }}
+{{- end }}
+`,
 		"bases/notifier/kustomization.yaml": "resources: [deployment.yaml]\n",
 		"bases/notifier/deployment.yaml": `apiVersion: apps/v1
 kind: Deployment

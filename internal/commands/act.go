@@ -1,0 +1,285 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/adopt"
+	"github.com/argo-gatekeeper/gatekeeper/internal/console"
+	"github.com/argo-gatekeeper/gatekeeper/internal/operate"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// act does what a command asks for. It is called once more after a crash, and then comes
+// to the same end.
+func (w *work) act(ctx context.Context, origin string, c command.Command) (answer, error) {
+	switch c.Verb {
+	case command.Help:
+		return w.help(ctx)
+	case command.Status, command.Why:
+		return w.status(ctx, c)
+	case command.Diff:
+		return w.diff(ctx, c)
+	case command.Request:
+		return w.request(ctx, c)
+	case command.Approve:
+		return w.approve(ctx, c)
+	case command.Cancel:
+		return w.cancel(ctx)
+	case command.Sync, command.Retry:
+		return w.again(ctx, c)
+	case command.Hold, command.Release, command.Rollback, command.BreakGlass:
+		return w.order(ctx, origin, c)
+	case command.Adopt:
+		return w.adopt(ctx, origin, c)
+	case command.Promote:
+		return w.promote(ctx, c)
+	default:
+		return refuse("there is no command "+string(c.Verb), "/gk help lists those that there are"), nil
+	}
+}
+
+// order gives an order about syncs.
+func (w *work) order(ctx context.Context, origin string, c command.Command) (answer, error) {
+	operator, who := w.Operator.From(operate.Origin{ID: origin, Pull: w.asked.Pull}), w.person()
+	var err error
+	switch c.Verb {
+	case command.Hold:
+		var t operate.Target
+		if t, err = w.target(ctx, c); err == nil {
+			_, err = operator.Hold(ctx, who, operate.HoldRequest{Target: t, Reason: c.Reason, For: c.For})
+		}
+	case command.Release:
+		r := operate.ReleaseRequest{Hold: c.Order, Reason: c.Reason}
+		if c.Order == "" {
+			r.Target, err = w.target(ctx, c)
+		} else {
+			err = w.ofHere(ctx, c.Order)
+		}
+		if err == nil {
+			_, err = operator.Release(ctx, who, r)
+		}
+	case command.Rollback:
+		var app string
+		if app, err = w.application(ctx, c.Application); err == nil {
+			_, err = operator.Rollback(ctx, who, operate.RollbackRequest{Application: app, To: strings.Join(c.Revisions, ""), Reason: c.Reason})
+		}
+	default:
+		err = w.breakGlass(ctx, operator, c)
+	}
+	if errors.Is(err, operate.ErrGiven) {
+		err = nil
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	told, ok, err := w.onRecord(ctx, origin)
+	if err == nil && !ok {
+		err = fmt.Errorf("the order %s is not on record", origin)
+	}
+	w.Gates.WakePull(w.repository, w.asked.Pull)
+	return told, err
+}
+
+// breakGlass has one commit synced. An abbreviated one is only taken for where the pull
+// request landed.
+func (w *work) breakGlass(ctx context.Context, operator *operate.Operator, c command.Command) error {
+	app, err := w.application(ctx, c.Application)
+	if err != nil {
+		return err
+	}
+	pull, err := w.unmoved(ctx)
+	if err != nil {
+		return err
+	}
+	revisions := slices.Clone(c.Revisions)
+	for i, r := range revisions {
+		if pull.Merged && strings.HasPrefix(string(pull.MergeCommit), r) {
+			revisions[i] = string(pull.MergeCommit)
+		}
+	}
+	_, err = operator.BreakGlass(ctx, w.person(), operate.BreakGlassRequest{Application: app, Revisions: revisions, Reason: c.Reason, For: c.For})
+	return err
+}
+
+// ofHere refuses an order that is about a gate which does not protect the repository.
+func (w *work) ofHere(ctx context.Context, id string) error {
+	s, err := w.Desk.Book().Standing(ctx)
+	if err != nil {
+		return err
+	}
+	if order, ok := s.ByID(id); ok && slices.ContainsFunc(w.policies(), func(p approval.Policy) bool { return p.Gate == order.Gate }) {
+		return nil
+	}
+	return &console.Error{Code: console.CodeNotFound, Text: "no hold " + id + " of a gate of this repository is in force", Remedy: "/gk status shows those that are"}
+}
+
+// again has everything read and decided anew; what is approved is synced then.
+func (w *work) again(ctx context.Context, c command.Command) (answer, error) {
+	report, _, err := w.look(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	if c.Application != "" {
+		app, err := w.application(ctx, c.Application)
+		if err != nil {
+			return answer{}, err
+		}
+		w.Gates.WakeKey(app)
+	} else {
+		w.Gates.WakePull(w.repository, w.asked.Pull)
+	}
+	text := "Everything is being read again and decided anew"
+	if c.Verb == command.Sync {
+		text = "What is approved is synced now, if nothing stops it; this is how it stands"
+	}
+	shown, err := w.shown(ctx, report, c)
+	if err != nil {
+		return answer{}, err
+	}
+	if len(shown.Gates) == 0 {
+		return done(text + "."), nil
+	}
+	return answer{OK: true, Text: text + ".\n\n" + overview(shown)}, nil
+}
+
+// request asks people for their review.
+func (w *work) request(ctx context.Context, c command.Command) (answer, error) {
+	if w.Requester == nil {
+		return notHere(c.Verb), nil
+	}
+	if _, err := w.unmoved(ctx); err != nil {
+		return answer{}, err
+	}
+	var teams, all []string
+	for _, t := range c.Teams {
+		if !strings.EqualFold(t.Organization(), w.repository.Owner()) {
+			return refuse(string(t)+" is no team of "+w.repository.Owner()+", so it cannot be asked for a review here", ""), nil
+		}
+		teams = append(teams, t.Slug())
+		all = append(all, string(t))
+	}
+	err := w.Requester.RequestReviews(ctx, w.repository, w.asked.Pull, c.Logins, teams)
+	if e, ok := errors.AsType[*github.Error](err); ok && (e.Status == http.StatusUnprocessableEntity || e.Status == http.StatusNotFound) {
+		return refuse("GitHub does not take this request: "+e.Message, "ask people who may read the repository and are not the author; teams need access to it"), nil
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return done("Asked for a review: " + codes(slices.Concat(c.Logins, all)) + "."), nil
+}
+
+// cancel takes back what the person approved here by comment.
+func (w *work) cancel(ctx context.Context) (answer, error) {
+	if w.asked.Comment == 0 {
+		return refuse("there is nothing to take back", ""), nil
+	}
+	n, err := w.Store.Withdraw(ctx, w.asked.RepositoryID, w.asked.Pull, w.asked.Person.ID, w.asked.At)
+	if err != nil {
+		return answer{}, err
+	}
+	if n == 0 {
+		return refuse(w.asked.Person.Login+" has approved nothing here by a comment", "a review is taken back on GitHub's page: dismiss it, or request changes"), nil
+	}
+	w.Gates.WakePull(w.repository, w.asked.Pull)
+	return done("Taken back. What was approved by a comment here, and any review that was given before it, counts no more; a new review or comment does."), nil
+}
+
+// adopt shows a spec, or approves exactly the one that was shown.
+func (w *work) adopt(ctx context.Context, origin string, c command.Command) (answer, error) {
+	app, err := w.application(ctx, c.Application)
+	if err != nil {
+		return answer{}, err
+	}
+	plan, err := w.Adopter.Plan(ctx, adopt.PlanRequest{Applications: []string{app}})
+	if err != nil {
+		return answer{}, err
+	}
+	item := plan.Items[0]
+	if err := w.Operator.MayAdopt(ctx, item.Gate, w.person()); err != nil {
+		return answer{}, err
+	}
+	digest := strings.TrimPrefix(item.SpecDigest, "sha256:")
+	switch {
+	case c.Spec == "":
+		return done(planned(item, digest)), nil
+	case c.Reason == "":
+		return refuse("the reason is missing", "write --reason TEXT at the end"), nil
+	case !strings.HasPrefix(digest, c.Spec):
+		return refuse("the spec of "+app+" is not the one with the digest "+c.Spec, "look at it again with /gk adopt "+app), nil
+	}
+	_, err = w.Adopter.AdoptAs(ctx, adopt.Giver{Person: w.person(), ID: origin, Pull: w.asked.Pull}, adopt.Request{
+		Items: []adopt.Wanted{{Application: item.Application, UID: item.UID, SpecDigest: item.SpecDigest}}, Reason: c.Reason,
+	})
+	if err != nil && !errors.Is(err, adopt.ErrGiven) {
+		return answer{}, err
+	}
+	told, ok, err := w.onRecord(ctx, origin)
+	if err == nil && !ok {
+		err = fmt.Errorf("the order %s is not on record", origin)
+	}
+	return told, err
+}
+
+// diff shows what changes.
+func (w *work) diff(ctx context.Context, c command.Command) (answer, error) {
+	if w.Differ == nil {
+		return notHere(c.Verb), nil
+	}
+	app := ""
+	if c.Application != "" {
+		var err error
+		if app, err = w.application(ctx, c.Application); err != nil {
+			return answer{}, err
+		}
+	}
+	text, err := w.Differ.Diff(ctx, w.repository, w.asked.Pull, app)
+	if err != nil {
+		return answer{}, err
+	}
+	return done("This is what changes.\n\n" + text), nil
+}
+
+// promote opens a pull request with the images of another Application.
+func (w *work) promote(ctx context.Context, c command.Command) (answer, error) {
+	if w.Promoter == nil {
+		return notHere(c.Verb), nil
+	}
+	app, err := w.application(ctx, c.Application)
+	if err != nil {
+		return answer{}, err
+	}
+	from := c.From
+	if !strings.Contains(from, "/") {
+		namespace, _, _ := strings.Cut(app, "/")
+		from = namespace + "/" + from
+	}
+	text, err := w.Promoter.Promote(ctx, w.asked.Person, from, app)
+	if err != nil {
+		return answer{}, err
+	}
+	return done(text), nil
+}
+
+// onRecord tells of the orders that came of a command; false if there are none.
+func (w *work) onRecord(ctx context.Context, origin string) (answer, bool, error) {
+	s, err := w.Desk.Book().Standing(ctx)
+	if err != nil {
+		return answer{}, false, err
+	}
+	given := operate.Given(s, origin)
+	if len(given) == 0 {
+		return answer{}, false, nil
+	}
+	if given[0].Person.ID != w.asked.Person.ID || given[0].Person.Via != history.ViaComment {
+		return answer{}, false, fmt.Errorf("the order %s is on record as somebody else's", origin)
+	}
+	return done(tellOrders(s, given)), true, nil
+}

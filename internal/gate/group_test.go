@@ -1,0 +1,87 @@
+package gate
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+func group(head int) approval.MergeGroup {
+	return approval.MergeGroup{Branch: "main", Ref: "gh-readonly-queue/main/pr-7-" + string(sha(0)), Base: sha(0), Head: sha(head)}
+}
+
+// TestReportGroup: each pull request of a merge group is judged by its own reviews, on
+// what the group would land.
+func TestReportGroup(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	release := gatePolicy("release")
+	release.Repositories[0].Branch = "release"
+	s.gate = s.newGate(gatePolicy("prod"), release)
+	approved, open := s.openPull(7, alice), s.openPull(8)
+	docs := s.openPull(9)
+	docs.Changes[0].Path = "docs/a.md"
+	s.hub.groupOf[sha(1)] = approval.GroupAnswer{Newest: 9, Pulls: []approval.PullAnswer{approved, open, docs}, Ahead: 1}
+	s.hub.groupOf[sha(2)] = approval.GroupAnswer{Newest: 9, Untold: "it is a riddle", UntoldAhead: "so is that"}
+
+	again, err := s.gate.reconcile(t.Context(), Key{Repository: repository, Group: group(1)})
+	require.NoError(t, err)
+	require.Zero(t, again, "an event wakes it when it changes")
+	report := s.reports.groups[0]
+	require.Equal(t, group(1), report.Group)
+	require.Equal(t, 9, report.Pull)
+	require.Len(t, report.Gates, 1, "the other gate protects another branch")
+	g := report.Gates[0]
+	require.Equal(t, "prod", g.Gate)
+	require.Equal(t, []int{7}, []int{g.Ahead[0].Number})
+	require.Equal(t, approval.Allowed, g.Ahead[0].Report.Quorum.Verdict)
+	require.Equal(t, approval.Blocked, g.Pulls[0].Report.Quorum.Verdict)
+	require.Equal(t, approval.ClassNone, g.Pulls[1].Report.Class)
+	require.Equal(t, "Change 9", g.Pulls[1].Title)
+
+	again, err = s.gate.reconcile(t.Context(), Key{Repository: repository, Group: group(2)})
+	require.NoError(t, err)
+	require.Equal(t, againGroup, again)
+	g = s.reports.groups[1].Gates[0]
+	require.Equal(t, "it is a riddle", g.Untold)
+	require.Equal(t, "so is that", g.UntoldAhead)
+
+	_, err = s.gate.reconcile(t.Context(), Key{Repository: repository, Group: group(3)})
+	require.NoError(t, err, "the queue gave it up")
+	other := group(1)
+	other.Branch = "dev"
+	_, err = s.gate.reconcile(t.Context(), Key{Repository: repository, Group: other})
+	require.NoError(t, err)
+	require.Len(t, s.reports.groups, 2)
+
+	s.reports.failure = errDown
+	_, err = s.gate.reconcile(t.Context(), Key{Repository: repository, Group: group(1)})
+	require.ErrorIs(t, err, errDown)
+	s.hub.fail(errDown)
+	_, err = s.gate.reconcile(t.Context(), Key{Repository: repository, Group: group(1)})
+	require.ErrorIs(t, err, errDown)
+}
+
+// A group behind something that waits is looked at again: the queue may tell of it late.
+func TestGroupBehindWhatWaits(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.groupOf[sha(1)] = approval.GroupAnswer{Newest: 7, Pulls: []approval.PullAnswer{s.openPull(8), s.openPull(7, alice)}, Ahead: 1}
+	again, err := s.gate.reconcile(t.Context(), Key{Repository: repository, Group: group(1)})
+	require.NoError(t, err)
+	require.Equal(t, againGroup, again)
+}
+
+func TestGroupIsWoken(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	h := approval.Hint{RepositoryID: repositoryID, Repository: repository, Group: new(group(1))}
+	keys := s.gate.concerned(h)
+	require.Equal(t, []Key{{Repository: repository, Group: group(1)}}, keys)
+	require.Equal(t, "acme/deploy merge group "+sha(1).Short(), keys[0].String())
+	require.Equal(t, "group", keys[0].kind())
+	h.Repository = "acme/other"
+	require.Empty(t, s.gate.concerned(h))
+}

@@ -1,0 +1,69 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// reportingFull is how soon a report is tried again when enough others are under way.
+const reportingFull = 50 * time.Millisecond
+
+// enter lets half of the workers report at a time, so that what is approved is never
+// kept from being synced by what is only told. False means that the key was put back.
+func (g *Gate) enter(key Key) (leave func(), ok bool) {
+	if key.Pull == 0 {
+		return func() {}, true
+	}
+	select {
+	case g.reporting <- struct{}{}:
+		return func() { <-g.reporting }, true
+	default:
+		g.queue.AddAfter(key, reportingFull)
+		return nil, false
+	}
+}
+
+// tooEarly says that a pull request was reported on a moment ago. It is asked before
+// any fact is read, so that the report that is made then has the newest ones, and all
+// that happened in between is one report. Nothing is lost meanwhile: the deliveries
+// that woke the key stay in the inbox until the report is written.
+func (g *Gate) tooEarly(key Key) error {
+	if wait := g.reporter.Wait(key.Repository, key.Pull); wait > 0 {
+		return early{wait}
+	}
+	return nil
+}
+
+type early struct{ wait time.Duration }
+
+func (e early) Error() string             { return "reported a moment ago; again in " + e.wait.String() }
+func (e early) RetryAfter() time.Duration { return e.wait }
+func (e early) Is(target error) bool      { return target == approval.ErrLater }
+
+// reportAnew sees to what somebody did to our reports, and names the keys that write them
+// again. Only is true when the hint is about nothing else, so that it wakes no other.
+func (g *Gate) reportAnew(ctx context.Context, h approval.Hint) (keys []Key, only bool, err error) {
+	name := g.names.configured(h)
+	if h.Pull == 0 || !g.protectsRepository(name) {
+		return nil, false, nil
+	}
+	key := Key{Repository: name, Pull: h.Pull}
+	if h.Again {
+		g.reporter.Again(name, h.Pull)
+		return []Key{key}, false, nil
+	}
+	if h.Comment == nil {
+		return nil, false, nil
+	}
+	ours, err := g.reporter.CommentChanged(ctx, name, h.Pull, *h.Comment)
+	if err != nil {
+		return nil, false, fmt.Errorf("note that a comment was changed: %w", err)
+	}
+	if !ours {
+		return nil, false, nil
+	}
+	return []Key{key}, true, nil
+}

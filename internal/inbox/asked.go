@@ -1,0 +1,181 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+)
+
+// maxProgress bounds what is kept of how far something was carried out.
+const maxProgress = 2 << 20
+
+// Request is something that somebody asked for and that is not finished.
+type Request struct {
+	// ID is that under which it was asked, see Ask.
+	ID string
+	// Received is when it arrived first, by our own clock.
+	Received time.Time
+	Asked    approval.Asked
+	// Progress is what was saved last; empty if nothing was.
+	Progress []byte
+}
+
+// Ask keeps what somebody asks for, under an ID that is that of the comment, or of the
+// press of a button. Fresh is false if it was asked before: then nothing changes.
+func (s *Store) Ask(ctx context.Context, id string, a approval.Asked, received time.Time) (fresh bool, err error) {
+	if !validName(id) || a.RepositoryID <= 0 || a.Pull <= 0 || a.Person.ID <= 0 || !validTime(received) {
+		return false, fmt.Errorf("keep what was asked as %.40q: %w", id, ErrInvalid)
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		return false, fmt.Errorf("keep what was asked as %s: %w", id, err)
+	}
+	changed, err := s.exec(ctx, "INSERT INTO asked (id, received, state, asked, progress) VALUES (?, ?, 'pending', ?, x'') ON CONFLICT DO NOTHING",
+		id, received.UnixNano(), text)
+	if err != nil {
+		return false, fmt.Errorf("keep what was asked as %s: %w", id, err)
+	}
+	return changed > 0, nil
+}
+
+// Requests returns what is not finished, oldest first, at most limit.
+func (s *Store) Requests(ctx context.Context, limit int) (out []Request, err error) {
+	defer func() {
+		if err != nil {
+			out, err = nil, fmt.Errorf("read what was asked: %w", err)
+		}
+	}()
+	rows, err := s.file.Read().QueryContext(ctx,
+		"SELECT id, received, asked, progress FROM asked WHERE state = 'pending' ORDER BY received, id LIMIT ?", max(limit, 0))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var r Request
+		var received int64
+		var asked []byte
+		if err := rows.Scan(&r.ID, &received, &asked, &r.Progress); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(asked, &r.Asked); err != nil {
+			return nil, err
+		}
+		r.Received = time.Unix(0, received).UTC()
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// SaveProgress keeps how far something was carried out.
+func (s *Store) SaveProgress(ctx context.Context, id string, progress []byte) error {
+	if len(progress) > maxProgress {
+		return fmt.Errorf("keep how far %s is: %d bytes: %w", id, len(progress), ErrInvalid)
+	}
+	return s.askedBefore(ctx, "keep how far "+id+" is", "UPDATE asked SET progress = ? WHERE id = ?", progress, id)
+}
+
+// Finish says that something needs no more work.
+func (s *Store) Finish(ctx context.Context, id string) error {
+	return s.askedBefore(ctx, "finish "+id, "UPDATE asked SET state = 'done', progress = x'' WHERE id = ?", id)
+}
+
+func (s *Store) askedBefore(ctx context.Context, op, statement string, args ...any) error {
+	changed, err := s.exec(ctx, statement, args...)
+	if err == nil && changed == 0 {
+		err = ErrUnknown
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return nil
+}
+
+// PruneAsked forgets what was finished and was received before a time, and says how
+// much. What was forgotten and is delivered again would be carried out again, so the
+// time is to be Retention ago, or longer.
+func (s *Store) PruneAsked(ctx context.Context, before time.Time) (int, error) {
+	changed, err := s.exec(ctx, "DELETE FROM asked WHERE state = 'done' AND received < ?", before.UnixNano())
+	if err != nil {
+		return 0, fmt.Errorf("forget what was asked before %s: %w", before.Format(time.RFC3339), err)
+	}
+	return int(changed), nil
+}
+
+// SaveComment keeps that a comment approves a head. The first word wins.
+func (s *Store) SaveComment(ctx context.Context, w approval.WitnessedComment) error {
+	_, err := approval.ParseSHA(string(w.Commit))
+	switch {
+	case err != nil:
+	case w.RepositoryID <= 0 || w.Pull <= 0 || w.Comment <= 0 || w.Person.ID <= 0:
+		err = errors.New("an ID is missing")
+	case w.Base == "" || w.Body == "" || !validTime(w.At):
+		err = errors.New("the base branch, the text or the time is missing")
+	}
+	if err != nil {
+		return fmt.Errorf("keep the approval by comment %d: %w: %w", w.Comment, ErrInvalid, err)
+	}
+	if _, err := s.exec(ctx, `INSERT INTO comment_approvals (comment, repository, pull, person, login, type, sha, base, written, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		w.Comment, w.RepositoryID, w.Pull, int64(w.Person.ID), w.Person.Login, w.Person.Type, string(w.Commit), w.Base, w.At.UnixNano(), w.Body); err != nil {
+		return fmt.Errorf("keep the approval by comment %d: %w", w.Comment, err)
+	}
+	return nil
+}
+
+// Withdraw takes back what a person approved on a pull request by comments that were
+// written before a time, and says how many of them are taken back by then.
+func (s *Store) Withdraw(ctx context.Context, repositoryID int64, pull int, person approval.UserID, at time.Time) (int, error) {
+	if !validTime(at) {
+		return 0, fmt.Errorf("take back approvals of #%d: %w", pull, ErrInvalid)
+	}
+	if _, err := s.exec(ctx, "UPDATE comment_approvals SET withdrawn = ? WHERE repository = ? AND pull = ? AND person = ? AND written <= ? AND withdrawn = 0",
+		at.UnixNano(), repositoryID, pull, int64(person), at.UnixNano()); err != nil {
+		return 0, fmt.Errorf("take back approvals of #%d: %w", pull, err)
+	}
+	var n int
+	_, err := s.row(ctx, []any{&n}, "SELECT count(*) FROM comment_approvals WHERE repository = ? AND pull = ? AND person = ? AND withdrawn = ?",
+		repositoryID, pull, int64(person), at.UnixNano())
+	if err != nil {
+		return 0, fmt.Errorf("count the approvals of #%d: %w", pull, err)
+	}
+	return n, nil
+}
+
+// Comments are the comments that approved a pull request, oldest first, those that were
+// taken back included.
+func (s *Store) Comments(ctx context.Context, repositoryID int64, pull int) (out []approval.WitnessedComment, err error) {
+	defer func() {
+		if err != nil {
+			out, err = nil, fmt.Errorf("read the approvals by comment of #%d of repository %d: %w", pull, repositoryID, err)
+		}
+	}()
+	rows, err := s.file.Read().QueryContext(ctx, `SELECT comment, person, login, type, sha, base, written, body, withdrawn
+		FROM comment_approvals WHERE repository = ? AND pull = ? ORDER BY written, comment`, repositoryID, pull)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		w := approval.WitnessedComment{RepositoryID: repositoryID, Pull: pull}
+		var written, withdrawn int64
+		if err := rows.Scan(&w.Comment, &w.Person.ID, &w.Person.Login, &w.Person.Type, &w.Commit, &w.Base, &written, &w.Body, &withdrawn); err != nil {
+			return nil, err
+		}
+		w.At = time.Unix(0, written).UTC()
+		if withdrawn != 0 {
+			w.Withdrawn = time.Unix(0, withdrawn).UTC()
+		}
+		out = append(out, w)
+	}
+	return out, rows.Err()
+}
+
+// Comments is as that of Store.
+func (w *Witness) Comments(ctx context.Context, repositoryID int64, pull int) ([]approval.WitnessedComment, error) {
+	return w.store.Comments(ctx, repositoryID, pull)
+}

@@ -1,0 +1,67 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
+)
+
+// Comments remembers which comments approved a pull request, and which head each was
+// about: GitHub does not keep that.
+type Comments interface {
+	Comments(ctx context.Context, repositoryID int64, pull int) ([]approval.WitnessedComment, error)
+}
+
+// maxApprovals bounds the comments that are read again for one pull request.
+const maxApprovals = 200
+
+// commentsOf reads again the comments by which people approved a pull request. One that
+// is gone says nothing. One that was taken back ends what the person said before, as a
+// dismissed review does.
+//
+// In the facts a comment has its ID as a negative number: GitHub counts reviews and
+// comments apart, so that a review may have the same.
+func (c *Collector) commentsOf(ctx context.Context, r *repo, p pull) ([]approval.Review, error) {
+	if c.comments == nil {
+		return nil, errors.New("the policy takes approvals by comment, and nothing here remembers them")
+	}
+	witnessed, err := c.comments.Comments(ctx, r.id, p.number)
+	if err != nil {
+		return nil, fmt.Errorf("look up the approvals by comment of #%d: %w", p.number, err)
+	}
+	if len(witnessed) > maxApprovals {
+		return nil, fmt.Errorf("#%d has more than %d approvals by comment: %w", p.number, maxApprovals, github.ErrTruncated)
+	}
+	var out []approval.Review
+	for _, w := range witnessed {
+		who := w.Person
+		review := approval.Review{
+			ID: -w.Comment, User: &who, State: approval.ReviewApproved, Commit: w.Commit, Base: w.Base, Witnessed: true,
+			SubmittedAt: w.At.UTC(), Method: approval.MethodComment,
+		}
+		if !w.Withdrawn.IsZero() {
+			review.State, review.SubmittedAt = approval.ReviewDismissed, w.Withdrawn.UTC()
+			out = append(out, review)
+			continue
+		}
+		now, err := conversation.ReadComment(ctx, r.client, r.name, w.Comment)
+		switch {
+		case errors.Is(err, approval.ErrNotFound):
+			continue
+		case err != nil:
+			return nil, err
+		case now.Pull != p.number || now.App != 0 || !now.At.Equal(w.At):
+			return nil, fmt.Errorf("comment %d on #%d is not any more what approved it", w.Comment, p.number)
+		}
+		if review.User = &now.Person; now.Person.ID != w.Person.ID {
+			review.User = nil // the account was deleted
+		}
+		review.Edited = now.Edited() || approval.TextDigest(now.Body) != w.Body
+		out = append(out, review)
+	}
+	return out, nil
+}
