@@ -138,14 +138,16 @@ func (w *town) api() (out []string) {
 	return out
 }
 
-// quiet waits until everything that was told has been dealt with: for a while no
-// call is made.
+// quiet waits until everything that was told has been dealt with: the inbox is empty,
+// and for a while no call is made. A report that waits for its second keeps its delivery
+// in the inbox.
 func (w *town) quiet() {
 	w.t.Helper()
 	w.delivered()
 	last, since := -1, time.Now()
 	require.Eventually(w.t, func() bool {
-		if n := len(w.Calls()); n != last {
+		waiting, err := w.box.Pending(w.t.Context(), 1)
+		if n := len(w.Calls()); n != last || err != nil || len(waiting) > 0 {
 			last, since = n, time.Now()
 		}
 		return time.Since(since) > 500*time.Millisecond

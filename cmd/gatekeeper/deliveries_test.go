@@ -93,6 +93,7 @@ type town struct {
 	repo    standin.Repository
 	cluster *cluster
 	record  history.Record
+	box     *inbox.Store
 	ahead   atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 	frozen  atomic.Pointer[time.Time]
 }
@@ -164,6 +165,7 @@ func (w *town) serve(resync time.Duration) {
 	box, err := inbox.Open(t.Context(), filepath.Join(dir, "inbox.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	w.box = box
 	app, err := github.NewApp(github.Options{BaseURL: w.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: log})
 	require.NoError(t, err)
 	repositories := newMirrors(filepath.Join(dir, "mirrors"), w.URL(), app, log)
