@@ -102,7 +102,7 @@ func TestChooseByChance(t *testing.T) {
 func TestChooseProperties(t *testing.T) {
 	t.Parallel()
 	const people = 6
-	r := rand.New(rand.NewPCG(7, 11)) //nolint:gosec // a test has to repeat itself
+	r := rand.New(rand.NewPCG(7, 11)) // a test has to repeat itself
 	some := func(p float64) []approval.UserID {
 		var out []approval.UserID
 		for id := 1; id <= people; id++ {
