@@ -82,11 +82,16 @@ func newWorld(t *testing.T) *world {
 // connect begins with no token.
 func (w *world) connect() {
 	w.t.Helper()
-	var err error
-	w.client, err = github.NewApp(github.Options{
-		BaseURL: w.gh.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: testLogger(w.t),
+	w.client = w.appClient(w.app)
+}
+
+func (w *world) appClient(app standin.App) *github.App {
+	w.t.Helper()
+	client, err := github.NewApp(github.Options{
+		BaseURL: w.gh.APIURL(), AppID: app.ID, PrivateKeyPEM: app.PrivateKeyPEM, Logger: testLogger(w.t),
 	})
 	require.NoError(w.t, err)
+	return client
 }
 
 // restart begins with what is stored.
