@@ -114,11 +114,20 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
+	sets := &argo.Sets{}
 	watcher := argo.NewWatcher(cluster.client, cluster.parser, argo.WatcherOptions{
-		Logger: log, OnObject: soaks.watch.Object, OnChange: func(before, after approval.Application) {
+		Logger: log,
+		OnObject: func(object map[string]any) {
+			soaks.watch.Object(object)
+			if app, changed := sets.Object(object); changed {
+				decider.WakeDescendants(app)
+			}
+		},
+		OnChange: func(before, after approval.Application) {
 			soaks.changed(cfg.Policies, before, after)
 			if after.UID == "" {
 				after = before // it is gone
+				sets.Forget(after.Key())
 			}
 			decider.WakeApplication(after)
 		},
@@ -130,18 +139,18 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
-	shown := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
-	displays := showing(cfg, hub.app, box, log)
-	displays.links = newLinks(cfg, cluster, log)
+	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
+	shown := showing(cfg, hub.app, box, log)
+	shown.links = newLinks(cfg, cluster, log)
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api}, Record: record, Metrics: metrics, Logger: log,
-		Reporter: report.NewPublisher(hub.app, written{box}, log, time.Now), Followers: displays.followers(), Observers: []gate.Observer{displays.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
-		Previews: shown.asked(), PreviewsMost: cfg.File.Previews.Applications,
+		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Logger: log,
+		Reporter: report.NewPublisher(hub.app, written{box}, log, time.Now), Followers: shown.followers(), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -197,7 +206,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return console.Serve(ctx, counter, takes.verbs(), log)
 	})
 	group.Go(func() error { return enforced.run(ctx, decider) })
-	group.Go(func() error { return displays.run(ctx) })
+	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error { return soaks.watch.Run(ctx) })
 	group.Go(func() error {
@@ -211,7 +220,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return both.Wait()
 	})
 	group.Go(func() error { return prune(ctx, box, log) })
-	group.Go(func() error { return shown.run(ctx) })
+	group.Go(func() error { return previewed.run(ctx) })
 	// What GitHub could not deliver while nobody listened, it is asked for again.
 	group.Go(func() error {
 		redeliver.New(hub.app, log, nil).Run(ctx, redeliver.DefaultInterval)

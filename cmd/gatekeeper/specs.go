@@ -6,6 +6,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/appset/setpatch"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argoapi"
 )
 
@@ -21,6 +22,20 @@ func connectArgoAPI(cfg config.Config) (*argoapi.API, error) {
 type specs struct {
 	*argo.Reader
 	api *argoapi.API
+	// sets is what the watcher has seen; nil for a command, which reads all Applications.
+	sets *argo.Sets
+}
+
+// Deployers are the Applications that deploy an ApplicationSet.
+func (s specs) Deployers(ctx context.Context, set string) ([]string, error) {
+	if s.sets != nil {
+		return s.sets.Deployers(set), nil
+	}
+	sets, err := s.Sets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sets.Deployers(set), nil
 }
 
 // Rendered asks argocd-server what an Application is rendered to.
@@ -29,5 +44,5 @@ func (s specs) Rendered(ctx context.Context, parent approval.Application, revisi
 	if err != nil {
 		return nil, err
 	}
-	return argo.RenderedSpecs(manifests, parent.DestinationNamespace)
+	return argo.RenderedSpecs(manifests, parent.DestinationNamespace, setpatch.Apply)
 }

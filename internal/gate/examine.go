@@ -66,10 +66,26 @@ func (e Examiner) Examine(ctx context.Context, application string) (Examination,
 		return Examination{}, err
 	}
 	facts, err := g.collect(ctx, policies[0], app, last, ordered)
+	// Nobody has watched the Application's parent: it is seen for the first time now.
+	if wait, _ := unready(err); wait > 0 && rest(ctx, wait) {
+		facts, err = g.collect(ctx, policies[0], app, last, ordered)
+	}
 	if err != nil && ctx.Err() != nil {
 		return Examination{}, fmt.Errorf("collect facts of %s: %w", application, err)
 	}
 	return Examination{Policy: policies[0], Facts: facts, Decision: approval.Explain(policies[0], facts)}, nil
+}
+
+// rest waits, and says whether the context lasted.
+func rest(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 // readOnly is a record to which nothing can be appended.

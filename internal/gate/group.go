@@ -46,7 +46,7 @@ func (g *Gate) reconcileGroup(ctx context.Context, key Key) (again time.Duration
 			again = againGroup
 		}
 		for i, pull := range answer.Pulls {
-			r, _, err := g.gateReport(ctx, p, protected, pull, ordered)
+			r, _, err := g.gateReport(ctx, Key{Repository: key.Repository, Pull: pull.Pull.Number}, p, protected, pull, ordered)
 			if err != nil {
 				return 0, fmt.Errorf("judge %s: %w", key, err)
 			}

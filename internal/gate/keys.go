@@ -63,8 +63,8 @@ func (g *Gate) wakeWithin(spread time.Duration) {
 		g.queue.AddAfter(key, spread*time.Duration(i)/time.Duration(len(keys)))
 	}
 	g.memory.keep(protected)
-	g.rollouts.keep(protected)
 	g.contents.keep(protected)
+	g.rollouts.keep(protected)
 	g.rendered.sweep(protected, uids)
 }
 

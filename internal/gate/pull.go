@@ -49,8 +49,10 @@ func (g *Gate) look(ctx context.Context, key Key) (report approval.PullReport, a
 	if err != nil {
 		return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("collect facts of %s: %w", key, err)
 	}
-	report = approval.PullReport{Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged, Landed: answer.MergeCommit}
-	report.Draft, report.Asked, report.Reviewed, report.Labels = answer.Draft, answer.Asked, reviewers(answer.Pull), answer.Labels
+	report = approval.PullReport{
+		Repository: key.Repository, Number: key.Pull, Head: answer.Pull.Head, Merged: answer.Pull.Merged, Landed: answer.MergeCommit,
+		Draft: answer.Draft, Asked: answer.Asked, Reviewed: reviewers(answer.Pull), Labels: answer.Labels,
+	}
 	ordered, err := g.book.Standing(ctx)
 	if err != nil {
 		return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("read what people have ordered: %w", err)
@@ -64,7 +66,7 @@ func (g *Gate) look(ctx context.Context, key Key) (report approval.PullReport, a
 			report.Gates = append(report.Gates, approval.GateReport{Gate: p.Gate})
 			continue
 		}
-		r, soon, err := g.gateReport(ctx, p, protected, answer, ordered)
+		r, soon, err := g.gateReport(ctx, key, p, protected, answer, ordered)
 		if err != nil {
 			return approval.PullReport{}, approval.PullAnswer{}, 0, fmt.Errorf("judge %s: %w", key, err)
 		}
@@ -91,7 +93,7 @@ func (g *Gate) queryOf(repository approval.RepositoryName) (concerned []approval
 // gateReport judges a pull request for one gate, and says when to look again, 0 for
 // never. One that does not concern the gate has a report all the same: whoever makes
 // the check run a required one needs it on every pull request.
-func (g *Gate) gateReport(ctx context.Context, p approval.Policy, protected approval.ProtectedRepository, answer approval.PullAnswer, ordered orders.Standing) (approval.GateReport, time.Duration, error) {
+func (g *Gate) gateReport(ctx context.Context, key Key, p approval.Policy, protected approval.ProtectedRepository, answer approval.PullAnswer, ordered orders.Standing) (approval.GateReport, time.Duration, error) {
 	class, quorum, again, err := g.judgePull(ctx, p, protected, answer)
 	if err != nil {
 		return approval.GateReport{}, 0, err
@@ -107,14 +109,13 @@ func (g *Gate) gateReport(ctx context.Context, p approval.Policy, protected appr
 	for _, a := range affected {
 		r.Affected = append(r.Affected, a.Key())
 	}
-	r.Applications = g.applicationReports(affected)
-	g.rolledOut(r.Applications, Key{Repository: protected.Name, Pull: answer.Pull.Number})
+	r.Applications = g.applicationReports(affected, key)
 	return r, again, nil
 }
 
 // applicationReports tells for each of the Applications what has become of the change
 // there.
-func (g *Gate) applicationReports(apps []approval.Application) []approval.ApplicationReport {
+func (g *Gate) applicationReports(apps []approval.Application, key Key) []approval.ApplicationReport {
 	var out []approval.ApplicationReport
 	for _, a := range apps {
 		known, ok := g.memory.get(a.Key())
@@ -129,7 +130,8 @@ func (g *Gate) applicationReports(apps []approval.Application) []approval.Applic
 		}
 		r := approval.ApplicationReport{
 			Application: a.Key(), Verdict: known.decision.Verdict, State: known.state, Range: rangeOf(known.decision, g.contents.of(a).titles),
-			Live: strings.HasPrefix(known.state, stateSynced) && !strings.Contains(known.state, ";"), // no failure since
+			Live:    strings.HasPrefix(known.state, stateSynced) && !strings.Contains(known.state, ";"), // no failure since
+			Rollout: g.rollouts.of(a.Key(), known, key),
 		}
 		if known.decision.Allowed() {
 			r.Candidate = revisions(known.decision.Candidate)

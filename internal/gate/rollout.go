@@ -72,14 +72,6 @@ func (g *Gate) deployed(ctx context.Context, app approval.Application, last *dep
 	return nil
 }
 
-// rolledOut says of each Application how far a pull request has come there.
-func (g *Gate) rolledOut(apps []approval.ApplicationReport, key Key) {
-	for i := range apps {
-		known, _ := g.memory.get(apps[i].Application)
-		apps[i].Rollout = g.rollouts.of(apps[i].Application, known, key)
-	}
-}
-
 // shippedIn are the pull requests that a candidate brings beyond the baseline of its
 // decision, of each repository the oldest first.
 func shippedIn(d approval.Decision, c approval.Candidate) []Key {

@@ -19,8 +19,11 @@ type Specs interface {
 	// approval.ErrStale if the Application changed since it was read.
 	LiveSpec(ctx context.Context, a approval.Application) (approval.LiveSpec, error)
 	// Rendered are the Applications among what Argo CD renders of an Application's spec
-	// of now at exact revisions.
+	// of now at exact revisions, and those that ApplicationSets among it generate.
 	Rendered(ctx context.Context, parent approval.Application, revisions []approval.Revision) ([]approval.RenderedSpec, error)
+	// Deployers are the Applications, "namespace/name", that seem to deploy an
+	// ApplicationSet.
+	Deployers(ctx context.Context, set string) ([]string, error)
 }
 
 var errNoSpecs = errors.New("nothing is set up to look at specs")
@@ -57,20 +60,9 @@ func (g *Gate) specEvidence(ctx context.Context, p approval.Policy, app approval
 	if err != nil {
 		return approval.SpecEvidence{}, err
 	}
-	g.rendered.child(app.Key(), live.Parent)
-	evidence := approval.SpecEvidence{}
-	if live.Parent != "" {
-		by, note, err := g.committed(ctx, p, app, live.Parent, standing)
-		if err != nil {
-			return approval.SpecEvidence{}, err
-		}
-		if by != "" {
-			return approval.SpecEvidence{Approved: approval.SpecCommitted, By: by}, nil
-		}
-		evidence.Parent, evidence.Origin = live.Parent, note
-	}
-	if live.Set != "" {
-		evidence.Origin = join(evidence.Origin, "the ApplicationSet "+live.Set+" writes it, and what that generates is not followed")
+	evidence, err := g.descended(ctx, p, app, live, standing)
+	if err != nil || evidence.Approved != "" {
+		return evidence, err
 	}
 	switch {
 	case superseded && adoption.SpecDigest == app.SpecDigest:
@@ -129,50 +121,53 @@ func join(a, b string) string {
 const inCluster = "https://kubernetes.default.svc"
 
 // committed says by which approved commit an Application's spec is what it is: one at
-// which Argo CD renders exactly this spec of the parent. The mark that names the parent
-// can be forged, which does no harm: what is rendered decides. The parent has to be one
-// of the same gate, because the quorum of another one may be smaller.
+// which Argo CD renders exactly this spec of the parent, or an ApplicationSet that
+// generates it. What leads to the parent can be forged, which does no harm: what is
+// rendered decides. The parent has to be one of the same gate, because the quorum of
+// another one may be smaller.
 //
 // An empty result comes with a note for people on why there is none.
-func (g *Gate) committed(ctx context.Context, p approval.Policy, app approval.Application, name string, standing orders.Standing) (by, note string, err error) {
-	namespace, short := splitKey(name)
+func (g *Gate) committed(ctx context.Context, p approval.Policy, app approval.Application, from origin, standing orders.Standing) (by, note string, err error) {
+	namespace, short := splitKey(from.parent)
 	parent, err := g.apps.Get(ctx, namespace, short)
 	if errors.Is(err, approval.ErrNotFound) {
-		return "", "it carries the mark of " + name + ", which does not exist", nil
+		return "", from.says() + ", which does not exist", nil
 	}
 	if err != nil {
-		return "", "", fmt.Errorf("read the parent %s: %w", name, err)
+		return "", "", fmt.Errorf("read the parent %s: %w", from.parent, err)
 	}
 	policies := g.policiesFor(parent)
 	switch {
 	case parent.UID == app.UID:
 		return "", "it carries its own mark", nil
 	case len(policies) != 1 || policies[0].Gate != p.Gate:
-		return "", "it carries the mark of " + name + ", which gate " + p.Gate + " does not protect", nil
+		return "", from.says() + ", which gate " + p.Gate + " does not protect", nil
 	case parent.Server != inCluster || parent.Deleting || len(parent.Unsupported) > 0:
-		return "", "it carries the mark of " + name + ", which cannot be judged or deploys elsewhere", nil
+		return "", from.says() + ", which cannot be judged or deploys elsewhere", nil
 	}
 	candidates, err := g.approvedOf(ctx, p, parent, standing)
 	if err != nil {
 		return "", "", err
 	}
 	if len(candidates) == 0 {
-		return "", "it carries the mark of " + name + ", of which nothing was approved with the spec that it has", nil
+		return "", from.says() + ", of which nothing was approved with the spec that it has", nil
 	}
 	if wait := g.rendered.unsettled(parent, g.now()); wait > 0 {
-		return "", "", tooSoon{name, wait}
+		return "", "", tooSoon{from.parent, wait}
 	}
-	for _, c := range candidates {
-		digests, err := g.rendered.of(parent, c.Revisions, g.now(), func() (map[string][]string, error) { return g.render(ctx, parent, c.Revisions) })
+	for i, c := range candidates {
+		found, err := g.rendered.of(parent, c.Revisions, g.now(), func() (*brood, error) { return g.render(ctx, parent, c.Revisions) })
 		if err != nil {
-			return "", "", fmt.Errorf("what %s is rendered to: %w", name, err)
+			return "", "", fmt.Errorf("what %s is rendered to: %w", from.parent, err)
 		}
-		// Of two that are rendered with one name it is not known which one is applied.
-		if found := digests[app.Key()]; len(found) == 1 && app.SpecDigest != "" && found[0] == app.SpecDigest {
-			return revisions(c) + " of " + repositoriesOf(c) + ", which " + name + " renders", "", nil
+		if spec, ok := found.has(app); ok {
+			return byCommit(c, from.parent, spec), "", nil
+		}
+		if i == 0 {
+			note = from.differs(found, revisions(c))
 		}
 	}
-	return "", "it carries the mark of " + name + ", but is not what that renders at " + revisions(candidates[0]), nil
+	return "", note, nil
 }
 
 // approvedOf are candidates of a parent, newest first, that were approved with the spec
@@ -233,7 +228,7 @@ func (g *Gate) wakeChildren(parent approval.Application) {
 
 // render asks what a parent is rendered to, and makes sure that its spec was the same
 // before and after.
-func (g *Gate) render(ctx context.Context, parent approval.Application, revisions []approval.Revision) (map[string][]string, error) {
+func (g *Gate) render(ctx context.Context, parent approval.Application, revisions []approval.Revision) (*brood, error) {
 	found, err := g.specs.Rendered(ctx, parent, revisions)
 	if err != nil {
 		return nil, err
@@ -245,11 +240,7 @@ func (g *Gate) render(ctx context.Context, parent approval.Application, revision
 	if after.UID != parent.UID || after.SpecDigest != parent.SpecDigest {
 		return nil, fmt.Errorf("render %s: %w", parent.Key(), approval.ErrStale)
 	}
-	digests := map[string][]string{}
-	for _, spec := range found {
-		digests[spec.Application] = append(digests[spec.Application], spec.Digest)
-	}
-	return digests, nil
+	return broodOf(found), nil
 }
 
 func repositoriesOf(c approval.Candidate) string {

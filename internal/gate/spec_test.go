@@ -24,9 +24,11 @@ type catalogue struct {
 	live map[string]approval.LiveSpec
 	// rendered are the Applications by the parent's revision.
 	rendered map[approval.SHA][]approval.RenderedSpec
-	failure  error
-	renders  int
-	onRender func()
+	// deployers are the Applications that deploy an ApplicationSet.
+	deployers map[string][]string
+	failure   error
+	renders   int
+	onRender  func()
 }
 
 func (c *catalogue) LiveSpec(ctx context.Context, a approval.Application) (approval.LiveSpec, error) {
@@ -53,6 +55,12 @@ func (c *catalogue) Rendered(_ context.Context, _ approval.Application, revision
 		hook()
 	}
 	return found, err
+}
+
+func (c *catalogue) Deployers(_ context.Context, set string) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.deployers[set], c.failure
 }
 
 func (c *catalogue) counted() int {
@@ -472,14 +480,14 @@ func TestRenderingsAreBounded(t *testing.T) {
 	t.Parallel()
 	var r renderings
 	for i := range 3 * renderedKept {
-		_, err := r.of(parent(), []approval.Revision{{SHA: sha(i)}}, start.Add(time.Duration(i)), func() (map[string][]string, error) { return map[string][]string{}, nil })
+		_, err := r.of(parent(), []approval.Revision{{SHA: sha(i)}}, start.Add(time.Duration(i)), func() (*brood, error) { return broodOf(nil), nil })
 		require.NoError(t, err)
 	}
 	require.Len(t, r.answers, renderedKept)
 	_, kept := r.known(renderingKey(parent(), []approval.Revision{{SHA: sha(3*renderedKept - 1)}}), start)
 	require.True(t, kept)
-	r.child("a", "p")
-	r.child("b", "p")
+	r.child("a", []string{"p"})
+	r.child("b", []string{"q", "p"})
 	r.seen(parent(), start)
 	require.ElementsMatch(t, []string{"a", "b"}, r.children("p"))
 	r.sweep(map[string]bool{"b": true}, nil)

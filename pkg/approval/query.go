@@ -51,7 +51,7 @@ type PullAnswer struct {
 	// Draft is true while the author does not want it to be reviewed. Asked is whose
 	// review is waited for. Both are for people; no decision depends on them.
 	Draft bool
-	Asked Reviewers
+	Asked RequestedReviewers
 	// Labels are those of an open pull request.
 	Labels []string
 }

@@ -18,10 +18,10 @@ type QuorumResult struct {
 	Images Progress
 	// Approvers are those whose approvals were counted, each once.
 	Approvers []User
-	// Vacancies are the requirements that lack approvals.
-	Vacancies []Vacancy
 	// Requirements are those that apply, in the order of the first children of Finding.
 	Requirements []RequirementReport
+	// Vacancies are the requirements that lack approvals.
+	Vacancies []Vacancy
 }
 
 // Progress is how many of the approvals that are needed are there.
@@ -97,8 +97,8 @@ func (j *judge) judge(pr *PullRequest, l levels) *QuorumResult {
 		if j.explain {
 			f.Text, f.Remedy = j.explainTally(b, c, code)
 			f.Children = j.explainOpinions(b, c.demand)
-			res.Vacancies = j.vacant(res.Vacancies, c, code)
 			res.Requirements = append(res.Requirements, c.report())
+			res.Vacancies = j.vacant(res.Vacancies, c, code)
 		}
 		hinder(&f)
 	}

@@ -6,14 +6,13 @@ type PullReport struct {
 	Repository RepositoryName
 	Number     int
 	Head       SHA
-	// Merged is true once the pull request has landed.
+	// Merged is true once the pull request has landed, Landed is where.
 	Merged bool
-	// Landed is where it has landed; empty while it is open.
 	Landed SHA
 	// Draft is true while the author does not want it to be reviewed.
 	Draft bool
 	// Asked is whose review is waited for, Reviewed are all who ever gave one.
-	Asked    Reviewers
+	Asked    RequestedReviewers
 	Reviewed []UserID
 	// Labels are those of an open pull request, for those who write labels.
 	Labels []string

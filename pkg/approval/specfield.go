@@ -89,10 +89,15 @@ type LiveSpec struct {
 	Set string
 }
 
-// RenderedSpec is an Application among what Argo CD renders of a parent.
+// RenderedSpec is an Application among what Argo CD renders of a parent, or among what
+// an ApplicationSet there generates.
 type RenderedSpec struct {
-	// Application is "namespace/name".
+	// Application is "namespace/name"; empty for an entry that says that the set is there.
 	Application string
 	// Digest is that of its spec.
 	Digest string
+	// Set is the ApplicationSet, "namespace/name", that generates it; empty for none.
+	Set string
+	// Unfollowed says why it is not known what the set generates; empty if it is.
+	Unfollowed string
 }

@@ -15,8 +15,8 @@ type Vacancy struct {
 	Distinct bool
 }
 
-// Reviewers are whose review a pull request waits for, by GitHub's list.
-type Reviewers struct {
+// RequestedReviewers are those whose review a pull request waits for, by GitHub's list.
+type RequestedReviewers struct {
 	Users []User
 	Teams []TeamName
 }

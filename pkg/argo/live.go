@@ -2,13 +2,11 @@ package argo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/argoproj/argo-cd/v2/pkg/apis/application"
-	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
@@ -78,37 +76,4 @@ func parentOf(metadata node, namespace string) string {
 	default:
 		return namespace + "/" + mark
 	}
-}
-
-// maxManifests bounds what a parent may be rendered to.
-const maxManifests = 20000
-
-// RenderedSpecs finds the Applications among manifests that Argo CD rendered. One that
-// names no namespace gets the given one, as Argo CD does. A manifest that is no JSON
-// object is an error.
-func RenderedSpecs(manifests []string, namespace string) ([]approval.RenderedSpec, error) {
-	if len(manifests) > maxManifests {
-		return nil, fmt.Errorf("%d manifests, more than %d", len(manifests), maxManifests)
-	}
-	var found []approval.RenderedSpec
-	for _, manifest := range manifests {
-		var object map[string]any
-		if err := json.Unmarshal([]byte(manifest), &object); err != nil {
-			return nil, fmt.Errorf("decode a manifest: %w", err)
-		}
-		if object == nil {
-			return nil, errors.New("decode a manifest: it is null")
-		}
-		root := node{fields: object, problems: &problems{}}
-		if root.text("kind") != application.ApplicationKind || root.text("apiVersion") != application.Group+"/"+version {
-			continue
-		}
-		metadata := root.object("metadata")
-		in := metadata.text("namespace")
-		if in == "" {
-			in = namespace
-		}
-		found = append(found, approval.RenderedSpec{Application: in + "/" + metadata.text("name"), Digest: digest(root)})
-	}
-	return found, nil
 }

@@ -80,13 +80,13 @@ func TestRenderedSpecs(t *testing.T) {
 		`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}`, string(manifest),
 		`{"apiVersion": "other.io/v1alpha1", "kind": "Application", "metadata": {"name": "x"}}`,
 		`{"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "web", "namespace": "teams"}, "spec": {}}`,
-	}, "argocd")
+	}, "argocd", nil)
 	require.NoError(t, err)
 	require.Len(t, found, 2)
 	require.Equal(t, approval.RenderedSpec{Application: "argocd/shop", Digest: newTestParser(t).Application(object).SpecDigest}, found[0])
 	require.Equal(t, "teams/web", found[1].Application)
 	for _, bad := range []string{"", "null", "[]", "{"} {
-		_, err := RenderedSpecs([]string{bad}, "argocd")
+		_, err := RenderedSpecs([]string{bad}, "argocd", nil)
 		require.Error(t, err, bad)
 	}
 }

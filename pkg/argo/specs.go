@@ -24,6 +24,20 @@ func (r *Reader) Spec(ctx context.Context, namespace, name string) (approval.App
 // its spec to visit, in no order. It ends with the first error. Applications that appear
 // or go meanwhile may be missed.
 func (r *Reader) Specs(ctx context.Context, visit func(approval.Application, []approval.SpecField) error) error {
+	return r.objects(ctx, func(object map[string]any) error { return visit(r.parser.Application(object), Fields(object)) })
+}
+
+// Sets reads all Applications anew, page by page, for the ApplicationSets that they
+// deploy.
+func (r *Reader) Sets(ctx context.Context) (*Sets, error) {
+	sets := &Sets{}
+	return sets, r.objects(ctx, func(object map[string]any) error {
+		sets.Object(object)
+		return nil
+	})
+}
+
+func (r *Reader) objects(ctx context.Context, visit func(object map[string]any) error) error {
 	options := metav1.ListOptions{Limit: pageSize}
 	for {
 		page, err := r.client.Resource(Applications()).List(ctx, options)
@@ -34,8 +48,7 @@ func (r *Reader) Specs(ctx context.Context, visit func(approval.Application, []a
 			return fmt.Errorf("list Applications: %w", err)
 		}
 		for i := range page.Items {
-			object := page.Items[i].Object
-			if err := visit(r.parser.Application(object), Fields(object)); err != nil {
+			if err := visit(page.Items[i].Object); err != nil {
 				return err
 			}
 		}

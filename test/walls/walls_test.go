@@ -145,6 +145,8 @@ func TestLibrariesStayHome(t *testing.T) {
 	homes := map[string][]string{
 		"github.com/argoproj/argo-cd": {"pkg/argo"},
 		"github.com/gin-gonic/gin":    {"internal/httpapi"},
+		// The functions of ApplicationSets' templates.
+		"github.com/Masterminds/sprig": {"pkg/argo/appset"},
 		// The rules for writes run with the API server's own language.
 		"github.com/google/cel-go": {"pkg/argo/admission"},
 		"k8s.io/apiserver":         {"pkg/argo/admission"},

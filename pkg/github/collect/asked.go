@@ -8,8 +8,8 @@ import (
 
 // askedOf is whose review a pull request waits for. Teams are named by the organization
 // that owns the repository, since no other's can be asked.
-func askedOf(a *gh.PullRequest) approval.Reviewers {
-	var asked approval.Reviewers
+func askedOf(a *gh.PullRequest) approval.RequestedReviewers {
+	var asked approval.RequestedReviewers
 	for _, u := range a.RequestedReviewers {
 		if p := person(u); p != nil {
 			asked.Users = append(asked.Users, *p)

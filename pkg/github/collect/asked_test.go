@@ -24,7 +24,7 @@ func TestAsked(t *testing.T) {
 	}
 	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
 	a := read(p.Number)
-	require.Equal(t, approval.Reviewers{}, a.Asked)
+	require.Equal(t, approval.RequestedReviewers{}, a.Asked)
 	require.False(t, a.Draft)
 	require.Empty(t, a.Labels)
 	require.NoError(t, w.gh.As("alice").RequestReview(repoName, p.Number, "bob", "acme/sre"))

@@ -28,7 +28,7 @@ type pull struct {
 	queued         bool // a merge queue merged it
 	recalled       bool // by an earlier process, see recallPull
 	draft          bool
-	asked          approval.Reviewers // while it is open, as are the labels
+	asked          approval.RequestedReviewers // while it is open, as are the labels
 	labels         []string
 }
 

@@ -63,7 +63,7 @@ type key struct {
 type word struct {
 	key
 	vacancies []vacancy
-	asked     approval.Reviewers
+	asked     approval.RequestedReviewers
 	reviewed  []approval.UserID
 }
 
@@ -187,7 +187,7 @@ func (p *Publisher) keep(ctx context.Context, k key, m memory) error {
 }
 
 // sees adds those who are asked now; true when somebody is new.
-func (m *memory) sees(a approval.Reviewers) bool {
+func (m *memory) sees(a approval.RequestedReviewers) bool {
 	news := false
 	for _, u := range a.Users {
 		if !slices.Contains(m.Users, u.ID) {
@@ -268,7 +268,7 @@ func afresh(ctx context.Context, client *github.Client, w *word) error {
 	if err != nil {
 		return github.Wrap(op, w.repository, err)
 	}
-	w.asked = approval.Reviewers{}
+	w.asked = approval.RequestedReviewers{}
 	for _, u := range asked.Users {
 		w.asked.Users = append(w.asked.Users, approval.User{ID: approval.UserID(u.GetID()), Login: u.GetLogin(), Type: u.GetType()})
 	}
@@ -334,7 +334,7 @@ func (p *Publisher) post(ctx context.Context, client *github.Client, w *word, m 
 	if err != nil {
 		return github.Wrap(fmt.Sprintf("ask for reviews of #%d", w.pull), w.repository, err)
 	}
-	now := approval.Reviewers{Users: who.users, Teams: who.teams}
+	now := approval.RequestedReviewers{Users: who.users, Teams: who.teams}
 	m.sees(now)
 	w.asked.Users = append(w.asked.Users, who.users...)
 	w.asked.Teams = append(w.asked.Teams, who.teams...)

@@ -124,13 +124,13 @@ func (w *world) work() {
 	w.t.Fatal("the publisher does not come to rest")
 }
 
-func (w *world) asked() approval.Reviewers {
+func (w *world) asked() approval.RequestedReviewers {
 	w.t.Helper()
 	client, err := w.client.Client(w.t.Context(), repoName)
 	require.NoError(w.t, err)
 	list, _, err := client.API().PullRequests.ListReviewers(w.t.Context(), "acme", "env", w.pull, nil)
 	require.NoError(w.t, err)
-	var out approval.Reviewers
+	var out approval.RequestedReviewers
 	for _, u := range list.Users {
 		out.Users = append(out.Users, w.people[u.GetLogin()])
 	}

@@ -6,7 +6,9 @@ func (w *World) permissions() map[string]string {
 	if w.options.Reverts {
 		contents = "write"
 	}
-	return map[string]string{"contents": contents, "pull_requests": "write", "issues": "write", "checks": "write", "deployments": "write", "members": "read", "merge_queues": "read"}
+	return map[string]string{
+		"contents": contents, "pull_requests": "write", "issues": "write", "checks": "write", "deployments": "write", "members": "read", "merge_queues": "read",
+	}
 }
 
 // Suspend suspends the App's installation on the organisation, or wakes it up.

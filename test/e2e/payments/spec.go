@@ -28,7 +28,7 @@ func (w *World) Adopt(ctx context.Context, args ...string) (string, error) {
 // Edit patches a production Application with a merge patch, as a developer does with
 // kubectl edit.
 func (w *World) Edit(ctx context.Context, service, patch string) error {
-	_, err := w.client.Resource(applications).Namespace(argoNamespace).Patch(ctx, w.Application("prod", service), types.MergePatchType,
+	_, err := w.apps().Patch(ctx, w.Application("prod", service), types.MergePatchType,
 		[]byte(patch), metav1.PatchOptions{FieldManager: "kubectl-edit"})
 	if err != nil {
 		return fmt.Errorf("edit the application: %w", err)
@@ -39,7 +39,7 @@ func (w *World) Edit(ctx context.Context, service, patch string) error {
 // Recreate deletes the production Application of a service and makes it again with the
 // same spec. What it deployed stays.
 func (w *World) Recreate(ctx context.Context, service string) error {
-	if err := w.client.Resource(applications).Namespace(argoNamespace).Delete(ctx, w.Application("prod", service), metav1.DeleteOptions{}); err != nil {
+	if err := w.apps().Delete(ctx, w.Application("prod", service), metav1.DeleteOptions{}); err != nil {
 		return fmt.Errorf("delete the application: %w", err)
 	}
 	return w.Sandbox.Apply(ctx, sandbox.Admin, []byte(w.manifest("prod", service)))
@@ -57,6 +57,40 @@ func (w *World) Manifest(service string, helm ...string) string {
 		text = strings.Replace(text, "    helm:\n", "    helm:\n      "+line+"\n", 1)
 	}
 	return text
+}
+
+// Set is the name of the ApplicationSet that SetManifest describes.
+func (w *World) Set() string { return w.Name + "-services" }
+
+// SetManifest is an ApplicationSet that generates the production Application of a
+// service, as a file for AppsFolder: lines of its spec, and lines of the Application's
+// own below helm.
+func (w *World) SetManifest(service string, spec []string, helm ...string) string {
+	_, application, _ := strings.Cut(w.Manifest(service, helm...), "spec:\n")
+	return `apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata:
+  name: ` + w.Set() + `
+  namespace: ` + argoNamespace + `
+spec:
+  ` + strings.Join(spec, "\n  ") + `
+  template:
+    metadata:
+      name: ` + w.Application("prod", service) + `
+    spec:
+    ` + strings.ReplaceAll(strings.TrimSuffix(application, "\n"), "\n", "\n    ") + `
+`
+}
+
+// EditSet patches that ApplicationSet with a merge patch, as a developer does with
+// kubectl edit.
+func (w *World) EditSet(ctx context.Context, patch string) error {
+	_, err := w.client.Resource(applications.GroupVersion().WithResource("applicationsets")).Namespace(argoNamespace).Patch(ctx, w.Set(), types.MergePatchType,
+		[]byte(patch), metav1.PatchOptions{FieldManager: "kubectl-edit"})
+	if err != nil {
+		return fmt.Errorf("edit the ApplicationSet: %w", err)
+	}
+	return nil
 }
 
 // CreateApps creates the Application that writes the others, from AppsFolder, in the
