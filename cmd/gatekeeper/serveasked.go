@@ -13,11 +13,11 @@ import (
 )
 
 // answering carries out what people ask for on pull requests.
-func answering(o ordering, box *inbox.Store, h hub) *commands.Processor {
+func answering(o ordering, box *inbox.Store, h hub, differ commands.Differ) *commands.Processor {
 	desk := orders.NewDesk(orders.Options{Record: o.record})
 	talk := conversation.New(h.app)
 	return commands.New(commands.Options{
-		Policies: o.policies, Store: box, Hub: talk, Requester: talk, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
+		Policies: o.policies, Store: box, Hub: talk, Requester: talk, Differ: differ, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
 		Adopter: adopt.New(adopt.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}),
 		Logger:  o.log,
 	})
