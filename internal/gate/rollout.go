@@ -183,7 +183,10 @@ func (r *rollouts) of(app string, known remembered, key Key) approval.Rollout {
 	if at >= 0 {
 		out.Stage = now.ahead(l, at)
 		if out.Stage == approval.StageLive {
-			out.Newest = key.Pull
+			// The decision may be the one from before the sync, with all that it shipped.
+			if out.Newest = newestOf(l.Landings[:reach(l, now.live)]); out.Newest != key.Pull {
+				out.Stage = approval.StagePast
+			}
 		}
 		return out
 	}
@@ -200,6 +203,16 @@ func (r *rollouts) of(app string, known remembered, key Key) approval.Rollout {
 		out.Stage = approval.StageLive
 	}
 	return out
+}
+
+// newestOf is the number of the newest pull request of some landings that concerns the gate.
+func newestOf(landings []approval.LandingDecision) int {
+	for _, l := range slices.Backward(landings) {
+		if l.Pull != 0 && l.Class != approval.ClassNone && !l.Undone {
+			return l.Pull
+		}
+	}
+	return 0
 }
 
 // ahead is the stage of a landing that comes after what is trusted.

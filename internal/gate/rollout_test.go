@@ -136,6 +136,24 @@ func TestRolloutRolledBack(t *testing.T) {
 	require.Equal(t, approval.StagePast, s.stage(1))
 }
 
+// TestRolloutBeforeTheDecision: between the record of an outcome and the next decision, of
+// two that were shipped together only the newer one is live.
+func TestRolloutBeforeTheDecision(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.deploy(1)
+	s.hub.approve(2, alice)
+	s.hub.approve(3, alice)
+	s.hub.land(2, 3)
+	s.reconciled()
+	now := s.gate.rollouts.get(payments)
+	now.live, now.syncing = *now.syncing, nil
+	s.gate.rollouts.set(payments, now)
+	require.Equal(t, approval.StageLive, s.stage(3))
+	require.Equal(t, approval.StagePast, s.stage(2))
+	require.Equal(t, 3, s.rollout(2).Newest)
+}
+
 // TestRolloutUnknown: without facts nothing is said.
 func TestRolloutUnknown(t *testing.T) {
 	t.Parallel()

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	gh "github.com/google/go-github/v60/github"
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -123,15 +125,29 @@ func TestForgotten(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.gh.Install(other.ID, "acme", "env")
 	require.NoError(t, err)
-	w.tell(1, at(approval.StageWaiting))
-	w.store = newStore()
-	w.restart()
-	w.tell(1, at(approval.StageWaiting))
-	require.Equal(t, []string{"pending"}, w.states(1))
-	w.store = newStore()
-	w.restart()
+	theirs := w.appClient(other)
+	client, err := theirs.Client(t.Context(), repoName)
+	require.NoError(t, err)
+	made, _, err := client.API().Repositories.CreateDeployment(t.Context(), "acme", "env", &gh.DeploymentRequest{
+		Ref: new(string(w.landed[0])), Task: new(Task), Environment: new("production"), AutoMerge: new(false), RequiredContexts: &[]string{},
+	})
+	require.NoError(t, err)
+	own := func() []string {
+		t.Helper()
+		all := w.seen(1)
+		require.Len(t, all, 2)
+		i := slices.IndexFunc(all, func(d seenDeployment) bool { return d.ID == made.GetID() })
+		require.Empty(t, all[i].statuses)
+		return all[1-i].states()
+	}
+	for range 2 {
+		w.tell(1, at(approval.StageWaiting))
+		require.Equal(t, []string{"pending"}, own())
+		w.store = newStore()
+		w.restart()
+	}
 	w.tell(1, at(approval.StageLive))
-	require.Equal(t, []string{"pending", "success"}, w.states(1))
+	require.Equal(t, []string{"pending", "success"}, own())
 }
 
 // TestLostAnswers: the writes happened and their answers were lost. There is one

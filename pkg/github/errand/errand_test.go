@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,8 +38,38 @@ func (r *runner) do(_ context.Context, word string) error {
 	return r.answer(word, len(r.done))
 }
 
+func (r *runner) words() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.done)
+}
+
+func (r *runner) times() []time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.at)
+}
+
+// written is a log that is read while it is written.
+type written struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
 // play runs a queue in a bubble until play returns.
-func play(t *testing.T, answer func(string, int) error, play func(q *errand.Queue[string, string], r *runner), log *strings.Builder) {
+func play(t *testing.T, answer func(string, int) error, play func(q *errand.Queue[string, string], r *runner), log *written) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &runner{start: time.Now(), answer: answer}
@@ -60,6 +91,12 @@ func play(t *testing.T, answer func(string, int) error, play func(q *errand.Queu
 	})
 }
 
+// pass lets time go by in a bubble, and everything happen that is due.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func TestNewestWord(t *testing.T) {
 	t.Parallel()
 	q := errand.New(errand.Options[string, string]{Repository: func(string) approval.RepositoryName { return "acme/a" }})
@@ -74,7 +111,7 @@ func TestNewestWord(t *testing.T) {
 		synctest.Wait()
 		q.Put("a", "second", nil)
 		synctest.Wait()
-		require.Equal(t, []string{"first", "second"}, r.done)
+		require.Equal(t, []string{"first", "second"}, r.words())
 		require.Zero(t, q.Len())
 	}, nil)
 }
@@ -92,7 +129,7 @@ func TestWordMeanwhile(t *testing.T) {
 		again = func() { q.Put("a", "second", nil) }
 		q.Put("a", "first", nil)
 		synctest.Wait()
-		require.Equal(t, []string{"first", "second"}, r.done)
+		require.Equal(t, []string{"first", "second"}, r.words())
 		require.Zero(t, q.Len())
 	}, nil)
 }
@@ -106,10 +143,10 @@ func TestTriedAgain(t *testing.T) {
 		return nil
 	}, func(q *errand.Queue[string, string], r *runner) {
 		q.Put("a", "word", nil)
-		time.Sleep(2 * time.Hour)
-		require.Len(t, r.done, 12)
-		require.Equal(t, []time.Duration{0, 2 * time.Second, 6 * time.Second}, r.at[:3])
-		require.Equal(t, 5*time.Minute, r.at[11]-r.at[10])
+		pass(2 * time.Hour)
+		require.Len(t, r.words(), 12)
+		require.Equal(t, []time.Duration{0, 2 * time.Second, 6 * time.Second}, r.times()[:3])
+		require.Equal(t, 5*time.Minute, r.times()[11]-r.times()[10])
 	}, nil)
 }
 
@@ -126,10 +163,10 @@ func TestLater(t *testing.T) {
 		synctest.Wait()
 		q.Put("a", "other", hurry)
 		synctest.Wait()
-		require.Equal(t, []string{"slow"}, r.done, "it waits as the first did")
+		require.Equal(t, []string{"slow"}, r.words(), "it waits as the first did")
 		q.Put("a", "fast", hurry)
 		synctest.Wait()
-		require.Equal(t, []string{"slow", "fast"}, r.done)
+		require.Equal(t, []string{"slow", "fast"}, r.words())
 	}, nil)
 }
 
@@ -143,17 +180,17 @@ func TestLimit(t *testing.T) {
 	}, func(q *errand.Queue[string, string], r *runner) {
 		q.Put("a", "one", nil)
 		q.Put("b", "two", nil)
-		time.Sleep(9 * time.Minute)
-		require.Len(t, r.done, 1, "nobody writes")
-		time.Sleep(2 * time.Minute)
-		require.Len(t, r.done, 3)
+		pass(9 * time.Minute)
+		require.Len(t, r.words(), 1, "nobody writes")
+		pass(2 * time.Minute)
+		require.Len(t, r.words(), 3)
 	}, nil)
 }
 
 // What the App may not do is logged once an hour, and other repositories go on.
 func TestForbidden(t *testing.T) {
 	t.Parallel()
-	var log strings.Builder
+	var log written
 	play(t, func(word string, _ int) error {
 		if word == "no" {
 			return &github.Error{Status: http.StatusForbidden}
@@ -166,12 +203,12 @@ func TestForbidden(t *testing.T) {
 		synctest.Wait()
 		q.Put("a3", "no", nil)
 		q.Put("a1", "no", func(string, string) bool { return true })
-		time.Sleep(50 * time.Minute)
-		require.Len(t, r.done, 2)
+		pass(50 * time.Minute)
+		require.Len(t, r.words(), 2)
 		require.Equal(t, 1, strings.Count(log.String(), "errand_not_permitted"))
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		require.Equal(t, 2, strings.Count(log.String(), "errand_not_permitted"))
-		require.Len(t, r.done, 3)
+		require.Len(t, r.words(), 3)
 	}, &log)
 }
 
@@ -180,8 +217,8 @@ func TestRefused(t *testing.T) {
 	play(t, func(string, int) error { return &github.Error{Status: http.StatusUnprocessableEntity} },
 		func(q *errand.Queue[string, string], r *runner) {
 			q.Put("a", "word", nil)
-			time.Sleep(3 * time.Hour)
-			require.Len(t, r.done, 1)
+			pass(3 * time.Hour)
+			require.Len(t, r.words(), 1)
 			require.Zero(t, q.Len())
 		}, nil)
 }

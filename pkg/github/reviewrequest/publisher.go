@@ -236,10 +236,10 @@ func (p *Publisher) ask(ctx context.Context, w word) error {
 		return fmt.Errorf("ask for reviews of #%d: %w", w.pull, err)
 	}
 	// The report may be older than what was asked meanwhile.
-	if err := afresh(ctx, client, &w); err != nil {
-		if errors.Is(err, approval.ErrNotFound) {
-			return nil // it is gone
-		}
+	switch err := afresh(ctx, client, &w); {
+	case errors.Is(err, approval.ErrNotFound):
+		return nil // it is gone
+	case err != nil:
 		return err
 	}
 	m.sees(w.asked)
