@@ -17,7 +17,7 @@ import (
 // (no-color.org) or the terminal is dumb.
 func colourful(w io.Writer, environment func(string) string) bool {
 	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd())) && environment("NO_COLOR") == "" && environment("TERM") != "dumb" //nolint:gosec // a file descriptor is small
+	return ok && term.IsTerminal(int(file.Fd())) && environment("NO_COLOR") == "" && environment("TERM") != "dumb"
 }
 
 // The colours of a diff (ECMA-48, SGR).

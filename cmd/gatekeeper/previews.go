@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/commands"
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/preview"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argoapi"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
 )
 
 // renderer renders for people. Argo CD renders the spec in its own cache and does not say
@@ -71,4 +73,23 @@ func (p previews) run(ctx context.Context) error {
 		return nil
 	}
 	return p.Run(ctx)
+}
+
+// differences answers who asks on a pull request what it changes.
+type differences struct{ gate *gate.Gate }
+
+func (d differences) Diff(ctx context.Context, r approval.RepositoryName, pull int, application string) (string, error) {
+	seen, err := d.gate.Previewed(ctx, r, pull)
+	if err != nil {
+		return "", err
+	}
+	return report.Differences(seen, application), nil
+}
+
+// differ is nil when nothing is rendered, so that the command is not offered.
+func (p previews) differ(g *gate.Gate) commands.Differ {
+	if p.Service == nil {
+		return nil
+	}
+	return differences{g}
 }

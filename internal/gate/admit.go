@@ -303,13 +303,15 @@ func (g *Gate) groundsFor(ctx context.Context, p approval.Policy, app approval.A
 		// To sync again what is live is no way back.
 		back := !sameCandidate(past[0].Intent.Candidate, c)
 		if back && !p.Sync.Rollback {
-			return grounds{}, false, deny(refusedOption, "gate "+p.Gate+" does not permit going back to "+revisions(c)+
-				" in Argo CD; order it: gatekeeper rollback "+app.Key()+" --to "+c.Revisions[0].SHA.Short())
+			return grounds{}, false, denyBack(p, app, c)
 		}
 		return grounds{
 			sequence: intent.DecisionSequence, policy: intent.PolicyDigest, facts: intent.FactsDigest,
 			candidate: intent.Candidate, approvers: intent.Approvers, act: ordered.glassOf(app.UID, intent),
 		}, back, Admission{Allowed: true}
+	}
+	if sameCandidate(d.Baseline, c) && known.grounds.sequence > 0 {
+		return baselineGrounds(p, app, known, past)
 	}
 	code, text := refusalOf(p, d, app, c)
 	return grounds{}, false, deny(code, text)

@@ -147,6 +147,9 @@ func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Appl
 	if err == nil {
 		err = g.collectClosure(ctx, p, &facts)
 	}
+	if err == nil {
+		g.collectBaseline(ctx, p, &facts, last)
+	}
 	facts.CollectedAt = g.now().UTC()
 	return facts, errors.Join(err, specErr)
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/preview"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -37,6 +38,53 @@ type previewing struct {
 // preview adds to a report what is rendered differently. It does not wait: what is not
 // rendered yet is pending, and the pull request is woken when it is.
 func (g *Gate) preview(ctx context.Context, key Key, answer approval.PullAnswer, r *approval.PullReport) {
+	g.previewFor(ctx, key.String(), func() { g.queue.Add(key) }, key, answer, r)
+}
+
+// askedWait is how long somebody who asks waits for what is rendered differently.
+const askedWait = 30 * time.Second
+
+// Previewed is LookAt with what is rendered differently. It waits for a while until all
+// of it is there, and says of the rest that it is pending.
+func (g *Gate) Previewed(ctx context.Context, repository approval.RepositoryName, number int) (approval.PullReport, error) {
+	report, answer, err := g.LookAt(ctx, repository, number)
+	if err != nil || g.previews == nil || !answer.Open && !answer.Pull.Merged {
+		return report, err
+	}
+	key := Key{Repository: repository, Pull: number}
+	news := make(chan struct{}, 1)
+	wake := func() {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	}
+	name := "asked " + key.String()
+	defer g.previews.Ask(name, wake, nil) // nobody is left who wants it
+	late := time.NewTimer(askedWait)
+	defer late.Stop()
+	for {
+		for i := range report.Gates {
+			report.Gates[i].Previews, report.Gates[i].PreviewsLeftOut = nil, 0
+		}
+		g.previewFor(ctx, name, wake, key, answer, &report)
+		if !slices.ContainsFunc(report.Gates, func(r approval.GateReport) bool {
+			return slices.ContainsFunc(r.Previews, func(p approval.Preview) bool { return p.State == approval.PreviewPending })
+		}) {
+			return report, nil
+		}
+		select {
+		case <-news:
+		case <-late.C:
+			return report, nil
+		case <-ctx.Done():
+			return approval.PullReport{}, ctx.Err()
+		}
+	}
+}
+
+// previewFor is preview for somebody by name, who is woken.
+func (g *Gate) previewFor(ctx context.Context, name string, wake func(), key Key, answer approval.PullAnswer, r *approval.PullReport) {
 	if g.previews == nil {
 		return
 	}
@@ -51,7 +99,7 @@ func (g *Gate) preview(ctx context.Context, key Key, answer approval.PullAnswer,
 		}
 		w.gate(ctx, g.policies[at], i, &r.Gates[i])
 	}
-	got := g.previews.Ask(key.String(), func() { g.queue.Add(key) }, w.wanted)
+	got := g.previews.Ask(name, wake, w.wanted)
 	for n, place := range w.places {
 		p := &r.Gates[place[0]].Previews[place[1]]
 		p.State, p.Reason, p.Diff = got[n].State, got[n].Reason, got[n].Diff
@@ -98,7 +146,7 @@ func (w *previewing) pull(ctx context.Context, app approval.Application, d appro
 	p = approval.Preview{Application: app.Key(), Kind: approval.PreviewPull}
 	compared, err := preview.OfPull(app, w.key.Repository, w.answer, others)
 	if err != nil {
-		p.State, p.Reason = unfit(err)
+		p.State, p.Reason = approval.PreviewUnavailable, unfit(err)
 		return p, nil, w.touched(app, nil)
 	}
 	p.Comparison = compared
@@ -133,7 +181,7 @@ func (w *previewing) sync(at int, r *approval.GateReport, app approval.Applicati
 	p, err := preview.Sync(app, d)
 	if err != nil {
 		p = approval.Preview{Application: app.Key(), Kind: approval.PreviewSync}
-		p.State, p.Reason = unfit(err)
+		p.State, p.Reason = approval.PreviewUnavailable, unfit(err)
 		w.add(at, r, p, nil)
 		return
 	}
@@ -142,10 +190,10 @@ func (w *previewing) sync(at int, r *approval.GateReport, app approval.Applicati
 	}
 }
 
-func unfit(err error) (approval.PreviewState, string) {
-	var u preview.Unfit
-	if errors.As(err, &u) {
-		return approval.PreviewUnavailable, string(u)
+// unfit says why there is nothing to compare.
+func unfit(err error) string {
+	if u, ok := errors.AsType[preview.Unfit](err); ok {
+		return string(u)
 	}
-	return approval.PreviewUnavailable, "it could not be compared"
+	return "it could not be compared"
 }

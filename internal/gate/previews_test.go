@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -161,4 +162,37 @@ func TestPreviewNeverDecides(t *testing.T) {
 	report, ok := s.reported(7)
 	require.True(t, ok)
 	require.Empty(t, report.Gates[0].Previews)
+}
+
+// TestPreviewed: somebody who asks gets it when all is there, and what is pending after a
+// while.
+func TestPreviewed(t *testing.T) {
+	t.Parallel()
+	s, r := newPreviewed(t)
+	answer := s.openPull(7)
+	answer.MergeBase = sha(0)
+	s.hub.pullOf[7] = answer
+	done := make(chan approval.PullReport)
+	go func() {
+		report, err := s.gate.Previewed(t.Context(), repository, 7)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- report
+	}()
+	const name = "asked acme/deploy#7"
+	var wake func()
+	require.Eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		wake = r.wakes[name]
+		r.ready = wake != nil
+		return r.ready
+	}, time.Minute, time.Millisecond)
+	wake()
+	report := <-done
+	require.Len(t, report.Gates[0].Previews, 1)
+	require.Equal(t, approval.PreviewReady, report.Gates[0].Previews[0].State)
+	require.Empty(t, r.asked[name], "nothing more is wanted")
+	require.Zero(t, s.reports.count(), "nobody was told")
 }

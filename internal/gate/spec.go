@@ -144,6 +144,11 @@ func (g *Gate) committed(ctx context.Context, p approval.Policy, app approval.Ap
 		return "", from.says() + ", which gate " + p.Gate + " does not protect", nil
 	case parent.Server != inCluster || parent.Deleting || len(parent.Unsupported) > 0:
 		return "", from.says() + ", which cannot be judged or deploys elsewhere", nil
+	case parent.MultiSource:
+		// Argo CD's API server renders several sources from an object that all requests
+		// share (docs/design/2026-11-21-previews.md), so somebody else's request at the same
+		// moment could be what is answered.
+		return "", from.says() + ", which has several sources: what Argo CD says that those are rendered to can be of other revisions", nil
 	}
 	candidates, err := g.approvedOf(ctx, p, parent, standing)
 	if err != nil {

@@ -392,6 +392,9 @@ func TestParentsThatProveNothing(t *testing.T) {
 		"a parent of another cluster": {func(s *setup, _ *catalogue) {
 			s.argo.edit(apps, func(a *approval.Application) { a.Server = "https://prod.example" })
 		}, "deploys elsewhere"},
+		"a parent of several sources": {func(s *setup, _ *catalogue) {
+			s.argo.edit(apps, func(a *approval.Application) { a.MultiSource = true })
+		}, "which has several sources"},
 		"a parent that cannot be judged": {func(s *setup, _ *catalogue) {
 			s.argo.edit(apps, func(a *approval.Application) { a.Unsupported = []string{"manifest-generate-paths"} })
 		}, "cannot be judged"},

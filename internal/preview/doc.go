@@ -28,5 +28,5 @@
 // One Application is never rendered twice at a time. For several sources Argo CD's API
 // server writes the revisions that are asked for into an object that its requests share
 // (server/application/application.go, GetManifests, of 2.14.21 and 3.2.11: Sources of the
-// informer's object are changed in place), so two requests can get each other's answer.
+// informer's object are changed in place), so two requests could get each other's answer.
 package preview

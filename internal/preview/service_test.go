@@ -72,6 +72,12 @@ func (w *world) count() int {
 	return len(w.calls)
 }
 
+func (w *world) mostAtOnce() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.most
+}
+
 func (w *world) woken(name string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -167,7 +173,7 @@ func TestFour(t *testing.T) {
 		}
 		ask("#1", wanted...)
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, 4, w.most)
+		require.Equal(t, 4, w.mostAtOnce())
 		require.Equal(t, 1, w.woken("#1"))
 		for _, p := range ask("#1", wanted...) {
 			require.Equal(t, approval.PreviewReady, p.State, p.Reason)

@@ -27,7 +27,7 @@ func (s *store[V]) get(key string) (V, bool) {
 		return none, false
 	}
 	s.order.MoveToFront(e)
-	return e.Value.(*stored[V]).value, true //nolint:forcetypeassert,errcheck // nothing else is put in
+	return e.Value.(*stored[V]).value, true
 }
 
 // put keeps a value of a size. One that is larger than all that may be kept is not.
@@ -45,7 +45,7 @@ func (s *store[V]) put(key string, value V, size int) {
 }
 
 func (s *store[V]) remove(e *list.Element) {
-	v := s.order.Remove(e).(*stored[V]) //nolint:forcetypeassert,errcheck // nothing else is put in
+	v := s.order.Remove(e).(*stored[V])
 	delete(s.byKey, v.key)
 	s.size -= v.size
 }

@@ -99,7 +99,8 @@ func differ(a, b []approval.Revision) bool {
 }
 
 // shipped are the landings of a decision that come after what is live, up to what would
-// be shipped.
+// be shipped. They are none when the decision does not know all of them, as when what is
+// live is older than its baseline.
 func shipped(c approval.Comparison, d approval.Decision) []approval.Shipped {
 	var out []approval.Shipped
 	for _, l := range d.Lines {
@@ -107,17 +108,23 @@ func shipped(c approval.Comparison, d approval.Decision) []approval.Shipped {
 		if !found || from == to {
 			continue
 		}
-		first := 0
+		first, last := -1, -1
+		if from == l.Baseline {
+			first = 0
+		}
 		for i, landing := range l.Landings {
 			if landing.Commit == from {
 				first = i + 1
 			}
-		}
-		for _, landing := range l.Landings[first:] {
-			out = append(out, approval.Shipped{Repository: l.Repository, LandingDecision: landing})
 			if landing.Commit == to {
-				break
+				last = i
 			}
+		}
+		if first < 0 || last < first {
+			return nil
+		}
+		for _, landing := range l.Landings[first : last+1] {
+			out = append(out, approval.Shipped{Repository: l.Repository, LandingDecision: landing})
 		}
 	}
 	return out

@@ -83,6 +83,7 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 		lines = append(lines, line)
 	}
 
+	d.trustBaseline(p, f)
 	broken := judgeBrokenGlass(f, d.Lines)
 	d.Findings = slices.Insert(d.Findings, whole, broken...)
 	stopped := worse(worst(spec), worse(worst(stops), worst(broken)))

@@ -22,6 +22,10 @@ type Decision struct {
 	// Candidate is what may be synced when the verdict is Allowed. It is the
 	// zero Candidate otherwise.
 	Candidate Candidate `json:"candidate,omitzero"`
+	// Baseline is the Application as it is at the baselines, which a person may sync
+	// again whatever the verdict is on what landed since; the zero Candidate when that
+	// is not known, or something else is against it. See AtBaseline.
+	Baseline Candidate `json:"baseline,omitzero"`
 	// Advances is true when the candidate holds approved changes in scope that
 	// are newer than the baseline. An allowed decision that does not advance has
 	// nothing to ship.

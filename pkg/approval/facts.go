@@ -17,6 +17,9 @@ type Facts struct {
 	// Closure is what the revisions that would be synced are rendered from; nil
 	// when it was not read.
 	Closure *Closure `json:"closure,omitempty"`
+	// BaselineClosure is what the baselines are rendered from, while no decision about
+	// them is on record; nil when it was not read.
+	BaselineClosure *Closure `json:"baselineClosure,omitempty"`
 	// Images is what is known of each image that a landing in scope moves to.
 	Images []ImageEvidence `json:"images,omitempty"`
 	// Spec is what is known about the Application's spec; nil when it was not looked

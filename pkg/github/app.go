@@ -43,6 +43,9 @@ type Options struct {
 	// Timeout bounds each request, the reading of its answer included. Zero
 	// means DefaultTimeout.
 	Timeout time.Duration
+	// YoungToken is the age up to which GitHub may not know a new token everywhere:
+	// an answer that such a token got is asked for again. Zero means ten seconds.
+	YoungToken time.Duration
 	// Version is told to GitHub in the User-Agent header.
 	Version string
 	// Observe is told of every request that was sent. It must be safe for
@@ -86,6 +89,9 @@ func NewApp(o Options) (*App, error) {
 	o.PrivateKeyPEM = nil
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
+	}
+	if o.YoungToken <= 0 {
+		o.YoungToken = youngToken
 	}
 	if o.Observe == nil {
 		o.Observe = func(Call) {}

@@ -20,18 +20,19 @@ import (
 )
 
 // youngToken is the age up to which GitHub may not know a new token everywhere
-// (octokit/auth-app.js#65 and #589, akuity/kargo#6630: seconds, undocumented).
+// (octokit/auth-app.js#65 and #589, akuity/kargo#6630: seconds, undocumented),
+// unless Options say otherwise.
 const youngToken = 10 * time.Second
 
 // youngDelay is the pause before a request with a young token is tried again:
-// 1, 2 and 4 seconds, then what is left until the token is no longer young. So
-// an answer is final only when it was given to a token that is not young: a 404
-// to a young one does not say that anything is gone.
+// 1, 2 and 4 seconds, then what is left until the token is no longer young, and
+// never longer than that. So an answer is final only when it was given to a token
+// that is not young: a 404 to a young one does not say that anything is gone.
 func youngDelay(attempt int, left time.Duration) (time.Duration, bool) {
 	if attempt == 3 {
 		return left, true
 	}
-	return time.Second << attempt, attempt < 3
+	return min(time.Second<<attempt, left), attempt < 3
 }
 
 // renewAfter is the age from which a token that lacks a permission is replaced.
@@ -233,10 +234,11 @@ func (t *installationTransport) RoundTrip(req *http.Request) (*http.Response, er
 			return resp, err
 		}
 		age := src.age(time.Now())
-		delay, again := youngDelay(attempt, youngToken-age)
+		young := t.in.app.options.YoungToken
+		delay, again := youngDelay(attempt, young-age)
 		lacks := e.Status == http.StatusForbidden && e.needs != ""
 		switch {
-		case again && age < youngToken && (!lacks || !src.lacking):
+		case again && age < young && (!lacks || !src.lacking):
 			if err := pause(ctx, delay); err != nil {
 				return nil, err
 			}

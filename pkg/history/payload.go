@@ -89,7 +89,8 @@ type IntentPayload struct {
 	Candidate       approval.Candidate `json:"candidate"`
 	PolicyDigest    Digest             `json:"policyDigest"`
 	FactsDigest     Digest             `json:"factsDigest"`
-	// DecisionSequence is the entry of the decision that allows the candidate.
+	// DecisionSequence is the entry of the decision that allows the candidate, or of one
+	// that has it as its baseline when a person asks for it.
 	DecisionSequence uint64 `json:"decisionSequence"`
 	// InitiatedBy is the text that Argo CD shows as the operation's author.
 	InitiatedBy string          `json:"initiatedBy"`

@@ -131,9 +131,14 @@ func (c references) intent(ctx context.Context, entry Entry) error {
 	if err != nil {
 		return err
 	}
+	// A person may sync what was trusted before everything that waits.
+	again := intent.Admitted != nil && intent.Act == "" && decision.Decision.Baseline.UID != "" &&
+		decision.Decision.Baseline.Equal(intent.Candidate)
 	switch {
 	case decision.Gate != intent.Gate, decision.PolicyDigest != intent.PolicyDigest, decision.FactsDigest != intent.FactsDigest:
 		return fmt.Errorf("the decision of entry %d is of another gate, policy or facts: %w", intent.DecisionSequence, ErrInvalid)
+	case again:
+		return nil
 	case !decision.Decision.Allowed() || !decision.Decision.Candidate.Equal(intent.Candidate):
 		return fmt.Errorf("the decision of entry %d does not allow this candidate: %w", intent.DecisionSequence, ErrInvalid)
 	case decision.Decision.Override != "" && intent.Act != decision.Decision.Override:

@@ -52,7 +52,7 @@ func functions(work *int) template.FuncMap {
 		"print": fmt.Sprint, "println": fmt.Sprintln, "printf": printf,
 		"html": template.HTMLEscaper, "js": template.JSEscaper, "urlquery": template.URLQueryEscaper,
 	}
-	for _, name := range strings.Fields(followed) {
+	for name := range strings.FieldsSeq(followed) {
 		if f, ok := all[name]; ok {
 			allowed[name] = f
 		}

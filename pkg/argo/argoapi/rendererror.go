@@ -104,7 +104,7 @@ func scrub(message string) string {
 	message = named.ReplaceAllString(message, left)
 	var out []string
 	length, words := 0, 0
-	for _, word := range strings.Fields(message) {
+	for word := range strings.FieldsSeq(message) {
 		shown := shownWord(word)
 		if shown == left && len(out) > 0 && strings.HasSuffix(out[len(out)-1], left) {
 			continue

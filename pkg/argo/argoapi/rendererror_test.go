@@ -49,7 +49,7 @@ func TestRenderError(t *testing.T) {
 
 // TestScrub: what is secret in messages is not shown, wherever it stands.
 func TestScrub(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // repeatable
+	r := rand.New(rand.NewPCG(5, 6))
 	const letters = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ"
 	for range 200 {
 		var b strings.Builder

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -64,6 +65,36 @@ type world struct {
 	ahead     atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 }
 
+// emptyBox is an inbox in which nothing is: to make one takes longer than most tests.
+var emptyBox = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "inbox")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "inbox.db")
+	box, err := inbox.Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := box.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path) //nolint:gosec // the file that was just made
+})
+
+func newBox(t *testing.T) *inbox.Store {
+	t.Helper()
+	empty, err := emptyBox()
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "inbox.db")
+	require.NoError(t, os.WriteFile(path, empty, 0o600))
+	box, err := inbox.Open(t.Context(), path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	return box
+}
+
 type option func(*world, *collect.Options)
 
 func withGrace(d time.Duration) option {
@@ -77,10 +108,7 @@ func withTransport(rt http.RoundTripper) option {
 func newWorld(t *testing.T, options ...option) *world {
 	t.Helper()
 	w := &world{t: t, witness: newWitness()}
-	box, err := inbox.Open(t.Context(), filepath.Join(t.TempDir(), "inbox.db"))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, box.Close()) })
-	w.box = box
+	w.box = newBox(t)
 	s, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{
 		Dir: t.TempDir(), Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 	})
@@ -134,6 +162,7 @@ func (w *world) restart(options ...option) {
 	var err error
 	w.client, err = github.NewApp(github.Options{
 		BaseURL: w.gh.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: w.logger(), Transport: w.transport,
+		YoungToken: time.Nanosecond, // the stand-in knows its tokens at once
 		Observe: func(c github.Call) {
 			if c.Status != 0 {
 				w.observed.Add(1)

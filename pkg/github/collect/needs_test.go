@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	gh "github.com/google/go-github/v60/github"
 	"github.com/stretchr/testify/require"
@@ -34,7 +35,7 @@ func (w *world) scanner(slug string) (standin.App, *gh.Client) {
 	require.NoError(w.t, err)
 	_, err = w.gh.Install(app.ID, "acme", "env")
 	require.NoError(w.t, err)
-	client, err := github.NewApp(github.Options{BaseURL: w.gh.APIURL(), AppID: app.ID, PrivateKeyPEM: app.PrivateKeyPEM, Logger: w.logger()})
+	client, err := github.NewApp(github.Options{BaseURL: w.gh.APIURL(), AppID: app.ID, PrivateKeyPEM: app.PrivateKeyPEM, Logger: w.logger(), YoungToken: time.Nanosecond})
 	require.NoError(w.t, err)
 	c, err := client.Client(w.t.Context(), repoName)
 	require.NoError(w.t, err)

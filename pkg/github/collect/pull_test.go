@@ -47,6 +47,9 @@ func TestCollectPull(t *testing.T) {
 	require.Len(t, a.Pull.Reviews, 1)
 	require.Len(t, a.Directory.Roles, 1)
 	require.Contains(t, a.Pull.URL, "/acme/env/pull/1")
+	require.Equal(t, approval.SHA(w.repo.Head), a.MergeBase, "not where the base is now")
+	require.NotEqual(t, a.BaseHead, a.MergeBase)
+	require.False(t, a.Fork)
 
 	w.resetCalls()
 	w.collectPull(p.Number)
@@ -63,8 +66,23 @@ func TestCollectPull(t *testing.T) {
 	require.False(t, a.Open)
 	require.True(t, a.Pull.Merged)
 	require.Equal(t, approval.SHA(sha), a.MergeCommit)
+	require.Empty(t, a.MergeBase)
 	require.Equal(t, []string{"prod/a.yaml", "prod/b.yaml"}, paths(a.Changes), "all commits of the run")
 	require.Equal(t, []string{"alice", "mallory"}, logins(a.Pull.Contributors))
+}
+
+func TestCollectPullOfAFork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.listen()
+	_, err := w.gh.As("alice").Fork(repoName)
+	require.NoError(t, err)
+	p, err := w.gh.As("alice").OpenPull(repoName, standin.PullOptions{HeadRepo: "alice/env", Branch: "topic", Change: change("prod/a.yaml", "a: 1\n")})
+	require.NoError(t, err)
+	w.delivered()
+	a := w.collectPull(p.Number)
+	require.True(t, a.Fork)
+	require.Equal(t, approval.SHA(w.repo.Head), a.MergeBase)
 }
 
 func TestCollectPullIntoAnotherBranch(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/collect"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
@@ -278,9 +277,7 @@ func TestMemoryIsNoAuthority(t *testing.T) {
 func (w *world) loseMemory() {
 	w.t.Helper()
 	w.restart(func(_ *world, o *collect.Options) {
-		box, err := inbox.Open(w.t.Context(), w.t.TempDir()+"/inbox.db")
-		require.NoError(w.t, err)
-		w.t.Cleanup(func() { require.NoError(w.t, box.Close()) })
+		box := newBox(w.t)
 		o.Witness, o.Pushes, o.Memory = newWitness(), box, box
 	})
 }

@@ -324,6 +324,20 @@ func TestPreview(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestMergeBase(t *testing.T) {
+	s := newScene(t, 1)
+	stranger := s.commit(tree{"other.yaml": "x\n"})
+	m := s.mirror(s.main, s.head, stranger)
+	base, err := m.MergeBase(t.Context(), s.main, s.head)
+	require.NoError(t, err)
+	require.Equal(t, s.base, base)
+	base, err = m.MergeBase(t.Context(), s.main, stranger)
+	require.NoError(t, err)
+	require.Empty(t, base)
+	_, err = m.MergeBase(t.Context(), s.main, approval.SHA(strings.Repeat("0", 39)+"1"))
+	require.Error(t, err)
+}
+
 func paths(changes []approval.Change) []string {
 	var list []string
 	for _, c := range changes {

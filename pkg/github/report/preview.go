@@ -386,3 +386,27 @@ func length(sections []string) int {
 	}
 	return n
 }
+
+// Differences is Markdown that tells what is rendered differently in one Application, as
+// namespace/name, or in all when it is empty. It fits into a comment with much else, and
+// nothing in it that comes from outside notifies anybody.
+func Differences(r approval.PullReport, application string) string {
+	var sections []string
+	gates := slices.Clone(r.Gates)
+	for i := range gates {
+		gates[i].Previews = slices.DeleteFunc(slices.Clone(gates[i].Previews), func(p approval.Preview) bool {
+			return application != "" && p.Application != application
+		})
+		if application != "" {
+			gates[i].PreviewsLeftOut = 0
+		}
+		sections = append(sections, rendered(gates[i])...)
+	}
+	if len(sections) == 0 {
+		return "Nothing that a gate protects is rendered from this pull request.\n"
+	}
+	if text := unfolded(r, gates, commentPreviews, ""); text != "" {
+		sections = append(sections, text)
+	}
+	return document(2*commentPreviews, sections)
+}

@@ -86,6 +86,21 @@ func previewReports() map[string]approval.PullReport {
 	return reports
 }
 
+// TestDifferences: the answer to a command has what the comment has, of one Application
+// if one is named.
+func TestDifferences(t *testing.T) {
+	r := previewReports()["preview"]
+	all := Differences(r, "")
+	require.Contains(t, all, "argocd/cart")
+	require.Contains(t, all, "+  transfer: \"5000\"")
+	one := Differences(r, "argocd/shop")
+	require.Contains(t, one, "+  transfer: \"5000\"")
+	require.NotContains(t, one, "argocd/cart")
+	require.Equal(t, "Nothing that a gate protects is rendered from this pull request.\n", Differences(r, "argocd/none"))
+	require.Less(t, len(Differences(previewReports()["preview-many"], "")), 40_000)
+	require.Len(t, r.Gates[0].Previews, 4, "the report is as it was")
+}
+
 func TestPreviewGolden(t *testing.T) {
 	for name, r := range previewReports() {
 		t.Run(name, func(t *testing.T) {

@@ -99,11 +99,17 @@ func testReferences(t *testing.T, create Create) {
 		Intent(t, "a", "prod", "lost", 1),             // 8
 		Abandoned("a", "lost"),                        // 9
 		edited(t, Decision(t, "a", "prod", approval.Allowed), func(p *history.DecisionPayload) { p.Decision.Verdict = approval.Blocked }), // 10
+		edited(t, Decision(t, "a", "prod", approval.Blocked), func(p *history.DecisionPayload) { p.Decision.Baseline = candidate("a") }),  // 11
 	)
+	again := edited(t, Intent(t, "a", "prod", "again", 11), func(p *history.IntentPayload) { p.Admitted = &history.Admission{User: "argocd-server"} })
 	head := mustHead(t, record)
 	for name, draft := range map[string]history.Draft{
 		"decision blocks":                 Intent(t, "a", "prod", "i", 2),
 		"decision blocks its candidate":   Intent(t, "a", "prod", "i", 10),
+		"baseline by Gatekeeper itself":   Intent(t, "a", "prod", "i", 11),
+		"baseline by an order":            edited(t, again, func(p *history.IntentPayload) { p.Act = "glass" }),
+		"baseline of another spec":        edited(t, again, func(p *history.IntentPayload) { p.Candidate.SpecDigest = "spec-2" }),
+		"decision without a baseline":     edited(t, again, func(p *history.IntentPayload) { p.DecisionSequence = 10 }),
 		"decision about another":          Intent(t, "a", "prod", "i", 3),
 		"decision of another gate":        Intent(t, "a", "prod", "i", 4),
 		"decision is an intent":           Intent(t, "a", "prod", "i", 5),
@@ -125,7 +131,7 @@ func testReferences(t *testing.T, create Create) {
 		require.ErrorIs(t, err, history.ErrInvalid, name)
 		require.Equal(t, head, mustHead(t, record), name)
 	}
-	mustAppend(t, record, Intent(t, "a", "prod", "i", 1), Outcome("a", "i", history.ResultMismatch),
+	mustAppend(t, record, again, Intent(t, "a", "prod", "i", 1), Outcome("a", "i", history.ResultMismatch),
 		Outcome("a", "lost", history.ResultFailed), Abandoned("a", "open"))
 	_, err := record.Append(t.Context(), mustHead(t, record), Outcome("a", "lost", history.ResultFailed))
 	require.ErrorIs(t, err, history.ErrInvalid, "second outcome after an abandonment")

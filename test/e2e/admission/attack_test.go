@@ -168,8 +168,11 @@ func testController(t *testing.T, r *rig) {
 	}
 	for _, c := range r.webhook.judged(before) {
 		require.NotEqual(t, rules.DefaultController, c.user)
+		require.NotNil(t, c.change.Started, "only who starts something is asked about")
 	}
-	require.Len(t, r.webhook.judged(before), syncs, "asked once for each sync that somebody asked for")
+	// A write that loses a race is asked about, and then made anew.
+	require.GreaterOrEqual(t, len(r.webhook.judged(before)), syncs, "asked for each sync that somebody asked for")
+	require.Less(t, len(r.webhook.judged(before)), 2*syncs)
 	require.Greater(t, writes, syncs)
 	t.Logf("%d writes of the controller for %d syncs, none of which asked the webhook", writes, syncs)
 }

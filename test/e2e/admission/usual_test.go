@@ -160,13 +160,17 @@ func testTerminate(t *testing.T, r *rig) {
 	}
 	require.ErrorContains(t, r.patch(t, sandbox.Developer, "waits", `{"operation": null}`), "terminate it instead")
 	before := r.webhook.asked()
-	// The controller, in the midst of its work, may write "Running" over it.
+	// The controller, in the midst of its work, may write "Running" over it. Argo CD gives
+	// up after ten conflicts with it, up to 2.14 after the first, since what it reads again
+	// is not what it writes (server/application/application.go, TerminateOperation).
 	eventually(t, "the operation to be terminated", func() bool {
 		if _, requested := r.get(t, "waits").Object["operation"]; !requested {
 			return true
 		}
 		if r.phase(t, "waits") == "Running" {
-			require.NoError(t, r.cli(t, "app", "terminate-op", "waits"))
+			if err := r.cli(t, "app", "terminate-op", "waits"); err != nil {
+				require.Regexp(t, "Too many conflicts|No operation is in progress", err.Error())
+			}
 		}
 		return false
 	})

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 )
 
 var (
@@ -67,7 +68,7 @@ func (w *World) manifest(environment, service string) string {
 kind: Application
 metadata:
   name: ` + w.Application(environment, service) + `
-  namespace: ` + argoNamespace + `
+  namespace: ` + w.options.Namespace + `
 spec:
   project: ` + w.project(environment) + `
 ` + source + `  destination:
@@ -77,7 +78,7 @@ spec:
 }
 
 func (w *World) environment(environment string) string {
-	return `apiVersion: v1
+	return w.team() + `apiVersion: v1
 kind: Namespace
 metadata:
   name: ` + w.Namespace(environment) + `
@@ -89,9 +90,49 @@ metadata:
   namespace: ` + argoNamespace + `
 spec:
   sourceRepos: ["` + w.CloneURL + `"]
+  sourceNamespaces: ["` + w.options.Namespace + `"]
   destinations:
     - server: https://kubernetes.default.svc
       namespace: ` + w.Namespace(environment) + `
+`
+}
+
+// Key is the name of a service's Application with its namespace, as Gatekeeper and the
+// argocd command line have it.
+func (w *World) Key(environment, service string) string {
+	return w.options.Namespace + "/" + w.Application(environment, service)
+}
+
+// ApplicationNamespace is where the Applications are.
+func (w *World) ApplicationNamespace() string { return w.options.Namespace }
+
+// apps are the Applications of the world's namespace, as an administrator.
+func (w *World) apps() dynamic.ResourceInterface {
+	return w.client.Resource(applications).Namespace(w.options.Namespace)
+}
+
+// team is the namespace of a team that has its Applications in one of its own, in which
+// developers may do as much as in Argo CD's.
+func (w *World) team() string {
+	if w.options.Namespace == argoNamespace {
+		return ""
+	}
+	return `apiVersion: v1
+kind: Namespace
+metadata: {name: ` + w.options.Namespace + `}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: developer, namespace: ` + w.options.Namespace + `}
+rules:
+- {apiGroups: [argoproj.io], resources: ['*'], verbs: ['*']}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: developer, namespace: ` + w.options.Namespace + `}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: developer}
+subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: developers}]
+---
 `
 }
 
@@ -127,7 +168,7 @@ func (l Live) String() string {
 // Live reads a service from the cluster: the Application, its Deployment and its
 // pods. It asks Kubernetes, never Gatekeeper.
 func (w *World) Live(ctx context.Context, environment, service string) (Live, error) {
-	app, err := w.client.Resource(applications).Namespace(argoNamespace).Get(ctx, w.Application(environment, service), metav1.GetOptions{})
+	app, err := w.apps().Get(ctx, w.Application(environment, service), metav1.GetOptions{})
 	if err != nil {
 		return Live{}, fmt.Errorf("read the application: %w", err)
 	}

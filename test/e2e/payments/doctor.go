@@ -97,7 +97,7 @@ func (w *World) Project(environment string) string { return w.project(environmen
 // PatchApplication merges a patch into the Application of a service, as an
 // administrator of the cluster.
 func (w *World) PatchApplication(ctx context.Context, environment, service, patch string) error {
-	_, err := w.client.Resource(applications).Namespace(argoNamespace).Patch(ctx, w.Application(environment, service),
+	_, err := w.apps().Patch(ctx, w.Application(environment, service),
 		types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	return err
 }

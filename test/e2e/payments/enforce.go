@@ -109,7 +109,7 @@ func (w *World) inForce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	apps, name := client.Resource(applications).Namespace(argoNamespace), w.Application("prod", w.options.Services[0])
+	apps, name := client.Resource(applications).Namespace(w.options.Namespace), w.Application("prod", w.options.Services[0])
 	dry := []string{metav1.DryRunAll}
 	return Await(ctx, "enforcement", func(ctx context.Context) (bool, string, error) {
 		_, policy := apps.Patch(ctx, name, types.MergePatchType, []byte(`{"operation":{"sync":{"revision":"main"}}}`), metav1.PatchOptions{DryRun: dry})
@@ -122,7 +122,7 @@ func (w *World) inForce(ctx context.Context) error {
 // Events returns the messages of gatekeeper's events about a production Application, of one
 // reason.
 func (w *World) Events(ctx context.Context, service, reason string) ([]string, error) {
-	list, err := w.client.Resource(events).Namespace(argoNamespace).List(ctx, metav1.ListOptions{
+	list, err := w.client.Resource(events).Namespace(w.options.Namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: "involvedObject.name=" + w.Application("prod", service) + ",reason=" + reason,
 	})
 	if err != nil {

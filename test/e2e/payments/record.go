@@ -39,7 +39,7 @@ func has(findings []Finding, code string) bool {
 
 // RecordOf returns the entries about a service's production Application.
 func (w *World) RecordOf(ctx context.Context, service string) ([]Entry, error) {
-	app, err := w.client.Resource(applications).Namespace(argoNamespace).Get(ctx, w.Application("prod", service), metav1.GetOptions{})
+	app, err := w.apps().Get(ctx, w.Application("prod", service), metav1.GetOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("read the application: %w", err)
 	}

@@ -28,7 +28,7 @@ func (w *World) Adopt(ctx context.Context, args ...string) (string, error) {
 // Edit patches a production Application with a merge patch, as a developer does with
 // kubectl edit.
 func (w *World) Edit(ctx context.Context, service, patch string) error {
-	_, err := w.client.Resource(applications).Namespace(argoNamespace).Patch(ctx, w.Application("prod", service), types.MergePatchType,
+	_, err := w.apps().Patch(ctx, w.Application("prod", service), types.MergePatchType,
 		[]byte(patch), metav1.PatchOptions{FieldManager: "kubectl-edit"})
 	if err != nil {
 		return fmt.Errorf("edit the application: %w", err)
@@ -39,7 +39,7 @@ func (w *World) Edit(ctx context.Context, service, patch string) error {
 // Recreate deletes the production Application of a service and makes it again with the
 // same spec. What it deployed stays.
 func (w *World) Recreate(ctx context.Context, service string) error {
-	if err := w.client.Resource(applications).Namespace(argoNamespace).Delete(ctx, w.Application("prod", service), metav1.DeleteOptions{}); err != nil {
+	if err := w.apps().Delete(ctx, w.Application("prod", service), metav1.DeleteOptions{}); err != nil {
 		return fmt.Errorf("delete the application: %w", err)
 	}
 	return w.Sandbox.Apply(ctx, sandbox.Admin, []byte(w.manifest("prod", service)))

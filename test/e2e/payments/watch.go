@@ -18,11 +18,11 @@ type OperationWatch struct {
 // WatchOperation begins to watch the production Application of a service.
 func (w *World) WatchOperation(ctx context.Context, service string) (*OperationWatch, error) {
 	name := w.Application("prod", service)
-	app, err := w.client.Resource(applications).Namespace(argoNamespace).Get(ctx, name, metav1.GetOptions{})
+	app, err := w.apps().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("read the application: %w", err)
 	}
-	events, err := w.client.Resource(applications).Namespace(argoNamespace).Watch(ctx, metav1.ListOptions{
+	events, err := w.apps().Watch(ctx, metav1.ListOptions{
 		FieldSelector: "metadata.name=" + name, ResourceVersion: app.GetResourceVersion(),
 	})
 	if err != nil {

@@ -55,6 +55,9 @@ type Options struct {
 	// Enforce has the API server ask gatekeeper about every write of an Application, and
 	// puts a switch between gatekeeper and Argo CD's API.
 	Enforce bool
+	// Namespace is that of the Applications; Argo CD's own by default. The sandbox has to
+	// allow it.
+	Namespace string
 	// Reverts lets the App write contents, which the pull requests of rollbacks need.
 	Reverts bool
 	// GitHub configures the stand-in.
@@ -92,6 +95,9 @@ type World struct {
 func Open(ctx context.Context, sb *sandbox.Sandbox, o Options) (_ *World, err error) {
 	if len(o.Services) == 0 {
 		o.Services = Services()
+	}
+	if o.Namespace == "" {
+		o.Namespace = argoNamespace
 	}
 	if o.IndexGrace == 0 {
 		o.IndexGrace = time.Second
@@ -207,7 +213,7 @@ func (w *World) deploy(ctx context.Context) error {
 
 // SyncByHand syncs a service with the argocd command line, as a person would.
 func (w *World) SyncByHand(ctx context.Context, environment, service, revision string) error {
-	args := []string{"app", "sync", w.Application(environment, service), "--async"}
+	args := []string{"app", "sync", w.Key(environment, service), "--async"}
 	if service == Payments {
 		args = append(args, "--revisions", revision, "--source-positions", "1", "--revisions", revision, "--source-positions", "2")
 	} else {

@@ -70,7 +70,11 @@ func (s *Sandbox) installArgoCD(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.apply(ctx, Admin, ownerSettings, []byte(accessManifest)); err != nil {
+	access := accessManifest
+	if len(s.options.ApplicationNamespaces) > 0 {
+		access += otherNamespacesManifest
+	}
+	if err := s.apply(ctx, Admin, ownerSettings, []byte(access)); err != nil {
 		return err
 	}
 	settings, err := s.argoSettings()

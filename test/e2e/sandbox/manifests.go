@@ -117,3 +117,22 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
 subjects:
 - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: developers}
 `
+
+// otherNamespacesManifest is what argocd-server needs for Applications in other
+// namespaces (examples/k8s-rbac/argocd-server-applications of Argo CD, which its manual
+// on Applications in any namespace has people install).
+const otherNamespacesManifest = `---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: argocd-server-cluster-apps}
+rules:
+- {apiGroups: [""], resources: [events], verbs: [create]}
+- {apiGroups: [argoproj.io], resources: [applications], verbs: [create, delete, update, patch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: argocd-server-cluster-apps}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: argocd-server-cluster-apps}
+subjects:
+- {kind: ServiceAccount, name: argocd-server, namespace: argocd}
+`

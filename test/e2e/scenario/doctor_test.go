@@ -38,6 +38,9 @@ func examined(t *testing.T, s *story) {
 			require.Equal(t, "unknown", r.State, "GitHub shows an App that only reads no bypass list")
 			continue
 		}
+		if r.Code == "gatekeeper.disk" {
+			continue // the machine's own, which may be nearly full
+		}
 		require.Equal(t, "info", r.Severity, "%+v", r)
 	}
 

@@ -65,12 +65,11 @@ func explained(t *testing.T, s *story) {
 	// Gatekeeper comes back, decides likewise and syncs.
 	s.run()
 	s.runs(payments.Ledger, sha, "5000", 2)
-	for _, e := range s.recorded(payments.Ledger, "intent", 1) {
+	for _, e := range s.carried(payments.Ledger, 1) {
 		x := s.explanation(application, "--entry", strconv.Itoa(e.Sequence-1)) // the decision that it rests on
 		require.Equal(t, "same", x.Replayed)
 		require.JSONEq(t, string(allowed.Decision), string(x.Decision))
 	}
-	s.recorded(payments.Ledger, "outcome", 1)
 	live = s.explain(application, "--live")
 	require.Contains(t, live, "✓ "+application+": ALLOWED by gate prod")
 	require.Contains(t, live, "nothing after the baseline "+sha[:7])

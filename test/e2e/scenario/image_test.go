@@ -96,8 +96,7 @@ func imageBump(t *testing.T, s *story) {
 		}
 	}
 	require.Contains(t, was, "blocked")
-	s.recorded(payments.Ledger, "outcome", 1)
-	intent := s.recorded(payments.Ledger, "intent", 1)[0]
+	intent := s.carried(payments.Ledger, 1)[0]
 	require.Equal(t, "frank", decode[intentPayload](s, intent).Approvers[0].Login)
 	s.known(intent.Sequence-1, payments.Ledger, next) // by the decision that it rests on
 }

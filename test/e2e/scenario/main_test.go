@@ -23,7 +23,9 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, version := range []sandbox.Version{sandbox.V3, sandbox.V2} {
 		t.Run("argocd-"+string(version), func(t *testing.T) {
-			sb, err := sandbox.Start(t.Context(), sandbox.Options{ArgoCD: version, ApplicationSet: true, Progress: os.Stderr})
+			sb, err := sandbox.Start(t.Context(), sandbox.Options{
+				ArgoCD: version, ApplicationSet: true, Progress: os.Stderr, ApplicationNamespaces: []string{teamNamespaces},
+			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, sb.Close()) })
 			// The first build takes minutes on a cold cache; no story's time limit is
@@ -33,10 +35,11 @@ func TestScenarios(t *testing.T) {
 			<-built.Done()
 			require.NoError(t, built.Err())
 			t.Run("play", func(t *testing.T) {
+				stage := newStage(storiesAtOnce)
 				for _, s := range scenarios() {
 					t.Run(s.name, func(t *testing.T) {
 						if !s.alone {
-							t.Parallel()
+							defer stage.enter(t)()
 						}
 						s.play(t, begin(t, sb, s))
 					})
@@ -59,6 +62,8 @@ type scenario struct {
 	images   *payments.Images
 	// unadopted leaves the specs to be adopted by the story.
 	unadopted bool
+	// namespace is that of the Applications; Argo CD's own by default.
+	namespace string
 	// enforce has the API server ask gatekeeper, reverts lets it open pull requests.
 	enforce, reverts bool
 	play             func(t *testing.T, s *story)
@@ -67,6 +72,13 @@ type scenario struct {
 func scenarios() []scenario {
 	one := []string{payments.Ledger}
 	return []scenario{
+		// Those that wait for the clock begin first.
+		{name: "windows", services: one, play: windows},
+		{name: "held", services: one, play: held},
+		{name: "image bump", services: one, stage: true, images: &payments.Images{Soak: soakTime, RequireDigest: true}, play: imageBump},
+		{name: "bad day at GitHub", services: one, play: badDay},
+		{name: "auto-sync", services: one, enforce: true, play: autoSync},
+		{name: "a person syncs", services: []string{payments.Ledger, payments.Payments}, enforce: true, play: personSyncs},
 		{name: "quorum", play: quorum},
 		{name: "uncounted approvals", services: one, play: uncounted},
 		{name: "direct push", services: one, play: directPush},
@@ -75,7 +87,6 @@ func scenarios() []scenario {
 		{name: "killed between sync and outcome", services: []string{payments.Payments}, play: killedBeforeOutcome},
 		{name: "webhook while down", services: one, play: webhookSurvives},
 		{name: "GitHub fails", services: one, play: githubFails},
-		{name: "bad day at GitHub", services: one, play: badDay},
 		{name: "unprotected", services: one, stage: true, play: unprotected},
 		{name: "merge queue", services: one, play: mergeQueued},
 		{name: "explained", services: one, play: explained},
@@ -89,24 +100,25 @@ func scenarios() []scenario {
 		{name: "previews", services: one, play: previews(payments.Ledger)},
 		{name: "previews of two sources", services: []string{payments.Payments}, play: previews(payments.Payments)},
 		{name: "previews while the repo-server hangs", services: one, alone: true, play: previewsLate},
-		{name: "held", services: one, play: held},
 		{name: "by comments", services: one, play: byComments},
-		{name: "windows", services: one, play: windows},
 		{name: "break glass", services: one, play: brokenGlass},
-		{name: "image bump", services: one, stage: true, images: &payments.Images{Soak: soakTime, RequireDigest: true}, play: imageBump},
 		{name: "image refused", services: one, images: &payments.Images{}, play: imageRefused},
 		{name: "image moved", services: one, images: &payments.Images{}, play: imageMoved},
-		{name: "a person syncs", services: []string{payments.Ledger, payments.Payments}, enforce: true, play: personSyncs},
 		{name: "a person is refused", services: []string{payments.Ledger, payments.Payments}, enforce: true, play: personRefused},
+		{name: "another namespace", services: one, namespace: "team-a", unadopted: true, enforce: true, play: anotherNamespace},
+		{name: "as it was enrolled", services: one, enforce: true, play: enrolledAgain},
 		{name: "back in Argo CD", services: one, enforce: true, play: backInArgoCD},
 		{name: "always works", services: one, enforce: true, play: alwaysWorks},
-		{name: "auto-sync", services: one, enforce: true, play: autoSync},
 		{name: "stopped", services: one, enforce: true, play: stopped},
 		{name: "shown on GitHub", services: one, enforce: true, play: shownOnGitHub},
 		{name: "asks for reviews", services: one, play: asksForReviews},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 	}
 }
+
+// storiesAtOnce is how many stories are played at a time: they wait much longer than
+// they work.
+const storiesAtOnce = 4
 
 // storyLimit ends a story that hangs.
 const storyLimit = 6 * time.Minute
@@ -124,7 +136,7 @@ func begin(t *testing.T, sb *sandbox.Sandbox, s scenario) *story {
 	t.Cleanup(cancel)
 	w, err := payments.Open(ctx, sb, payments.Options{
 		Name: strings.ReplaceAll(strings.ToLower(s.name), " ", "-"), Services: s.services, Stage: s.stage, Images: s.images, Unadopted: s.unadopted,
-		Enforce: s.enforce, Reverts: s.reverts,
+		Namespace: s.namespace, Enforce: s.enforce, Reverts: s.reverts,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })

@@ -38,6 +38,7 @@ func previews(service string) func(t *testing.T, s *story) {
 		require.NotContains(t, comment, "correct-horse")
 		require.NotContains(t, comment, "What a sync ships")
 		require.Contains(t, s.checkText(first.Head), "+  banner: welcome")
+		s.asks(payments.Bob, first.Number, true, "/gk diff", "+  banner: welcome", "password: <masked 1>")
 		landed := s.land(first)
 		s.runs(service, landed, "2000", 2)
 

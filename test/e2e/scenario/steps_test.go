@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -119,6 +120,21 @@ func (s *story) recorded(service, kind string, n int) []payments.Entry {
 	require.NoError(s.t, err)
 	require.Len(s.t, found, n)
 	return found
+}
+
+// carried waits until n intents for a service had an outcome, and returns them. What was
+// given up was intended anew: Argo CD writes to the Application whenever it likes.
+func (s *story) carried(service string, n int) []payments.Entry {
+	s.t.Helper()
+	done := map[string]bool{}
+	for _, e := range s.recorded(service, "outcome", n) {
+		done[e.Intent] = true
+	}
+	entries, err := s.RecordOf(s.ctx, service)
+	require.NoError(s.t, err)
+	entries = slices.DeleteFunc(entries, func(e payments.Entry) bool { return e.Kind != "intent" || !done[e.Intent] })
+	require.Len(s.t, entries, n)
+	return entries
 }
 
 // carriedOut requires that exactly one intent for a service had an outcome, and
