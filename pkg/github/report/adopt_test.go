@@ -3,10 +3,11 @@ package report_test
 import (
 	"testing"
 
-	gh "github.com/google/go-github/v60/github"
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
 )
 
@@ -33,16 +34,17 @@ func TestForgottenCommentIsFound(t *testing.T) {
 	require.Contains(t, now[1].Body, "2 of 2")
 }
 
-// What our App answers to a command is not taken for the status comment.
-func TestAnswersAreNoStatusComment(t *testing.T) {
+// TestReplyIsNoStatus: an answer to a command is a comment of ours as well, and is never
+// taken for the status, whichever was written first.
+func TestReplyIsNoStatus(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	client, err := w.client.Client(t.Context(), repoName)
+	answer := command.ReplyPrefix + "comment-7 -->\nIt is so."
+	_, err := conversation.New(w.client).Reply(t.Context(), repoName, w.pull.Number, answer)
 	require.NoError(t, err)
-	body := "<!-- gatekeeper reply to 7 -->\nhelp"
-	_, _, err = client.API().Issues.CreateComment(t.Context(), "acme", "env", w.pull.Number, &gh.IssueComment{Body: &body})
-	require.NoError(t, err)
-	w.publish(w.report(approval.Blocked, 0))
-	require.Len(t, w.comments(), 2)
-	require.Equal(t, body, w.comments()[0].Body)
+	w.publish(w.report(approval.Blocked, 1))
+	now := w.comments()
+	require.Len(t, now, 2)
+	require.Equal(t, answer, now[0].Body)
+	require.Contains(t, now[1].Body, "1 of 2")
 }
