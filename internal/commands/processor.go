@@ -187,7 +187,7 @@ func (p *Processor) Drain(ctx context.Context) error {
 		group.Go(func() error {
 			for _, r := range queues[at] {
 				if ctx.Err() != nil {
-					return nil
+					return nil //nolint:nilerr // the rest is there at the next start
 				}
 				if !p.due(r.ID) {
 					return nil
@@ -197,7 +197,7 @@ func (p *Processor) Drain(ctx context.Context) error {
 					// of the other.
 					p.Logger.LogAttrs(ctx, slog.LevelWarn, "command_postponed", slog.String("request", r.ID),
 						slog.String("repository", string(r.Asked.Repository)), slog.Int("pull", r.Asked.Pull), slog.Any("error", err))
-					return nil //nolint:nilerr // it is tried again
+					return nil
 				}
 			}
 			return nil
