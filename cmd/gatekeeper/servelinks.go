@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
@@ -103,12 +104,9 @@ func involved(app approval.Application) events.Application {
 
 // revisionsOf are the short revisions of a candidate.
 func revisionsOf(c approval.Candidate) string {
-	text := ""
-	for i, r := range c.Revisions {
-		if i > 0 {
-			text += ", "
-		}
-		text += r.SHA.Short()
+	var short []string
+	for _, r := range c.Revisions {
+		short = append(short, r.SHA.Short())
 	}
-	return text
+	return strings.Join(short, ", ")
 }

@@ -1,7 +1,8 @@
 package commands_test
 
 import (
-	gh "github.com/google/go-github/v60/github"
+	"net/http"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
@@ -14,10 +15,15 @@ func (w *world) checkRun(name, externalID string) int64 {
 	require.NoError(w.t, err)
 	client, err := app.Client(w.t.Context(), repository)
 	require.NoError(w.t, err)
-	run, _, err := client.API().Checks.CreateCheckRun(w.t.Context(), "acme", "env", gh.CreateCheckRunOptions{
-		Name: name, HeadSHA: w.pull.Head, ExternalID: &externalID, Status: new("in_progress"),
-		Actions: []*gh.CheckRunAction{{Label: "Hold", Description: "Stop syncs", Identifier: "hold"}},
+	request, err := client.API().NewRequest(http.MethodPost, "repos/acme/env/check-runs", map[string]any{
+		"name": name, "head_sha": w.pull.Head, "external_id": externalID, "status": "in_progress",
+		"actions": []map[string]string{{"label": "Hold", "description": "Stop syncs", "identifier": "hold"}},
 	})
 	require.NoError(w.t, err)
-	return run.GetID()
+	var run struct {
+		ID int64 `json:"id"`
+	}
+	_, err = client.API().Do(w.t.Context(), request, &run)
+	require.NoError(w.t, err)
+	return run.ID
 }

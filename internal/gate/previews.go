@@ -42,7 +42,7 @@ func (g *Gate) preview(ctx context.Context, key Key, answer approval.PullAnswer,
 }
 
 // askedWait is how long somebody who asks waits for what is rendered differently.
-const askedWait = 30 * time.Second
+const askedWait = 5 * time.Second
 
 // Previewed is LookAt with what is rendered differently. It waits for a while until all
 // of it is there, and says of the rest that it is pending.

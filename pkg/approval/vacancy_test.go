@@ -19,13 +19,13 @@ func able(v approval.Vacancy) []string {
 // Vacancies name those who could still approve, and nobody who had a part in it.
 func TestVacancies(t *testing.T) {
 	s := approved()
-	s.Policy.DistinctApprovers = true
+	s.DistinctApprovers = true
 	require.Empty(t, s.judge(s.pull()).Vacancies, "the quorum is met")
 
 	s.pull().Reviews = nil
 	s.Directory.Teams[0].Members = append(s.Directory.Teams[0].Members, person("renovate[bot]"), person("frank"), person("grace"), s.pull().Author)
 	s.grant("read", "frank")
-	s.Policy.Exclude.Users = []string{"grace"}
+	s.Exclude.Users = []string{"grace"}
 	s.Directory.Users = append(s.Directory.Users, person("grace"))
 	approve(s.pull(), "alice")
 	got := s.judge(s.pull()).Vacancies

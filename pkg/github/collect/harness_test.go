@@ -80,7 +80,7 @@ var emptyBox = sync.OnceValues(func() ([]byte, error) {
 	if err := box.Close(); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path) //nolint:gosec // the file that was just made
+	return os.ReadFile(path)
 })
 
 func newBox(t *testing.T) *inbox.Store {
