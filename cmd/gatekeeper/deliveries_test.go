@@ -41,6 +41,8 @@ type cluster struct {
 	apps   []approval.Application
 	synced []approval.SHA
 	wake   func(approval.Application)
+	// onSync, when set, runs before a sync is taken.
+	onSync func()
 }
 
 // newCluster has so many Applications of project prod: shop, shop-1 and so on.
@@ -89,6 +91,9 @@ func (c *cluster) List() []approval.Application {
 func (c *cluster) Sync(_ context.Context, r approval.Release) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.onSync != nil {
+		c.onSync()
+	}
 	app := c.find(r.Application().Key())
 	if app == nil || app.ResourceVersion != r.Application().ResourceVersion {
 		return approval.ErrStale
@@ -132,6 +137,9 @@ type town struct {
 	open    openPulls
 	// reads and writes are the calls of GitHub's API so far.
 	reads, writes atomic.Int64
+	// seen are the endpoints of those calls, in the order of their answers.
+	seenMu sync.Mutex
+	seen   []string
 }
 
 // now is GitHub's clock.
@@ -262,9 +270,26 @@ func (w *town) observe(c github.Call) {
 	case strings.Contains(c.Endpoint, "access_tokens"), strings.Contains(c.Endpoint, "/installation"):
 	case strings.HasPrefix(c.Endpoint, "GET "):
 		w.reads.Add(1)
+		w.saw(c.Endpoint)
 	default:
 		w.writes.Add(1)
+		w.saw(c.Endpoint)
 	}
+}
+
+func (w *town) saw(endpoint string) {
+	w.seenMu.Lock()
+	defer w.seenMu.Unlock()
+	w.seen = append(w.seen, endpoint)
+}
+
+// forget empties seen and returns what was there.
+func (w *town) forget() []string {
+	w.seenMu.Lock()
+	defer w.seenMu.Unlock()
+	seen := w.seen
+	w.seen = nil
+	return seen
 }
 
 // decided waits until the newest decision on record satisfies the test.

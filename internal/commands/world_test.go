@@ -174,7 +174,11 @@ func (w *world) listen() {
 			w.t.Errorf("delivery: %v", err)
 		}
 	}))
-	w.t.Cleanup(srv.Close)
+	w.t.Cleanup(func() {
+		// What is still being sent is no failure of the test.
+		require.NoError(w.t, w.gh.WaitDelivered(context.WithoutCancel(w.t.Context())))
+		srv.Close()
+	})
 	require.NoError(w.t, w.gh.SetWebhook(w.app.ID, srv.URL, secret))
 }
 
