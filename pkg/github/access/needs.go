@@ -44,7 +44,7 @@ func Events() []Subscription {
 		{Name: "push", For: "what landed, and who pushed it", Only: true},
 		{Name: "pull_request", For: "heads from forks, and who pushed them", Only: true},
 		{Name: "pull_request_review", For: "on which commit a review was submitted", Only: true},
-		{Name: "issue_comment", For: "comments"},
+		{Name: "issue_comment", For: "commands and approvals by comment", Only: true},
 		{Name: "check_run", For: "checks that a gate asks for, and buttons"},
 		{Name: "membership", For: "who joins or leaves a team"},
 		{Name: "team", For: "teams that are renamed or deleted"},

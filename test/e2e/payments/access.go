@@ -7,7 +7,7 @@ func (w *World) permissions() map[string]string {
 		contents = "write"
 	}
 	return map[string]string{
-		"contents": contents, "pull_requests": "write", "issues": "write", "checks": "write", "deployments": "write", "members": "read", "merge_queues": "read",
+		"contents": contents, "pull_requests": "write", "issues": "read", "checks": "write", "deployments": "write", "members": "read", "merge_queues": "read",
 	}
 }
 
