@@ -30,7 +30,7 @@ func (w *work) act(ctx context.Context, origin string, c command.Command) (answe
 	case command.Request:
 		return w.request(ctx, c)
 	case command.Approve:
-		return w.approve(ctx, c)
+		return w.approve(ctx)
 	case command.Cancel:
 		return w.cancel(ctx)
 	case command.Sync, command.Retry:

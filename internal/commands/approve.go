@@ -6,15 +6,14 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/console"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
 )
 
 // takesComments says whether a requirement of a gate takes approvals by comment.
 func takesComments(p approval.Policy) bool { return p.Needs().Comments }
 
 // approve keeps that the comment approves the head that it was written about. What it is
-// worth is judged like a review, each time anew, by the gate.
-func (w *work) approve(ctx context.Context, c command.Command) (answer, error) {
+// worth is judged like a review, each time anew, by every gate that takes comments.
+func (w *work) approve(ctx context.Context) (answer, error) {
 	report, facts, err := w.look(ctx)
 	if err != nil {
 		return answer{}, err
@@ -22,12 +21,8 @@ func (w *work) approve(ctx context.Context, c command.Command) (answer, error) {
 	if !facts.Open && !facts.Pull.Merged {
 		return refuse("the pull request is closed, so there is nothing to approve", ""), nil
 	}
-	shown, err := w.shown(ctx, report, c)
-	if err != nil {
-		return answer{}, err
-	}
 	var taking []string
-	for _, g := range shown.Gates {
+	for _, g := range report.Gates {
 		if p, ok := w.policy(g.Gate); ok && g.Class != approval.ClassNone && takesComments(p) {
 			taking = append(taking, g.Gate)
 		}
