@@ -106,7 +106,9 @@ func (s *Store) PruneAsked(ctx context.Context, before time.Time) (int, error) {
 	return int(changed), nil
 }
 
-// SaveComment keeps that a comment approves a head. The first word wins.
+// SaveComment keeps that a comment approves a head. Of one comment the first word wins,
+// and of one person on one pull request the comment that was written last, or of those of
+// one second the one with the highest ID.
 func (s *Store) SaveComment(ctx context.Context, w approval.WitnessedComment) error {
 	_, err := approval.ParseSHA(string(w.Commit))
 	switch {
@@ -120,15 +122,19 @@ func (s *Store) SaveComment(ctx context.Context, w approval.WitnessedComment) er
 		return fmt.Errorf("keep the approval by comment %d: %w: %w", w.Comment, ErrInvalid, err)
 	}
 	if _, err := s.exec(ctx, `INSERT INTO comment_approvals (comment, repository, pull, person, login, type, sha, base, written, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (comment) DO NOTHING
+		ON CONFLICT (repository, pull, person) DO UPDATE SET comment = excluded.comment, login = excluded.login, type = excluded.type,
+			sha = excluded.sha, base = excluded.base, written = excluded.written, body = excluded.body, withdrawn = excluded.withdrawn
+		WHERE (excluded.written, excluded.comment) > (written, comment)`,
 		w.Comment, w.RepositoryID, w.Pull, int64(w.Person.ID), w.Person.Login, w.Person.Type, string(w.Commit), w.Base, w.At.UnixNano(), w.Body); err != nil {
 		return fmt.Errorf("keep the approval by comment %d: %w", w.Comment, err)
 	}
 	return nil
 }
 
-// Withdraw takes back what a person approved on a pull request by comments that were
-// written before a time, and says how many of them are taken back by then.
+// Withdraw takes back what a person approved on a pull request by a comment that was
+// written before a time, and says how many are taken back by that, 0 or 1.
 func (s *Store) Withdraw(ctx context.Context, repositoryID int64, pull int, person approval.UserID, at time.Time) (int, error) {
 	if !validTime(at) {
 		return 0, fmt.Errorf("take back approvals of #%d: %w", pull, ErrInvalid)
@@ -146,8 +152,8 @@ func (s *Store) Withdraw(ctx context.Context, repositoryID int64, pull int, pers
 	return n, nil
 }
 
-// Comments are the comments that approved a pull request, oldest first, those that were
-// taken back included.
+// Comments are the comments that approved a pull request, one of each person, oldest
+// first, those that were taken back included.
 func (s *Store) Comments(ctx context.Context, repositoryID int64, pull int) (out []approval.WitnessedComment, err error) {
 	defer func() {
 		if err != nil {

@@ -10,13 +10,14 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
 )
 
-// Comments remembers which comments approved a pull request, and which head each was
-// about: GitHub does not keep that.
+// Comments remembers which comments approved a pull request, one of each person, and
+// which head each was about: GitHub does not keep that.
 type Comments interface {
 	Comments(ctx context.Context, repositoryID int64, pull int) ([]approval.WitnessedComment, error)
 }
 
-// maxApprovals bounds the comments that are read again for one pull request.
+// maxApprovals bounds the comments that are read again for one pull request, which is
+// how many people approved it so.
 const maxApprovals = 200
 
 // commentsOf reads again the comments by which people approved a pull request. One that
