@@ -142,3 +142,44 @@ func TestNewestCommentApproval(t *testing.T) {
 	require.NoError(t, s.SaveComment(t.Context(), again))
 	require.Equal(t, []approval.WitnessedComment{again}, kept(), "anew")
 }
+
+// TestWithdrawnBeforeHeardOf: GitHub delivers in no order, so that a comment may be taken
+// back before it is heard of.
+func TestWithdrawnBeforeHeardOf(t *testing.T) {
+	s, err := inbox.Open(t.Context(), filepath.Join(t.TempDir(), "inbox.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	at := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	for _, back := range []time.Time{at.Add(time.Minute), at} { // the newest counts
+		n, err := s.Withdraw(t.Context(), 42, 12, 7, back)
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
+	w := approval.WitnessedComment{
+		RepositoryID: 42, Pull: 12, Comment: 31, Person: approval.User{ID: 7, Login: "bob", Type: "User"},
+		Commit: "1111111111111111111111111111111111111111", Base: "main", At: at, Body: approval.TextDigest("/gk approve"),
+	}
+	for i, test := range []struct {
+		name string
+		edit func(*approval.WitnessedComment)
+		back bool
+	}{
+		{"before", func(*approval.WitnessedComment) {}, true},
+		{"in the same second", func(w *approval.WitnessedComment) { w.At = at.Add(time.Minute) }, true},
+		{"after", func(w *approval.WitnessedComment) { w.At = at.Add(2 * time.Minute) }, false},
+		{"by somebody else", func(w *approval.WitnessedComment) { w.Person.ID = 8 }, false},
+		{"on another one", func(w *approval.WitnessedComment) { w.Pull = 13 }, false},
+		{"in another repository", func(w *approval.WitnessedComment) { w.RepositoryID = 43 }, false},
+	} {
+		w := w
+		w.Comment += int64(i)
+		test.edit(&w)
+		require.NoError(t, s.SaveComment(t.Context(), w))
+		if test.back {
+			w.Withdrawn = at.Add(time.Minute)
+		}
+		got, err := s.Comments(t.Context(), w.RepositoryID, w.Pull)
+		require.NoError(t, err)
+		require.Contains(t, got, w, test.name)
+	}
+}
