@@ -21,8 +21,9 @@ type Comments interface {
 const maxApprovals = 200
 
 // commentsOf reads again the comments by which people approved a pull request. One that
-// is gone says nothing. One that was taken back ends what the person said before, as a
-// dismissed review does.
+// is gone says nothing. One that was taken back ends what the person said before it, as a
+// dismissed review does: it is of the time when it was written, and GitHub leaves a
+// dismissed review its submitted_at.
 //
 // In the facts a comment has its ID as a negative number: GitHub counts reviews and
 // comments apart, so that a review may have the same.
@@ -45,7 +46,7 @@ func (c *Collector) commentsOf(ctx context.Context, r *repo, p pull) ([]approval
 			SubmittedAt: w.At.UTC(), Method: approval.MethodComment,
 		}
 		if !w.Withdrawn.IsZero() {
-			review.State, review.SubmittedAt = approval.ReviewDismissed, w.Withdrawn.UTC()
+			review.State = approval.ReviewDismissed
 			review.Dismissed = &approval.Dismissal{By: &who, Was: approval.ReviewApproved}
 			out = append(out, review)
 			continue

@@ -86,6 +86,26 @@ func TestApprovalsByComment(t *testing.T) {
 	require.Len(t, got, 1, "bob's is gone")
 }
 
+// TestWithdrawnCommentIsNoNewerWord: what is taken back was said when it was written, so a
+// request for changes that came in between is the last word.
+func TestWithdrawnCommentIsNoNewerWord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withComments)
+	w.listen()
+	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
+	w.delivered()
+	w.approves("bob", p.Number, p.Head)
+	w.settle()
+	w.review("bob", p.Number, "REQUEST_CHANGES")
+	_, err := w.box.Withdraw(t.Context(), w.repo.ID, p.Number, w.account("bob").ID, time.Now().Add(time.Minute))
+	require.NoError(t, err)
+	got, err := w.commented(p.Number)
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	require.Equal(t, []approval.ReviewState{approval.ReviewChangesRequested, approval.ReviewDismissed}, []approval.ReviewState{got[0].State, got[1].State})
+	require.True(t, got[1].SubmittedAt.Before(got[0].SubmittedAt), "%s, %s", got[1].SubmittedAt, got[0].SubmittedAt)
+}
+
 // TestApprovalsByCommentFailClosed: what cannot be read, and what nobody remembers, is an
 // error and not a "no".
 func TestApprovalsByCommentFailClosed(t *testing.T) {
