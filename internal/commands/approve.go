@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/console"
@@ -49,9 +50,14 @@ func (w *work) approve(ctx context.Context) (answer, error) {
 		return answer{}, err
 	}
 	w.Gates.WakePull(w.repository, w.asked.Pull)
-	report, facts, err = w.look(ctx)
-	if err != nil {
-		return answer{}, err
+	head := facts.Pull.Head
+	switch report, facts, err = w.look(ctx); {
+	case ctx.Err() != nil:
+		return answer{}, ctx.Err() // it is carried out again after the start
+	case err != nil:
+		// What is kept is kept, so that this is no refusal, and no reason to try again.
+		w.Logger.LogAttrs(ctx, slog.LevelWarn, "approval_not_judged", slog.String("request", w.id), slog.Any("error", err))
+		return answer{Text: "The approval of " + code(head.Short()) + " was noted. Whether it counts could not be read; `/gk why` tells. `/gk cancel` takes it back.\n"}, nil
 	}
 	if facts.Pull.Head != w.progress.Head {
 		return answer{}, &console.Error{Code: console.CodeChanged, Text: "the pull request got another head meanwhile; the approval is of the one before", Remedy: "look at it again and repeat the command"}
