@@ -119,6 +119,14 @@ func (c *Collector) groupEntry(ctx context.Context, r *repo, g approval.MergeGro
 	if a.Changes, err = r.mirror.Changes(ctx, l.Parent, at); err != nil {
 		return entry{}, "", besides{err}
 	}
+	// Whoever owns the files, and which commits are its own, is for what it lands on to
+	// say: what is ahead of it in the queue may change both.
+	a.BaseHead = l.Parent
+	if q.Needs.CodeOwners {
+		if a.Pull.Owners, err = c.ownersOf(ctx, r, l.Parent, a.Changes); err != nil {
+			return entry{}, "", besides{err}
+		}
+	}
 	return entry{a, l.Parent}, "", nil
 }
 
