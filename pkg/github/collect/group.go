@@ -126,6 +126,10 @@ func (c *Collector) groupEntry(ctx context.Context, r *repo, g approval.MergeGro
 		if a.Pull.Owners, err = c.ownersOf(ctx, r, l.Parent, a.Changes); err != nil {
 			return entry{}, "", besides{err}
 		}
+		a.Directory, err = c.complete(ctx, q, a.Directory, []*repo{r}, []*approval.PullRequest{&a.Pull}, votesOf(r, a.Pull))
+		if err != nil {
+			return entry{}, "", besides{err}
+		}
 	}
 	return entry{a, l.Parent}, "", nil
 }
