@@ -48,7 +48,7 @@ func (w *work) act(ctx context.Context, origin string, c command.Command) (answe
 
 // order gives an order about syncs.
 func (w *work) order(ctx context.Context, origin string, c command.Command) (answer, error) {
-	operator, who := w.Operator.From(operate.Origin{ID: origin, Pull: w.asked.Pull}), w.person()
+	operator, who := w.Operator.From(operate.Origin{ID: origin, Pull: w.asked.Pull, Asked: w.since(), Request: w.id + "-"}), w.person()
 	var err error
 	switch c.Verb {
 	case command.Hold:

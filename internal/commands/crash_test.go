@@ -11,7 +11,6 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/commands"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
-	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
@@ -129,7 +128,7 @@ func TestKilledAnywhere(t *testing.T) {
 				acts, replies := len(w.acts()), len(w.replies())
 				first := w.processor(func(o *commands.Options) {
 					o.Store, o.Hub = killedStore{o.Store, k}, killedHub{o.Hub, k}
-					o.Desk = orders.NewDesk(orders.Options{Record: killedRecord{w.record, k}})
+					o.Desk = w.desk(killedRecord{w.record, k})
 				})
 				_ = first.Drain(t.Context())
 				if k.name == "" {

@@ -124,8 +124,9 @@ const (
 	atOnce  = 4
 	timeout = 2 * time.Minute
 	idle    = 5 * time.Second
-	// patience is how long something is tried to be carried out; to answer is tried for
-	// as long as Latest.
+	// patience is how long something is tried to be carried out, and the age from which
+	// an order is not given any more unless it stops something; to answer is tried for as
+	// long as Latest.
 	patience = 10 * time.Minute
 	// slowest is how often something is tried again at least.
 	slowest = 5 * time.Minute

@@ -58,6 +58,15 @@ type work struct {
 	role     string
 }
 
+// since is when the person asked: when the comment was written, or when the press arrived
+// first, because its event has no time.
+func (w *work) since() time.Time {
+	if w.asked.At.IsZero() {
+		return w.received
+	}
+	return w.asked.At
+}
+
 func (w *work) save(ctx context.Context) error {
 	text, err := json.Marshal(w.progress)
 	if err != nil {
@@ -229,6 +238,9 @@ func (w *work) carryOut(ctx context.Context, n int, c command.Command) (answer, 
 	if told, ok, err := w.onRecord(ctx, origin); ok || err != nil {
 		return told, err
 	}
+	if !harmlessLate(c.Verb) && w.Now().Sub(w.since()) > patience {
+		return refuse("this was asked for more than ten minutes ago, and things may have changed since, so it was not carried out", "look at how it stands, and ask again if it is still right"), nil
+	}
 	a, err := w.try(ctx, origin, c)
 	if refused, ok := errors.AsType[*console.Error](err); ok {
 		return refuse(refused.Text, refused.Remedy), nil
@@ -242,7 +254,7 @@ func (w *work) carryOut(ctx context.Context, n int, c command.Command) (answer, 
 
 // try makes sure that everything is still as it has to be, and acts.
 func (w *work) try(ctx context.Context, origin string, c command.Command) (answer, error) {
-	if !w.asked.At.IsZero() && w.Now().Sub(w.asked.At) > Latest {
+	if w.Now().Sub(w.since()) > Latest {
 		return refuse(mistakeLate, ""), nil
 	}
 	if w.asked.Comment != 0 {
@@ -267,6 +279,17 @@ func (w *work) try(ctx context.Context, origin string, c command.Command) (answe
 			"somebody with that role can"), nil
 	}
 	return w.act(ctx, origin, c)
+}
+
+// harmlessLate says whether nothing bad comes of it when something is done later than the
+// person had in mind: it reads, it asks, it stops a sync, or it has a rule of its own.
+func harmlessLate(v command.Verb) bool {
+	switch v {
+	case command.Release, command.Rollback, command.BreakGlass, command.Adopt, command.Promote, command.Sync:
+		return false
+	default:
+		return true
+	}
 }
 
 // leastRole is the role in the repository without which a verb is refused, whatever the

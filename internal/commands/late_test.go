@@ -1,0 +1,66 @@
+package commands_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/operate"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// TestReleaseEndsNoNewerHold: whoever releases ends what was there when they asked. A hold
+// that was placed since is one that they cannot have meant.
+func TestReleaseEndsNoNewerHold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	require.Contains(t, w.says("bob", "/gk hold shop --reason one"), "**Held:**")
+	id := w.comment("bob", "/gk release shop --reason over")
+	w.desks = 2 * time.Second // what follows is given after the comment
+	o := operate.New(operate.Options{Policies: w.policies, Applications: w, Desk: w.desk(w.record), Logger: w.logger()})
+	newer, err := o.Hold(t.Context(), history.Person{Name: "carol", Via: history.ViaConsole}, operate.HoldRequest{Target: operate.Target{Application: "argocd/shop"}, Reason: "two"})
+	require.NoError(t, err)
+	w.drain(w.processor())
+	require.Contains(t, w.replyTo(id), newer.ID+" by carol was placed after the release was asked for, so nothing was released")
+	require.Equal(t, []string{"eyes", "-1"}, w.reactions(id))
+	require.Len(t, w.acts(), 2)
+
+	byID := w.comment("bob", "/gk release --id "+newer.ID+" --reason over")
+	w.drain(w.processor())
+	require.Contains(t, w.replyTo(byID), "was placed after the release")
+	require.Len(t, w.acts(), 2)
+	// What one comment asks for happens in its order.
+	both := w.comment("bob", "/gk hold pay --reason one\n/gk release pay --reason two")
+	w.drain(w.processor())
+	require.Contains(t, w.replyTo(both), "**Released.**")
+	require.Len(t, w.acts(), 4)
+}
+
+// TestLateOrders: an order that could not be given for ten minutes is not given when it
+// could be, unless it stops something.
+func TestLateOrders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	require.Contains(t, w.says("bob", "/gk hold shop --reason one"), "**Held:**")
+	lines := []string{
+		"/gk release shop --reason x", "/gk rollback shop --reason x", "/gk sync shop", "/gk promote shop --from pay",
+		"/gk break-glass shop --revision " + strings.Repeat("1", 40) + " --reason x", "/gk adopt shop --spec " + spec + " --reason x",
+	}
+	orders := w.comment("bob", strings.Join(lines, "\n"))
+	w.peopleBy = errors.New("GitHub is down")
+	require.NoError(t, w.processor().Drain(t.Context()))
+	w.peopleBy = nil
+	w.ahead = 11 * time.Minute
+	w.drain(w.processor())
+	require.Equal(t, len(lines), strings.Count(w.replyTo(orders), "more than ten minutes ago"), w.replyTo(orders))
+	require.Len(t, w.acts(), 1)
+
+	w.ahead = 0
+	hold := w.comment("bob", "/gk hold pay --reason x")
+	w.ahead = 11 * time.Minute
+	w.drain(w.processor())
+	require.Contains(t, w.replyTo(hold), "**Held:**")
+}
