@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/operate"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
@@ -63,4 +64,26 @@ func TestLateOrders(t *testing.T) {
 	w.ahead = 11 * time.Minute
 	w.drain(w.processor())
 	require.Contains(t, w.replyTo(hold), "**Held:**")
+}
+
+// TestEditedWithinTheSecond: times of comments have whole seconds, so what the event said
+// is compared with what is there.
+func TestEditedWithinTheSecond(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for { // until both are in one second
+		id := w.comment("bob", "/gk status")
+		requests, err := w.box.Requests(t.Context(), 1)
+		require.NoError(t, err)
+		require.NoError(t, w.gh.As("bob").EditComment(repository, id, "/gk hold --reason x"))
+		c, err := w.hub.Comment(t.Context(), repository, id)
+		require.NoError(t, err)
+		require.Equal(t, approval.TextDigest("/gk status"), requests[0].Asked.Text)
+		w.drain(w.processor())
+		require.Contains(t, w.replyTo(id), "the comment was changed after it was written")
+		if !c.Edited() {
+			break
+		}
+	}
+	require.Empty(t, w.acts())
 }

@@ -168,10 +168,11 @@ func (w *work) receive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.progress.Commands = command.Parse(c.Body); len(w.progress.Commands) == 0 && !c.Edited() {
+	edited := c.Edited() || approval.TextDigest(c.Body) != w.asked.Text
+	if w.progress.Commands = command.Parse(c.Body); len(w.progress.Commands) == 0 && !edited {
 		return fmt.Errorf("%w: it has no command", errIgnored)
 	}
-	if c.Edited() {
+	if edited {
 		w.progress.Commands = []command.Command{{Mistake: mistakeEdited}}
 	}
 	w.progress.Read, w.progress.Text = true, approval.TextDigest(c.Body)
