@@ -124,6 +124,8 @@ const (
 	atOnce  = 4
 	timeout = 2 * time.Minute
 	idle    = 5 * time.Second
+	// courtesy is how long a reaction may take.
+	courtesy = 5 * time.Second
 	// patience is how long something is tried to be carried out, and the age from which
 	// an order is not given any more unless it stops something; to answer is tried for as
 	// long as Latest.

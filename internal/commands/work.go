@@ -90,9 +90,7 @@ func (w *work) do(ctx context.Context) error {
 		}
 	}
 	if !w.progress.Seen && w.asked.Comment != 0 {
-		if err := w.react(ctx, conversation.Seen); err != nil {
-			return err
-		}
+		w.react(ctx, conversation.Seen)
 		w.progress.Seen = true
 		if err := w.save(ctx); err != nil {
 			return err
@@ -119,20 +117,19 @@ func (w *work) do(ctx context.Context) error {
 		reaction = conversation.Refused
 	}
 	if w.asked.Comment != 0 {
-		if err := w.react(ctx, reaction); err != nil {
-			return err
-		}
+		w.react(ctx, reaction)
 	}
 	return w.Store.Finish(ctx, w.id)
 }
 
-// react puts a reaction on the comment, if that is still there.
-func (w *work) react(ctx context.Context, reaction string) error {
-	err := w.Hub.React(ctx, w.repository, w.asked.Comment, reaction)
-	if errors.Is(err, approval.ErrNotFound) {
-		return nil
+// react puts a reaction on the comment. It is a courtesy: one that fails or takes long
+// keeps nothing from being done.
+func (w *work) react(ctx context.Context, reaction string) {
+	within, cancel := context.WithTimeout(ctx, courtesy)
+	defer cancel()
+	if err := w.Hub.React(within, w.repository, w.asked.Comment, reaction); err != nil && !errors.Is(err, approval.ErrNotFound) {
+		w.Logger.LogAttrs(ctx, slog.LevelWarn, "reaction_failed", slog.String("request", w.id), slog.String("reaction", reaction), slog.Any("error", err))
 	}
-	return err
 }
 
 // receive reads what was asked for, and binds it to the pull request as it is.
