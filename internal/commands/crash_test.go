@@ -53,8 +53,13 @@ type killedStore struct {
 	k *killer
 }
 
-func (s killedStore) Requests(ctx context.Context, n int) ([]inbox.Request, error) {
-	return during(s.k, "requests", func() ([]inbox.Request, error) { return s.Store.Requests(ctx, n) })
+func (s killedStore) Next(ctx context.Context, n int) ([]inbox.Request, error) {
+	return during(s.k, "next", func() ([]inbox.Request, error) { return s.Store.Next(ctx, n) })
+}
+
+func (s killedStore) Answer(ctx context.Context, id string) error {
+	_, err := during(s.k, "answer", only(func() error { return s.Store.Answer(ctx, id) }))
+	return err
 }
 
 func (s killedStore) SaveProgress(ctx context.Context, id string, b []byte) error {
@@ -154,7 +159,7 @@ func TestKilledAnywhere(t *testing.T) {
 				// The shop may be held again.
 				w.says("bob", "/gk release shop --reason next")
 			}
-			for _, step := range []string{"requests", "comment", "pull", "role", "react eyes", "save", "head", "append", "approve", "reply", "react rocket", "finish"} {
+			for _, step := range []string{"next", "answer", "comment", "pull", "role", "react eyes", "save", "head", "append", "approve", "reply", "react rocket", "finish"} {
 				require.True(t, seen[step], "never killed at %s", step)
 			}
 		})

@@ -56,6 +56,8 @@ type work struct {
 	// hopeless is true when it has failed for too long.
 	hopeless bool
 	role     string
+	// answered is true when only the reply is owed.
+	answered bool
 }
 
 // since is when the person asked: when the comment was written, or when the press arrived
@@ -108,6 +110,9 @@ func (w *work) do(ctx context.Context) error {
 		}
 		w.Logger.LogAttrs(ctx, slog.LevelInfo, "command_answered", slog.String("request", w.id), slog.String("verb", string(c.Verb)),
 			slog.Bool("done", a.OK), slog.String("repository", string(w.repository)), slog.Int("pull", w.asked.Pull), slog.String("person", w.asked.Person.Login))
+	}
+	if !w.answered {
+		return w.Store.Answer(ctx, w.id) // the reply is a step of its own, for which nothing waits
 	}
 	if err := w.reply(ctx); err != nil {
 		return err
@@ -172,6 +177,7 @@ func (w *work) receive(ctx context.Context) error {
 	if edited {
 		w.progress.Commands = []command.Command{{Mistake: mistakeEdited}}
 	}
+	w.counts(w.asked.Person.ID, w.id, len(w.progress.Commands))
 	w.progress.Read, w.progress.Text = true, approval.TextDigest(c.Body)
 	return w.save(ctx)
 }
