@@ -48,6 +48,8 @@ func TestRotation(t *testing.T) {
 		for range 3 {
 			s := NewStore(Options{Secrets: secrets, Namespace: "gatekeeper", Name: "tls", Hosts: []string{host}, Poll: 20 * time.Minute, Logger: log})
 			replicas = append(replicas, s)
+		}
+		for _, s := range replicas {
 			all.Go(func() { s.Run(ctx) })
 			// What enforcement does: it writes the bundle some time after it changed,
 			// and every replica sees what was written.

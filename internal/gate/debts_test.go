@@ -100,3 +100,47 @@ func TestDebts(t *testing.T) {
 	s.work()
 	require.Equal(t, 1, s.reports.count())
 }
+
+// TestUnfinishedReportIsOwed: what a report says to be on its way, another process sees
+// to as well; and who follows hears of it although the comment may not be written now.
+func TestUnfinishedReportIsOwed(t *testing.T) {
+	t.Parallel()
+	s, r := newPreviewed(t)
+	kept, f := &ious{}, &follower{}
+	s.gate.debts.store, s.gate.followers = kept, []Follower{f}
+	answer := s.openPull(7)
+	answer.MergeBase = sha(0)
+	s.hub.pullOf[7] = answer
+	key := Key{Repository: repository, Pull: 7}
+
+	s.reports.failure = errDown
+	_, err := s.gate.reconcile(t.Context(), key)
+	require.ErrorIs(t, err, errDown)
+	require.Equal(t, 1, f.count())
+	s.reports.failure = nil
+
+	s.gate.queue.Add(key)
+	s.work()
+	require.Equal(t, map[int]bool{7: true}, kept.open, "it is being rendered")
+	r.ready = true
+	s.gate.queue.Add(key)
+	s.work()
+	require.Empty(t, kept.open)
+}
+
+// TestGroupIsToldToTheEnd: the delivery that names a merge group stays in the inbox until
+// the group's check is complete.
+func TestGroupIsToldToTheEnd(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.hub.groupOf[sha(1)] = approval.GroupAnswer{Newest: 7, UntoldAhead: "it was built by another process"}
+	key, done := Key{Repository: repository, Group: group(1)}, false
+	s.gate.tickets.issue([]Key{key}, func(context.Context) { done = true })
+	s.gate.queue.Add(key)
+	s.work()
+	require.False(t, done)
+	s.hub.groupOf[sha(1)] = approval.GroupAnswer{Newest: 7}
+	s.gate.queue.Add(key)
+	s.work()
+	require.True(t, done)
+}

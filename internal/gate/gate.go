@@ -259,6 +259,12 @@ func (g *Gate) next(ctx context.Context) bool {
 		g.queue.AddAfter(key, again)
 	}
 	g.debts.paid(work, key, owed)
+	if again > 0 && key.Group.Head != "" {
+		// Nothing but its delivery names a merge group, so that stays until the group is
+		// told to the end.
+		g.tickets.giveBack(key, tickets)
+		return true
+	}
 	for _, t := range tickets {
 		t.done(work)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,11 +33,16 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		return 0, nil // nothing will land, or on no protected branch
 	}
 	g.preview(ctx, key, answer, &report)
+	// First those that write later by themselves: a comment that may not be written now
+	// keeps no Deployment from being shown.
+	g.followed(report)
 	if err := g.reporter.Publish(ctx, report); err != nil {
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", slog.String("pull", key.String()))
-	g.followed(report)
+	if again > 0 || unfinished(report) {
+		g.debts.owe(ctx, key) // another process would not know that it is to be looked at again
+	}
 	return again, nil
 }
 
@@ -74,6 +80,13 @@ func (g *Gate) look(ctx context.Context, key Key) (report approval.PullReport, a
 		report.Gates = append(report.Gates, r)
 	}
 	return report, answer, again, nil
+}
+
+// unfinished says whether a report tells of something that is on its way.
+func unfinished(r approval.PullReport) bool {
+	return slices.ContainsFunc(r.Gates, func(g approval.GateReport) bool {
+		return slices.ContainsFunc(g.Previews, func(p approval.Preview) bool { return p.State == approval.PreviewPending })
+	})
 }
 
 // queryOf are the gates that have a repository, and what they need to know of people.

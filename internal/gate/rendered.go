@@ -87,14 +87,14 @@ type specSince struct {
 }
 
 // of returns what a parent is rendered to. The result must not be changed.
-func (r *renderings) of(parent approval.Application, revisions []approval.Revision, now time.Time, render func() (*brood, error)) (*brood, error) {
+func (r *renderings) of(parent approval.Application, revisions []approval.Revision, now func() time.Time, render func() (*brood, error)) (*brood, error) {
 	key := renderingKey(parent, revisions)
-	if known, ok := r.known(key, now); ok {
+	if known, ok := r.known(key, now()); ok {
 		return known.found, known.err
 	}
 	answer, err, _ := r.flight.Do(key, func() (any, error) {
 		found, err := render()
-		r.keep(key, found, err, now)
+		r.keep(key, found, err, now()) // a failure may have taken longer than it is remembered
 		return found, err
 	})
 	found, _ := answer.(*brood)

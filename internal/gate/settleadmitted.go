@@ -101,9 +101,7 @@ func (g *Gate) settleFirst(ctx context.Context, head history.Head, app approval.
 		return head, err
 	}
 	head, told, err := g.recordSettled(ctx, head, app, settled)
-	for _, k := range told {
-		g.queue.Add(k)
-	}
+	g.tell(ctx, told...)
 	return head, err
 }
 

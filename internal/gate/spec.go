@@ -161,7 +161,7 @@ func (g *Gate) committed(ctx context.Context, p approval.Policy, app approval.Ap
 		return "", "", tooSoon{from.parent, wait}
 	}
 	for i, c := range candidates {
-		found, err := g.rendered.of(parent, c.Revisions, g.now(), func() (*brood, error) { return g.render(ctx, parent, c.Revisions) })
+		found, err := g.rendered.of(parent, c.Revisions, g.now, func() (*brood, error) { return g.render(ctx, parent, c.Revisions) })
 		if err != nil {
 			return "", "", fmt.Errorf("what %s is rendered to: %w", from.parent, err)
 		}

@@ -477,13 +477,29 @@ func TestParentCannotBeRendered(t *testing.T) {
 	require.Equal(t, approval.CodeSpecApproved, s.finding(payments).Code)
 }
 
+// TestFailedRenderingIsRemembered: however long it took to fail.
+func TestFailedRenderingIsRemembered(t *testing.T) {
+	t.Parallel()
+	var r renderings
+	now, renders := start, 0
+	for range 4 {
+		_, err := r.of(parent(), []approval.Revision{{SHA: sha(1)}}, func() time.Time { return now }, func() (*brood, error) {
+			renders++
+			now = now.Add(45 * time.Second)
+			return nil, errors.New("no answer")
+		})
+		require.EqualError(t, err, "no answer")
+	}
+	require.Equal(t, 1, renders)
+}
+
 // TestRenderingsAreBounded: neither many revisions nor Applications that are gone fill
 // the memory.
 func TestRenderingsAreBounded(t *testing.T) {
 	t.Parallel()
 	var r renderings
 	for i := range 3 * renderedKept {
-		_, err := r.of(parent(), []approval.Revision{{SHA: sha(i)}}, start.Add(time.Duration(i)), func() (*brood, error) { return broodOf(nil), nil })
+		_, err := r.of(parent(), []approval.Revision{{SHA: sha(i)}}, func() time.Time { return start.Add(time.Duration(i)) }, func() (*brood, error) { return broodOf(nil), nil })
 		require.NoError(t, err)
 	}
 	require.Len(t, r.answers, renderedKept)

@@ -53,7 +53,7 @@ func operation(requested, state node) *approval.Operation {
 		o.Intent = ""
 	}
 	o.Phase = phase
-	o.Message = state.text("message")
+	o.Message = tell(state.text("message"))
 	o.StartedAt = state.time("startedAt")
 	o.FinishedAt = state.time("finishedAt")
 	o.Revisions = revisions(state.object("syncResult"))

@@ -119,6 +119,18 @@ func (c *Collector) groupEntry(ctx context.Context, r *repo, g approval.MergeGro
 	if a.Changes, err = r.mirror.Changes(ctx, l.Parent, at); err != nil {
 		return entry{}, "", besides{err}
 	}
+	// Whoever owns the files, and which commits are its own, is for what it lands on to
+	// say: what is ahead of it in the queue may change both.
+	a.BaseHead = l.Parent
+	if q.Needs.CodeOwners {
+		if a.Pull.Owners, err = c.ownersOf(ctx, r, l.Parent, a.Changes); err != nil {
+			return entry{}, "", besides{err}
+		}
+		a.Directory, err = c.complete(ctx, q, a.Directory, []*repo{r}, []*approval.PullRequest{&a.Pull}, votesOf(r, a.Pull))
+		if err != nil {
+			return entry{}, "", besides{err}
+		}
+	}
 	return entry{a, l.Parent}, "", nil
 }
 

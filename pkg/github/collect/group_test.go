@@ -155,3 +155,29 @@ func FuzzClaimedBy(f *testing.F) {
 		require.Less(t, collect.ClaimedBy(subject), 1_000_000_000)
 	})
 }
+
+// TestGroupOwners: who owns what a pull request of a group changes is said by what it
+// lands on, which is not the branch when something is ahead of it.
+func TestGroupOwners(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.listen()
+	w.seed("CODEOWNERS", "* @mallory\nprod/ @acme/sre\n")
+	require.NoError(t, w.gh.EnableMergeQueue(repoName, "main", "squash"))
+	first := w.pull("alice", "CODEOWNERS", "* @mallory\nprod/ @bob\n")
+	w.settle()
+	require.NoError(t, w.gh.As("bob").Enqueue(repoName, first.Number))
+	w.enqueue("b")
+	w.delivered()
+	q := w.query(w.repo.Head)
+	q.Needs.CodeOwners = true
+	a, err := w.collector.CollectGroup(t.Context(), repoName, w.groups()[1], q)
+	require.NoError(t, err)
+	require.Empty(t, a.Untold)
+	require.Len(t, a.Pulls, 2)
+	require.Equal(t, []approval.PathOwners{{Path: "CODEOWNERS", Users: []string{"mallory"}}}, a.Pulls[0].Pull.Owners)
+	require.ElementsMatch(t, []approval.PathOwners{
+		{Path: "prod/b.yaml", Users: []string{"bob"}}, {Path: "prod/b2.yaml", Users: []string{"bob"}},
+	}, a.Pulls[1].Pull.Owners)
+	require.Equal(t, w.groups()[1].Base, a.Pulls[1].BaseHead)
+}

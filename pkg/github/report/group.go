@@ -83,7 +83,8 @@ func CheckGroup(r approval.GroupReport, g approval.GroupGate) CheckRun {
 }
 
 // PublishGroup writes the check runs of a merge group. It asks nothing of GitHub when
-// nothing changed. A queue waits for them, so they do not wait for other writes.
+// nothing changed. A queue waits for them, so they do not wait for the pace of other
+// writes, but for a report on the same pull request that is being written.
 func (p *Publisher) PublishGroup(ctx context.Context, r approval.GroupReport) error {
 	if _, err := approval.ParseSHA(string(r.Group.Head)); err != nil {
 		return fmt.Errorf("report on a merge group of %s: the head: %w", r.Repository, err)
