@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/operate"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
 // TestReleaseEndsNoNewerHold: whoever releases ends what was there when they asked. A hold
@@ -86,4 +88,35 @@ func TestEditedWithinTheSecond(t *testing.T) {
 		}
 	}
 	require.Empty(t, w.acts())
+}
+
+// TestStalePress: a press that arrives when the button is gone, or the head is another one,
+// ends no hold.
+func TestStalePress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	require.Contains(t, w.says("bob", "/gk hold --gate prod --reason audit"), "**Held:**")
+	run := w.checkRun("gatekeeper/prod", fmt.Sprintf("gatekeeper/pull/%d", w.pull.Number), "release")
+	press := func() string {
+		t.Helper()
+		before := len(w.replies())
+		require.NoError(t, w.gh.As("bob").ClickAction(repository, run, "release"))
+		require.NoError(t, w.gh.WaitDelivered(t.Context()))
+		w.drain(w.processor())
+		require.Len(t, w.replies(), before+1)
+		return w.replies()[before]
+	}
+	require.Contains(t, press(), "does not offer this button any more")
+	w.report.Gates[0].Stops = []approval.Finding{{Code: approval.CodeHoldActive, Verdict: approval.Blocked, Text: "held"}}
+	_, err := w.gh.As("alice").PushToPull(repository, w.pull.Number, standin.Change{Files: map[string]string{"prod/values.yaml": "replicas: 9\n"}, Message: "Next"})
+	require.NoError(t, err)
+	require.Contains(t, press(), "not the head of the pull request any more")
+	require.Len(t, w.acts(), 1)
+
+	w.pull, err = w.gh.As("alice").OpenPull(repository, standin.PullOptions{
+		Branch: "other", Title: "Other", Change: standin.Change{Files: map[string]string{"prod/other.yaml": "a: 1\n"}, Message: "Other"},
+	})
+	require.NoError(t, err)
+	run = w.checkRun("gatekeeper/prod", fmt.Sprintf("gatekeeper/pull/%d", w.pull.Number), "release")
+	require.Contains(t, press(), "**Released.**")
 }

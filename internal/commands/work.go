@@ -14,6 +14,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
@@ -282,7 +283,31 @@ func (w *work) try(ctx context.Context, origin string, c command.Command) (answe
 		return refuse(fmt.Sprintf("%s may not use %s: the role %s in the repository is needed, and theirs is %s", w.asked.Person.Login, c.Verb, need, role),
 			"somebody with that role can"), nil
 	}
+	if told, refused, err := w.stale(ctx, c); refused || err != nil {
+		return told, err
+	}
 	return w.act(ctx, origin, c)
+}
+
+// stale refuses a press that is of another state of the pull request than that of now. Its
+// event has no time, and GitHub may deliver it long after it was lost: so the button must
+// still be there, on the head that the pull request has.
+func (w *work) stale(ctx context.Context, c command.Command) (told answer, refused bool, err error) {
+	if w.asked.Comment != 0 || harmlessLate(c.Verb) {
+		return answer{}, false, nil
+	}
+	const remedy = "look at the check run of the newest commit, and press again if it is still right"
+	if w.asked.Head != w.progress.Head {
+		return refuse("the button is on a commit that is not the head of the pull request any more", remedy), true, nil
+	}
+	r, _, err := w.look(ctx)
+	if err != nil {
+		return answer{}, false, err
+	}
+	if !slices.ContainsFunc(r.Gates, func(g approval.GateReport) bool { return g.Gate == c.Gate && report.Offers(g, w.asked.Button) }) {
+		return refuse("gate "+c.Gate+" does not offer this button any more", remedy), true, nil
+	}
+	return answer{}, false, nil
 }
 
 // harmlessLate says whether nothing bad comes of it when something is done later than the
