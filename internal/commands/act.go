@@ -48,7 +48,7 @@ func (w *work) act(ctx context.Context, origin string, c command.Command) (answe
 
 // order gives an order about syncs.
 func (w *work) order(ctx context.Context, origin string, c command.Command) (answer, error) {
-	operator, who := w.Operator.From(operate.Origin{ID: origin, Pull: w.asked.Pull}), w.person()
+	operator, who := w.Operator.From(operate.Origin{ID: origin, Pull: w.asked.Pull, Asked: w.since(), Request: w.id + "-"}), w.person()
 	var err error
 	switch c.Verb {
 	case command.Hold:
@@ -212,7 +212,7 @@ func (w *work) adopt(ctx context.Context, origin string, c command.Command) (ans
 		return done(planned(item, digest)), nil
 	case c.Reason == "":
 		return refuse("the reason is missing", "write --reason TEXT at the end"), nil
-	case !strings.HasPrefix(digest, c.Spec):
+	case c.Spec != digest:
 		return refuse("the spec of "+app+" is not the one with the digest "+c.Spec, "look at it again with /gk adopt "+app), nil
 	}
 	_, err = w.Adopter.AdoptAs(ctx, adopt.Giver{Person: w.person(), ID: origin, Pull: w.asked.Pull}, adopt.Request{

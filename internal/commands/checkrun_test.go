@@ -9,7 +9,7 @@ import (
 )
 
 // checkRun makes a check run of ours with a button, and returns its ID.
-func (w *world) checkRun(name, externalID string) int64 {
+func (w *world) checkRun(name, externalID string, button ...string) int64 {
 	w.t.Helper()
 	app, err := github.NewApp(github.Options{BaseURL: w.gh.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: w.logger()})
 	require.NoError(w.t, err)
@@ -17,7 +17,7 @@ func (w *world) checkRun(name, externalID string) int64 {
 	require.NoError(w.t, err)
 	request, err := client.API().NewRequest(http.MethodPost, "repos/acme/env/check-runs", map[string]any{
 		"name": name, "head_sha": w.pull.Head, "external_id": externalID, "status": "in_progress",
-		"actions": []map[string]string{{"label": "Hold", "description": "Stop syncs", "identifier": "hold"}},
+		"actions": []map[string]string{{"label": "Hold", "description": "Stop syncs", "identifier": append(button, "hold")[0]}},
 	})
 	require.NoError(w.t, err)
 	var run struct {

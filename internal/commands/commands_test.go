@@ -50,7 +50,7 @@ func TestWhoMay(t *testing.T) {
 		{"eve", "/gk sync", "the role write"},
 		{"eve", "/gk approve", "the role write"},
 		{"bob", "/gk break-glass --revision " + strings.Repeat("1", 40) + " --reason x", "bob may not break the glass"},
-		{"carol", "/gk adopt --spec 01234567 --reason x", "carol may not adopt for gate prod"},
+		{"carol", "/gk adopt --spec " + spec + " --reason x", "carol may not adopt for gate prod"},
 	} {
 		id := w.comment(test.person, test.line)
 		w.drain(w.processor())
@@ -350,14 +350,15 @@ func TestRollback(t *testing.T) {
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	require.Contains(t, w.says("bob", "/gk adopt"), "/gk adopt argocd/shop --spec 0123456789abcdef --reason TEXT")
-	require.Contains(t, w.says("bob", "/gk adopt --spec 0123456789"), "the reason is missing")
-	require.Contains(t, w.says("bob", "/gk adopt --spec ffffffffff --reason x"), "is not the one with the digest")
+	require.Contains(t, w.says("bob", "/gk adopt"), "/gk adopt argocd/shop --spec "+spec+" --reason TEXT")
+	require.Contains(t, w.says("bob", "/gk adopt --spec "+spec), "the reason is missing")
+	require.Contains(t, w.says("bob", "/gk adopt --spec "+strings.Repeat("f", 64)+" --reason x"), "is not the one with the digest")
+	require.Contains(t, w.says("bob", "/gk adopt --spec "+spec[:63]+" --reason x"), "all its 64 digits", "another spec may begin like it")
 	require.Empty(t, w.acts())
-	require.Contains(t, w.says("bob", "/gk adopt --spec 0123456789 --reason looked at it"), "**Adopted:**")
+	require.Contains(t, w.says("bob", "/gk adopt --spec sha256:"+spec+" --reason looked at it"), "**Adopted:**")
 	require.Len(t, w.acts(), 1)
 	w.policies[0].Adopters = approval.Named{}
-	require.Contains(t, w.says("bob", "/gk adopt --spec 0123456789 --reason x"), "nobody adopts for gate prod by a comment")
+	require.Contains(t, w.says("bob", "/gk adopt --spec "+spec+" --reason x"), "nobody adopts for gate prod by a comment")
 }
 
 func TestRequest(t *testing.T) {

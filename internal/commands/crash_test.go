@@ -11,7 +11,6 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/commands"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
-	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
@@ -54,8 +53,13 @@ type killedStore struct {
 	k *killer
 }
 
-func (s killedStore) Requests(ctx context.Context, n int) ([]inbox.Request, error) {
-	return during(s.k, "requests", func() ([]inbox.Request, error) { return s.Store.Requests(ctx, n) })
+func (s killedStore) Next(ctx context.Context, n int) ([]inbox.Request, error) {
+	return during(s.k, "next", func() ([]inbox.Request, error) { return s.Store.Next(ctx, n) })
+}
+
+func (s killedStore) Answer(ctx context.Context, id string) error {
+	_, err := during(s.k, "answer", only(func() error { return s.Store.Answer(ctx, id) }))
+	return err
 }
 
 func (s killedStore) SaveProgress(ctx context.Context, id string, b []byte) error {
@@ -129,7 +133,7 @@ func TestKilledAnywhere(t *testing.T) {
 				acts, replies := len(w.acts()), len(w.replies())
 				first := w.processor(func(o *commands.Options) {
 					o.Store, o.Hub = killedStore{o.Store, k}, killedHub{o.Hub, k}
-					o.Desk = orders.NewDesk(orders.Options{Record: killedRecord{w.record, k}})
+					o.Desk = w.desk(killedRecord{w.record, k})
 				})
 				_ = first.Drain(t.Context())
 				if k.name == "" {
@@ -155,7 +159,7 @@ func TestKilledAnywhere(t *testing.T) {
 				// The shop may be held again.
 				w.says("bob", "/gk release shop --reason next")
 			}
-			for _, step := range []string{"requests", "comment", "pull", "role", "react eyes", "save", "head", "append", "approve", "reply", "react rocket", "finish"} {
+			for _, step := range []string{"next", "answer", "comment", "pull", "role", "react eyes", "save", "head", "append", "approve", "reply", "react rocket", "finish"} {
 				require.True(t, seen[step], "never killed at %s", step)
 			}
 		})

@@ -88,7 +88,7 @@ func TestReplies(t *testing.T) {
 		{"break-glass", "carol", "/gk break-glass --revision " + full + " --reason customers cannot pay", all},
 		{"break-glass-refused", "bob", "/gk break-glass --revision " + full + " --reason x", all},
 		{"adopt-plan", "bob", "/gk adopt", all},
-		{"adopt", "bob", "/gk adopt --spec 0123456789 --reason looked at it", all},
+		{"adopt", "bob", "/gk adopt --spec " + spec + " --reason looked at it", all},
 		{"refused", "mallory", "/gk hold --reason x", all},
 		{"refused-role", "eve", "/gk hold --reason x", all},
 		{"unknown-verb", "bob", "/gk hodl shop --reason x", all},

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/argo-gatekeeper/gatekeeper/internal/adopt"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/internal/operate"
@@ -22,7 +20,8 @@ import (
 
 // Store keeps what was asked for, and approvals by comment; *inbox.Store does.
 type Store interface {
-	Requests(ctx context.Context, limit int) ([]inbox.Request, error)
+	Next(ctx context.Context, limit int) ([]inbox.Request, error)
+	Answer(ctx context.Context, id string) error
 	SaveProgress(ctx context.Context, id string, progress []byte) error
 	Finish(ctx context.Context, id string) error
 	SaveComment(ctx context.Context, w approval.WitnessedComment) error
@@ -101,7 +100,7 @@ type Processor struct {
 
 	mu    sync.Mutex
 	later map[string]later // by the ID of the request
-	heard map[approval.UserID]map[string]time.Time
+	heard map[approval.UserID]map[string]heard
 }
 
 // later is when something that failed is tried again.
@@ -115,17 +114,20 @@ func New(o Options) *Processor {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Processor{Options: o, wake: make(chan struct{}, 1), later: map[string]later{}, heard: map[approval.UserID]map[string]time.Time{}}
+	return &Processor{Options: o, wake: make(chan struct{}, 1), later: map[string]later{}, heard: map[approval.UserID]map[string]heard{}}
 }
 
 // Bounds of the work.
 const (
-	batch   = 100
-	atOnce  = 4
+	batch   = 1000
+	atOnce  = 8
 	timeout = 2 * time.Minute
 	idle    = 5 * time.Second
-	// patience is how long something is tried to be carried out; to answer is tried for
-	// as long as Latest.
+	// courtesy is how long a reaction may take.
+	courtesy = 5 * time.Second
+	// patience is how long something is tried to be carried out, and the age from which
+	// an order is not given any more unless it stops something; to answer is tried for as
+	// long as Latest.
 	patience = 10 * time.Minute
 	// slowest is how often something is tried again at least.
 	slowest = 5 * time.Minute
@@ -142,13 +144,15 @@ func (p *Processor) Wake() {
 	}
 }
 
-// Run carries out what is asked for until the context ends. What a crash left behind
-// comes first.
+// Run carries out what is asked for until the context ends, and then waits for what it
+// began. What a crash left behind comes first.
 func (p *Processor) Run(ctx context.Context) error {
 	tick := time.NewTicker(idle)
 	defer tick.Stop()
+	c := &crew{busy: map[string]bool{}, done: make(chan struct{}, 1)}
+	defer c.Wait()
 	for {
-		if err := p.Drain(ctx); err != nil && ctx.Err() == nil {
+		if _, err := p.start(ctx, c); err != nil && ctx.Err() == nil {
 			p.Logger.LogAttrs(ctx, slog.LevelError, "commands_failed", slog.Any("error", err))
 		}
 		select {
@@ -156,62 +160,126 @@ func (p *Processor) Run(ctx context.Context) error {
 			return nil
 		case <-p.wake:
 		case <-tick.C:
+		case <-c.done:
 		}
 	}
 }
 
-// Drain takes one step through everything that is not finished: what is asked for on
-// one pull request in the order in which it came, and several pull requests at once.
-// The error says that the store failed; what fails otherwise stays for the next time.
+// Drain takes a step through everything that is not finished and is due. The error says
+// that the store failed; what fails otherwise stays for the next time.
 func (p *Processor) Drain(ctx context.Context) error {
-	requests, err := p.Store.Requests(ctx, batch)
-	if err != nil {
-		return err
-	}
-	type place struct {
-		repository int64
-		pull       int
-	}
-	var order []place
-	queues := map[place][]inbox.Request{}
-	for _, r := range requests {
-		at := place{r.Asked.RepositoryID, r.Asked.Pull}
-		if queues[at] == nil {
-			order = append(order, at)
+	c := &crew{busy: map[string]bool{}, done: make(chan struct{}, 1)}
+	defer c.Wait()
+	for {
+		working, err := p.start(ctx, c)
+		if err != nil || working == 0 {
+			return err
 		}
-		queues[at] = append(queues[at], r)
+		<-c.done
 	}
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for _, at := range order {
-		group.Go(func() error {
-			for _, r := range queues[at] {
-				if ctx.Err() != nil {
-					return nil //nolint:nilerr // the rest is there at the next start
-				}
-				if !p.due(r.ID) {
-					return nil
-				}
-				if err := p.outcome(r.ID, p.one(ctx, r)); err != nil {
-					// What comes after it waits: somebody may have asked for one thing because
-					// of the other.
-					p.Logger.LogAttrs(ctx, slog.LevelWarn, "command_postponed", slog.String("request", r.ID),
-						slog.String("repository", string(r.Asked.Repository)), slog.Int("pull", r.Asked.Pull), slog.Any("error", err))
-					return nil
-				}
+}
+
+// crew is who is at work: for each pull request at most one who carries out what is asked
+// for, in the order in which it came, and others who answer.
+type crew struct {
+	sync.WaitGroup
+	mu      sync.Mutex
+	busy    map[string]bool
+	replies int
+	done    chan struct{} // has something when somebody finished
+}
+
+// takes says whether there is somebody for a request, who then is at work.
+func (c *crew) takes(key string, reply bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy[key] || len(c.busy) >= atOnce || reply && c.replies >= atOnce/2 {
+		return false
+	}
+	c.busy[key] = true
+	if reply {
+		c.replies++
+	}
+	return true
+}
+
+func (c *crew) leaves(key string, reply bool) {
+	c.mu.Lock()
+	delete(c.busy, key)
+	if reply {
+		c.replies--
+	}
+	c.mu.Unlock()
+	select {
+	case c.done <- struct{}{}:
+	default:
+	}
+}
+
+func (c *crew) working() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.busy)
+}
+
+// start begins what can be begun, without waiting for what is slow, and says how many are
+// at work. On one pull request what comes later waits until what came before was carried
+// out, because somebody may have asked for one thing because of the other; it does not
+// wait for the reply.
+func (p *Processor) start(ctx context.Context, c *crew) (int, error) {
+	if ctx.Err() != nil {
+		return c.working(), nil //nolint:nilerr // the rest is there at the next start
+	}
+	// Whoever is at work while this is read may be further than what was read.
+	c.mu.Lock()
+	busy := maps.Clone(c.busy)
+	c.mu.Unlock()
+	requests, err := p.Store.Next(ctx, batch)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range requests {
+		key := fmt.Sprintf("%d#%d", r.Asked.RepositoryID, r.Asked.Pull)
+		if r.Answered {
+			key = r.ID
+		}
+		if busy[key] || !p.due(r.ID) || !c.takes(key, r.Answered) {
+			continue
+		}
+		c.Go(func() {
+			defer c.leaves(key, r.Answered)
+			if err := p.outcome(r.ID, p.one(ctx, r)); err != nil {
+				p.Logger.LogAttrs(ctx, slog.LevelWarn, "command_postponed", slog.String("request", r.ID),
+					slog.String("repository", string(r.Asked.Repository)), slog.Int("pull", r.Asked.Pull), slog.Any("error", err))
 			}
-			return nil
 		})
 	}
-	return group.Wait()
+	return c.working(), nil
 }
 
-// How many comments and presses of one person are answered in a while. Anybody may comment
-// on a public repository, and each answer costs calls.
+// How many commands and presses of one person are answered in a while. Anybody may comment
+// on a public repository, and each answer costs calls. A comment without a command counts
+// as one, because it is read.
 const (
 	mostHeard = 30
 	hearing   = 10 * time.Minute
 )
+
+// heard is a comment or a press of a person, with how many commands it has.
+type heard struct {
+	at       time.Time
+	commands int
+}
+
+// counts says how many commands are in what was heard.
+func (p *Processor) counts(who approval.UserID, id string, commands int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h, ok := p.heard[who][id]; ok {
+		h.commands = max(commands, 1)
+		p.heard[who][id] = h
+	}
+}
 
 // hears says whether a request of a person is to be looked at, and counts it.
 func (p *Processor) hears(who approval.UserID, id string) bool {
@@ -219,7 +287,7 @@ func (p *Processor) hears(who approval.UserID, id string) bool {
 	defer p.mu.Unlock()
 	now := p.Now()
 	for person, asked := range p.heard {
-		maps.DeleteFunc(asked, func(_ string, at time.Time) bool { return now.Sub(at) > hearing })
+		maps.DeleteFunc(asked, func(_ string, h heard) bool { return now.Sub(h.at) > hearing })
 		if len(asked) == 0 {
 			delete(p.heard, person)
 		}
@@ -228,14 +296,18 @@ func (p *Processor) hears(who approval.UserID, id string) bool {
 	if _, again := asked[id]; again {
 		return true
 	}
-	if len(asked) >= mostHeard {
+	sum := 0
+	for _, h := range asked {
+		sum += h.commands
+	}
+	if sum >= mostHeard {
 		return false
 	}
 	if asked == nil {
-		asked = map[string]time.Time{}
+		asked = map[string]heard{}
 		p.heard[who] = asked
 	}
-	asked[id] = now
+	asked[id] = heard{now, 1}
 	return true
 }
 
@@ -268,7 +340,7 @@ func (p *Processor) outcome(id string, err error) error {
 func (p *Processor) one(ctx context.Context, r inbox.Request) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	w := &work{Processor: p, id: r.ID, received: r.Received, asked: r.Asked}
+	w := &work{Processor: p, id: r.ID, received: r.Received, asked: r.Asked, answered: r.Answered}
 	if len(r.Progress) > 0 {
 		if err := json.Unmarshal(r.Progress, &w.progress); err != nil {
 			return fmt.Errorf("read how far %s is: %w", r.ID, err)

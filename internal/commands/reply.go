@@ -310,6 +310,6 @@ func planned(i adopt.Item, digest string) string {
 	if len(i.Changed) > 0 {
 		b.WriteString("\nChanged since it was adopted: " + codes(i.Changed[:min(len(i.Changed), maxRows)]) + "\n")
 	}
-	b.WriteString("\nTo approve exactly this: " + code("/gk adopt "+i.Application+" --spec "+digest[:min(len(digest), 16)]+" --reason TEXT"))
+	b.WriteString("\nTo approve exactly this: " + code("/gk adopt "+i.Application+" --spec "+digest+" --reason TEXT"))
 	return b.String()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
@@ -56,6 +57,17 @@ type work struct {
 	// hopeless is true when it has failed for too long.
 	hopeless bool
 	role     string
+	// answered is true when only the reply is owed.
+	answered bool
+}
+
+// since is when the person asked: when the comment was written, or when the press arrived
+// first, because its event has no time.
+func (w *work) since() time.Time {
+	if w.asked.At.IsZero() {
+		return w.received
+	}
+	return w.asked.At
 }
 
 func (w *work) save(ctx context.Context) error {
@@ -81,9 +93,7 @@ func (w *work) do(ctx context.Context) error {
 		}
 	}
 	if !w.progress.Seen && w.asked.Comment != 0 {
-		if err := w.react(ctx, conversation.Seen); err != nil {
-			return err
-		}
+		w.react(ctx, conversation.Seen)
 		w.progress.Seen = true
 		if err := w.save(ctx); err != nil {
 			return err
@@ -102,6 +112,9 @@ func (w *work) do(ctx context.Context) error {
 		w.Logger.LogAttrs(ctx, slog.LevelInfo, "command_answered", slog.String("request", w.id), slog.String("verb", string(c.Verb)),
 			slog.Bool("done", a.OK), slog.String("repository", string(w.repository)), slog.Int("pull", w.asked.Pull), slog.String("person", w.asked.Person.Login))
 	}
+	if !w.answered {
+		return w.Store.Answer(ctx, w.id) // the reply is a step of its own, for which nothing waits
+	}
 	if err := w.reply(ctx); err != nil {
 		return err
 	}
@@ -110,20 +123,19 @@ func (w *work) do(ctx context.Context) error {
 		reaction = conversation.Refused
 	}
 	if w.asked.Comment != 0 {
-		if err := w.react(ctx, reaction); err != nil {
-			return err
-		}
+		w.react(ctx, reaction)
 	}
 	return w.Store.Finish(ctx, w.id)
 }
 
-// react puts a reaction on the comment, if that is still there.
-func (w *work) react(ctx context.Context, reaction string) error {
-	err := w.Hub.React(ctx, w.repository, w.asked.Comment, reaction)
-	if errors.Is(err, approval.ErrNotFound) {
-		return nil
+// react puts a reaction on the comment. It is a courtesy: one that fails or takes long
+// keeps nothing from being done.
+func (w *work) react(ctx context.Context, reaction string) {
+	within, cancel := context.WithTimeout(ctx, courtesy)
+	defer cancel()
+	if err := w.Hub.React(within, w.repository, w.asked.Comment, reaction); err != nil && !errors.Is(err, approval.ErrNotFound) {
+		w.Logger.LogAttrs(ctx, slog.LevelWarn, "reaction_failed", slog.String("request", w.id), slog.String("reaction", reaction), slog.Any("error", err))
 	}
-	return err
 }
 
 // receive reads what was asked for, and binds it to the pull request as it is.
@@ -159,12 +171,14 @@ func (w *work) receive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.progress.Commands = command.Parse(c.Body); len(w.progress.Commands) == 0 && !c.Edited() {
+	edited := c.Edited() || approval.TextDigest(c.Body) != w.asked.Text
+	if w.progress.Commands = command.Parse(c.Body); len(w.progress.Commands) == 0 && !edited {
 		return fmt.Errorf("%w: it has no command", errIgnored)
 	}
-	if c.Edited() {
+	if edited {
 		w.progress.Commands = []command.Command{{Mistake: mistakeEdited}}
 	}
+	w.counts(w.asked.Person.ID, w.id, len(w.progress.Commands))
 	w.progress.Read, w.progress.Text = true, approval.TextDigest(c.Body)
 	return w.save(ctx)
 }
@@ -229,6 +243,9 @@ func (w *work) carryOut(ctx context.Context, n int, c command.Command) (answer, 
 	if told, ok, err := w.onRecord(ctx, origin); ok || err != nil {
 		return told, err
 	}
+	if !harmlessLate(c.Verb) && w.Now().Sub(w.since()) > patience {
+		return refuse("this was asked for more than ten minutes ago, and things may have changed since, so it was not carried out", "look at how it stands, and ask again if it is still right"), nil
+	}
 	a, err := w.try(ctx, origin, c)
 	if refused, ok := errors.AsType[*console.Error](err); ok {
 		return refuse(refused.Text, refused.Remedy), nil
@@ -242,7 +259,7 @@ func (w *work) carryOut(ctx context.Context, n int, c command.Command) (answer, 
 
 // try makes sure that everything is still as it has to be, and acts.
 func (w *work) try(ctx context.Context, origin string, c command.Command) (answer, error) {
-	if !w.asked.At.IsZero() && w.Now().Sub(w.asked.At) > Latest {
+	if w.Now().Sub(w.since()) > Latest {
 		return refuse(mistakeLate, ""), nil
 	}
 	if w.asked.Comment != 0 {
@@ -266,7 +283,42 @@ func (w *work) try(ctx context.Context, origin string, c command.Command) (answe
 		return refuse(fmt.Sprintf("%s may not use %s: the role %s in the repository is needed, and theirs is %s", w.asked.Person.Login, c.Verb, need, role),
 			"somebody with that role can"), nil
 	}
+	if told, refused, err := w.stale(ctx, c); refused || err != nil {
+		return told, err
+	}
 	return w.act(ctx, origin, c)
+}
+
+// stale refuses a press that is of another state of the pull request than that of now. Its
+// event has no time, and GitHub may deliver it long after it was lost: so the button must
+// still be there, on the head that the pull request has.
+func (w *work) stale(ctx context.Context, c command.Command) (told answer, refused bool, err error) {
+	if w.asked.Comment != 0 || harmlessLate(c.Verb) {
+		return answer{}, false, nil
+	}
+	const remedy = "look at the check run of the newest commit, and press again if it is still right"
+	if w.asked.Head != w.progress.Head {
+		return refuse("the button is on a commit that is not the head of the pull request any more", remedy), true, nil
+	}
+	r, _, err := w.look(ctx)
+	if err != nil {
+		return answer{}, false, err
+	}
+	if !slices.ContainsFunc(r.Gates, func(g approval.GateReport) bool { return g.Gate == c.Gate && report.Offers(g, w.asked.Button) }) {
+		return refuse("gate "+c.Gate+" does not offer this button any more", remedy), true, nil
+	}
+	return answer{}, false, nil
+}
+
+// harmlessLate says whether nothing bad comes of it when something is done later than the
+// person had in mind: it reads, it asks, it stops a sync, or it has a rule of its own.
+func harmlessLate(v command.Verb) bool {
+	switch v {
+	case command.Release, command.Rollback, command.BreakGlass, command.Adopt, command.Promote, command.Sync:
+		return false
+	default:
+		return true
+	}
 }
 
 // leastRole is the role in the repository without which a verb is refused, whatever the

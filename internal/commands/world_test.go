@@ -63,6 +63,7 @@ type world struct {
 	pull    standin.OpenedPull
 	options commands.Options
 	ahead   time.Duration // how far our own clock is ahead
+	desks   time.Duration // how far that of the desk is
 
 	mu       sync.Mutex
 	apps     []approval.Application
@@ -80,7 +81,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, pushed: time.Now().Add(-time.Hour)}
+	w := &world{t: t, desks: -2 * time.Second, pushed: time.Now().Add(-time.Hour)}
 	var err error
 	w.gh, err = standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir()})
 	require.NoError(t, err)
@@ -199,7 +200,7 @@ func (w *world) ask(a approval.Asked, guid string) error {
 func (w *world) processor(edits ...func(*commands.Options)) *commands.Processor {
 	o := w.options
 	record := history.Record(w.record)
-	o.Desk = orders.NewDesk(orders.Options{Record: record})
+	o.Desk = w.desk(record)
 	for _, edit := range edits {
 		edit(&o)
 	}
@@ -207,6 +208,12 @@ func (w *world) processor(edits ...func(*commands.Options)) *commands.Processor 
 	o.Operator = operate.New(operate.Options{Policies: w.policies, Applications: w, People: w, Judge: w, History: w, Desk: o.Desk, Logger: w.logger()})
 	o.Adopter = adopt.New(adopt.Options{Policies: w.policies, Applications: w, Desk: o.Desk, Logger: w.logger()})
 	return commands.New(o)
+}
+
+// desk takes orders. Its clock is behind by default, so that what is on record was given
+// before the comment that follows, whose time has whole seconds.
+func (w *world) desk(record history.Record) *orders.Desk {
+	return orders.NewDesk(orders.Options{Record: record, Now: func() time.Time { return time.Now().Add(w.desks) }})
 }
 
 // comment writes a comment and waits until it was delivered.

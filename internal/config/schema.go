@@ -120,8 +120,9 @@ type Gate struct {
 	// Windows are when syncs are allowed and denied. Default: always allowed.
 	Windows []Window `yaml:"windows"`
 	// Holds are those who may hold this gate or an Application of it, and release
-	// holds, by a comment. Default: whoever may approve. On the command line, whoever
-	// may run the command may.
+	// holds, by a comment. Default: the teams and users that the requirements name;
+	// if they name none, as with codeOwners or a role alone, nobody. On the command
+	// line, whoever may run the command may.
 	Holds People `yaml:"holds"`
 	// Adopts are those who may adopt specs by a comment on a pull request. Default:
 	// nobody. On the command line, whoever may run the command may.

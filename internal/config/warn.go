@@ -34,11 +34,20 @@ func warnings(policies []approval.Policy, i int) []Warning {
 	if !p.ApprovedSpec {
 		add("any-spec", "the Applications' specs are not judged, so whoever may edit one deploys other parameters, or to another place, without an approval", "leave out spec: any, and run gatekeeper adopt --all")
 	}
+	if p.Holders.Empty() && !namesPeople(p) {
+		add("nobody-holds", "holds is not given and no requirement names teams or users, so nobody can hold, release or roll back by a comment or a button; owners of code and a role alone do not count for that", "name teams or users under holds")
+	}
 	out = append(out, requirementWarnings(p)...)
 	if !p.Exclude.Late && !p.Exclude.Unwitnessed {
 		add("late-unwitnessed", "reviews after the merge count although Gatekeeper did not see them being given; for those, GitHub alone says what was reviewed", "write lateReviews: ignore, or exclude: {unwitnessed: true}")
 	}
 	return out
+}
+
+// namesPeople says whether a requirement names teams or users.
+func namesPeople(p approval.Policy) bool {
+	named := func(r approval.Requirement) bool { return len(r.Teams)+len(r.Users) > 0 }
+	return slices.ContainsFunc(p.Config.Requirements, named) || p.Image != nil && slices.ContainsFunc(p.Image.Requirements, named)
 }
 
 func requirementWarnings(p approval.Policy) (out []Warning) {

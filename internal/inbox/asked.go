@@ -22,6 +22,8 @@ type Request struct {
 	Asked    approval.Asked
 	// Progress is what was saved last; empty if nothing was.
 	Progress []byte
+	// Answered is true when all of it was carried out, so that only the reply is owed.
+	Answered bool
 }
 
 // Ask keeps what somebody asks for, under an ID that is that of the comment, or of the
@@ -34,8 +36,8 @@ func (s *Store) Ask(ctx context.Context, id string, a approval.Asked, received t
 	if err != nil {
 		return false, fmt.Errorf("keep what was asked as %s: %w", id, err)
 	}
-	changed, err := s.exec(ctx, "INSERT INTO asked (id, received, state, asked, progress) VALUES (?, ?, 'pending', ?, x'') ON CONFLICT DO NOTHING",
-		id, received.UnixNano(), text)
+	changed, err := s.exec(ctx, `INSERT INTO asked (id, received, state, asked, progress, repository, pull)
+		VALUES (?, ?, 'pending', ?, x'', ?, ?) ON CONFLICT DO NOTHING`, id, received.UnixNano(), text, a.RepositoryID, a.Pull)
 	if err != nil {
 		return false, fmt.Errorf("keep what was asked as %s: %w", id, err)
 	}
@@ -43,14 +45,26 @@ func (s *Store) Ask(ctx context.Context, id string, a approval.Asked, received t
 }
 
 // Requests returns what is not finished, oldest first, at most limit.
-func (s *Store) Requests(ctx context.Context, limit int) (out []Request, err error) {
+func (s *Store) Requests(ctx context.Context, limit int) ([]Request, error) {
+	return s.requests(ctx, "SELECT id, received, asked, progress, answered FROM asked WHERE state = 'pending' ORDER BY received, id LIMIT ?", limit)
+}
+
+// Next returns what can be gone on with at the same time, at most limit: of each pull
+// request the oldest of what was not carried out, the oldest first, and then everything
+// that was carried out and not answered.
+func (s *Store) Next(ctx context.Context, limit int) ([]Request, error) {
+	return s.requests(ctx, `SELECT id, received, asked, progress, answered FROM (
+			SELECT *, row_number() OVER (PARTITION BY repository, pull, answered ORDER BY received, id) AS nth FROM asked WHERE state = 'pending'
+		) WHERE nth = 1 OR answered = 1 ORDER BY answered, received, id LIMIT ?`, limit)
+}
+
+func (s *Store) requests(ctx context.Context, query string, limit int) (out []Request, err error) {
 	defer func() {
 		if err != nil {
 			out, err = nil, fmt.Errorf("read what was asked: %w", err)
 		}
 	}()
-	rows, err := s.file.Read().QueryContext(ctx,
-		"SELECT id, received, asked, progress FROM asked WHERE state = 'pending' ORDER BY received, id LIMIT ?", max(limit, 0))
+	rows, err := s.file.Read().QueryContext(ctx, query, max(limit, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +73,7 @@ func (s *Store) Requests(ctx context.Context, limit int) (out []Request, err err
 		var r Request
 		var received int64
 		var asked []byte
-		if err := rows.Scan(&r.ID, &received, &asked, &r.Progress); err != nil {
+		if err := rows.Scan(&r.ID, &received, &asked, &r.Progress, &r.Answered); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal(asked, &r.Asked); err != nil {
@@ -77,6 +91,11 @@ func (s *Store) SaveProgress(ctx context.Context, id string, progress []byte) er
 		return fmt.Errorf("keep how far %s is: %d bytes: %w", id, len(progress), ErrInvalid)
 	}
 	return s.askedBefore(ctx, "keep how far "+id+" is", "UPDATE asked SET progress = ? WHERE id = ?", progress, id)
+}
+
+// Answer says that all of something was carried out, and only the reply is owed.
+func (s *Store) Answer(ctx context.Context, id string) error {
+	return s.askedBefore(ctx, "note that "+id+" was carried out", "UPDATE asked SET answered = 1 WHERE id = ?", id)
 }
 
 // Finish says that something needs no more work.

@@ -85,6 +85,14 @@ func (o *Operator) Release(ctx context.Context, who history.Person, r ReleaseReq
 	var given []orders.Order
 	var out Released
 	for _, h := range found {
+		// At the console there is no time between the order and the act.
+		if who.Via != history.ViaConsole && o.origin.later(h) {
+			return Released{}, &console.Error{
+				Code:   console.CodeChanged,
+				Text:   "hold " + h.ID + " by " + h.Person.Name + " was placed after the release was asked for, so nothing was released",
+				Remedy: "look at that hold; if it is to end as well, ask again",
+			}
+		}
 		at, err := o.gate(h.Gate)
 		if err != nil {
 			at = place{policy: approval.Policy{Gate: h.Gate}} // its gate is gone; the hold may go, too

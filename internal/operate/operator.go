@@ -179,7 +179,11 @@ func (o *Operator) mayHold(ctx context.Context, p approval.Policy, who history.P
 		return err
 	}
 	if !ok {
-		return &console.Error{Code: console.CodeRefused, Text: who.Name + " may not hold gate " + p.Gate, Remedy: "ask one of " + names(holders)}
+		remedy := "ask one of " + names(holders)
+		if holders.Empty() {
+			remedy = "nobody is named who may; name people under holds in the gate's configuration, or use the command line"
+		}
+		return &console.Error{Code: console.CodeRefused, Text: who.Name + " may not hold gate " + p.Gate, Remedy: remedy}
 	}
 	return nil
 }

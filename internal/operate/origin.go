@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/console"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
@@ -21,6 +23,21 @@ type Origin struct {
 	ID string
 	// Pull is the pull request on which it was given.
 	Pull int
+	// Asked is when the person asked for it, and Request is how the IDs of all orders
+	// begin that were asked for along with it, this one's included.
+	Asked   time.Time
+	Request string
+}
+
+// later says whether an order was given after this one was asked for, so that whoever
+// asked cannot have meant it. What the same comment asked for before is no surprise. The
+// time of a comment has whole seconds (GitHub REST, "created_at"), so what was given in
+// the same second is taken for later.
+func (f Origin) later(g orders.Given) bool {
+	if f.Request != "" && strings.HasPrefix(g.ID, f.Request) {
+		return false
+	}
+	return g.At.After(f.Asked)
 }
 
 // From is an Operator for the one order that comes from there.

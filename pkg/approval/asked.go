@@ -17,6 +17,10 @@ type Asked struct {
 	At time.Time `json:"at,omitzero"`
 	// Comment is the ID of the comment; 0 for a button.
 	Comment int64 `json:"comment,omitempty"`
+	// Text is the digest of what the comment said when it was written, by the event, see
+	// TextDigest; empty for a button. Somebody who may edit the comments of others can do
+	// so within the second in which it was written, which its times do not show.
+	Text string `json:"text,omitempty"`
 	// Button is the identifier of the button, CheckRun the ID of the check run that has
 	// it, App the App that made that, and Head the commit that it is on.
 	Button   string `json:"button,omitempty"`

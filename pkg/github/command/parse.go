@@ -49,7 +49,7 @@ type Command struct {
 	// Logins and Teams are people.
 	Logins []string
 	Teams  []approval.TeamName
-	// Spec is the beginning of the digest of a spec.
+	// Spec is the whole digest of a spec, without the name of the algorithm.
 	Spec string
 	// From is an Application.
 	From string
@@ -159,7 +159,7 @@ var (
 	loginForm  = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?(?:_[A-Za-z0-9]{1,20})?$`)
 	shaForm    = regexp.MustCompile(`^[0-9A-Fa-f]{7,64}$`)
 	orderForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,79}$`)
-	digestForm = regexp.MustCompile(`^(?:sha256:)?[0-9a-f]{8,64}$`)
+	digestForm = regexp.MustCompile(`^(?:sha256:)?[0-9a-f]{64}$`)
 )
 
 // flags are the arguments with a name.
@@ -286,7 +286,7 @@ func (c *Command) set(kind argument, value string) (mistake string) {
 		}
 	case digest:
 		if c.Spec = strings.TrimPrefix(value, "sha256:"); !digestForm.MatchString(value) {
-			return wrong("sha256:8f14e45fceea")
+			return wrong("the one that /gk adopt shows, with all its 64 digits")
 		}
 	case people:
 		return c.person(value)

@@ -33,7 +33,7 @@ func TestArguments(t *testing.T) {
 		"/gk break-glass shop --revision 8f14e45 --revision 9f14e45 --reason x": {
 			Verb: BreakGlass, Application: "shop", Revisions: []string{"8f14e45", "9f14e45"}, Reason: "x",
 		},
-		"/gk adopt shop --spec sha256:8f14e45fceea --reason looked": {Verb: Adopt, Application: "shop", Spec: "8f14e45fceea", Reason: "looked"},
+		"/gk adopt shop --spec sha256:8f14e45fceea167a5a36dedd4bea2543b1b2c3d48f14e45fceea167a5a36dedd --reason looked": {Verb: Adopt, Application: "shop", Spec: "8f14e45fceea167a5a36dedd4bea2543b1b2c3d48f14e45fceea167a5a36dedd", Reason: "looked"},
 		"/gk promote shop --from argocd/shop-stage":                 {Verb: Promote, Application: "shop", From: "argocd/shop-stage"},
 		"/gk approve": {Verb: Approve},
 	} {

@@ -34,3 +34,8 @@ func actions(g approval.GateReport) []Action {
 func isHeld(g approval.GateReport) bool {
 	return slices.ContainsFunc(g.Stops, func(f approval.Finding) bool { return f.Code == approval.CodeHoldActive })
 }
+
+// Offers says whether the check run of a gate has a button.
+func Offers(g approval.GateReport, button string) bool {
+	return slices.ContainsFunc(actions(g), func(a Action) bool { return a.Identifier == button })
+}

@@ -51,7 +51,7 @@ func (d delivery) askedByComment(h approval.Hint) *approval.Asked {
 	case !command.May(c.Body):
 	default:
 		a := d.asked(h, d.Issue.Number, *c.User)
-		a.Comment, a.At = c.ID, c.CreatedAt.UTC()
+		a.Comment, a.At, a.Text = c.ID, c.CreatedAt.UTC(), approval.TextDigest(c.Body)
 		return &a
 	}
 	return nil

@@ -23,7 +23,7 @@ func TestAsked(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &approval.Asked{
 		RepositoryID: 42, Repository: "acme/deploy", Installation: 5, Pull: 12, Person: alice, Comment: 31,
-		At: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC),
+		At: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC), Text: approval.TextDigest("On it.\r\n/gk hold --reason x"),
 	}, h.Asked)
 	require.Zero(t, h.Pull, "it changes nothing by itself")
 
