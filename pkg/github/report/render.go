@@ -233,7 +233,7 @@ func headline(r approval.PullReport) string {
 		if stateOf(g) == unconcerned {
 			continue
 		}
-		anywhere = anywhere || len(g.Affected) > 0
+		anywhere = anywhere || len(g.Affected)+len(g.Applications) > 0
 		everywhere = everywhere && allLive(g)
 		if stopped := stopsInShort(g); stopped != "" && !slices.Contains(says, stopped) {
 			says = append(says, stopped)
