@@ -30,7 +30,7 @@ func (w *work) act(ctx context.Context, origin string, c command.Command) (answe
 	case command.Request:
 		return w.request(ctx, c)
 	case command.Approve:
-		return w.approve(ctx, c)
+		return w.approve(ctx)
 	case command.Cancel:
 		return w.cancel(ctx)
 	case command.Sync, command.Retry:
@@ -189,7 +189,7 @@ func (w *work) cancel(ctx context.Context) (answer, error) {
 		return refuse(w.asked.Person.Login+" has approved nothing here by a comment", "a review is taken back on GitHub's page: dismiss it, or request changes"), nil
 	}
 	w.Gates.WakePull(w.repository, w.asked.Pull)
-	return done("Taken back. What was approved by a comment here, and any review that was given before it, counts no more; a new review or comment does."), nil
+	return done("Taken back. The approval by comment, and any review that was given before it, counts no more; a review that was given after it does."), nil
 }
 
 // adopt shows a spec, or approves exactly the one that was shown.

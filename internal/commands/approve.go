@@ -2,19 +2,19 @@ package commands
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/console"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/command"
 )
 
 // takesComments says whether a requirement of a gate takes approvals by comment.
 func takesComments(p approval.Policy) bool { return p.Needs().Comments }
 
 // approve keeps that the comment approves the head that it was written about. What it is
-// worth is judged like a review, each time anew, by the gate.
-func (w *work) approve(ctx context.Context, c command.Command) (answer, error) {
+// worth is judged like a review, each time anew, by every gate that takes comments.
+func (w *work) approve(ctx context.Context) (answer, error) {
 	report, facts, err := w.look(ctx)
 	if err != nil {
 		return answer{}, err
@@ -22,12 +22,8 @@ func (w *work) approve(ctx context.Context, c command.Command) (answer, error) {
 	if !facts.Open && !facts.Pull.Merged {
 		return refuse("the pull request is closed, so there is nothing to approve", ""), nil
 	}
-	shown, err := w.shown(ctx, report, c)
-	if err != nil {
-		return answer{}, err
-	}
 	var taking []string
-	for _, g := range shown.Gates {
+	for _, g := range report.Gates {
 		if p, ok := w.policy(g.Gate); ok && g.Class != approval.ClassNone && takesComments(p) {
 			taking = append(taking, g.Gate)
 		}
@@ -54,9 +50,14 @@ func (w *work) approve(ctx context.Context, c command.Command) (answer, error) {
 		return answer{}, err
 	}
 	w.Gates.WakePull(w.repository, w.asked.Pull)
-	report, facts, err = w.look(ctx)
-	if err != nil {
-		return answer{}, err
+	head := facts.Pull.Head
+	switch report, facts, err = w.look(ctx); {
+	case ctx.Err() != nil:
+		return answer{}, ctx.Err() // it is carried out again after the start
+	case err != nil:
+		// What is kept is kept, so that this is no refusal, and no reason to try again.
+		w.Logger.LogAttrs(ctx, slog.LevelWarn, "approval_not_judged", slog.String("request", w.id), slog.Any("error", err))
+		return answer{Text: "The approval of " + code(head.Short()) + " was noted. Whether it counts could not be read; `/gk why` tells. `/gk cancel` takes it back.\n"}, nil
 	}
 	if facts.Pull.Head != w.progress.Head {
 		return answer{}, &console.Error{Code: console.CodeChanged, Text: "the pull request got another head meanwhile; the approval is of the one before", Remedy: "look at it again and repeat the command"}

@@ -264,6 +264,26 @@ func TestApprove(t *testing.T) {
 	require.Contains(t, w.says("bob", "/gk approve"), "does not count.\n\n- Gate `prod`: not counted: bob is the author")
 }
 
+// TestApprovedAndNotRead: what was noted is not answered as if it were not, whatever fails
+// afterwards.
+func TestApprovedAndNotRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.comment("bob", "/gk approve")
+	w.before = func() {
+		if len(w.approvals()) > 0 {
+			w.lookBy = errors.New("GitHub is down")
+		}
+	}
+	require.NoError(t, w.processor().Drain(t.Context()))
+	w.ahead = 11 * time.Minute
+	w.drain(w.processor())
+	require.Len(t, w.approvals(), 1)
+	require.Contains(t, w.replyTo(id), "The approval of `"+w.pull.Head[:7]+"` was noted. Whether it counts could not be read")
+	require.NotContains(t, w.replyTo(id), "Not done")
+	require.Equal(t, []string{"eyes", "-1"}, w.reactions(id))
+}
+
 // TestApproveIsOfWhatWasSeen: an approval is of the head that was there when the comment
 // was written, or of none.
 func TestApproveIsOfWhatWasSeen(t *testing.T) {

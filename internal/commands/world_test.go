@@ -73,6 +73,7 @@ type world struct {
 	woken    []string
 	past     []history.Deployment
 	peopleBy error
+	lookBy   error
 	asks     []string // what was parsed of deliveries
 	before   func()   // called before each look
 	judged   *approval.Decision
@@ -300,6 +301,9 @@ func (w *world) LookAt(_ context.Context, _ approval.RepositoryName, number int)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.lookBy != nil {
+		return approval.PullReport{}, approval.PullAnswer{}, w.lookBy
+	}
 	p, err := w.gh.Pull(repository, number)
 	if err != nil {
 		return approval.PullReport{}, approval.PullAnswer{}, err

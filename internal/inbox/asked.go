@@ -125,7 +125,10 @@ func (s *Store) PruneAsked(ctx context.Context, before time.Time) (int, error) {
 	return int(changed), nil
 }
 
-// SaveComment keeps that a comment approves a head. The first word wins.
+// SaveComment keeps that a comment approves a head. Of one comment the first word wins,
+// and of one person on one pull request the comment that was written last, or of those of
+// one second the one with the highest ID. What the person took back before it was heard of
+// is kept as taken back.
 func (s *Store) SaveComment(ctx context.Context, w approval.WitnessedComment) error {
 	_, err := approval.ParseSHA(string(w.Commit))
 	switch {
@@ -138,19 +141,30 @@ func (s *Store) SaveComment(ctx context.Context, w approval.WitnessedComment) er
 	if err != nil {
 		return fmt.Errorf("keep the approval by comment %d: %w: %w", w.Comment, ErrInvalid, err)
 	}
-	if _, err := s.exec(ctx, `INSERT INTO comment_approvals (comment, repository, pull, person, login, type, sha, base, written, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+	if _, err := s.exec(ctx, `INSERT INTO comment_approvals (comment, repository, pull, person, login, type, sha, base, written, body, withdrawn)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+			coalesce((SELECT at FROM comment_withdrawals WHERE repository = ?2 AND pull = ?3 AND person = ?4 AND at >= ?9), 0))
+		ON CONFLICT (comment) DO NOTHING
+		ON CONFLICT (repository, pull, person) DO UPDATE SET comment = excluded.comment, login = excluded.login, type = excluded.type,
+			sha = excluded.sha, base = excluded.base, written = excluded.written, body = excluded.body, withdrawn = excluded.withdrawn
+		WHERE (excluded.written, excluded.comment) > (written, comment)`,
 		w.Comment, w.RepositoryID, w.Pull, int64(w.Person.ID), w.Person.Login, w.Person.Type, string(w.Commit), w.Base, w.At.UnixNano(), w.Body); err != nil {
 		return fmt.Errorf("keep the approval by comment %d: %w", w.Comment, err)
 	}
 	return nil
 }
 
-// Withdraw takes back what a person approved on a pull request by comments that were
-// written before a time, and says how many of them are taken back by then.
+// Withdraw takes back what a person approved on a pull request by a comment that was
+// written before a time or in that second, whether or not that was heard of yet, and says
+// how many are taken back by that so far, 0 or 1.
 func (s *Store) Withdraw(ctx context.Context, repositoryID int64, pull int, person approval.UserID, at time.Time) (int, error) {
 	if !validTime(at) {
 		return 0, fmt.Errorf("take back approvals of #%d: %w", pull, ErrInvalid)
+	}
+	// The mark is first: a comment that is kept in between is taken back by one or the other.
+	if _, err := s.exec(ctx, `INSERT INTO comment_withdrawals (repository, pull, person, at) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET at = max(at, excluded.at)`, repositoryID, pull, int64(person), at.UnixNano()); err != nil {
+		return 0, fmt.Errorf("take back approvals of #%d: %w", pull, err)
 	}
 	if _, err := s.exec(ctx, "UPDATE comment_approvals SET withdrawn = ? WHERE repository = ? AND pull = ? AND person = ? AND written <= ? AND withdrawn = 0",
 		at.UnixNano(), repositoryID, pull, int64(person), at.UnixNano()); err != nil {
@@ -165,8 +179,8 @@ func (s *Store) Withdraw(ctx context.Context, repositoryID int64, pull int, pers
 	return n, nil
 }
 
-// Comments are the comments that approved a pull request, oldest first, those that were
-// taken back included.
+// Comments are the comments that approved a pull request, one of each person, oldest
+// first, those that were taken back included.
 func (s *Store) Comments(ctx context.Context, repositoryID int64, pull int) (out []approval.WitnessedComment, err error) {
 	defer func() {
 		if err != nil {

@@ -64,11 +64,10 @@ func TestCommentApprovals(t *testing.T) {
 		RepositoryID: 42, Pull: 12, Comment: 31, Person: approval.User{ID: 7, Login: "bob", Type: "User"},
 		Commit: "1111111111111111111111111111111111111111", Base: "main", At: at, Body: approval.TextDigest("/gk approve"),
 	}
-	second, foreign, late := first, first, first
-	second.Comment, second.At = 32, at.Add(time.Minute)
-	foreign.Comment, foreign.Person.ID = 33, 8
-	late.Comment, late.At = 34, at.Add(time.Hour)
-	for _, w := range []approval.WitnessedComment{first, second, foreign, late} {
+	foreign, late := first, first
+	foreign.Comment, foreign.Person.ID, foreign.At = 33, 8, at.Add(time.Second)
+	late.Comment, late.Person.ID, late.At = 34, 9, at.Add(time.Hour)
+	for _, w := range []approval.WitnessedComment{first, foreign, late} {
 		require.NoError(t, s.SaveComment(t.Context(), w))
 	}
 	moved := first
@@ -77,12 +76,15 @@ func TestCommentApprovals(t *testing.T) {
 	for range 2 { // to say it twice takes back no more
 		n, err := s.Withdraw(t.Context(), 42, 12, 7, at.Add(2*time.Minute))
 		require.NoError(t, err)
-		require.Equal(t, 2, n)
+		require.Equal(t, 1, n)
 	}
+	n, err := s.Withdraw(t.Context(), 42, 12, 9, at.Add(2*time.Minute))
+	require.NoError(t, err)
+	require.Zero(t, n, "what was written later stays")
 	got, err := s.Comments(t.Context(), 42, 12)
 	require.NoError(t, err)
-	first.Withdrawn, second.Withdrawn = at.Add(2*time.Minute), at.Add(2*time.Minute)
-	require.Equal(t, []approval.WitnessedComment{first, foreign, second, late}, got)
+	first.Withdrawn = at.Add(2 * time.Minute)
+	require.Equal(t, []approval.WitnessedComment{first, foreign, late}, got)
 	got, err = s.Comments(t.Context(), 42, 13)
 	require.NoError(t, err)
 	require.Empty(t, got)
@@ -98,35 +100,86 @@ func TestCommentApprovals(t *testing.T) {
 	}
 }
 
-// TestNext: of each pull request the oldest, however many there are of another one; what
-// is owed an answer alone keeps nothing waiting.
-func TestNext(t *testing.T) {
+// TestNewestCommentApproval: however often somebody approves, in whatever order that is
+// heard of, the newest comment alone is kept.
+func TestNewestCommentApproval(t *testing.T) {
 	s, err := inbox.Open(t.Context(), filepath.Join(t.TempDir(), "inbox.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	at := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
-	ask := func(id string, repository int64, pull int) {
-		at = at.Add(time.Second)
-		_, err := s.Ask(t.Context(), id, approval.Asked{RepositoryID: repository, Pull: pull, Person: approval.User{ID: 7}}, at)
-		require.NoError(t, err)
+	w := approval.WitnessedComment{
+		RepositoryID: 42, Pull: 12, Comment: 1000, Person: approval.User{ID: 7, Login: "bob", Type: "User"},
+		Commit: "1111111111111111111111111111111111111111", Base: "main", At: at, Body: approval.TextDigest("/gk approve"),
 	}
-	next := func() (ids []string) {
-		got, err := s.Next(t.Context(), 4)
+	kept := func() []approval.WitnessedComment {
+		got, err := s.Comments(t.Context(), 42, 12)
 		require.NoError(t, err)
-		for _, r := range got {
-			ids = append(ids, r.ID)
+		return got
+	}
+	for range 201 {
+		w.Comment, w.At = w.Comment+1, w.At.Add(time.Minute)
+		require.NoError(t, s.SaveComment(t.Context(), w))
+	}
+	require.Equal(t, []approval.WitnessedComment{w}, kept())
+
+	older := w
+	older.Comment, older.At = 5000, at
+	require.NoError(t, s.SaveComment(t.Context(), older))
+	require.Equal(t, []approval.WitnessedComment{w}, kept(), "heard of late")
+	tied := w
+	tied.Comment--
+	require.NoError(t, s.SaveComment(t.Context(), tied))
+	require.Equal(t, []approval.WitnessedComment{w}, kept(), "in the same second, and before")
+	tied.Comment += 2
+	tied.Base = "dev"
+	require.NoError(t, s.SaveComment(t.Context(), tied))
+	require.Equal(t, []approval.WitnessedComment{tied}, kept(), "in the same second, and after")
+
+	_, err = s.Withdraw(t.Context(), 42, 12, 7, tied.At)
+	require.NoError(t, err)
+	again := tied
+	again.Comment, again.At = 6000, tied.At.Add(time.Minute)
+	require.NoError(t, s.SaveComment(t.Context(), again))
+	require.Equal(t, []approval.WitnessedComment{again}, kept(), "anew")
+}
+
+// TestWithdrawnBeforeHeardOf: GitHub delivers in no order, so that a comment may be taken
+// back before it is heard of.
+func TestWithdrawnBeforeHeardOf(t *testing.T) {
+	s, err := inbox.Open(t.Context(), filepath.Join(t.TempDir(), "inbox.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	at := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	for _, back := range []time.Time{at.Add(time.Minute), at} { // the newest counts
+		n, err := s.Withdraw(t.Context(), 42, 12, 7, back)
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
+	w := approval.WitnessedComment{
+		RepositoryID: 42, Pull: 12, Comment: 31, Person: approval.User{ID: 7, Login: "bob", Type: "User"},
+		Commit: "1111111111111111111111111111111111111111", Base: "main", At: at, Body: approval.TextDigest("/gk approve"),
+	}
+	for i, test := range []struct {
+		name string
+		edit func(*approval.WitnessedComment)
+		back bool
+	}{
+		{"before", func(*approval.WitnessedComment) {}, true},
+		{"in the same second", func(w *approval.WitnessedComment) { w.At = at.Add(time.Minute) }, true},
+		{"after", func(w *approval.WitnessedComment) { w.At = at.Add(2 * time.Minute) }, false},
+		{"by somebody else", func(w *approval.WitnessedComment) { w.Person.ID = 8 }, false},
+		{"on another one", func(w *approval.WitnessedComment) { w.Pull = 13 }, false},
+		{"in another repository", func(w *approval.WitnessedComment) { w.RepositoryID = 43 }, false},
+	} {
+		w := w
+		w.Comment += int64(i)
+		test.edit(&w)
+		require.NoError(t, s.SaveComment(t.Context(), w))
+		if test.back {
+			w.Withdrawn = at.Add(time.Minute)
 		}
-		return ids
+		got, err := s.Comments(t.Context(), w.RepositoryID, w.Pull)
+		require.NoError(t, err)
+		require.Contains(t, got, w, test.name)
 	}
-	for _, id := range []string{"a1", "a2", "a3", "a4", "a5", "a6"} {
-		ask(id, 42, 12)
-	}
-	ask("b1", 42, 13)
-	ask("c1", 43, 12)
-	require.Equal(t, []string{"a1", "b1", "c1"}, next())
-	require.NoError(t, s.Answer(t.Context(), "a1"))
-	require.ErrorIs(t, s.Answer(t.Context(), "x"), inbox.ErrUnknown)
-	require.Equal(t, []string{"a2", "b1", "c1", "a1"}, next())
-	require.NoError(t, s.Finish(t.Context(), "a1"))
-	require.Equal(t, []string{"a2", "b1", "c1"}, next())
 }

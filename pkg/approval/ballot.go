@@ -103,8 +103,9 @@ func (b *ballot) part(id UserID) objection {
 // CHANGES_REQUESTED and DISMISSED replace what the person said before; COMMENTED
 // and PENDING say nothing. The fold is that of GitHub's
 // latestOpinionatedReviews. Of two opinions of one second, the one that asks for
-// more counts. Reviews of deleted accounts, and reviews that cannot be placed,
-// become findings.
+// more counts. Where no requirement takes comments, one takes the place of nothing:
+// it was collected for another gate. Reviews of deleted accounts, and reviews that
+// cannot be placed, become findings.
 func (j *judge) effective(b *ballot) {
 	unfit := func(r *Review, text func() string) {
 		b.strange = append(b.strange, Finding{
@@ -149,6 +150,9 @@ func (j *judge) effective(b *ballot) {
 	for _, r := range b.ordered {
 		v := j.voterOf(r.User.ID, len(b.opinions))
 		if v.ballot == b.number {
+			if r.Method == MethodComment && !j.comments {
+				continue
+			}
 			o := &b.opinions[v.seat]
 			o.review, o.user = r, r.User
 			continue

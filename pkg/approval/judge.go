@@ -21,6 +21,8 @@ type judge struct {
 	// none.
 	config, image quorum
 	images        []ImageEvidence
+	// comments is true when a requirement takes approvals by comment.
+	comments bool
 
 	excluded   *electorate
 	dismissers *electorate // nil when the policy names none
@@ -121,7 +123,7 @@ func newJudge(p *Policy, d *Directory, images []ImageEvidence, explain bool) *ju
 	if p.Image != nil {
 		size += len(p.Image.Requirements)
 	}
-	j := &judge{policy: p, directory: d, images: images, explain: explain, fixed: make([]demand, 0, size)}
+	j := &judge{policy: p, directory: d, images: images, explain: explain, comments: p.takesComments(), fixed: make([]demand, 0, size)}
 	j.scratch = ballot{
 		opinions: j.room.opinions[:0], parts: j.room.parts[:0], ordered: j.room.ordered[:0], approvers: j.room.approvers[:0],
 		counts: make([]tally, 0, size),

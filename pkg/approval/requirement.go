@@ -165,6 +165,12 @@ func (p Policy) requirements() []Requirement {
 	return slices.Concat(p.Config.Requirements, p.Image.Requirements)
 }
 
+// takesComments says whether a requirement takes approvals by comment.
+func (p *Policy) takesComments() bool {
+	takes := func(r Requirement) bool { return slices.Contains(r.Methods, MethodComment) }
+	return slices.ContainsFunc(p.Config.Requirements, takes) || p.Image != nil && slices.ContainsFunc(p.Image.Requirements, takes)
+}
+
 // Needs says which facts the policy asks for beyond the usual ones.
 func (p Policy) Needs() Needs {
 	n := Needs{Checks: p.Checks, Pushers: p.Exclude.Pushers, Requested: p.Exclude.Rerequested, Roles: p.Veto.Writers}

@@ -438,6 +438,12 @@ func TestMethods(t *testing.T) {
 	comment := func(n int) func(s *setting) {
 		return func(s *setting) { s.pull().Reviews[n].Method = approval.MethodComment }
 	}
+	vetoThenComment := func(s *setting) {
+		r := s.pull().Reviews[0]
+		r.ID, r.Method, r.Witnessed, r.SubmittedAt = -7, approval.MethodComment, true, r.SubmittedAt.Add(time.Hour)
+		s.pull().Reviews[0].State = approval.ReviewChangesRequested
+		s.pull().Reviews = append(s.pull().Reviews, r)
+	}
 	both := func(s *setting) {
 		s.requirement().Methods = []approval.Method{approval.MethodReview, approval.MethodComment}
 	}
@@ -471,6 +477,22 @@ func TestMethods(t *testing.T) {
 			comment(1)(s)
 			s.pull().Reviews[1].User = new(person("alice"))
 		}, approval.Blocked, approval.CodeQuorumMissing},
+		{"a veto, and a comment of the same person that no requirement takes", func(s *setting) {
+			vetoThenComment(s)
+		}, approval.Blocked, approval.CodeVeto},
+		{"a veto, and a comment of the same person that was taken back and that no requirement takes", func(s *setting) {
+			vetoThenComment(s)
+			r := &s.pull().Reviews[len(s.pull().Reviews)-1]
+			r.State, r.Dismissed = approval.ReviewDismissed, &approval.Dismissal{By: r.User, Was: approval.ReviewApproved}
+		}, approval.Blocked, approval.CodeVeto},
+		{"a veto, and a comment of the same person that is taken", func(s *setting) {
+			both(s)
+			vetoThenComment(s)
+		}, approval.Allowed, ""},
+		{"a review, and a comment of the same person that no requirement takes", func(s *setting) {
+			vetoThenComment(s)
+			s.pull().Reviews[0].State = approval.ReviewApproved
+		}, approval.Allowed, ""},
 		{"19-comment-of-the-author", func(s *setting) {
 			both(s)
 			comment(1)(s)

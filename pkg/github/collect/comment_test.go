@@ -1,6 +1,7 @@
 package collect_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,90 @@ func TestApprovalsByComment(t *testing.T) {
 	got, err = w.commented(p.Number)
 	require.NoError(t, err)
 	require.Len(t, got, 1, "bob's is gone")
+}
+
+// TestWithdrawnCommentIsNoNewerWord: what is taken back was said when it was written, so a
+// request for changes that came in between is the last word.
+func TestWithdrawnCommentIsNoNewerWord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withComments)
+	w.listen()
+	p := w.pull("alice", "prod/a.yaml", "a: 1\n")
+	w.delivered()
+	w.approves("bob", p.Number, p.Head)
+	w.settle()
+	w.review("bob", p.Number, "REQUEST_CHANGES")
+	_, err := w.box.Withdraw(t.Context(), w.repo.ID, p.Number, w.account("bob").ID, time.Now().Add(time.Minute))
+	require.NoError(t, err)
+	got, err := w.commented(p.Number)
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	require.Equal(t, []approval.ReviewState{approval.ReviewChangesRequested, approval.ReviewDismissed}, []approval.ReviewState{got[0].State, got[1].State})
+	require.True(t, got[1].SubmittedAt.Before(got[0].SubmittedAt), "%s, %s", got[1].SubmittedAt, got[0].SubmittedAt)
+}
+
+// TestRetargetedAfterTheComment: the base branch is read when a comment is heard of, so it
+// is that of the comment only if it was not changed in between.
+func TestRetargetedAfterTheComment(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		retargets []string
+		base      string
+	}{
+		"never":          {nil, "main"},
+		"there and back": {[]string{"dev", "main"}, ""},
+		"away":           {[]string{"dev"}, "main"}, // which is not its base any more
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withComments)
+			w.listen()
+			w.branch("dev")
+			p := w.pull("alice", "prod/a.yaml", "a: 1\n")
+			w.delivered()
+			w.settle()
+			w.approves("bob", p.Number, p.Head)
+			for _, base := range test.retargets {
+				w.retarget(p.Number, base)
+			}
+			w.delivered()
+			w.resetCalls()
+			got, err := w.commented(p.Number)
+			require.NoError(t, err)
+			require.Len(t, got, 1)
+			require.Equal(t, test.base, got[0].Base)
+			if len(test.retargets) > 0 {
+				return
+			}
+			require.Equal(t, 1, w.countCalls("/timeline"), "%v", w.apiCalls())
+
+			// Before the comment it may have been for any branch.
+			w.settle()
+			w.approves("bob", p.Number, p.Head)
+			got, err = w.commented(p.Number)
+			require.NoError(t, err)
+			require.Equal(t, "main", got[0].Base)
+			w.merge(p.Number, "squash")
+			w.delivered()
+			_, err = w.commented(p.Number)
+			require.NoError(t, err)
+			w.resetCalls()
+			got, err = w.commented(p.Number)
+			require.NoError(t, err)
+			require.Equal(t, "main", got[0].Base)
+			require.Zero(t, w.countCalls("/timeline"), "after the merge it is read once: %v", w.apiCalls())
+		})
+	}
+}
+
+func (w *world) countCalls(match string) int {
+	n := 0
+	for _, call := range w.apiCalls() {
+		if strings.Contains(call, match) {
+			n++
+		}
+	}
+	return n
 }
 
 // TestApprovalsByCommentFailClosed: what cannot be read, and what nobody remembers, is an

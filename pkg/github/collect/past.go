@@ -76,10 +76,11 @@ func (c *Collector) pastOf(ctx context.Context, r *repo, p pull, reviews []appro
 	return read, err
 }
 
-// explains says whether every dismissed review has its dismissal.
+// explains says whether every dismissed review has its dismissal. Of comments that were
+// taken back there is none in the timeline.
 func (b past) explains(reviews []approval.Review) bool {
 	for _, v := range reviews {
-		if _, ok := b.dismissed[v.ID]; v.State == approval.ReviewDismissed && !ok {
+		if _, ok := b.dismissed[v.ID]; v.State == approval.ReviewDismissed && v.Method != approval.MethodComment && !ok {
 			return false
 		}
 	}

@@ -160,8 +160,8 @@ func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, rev
 			return err
 		}
 		if needs.Comments {
-			said, err := c.commentsOf(ctx, r, p)
-			if err != nil {
+			var said []approval.Review
+			if said, before, err = c.commentsOf(ctx, r, p, before); err != nil {
 				return err
 			}
 			pr.Reviews = append(pr.Reviews, said...)

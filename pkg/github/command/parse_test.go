@@ -61,6 +61,8 @@ func TestMistakes(t *testing.T) {
 		"/gk hold shop --fro 2h --reason x":              `no option "--fro", did you mean --for?`,
 		"/gk hold --gate 'a&&id' --reason x":             "is no gate",
 		"/gk approve shop":                               "approve takes no Application",
+		"/gk approve --gate prod":                        "approve takes no gate; write /gk approve",
+		"/gk cancel --gate prod":                         "cancel takes no gate; write /gk cancel",
 		"/gk status @bob":                                "status takes no person",
 		"/gk request":                                    "person missing",
 		"/gk request @-bob":                              "is no person",

@@ -80,7 +80,7 @@ func byComments(t *testing.T, s *story) {
 	s.check(pr.Head, "config 0 of 2")
 
 	// What can be asked for, and how it stands.
-	s.asks(payments.Bob, pr.Number, true, "/gk help", "| `/gk approve [--gate GATE]` |", "2 approvals of `acme/sre`, by review or by comment")
+	s.asks(payments.Bob, pr.Number, true, "/gk help", "| `/gk approve` |", "2 approvals of `acme/sre`, by review or by comment")
 	s.asks(payments.Alice, pr.Number, true, "/gk status", "Gate `prod`: config 0 of 2", name)
 	s.asks(payments.Bob, pr.Number, false, "/gk hodl --reason x", "did you mean hold?")
 	s.asks(payments.Alice, pr.Number, true, "/gk request @carol", "Asked for a review: `carol`")
