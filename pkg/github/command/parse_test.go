@@ -34,7 +34,7 @@ func TestArguments(t *testing.T) {
 			Verb: BreakGlass, Application: "shop", Revisions: []string{"8f14e45", "9f14e45"}, Reason: "x",
 		},
 		"/gk adopt shop --spec sha256:8f14e45fceea167a5a36dedd4bea2543b1b2c3d48f14e45fceea167a5a36dedd --reason looked": {Verb: Adopt, Application: "shop", Spec: "8f14e45fceea167a5a36dedd4bea2543b1b2c3d48f14e45fceea167a5a36dedd", Reason: "looked"},
-		"/gk promote shop --from argocd/shop-stage":                 {Verb: Promote, Application: "shop", From: "argocd/shop-stage"},
+		"/gk promote shop --from argocd/shop-stage": {Verb: Promote, Application: "shop", From: "argocd/shop-stage"},
 		"/gk approve": {Verb: Approve},
 	} {
 		want.Line, want.Text = 1, strings.Trim(line, " ")
