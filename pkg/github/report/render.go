@@ -228,11 +228,12 @@ func logins(users []approval.User, most int) string {
 func headline(r approval.PullReport) string {
 	s := worst(r)
 	symbol, says := s.symbol(), []string{s.String()}
-	everywhere := true
+	everywhere, anywhere := true, false
 	for _, g := range r.Gates {
 		if stateOf(g) == unconcerned {
 			continue
 		}
+		anywhere = anywhere || len(g.Affected) > 0
 		everywhere = everywhere && allLive(g)
 		if stopped := stopsInShort(g); stopped != "" && !slices.Contains(says, stopped) {
 			says = append(says, stopped)
@@ -247,6 +248,8 @@ func headline(r approval.PullReport) string {
 		says = append(says, "merged")
 	case everywhere:
 		says = append(says, "merged and synced")
+	case s == approved && !anywhere:
+		says = append(says, "merged, and no Application reads what it changes")
 	case s == approved:
 		if symbol == s.symbol() {
 			symbol = waiting.symbol()

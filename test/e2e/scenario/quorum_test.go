@@ -208,7 +208,9 @@ func twoPulls(_ *testing.T, s *story) {
 	s.merge(older.Number, "merge")
 	sha := s.merge(newer.Number, "merge")
 	s.verdict(payments.Payments, "blocked", "landing.approved")
-	s.says(newer.Number, "2 of 2", "1 more of acme/sre")
+	// No Application reads the other service's file; it waits with what is before it.
+	s.says(newer.Number, "2 of 2", "no Application reads what it changes")
+	s.says(older.Number, "1 of 2", "1 more of acme/sre")
 	s.untouched(payments.Payments)
 
 	s.approve(payments.Dave, older.Number)
