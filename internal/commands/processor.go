@@ -171,8 +171,8 @@ func (p *Processor) Drain(ctx context.Context) error {
 	c := &crew{busy: map[string]bool{}, done: make(chan struct{}, 1)}
 	defer c.Wait()
 	for {
-		working, err := p.start(ctx, c)
-		if err != nil || working == 0 {
+		atWork, err := p.start(ctx, c)
+		if err != nil || !atWork {
 			return err
 		}
 		<-c.done
@@ -216,19 +216,13 @@ func (c *crew) leaves(key string, reply bool) {
 	}
 }
 
-func (c *crew) working() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.busy)
-}
-
-// start begins what can be begun, without waiting for what is slow, and says how many are
-// at work. On one pull request what comes later waits until what came before was carried
+// start begins what can be begun, without waiting for what is slow, and says whether
+// somebody was or is at work, so that there will be something in done. On one pull request what comes later waits until what came before was carried
 // out, because somebody may have asked for one thing because of the other; it does not
 // wait for the reply.
-func (p *Processor) start(ctx context.Context, c *crew) (int, error) {
+func (p *Processor) start(ctx context.Context, c *crew) (atWork bool, err error) {
 	if ctx.Err() != nil {
-		return c.working(), nil //nolint:nilerr // the rest is there at the next start
+		return false, nil //nolint:nilerr // the rest is there at the next start
 	}
 	// Whoever is at work while this is read may be further than what was read.
 	c.mu.Lock()
@@ -236,8 +230,9 @@ func (p *Processor) start(ctx context.Context, c *crew) (int, error) {
 	c.mu.Unlock()
 	requests, err := p.Store.Next(ctx, batch)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
+	atWork = len(busy) > 0
 	for _, r := range requests {
 		key := fmt.Sprintf("%d#%d", r.Asked.RepositoryID, r.Asked.Pull)
 		if r.Answered {
@@ -246,6 +241,7 @@ func (p *Processor) start(ctx context.Context, c *crew) (int, error) {
 		if busy[key] || !p.due(r.ID) || !c.takes(key, r.Answered) {
 			continue
 		}
+		atWork = true
 		c.Go(func() {
 			defer c.leaves(key, r.Answered)
 			if err := p.outcome(r.ID, p.one(ctx, r)); err != nil {
@@ -254,7 +250,7 @@ func (p *Processor) start(ctx context.Context, c *crew) (int, error) {
 			}
 		})
 	}
-	return c.working(), nil
+	return atWork, nil
 }
 
 // How many commands and presses of one person are answered in a while. Anybody may comment
