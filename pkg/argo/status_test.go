@@ -46,6 +46,8 @@ func TestOperation(t *testing.T) {
 			&approval.Operation{Intent: "int-1", Phase: "Succeeded", InitiatedBy: "gatekeeper", StartedAt: started, FinishedAt: finished}, true},
 		{"failed before there was a result", `{"status": {"operationState": {` + request + `, "phase": "Error", "message": "no project", ` + times + `, ` + ended + `}}}`,
 			&approval.Operation{Intent: "int-1", Phase: "Error", Message: "no project", InitiatedBy: "gatekeeper", Revisions: []string{"aaa"}, StartedAt: started, FinishedAt: finished}, true},
+		{"a command line in the message", `{"status": {"operationState": {` + request + `, "phase": "Error", "message": "` + "`helm template . --set p=hunter2` failed exit status 1" + `", ` + times + `, ` + ended + `}}}`,
+			&approval.Operation{Intent: "int-1", Phase: "Error", Message: "`helm …` failed exit status 1", InitiatedBy: "gatekeeper", Revisions: []string{"aaa"}, StartedAt: started, FinishedAt: finished}, true},
 		{"an unknown phase is not final", `{` + request + `, "status": {"operationState": {` + request + `, "phase": "Suspended", ` + times + `}}}`,
 			&approval.Operation{Intent: "int-1", Requested: true, Phase: "Suspended", InitiatedBy: "gatekeeper", Revisions: []string{"aaa"}, StartedAt: started}, false},
 		{"several revisions", `{"operation": {"sync": {"revisions": ["a", "b"]}}}`,
