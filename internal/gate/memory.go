@@ -1,0 +1,138 @@
+package gate
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// memory holds the latest decision of each Application, for reports and for
+// telling which Applications an event can concern. It is rebuilt by reconciling
+// and nothing rests on it.
+type memory struct {
+	mu   sync.Mutex
+	apps map[string]remembered // by namespace/name
+	// working are the Applications that are being reconciled.
+	working map[string]bool
+}
+
+type remembered struct {
+	uid      string
+	gate     string
+	decision approval.Decision
+	// at is when it was made.
+	at time.Time
+	// recorded is the gist of the decision that was recorded last; empty when it
+	// has to be read.
+	recorded history.Digest
+	// grounds name that entry, if it allows something.
+	grounds grounds
+	// owed are pull requests that were last told that facts are missing.
+	owed []Key
+	// state is one line for people that says what is being done about the
+	// decision.
+	state string
+}
+
+func (m *memory) get(app string) (remembered, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.apps[app]
+	return r, ok
+}
+
+func (m *memory) set(app string, r remembered) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.apps == nil {
+		m.apps = map[string]remembered{}
+	}
+	m.apps[app] = r
+}
+
+// recorded keeps the gist of the decision that was recorded last, and where it is;
+// the empty one says that it is not known.
+func (m *memory) recorded(app approval.Application, gist history.Digest, on grounds) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.apps[app.Key()]
+	if !ok || r.uid != app.UID {
+		return // remember comes first for a new one
+	}
+	r.recorded, r.grounds = gist, on
+	m.apps[app.Key()] = r
+}
+
+// grounds are a recorded decision, for those who refer to it.
+type grounds struct {
+	sequence      uint64
+	policy, facts history.Digest
+	candidate     approval.Candidate
+	approvers     []approval.User
+	// act is the ID of the use of break-glass that allows it; empty for none.
+	act string
+}
+
+// groundsOf is a decision that was recorded as the entry with that number.
+func groundsOf(sequence uint64, p history.DecisionPayload) grounds {
+	return grounds{
+		sequence: sequence, policy: p.PolicyDigest, facts: p.FactsDigest,
+		candidate: p.Decision.Candidate, approvers: approvers(asShipped(p.Decision)),
+	}
+}
+
+// settled is get for those who rely on the decision being of now. While the
+// Application is being reconciled there is none: what is being collected may be
+// older than the event that asks.
+func (m *memory) settled(app string) (remembered, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.apps[app]
+	return r, ok && !m.working[app]
+}
+
+// begin and end enclose a reconcile.
+func (m *memory) begin(app string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.working == nil {
+		m.working = map[string]bool{}
+	}
+	m.working[app] = true
+}
+
+func (m *memory) end(app string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.working, app)
+}
+
+// withFinding are the Applications whose decision has a finding with one of the codes.
+func (m *memory) withFinding(codes ...approval.Code) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []string
+	for app, r := range m.apps {
+		if slices.ContainsFunc(r.decision.Findings, func(f approval.Finding) bool { return slices.Contains(codes, f.Code) }) {
+			found = append(found, app)
+		}
+	}
+	return found
+}
+
+// keep forgets all other Applications.
+func (m *memory) keep(apps map[string]bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.apps, func(app string, _ remembered) bool { return !apps[app] })
+}
+
+func (m *memory) forget(app string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.apps, app)
+}
