@@ -113,6 +113,21 @@ func TestAdmitPerson(t *testing.T) {
 	}
 }
 
+// TestAdmitSaysWhenToTryAgain: what is not known yet may be known soon, which people and
+// programs that are refused can act on.
+func TestAdmitSaysWhenToTryAgain(t *testing.T) {
+	s := newAdmitSetup(t)
+	s.deploy(1)
+	s.hub.land(2)
+	s.hub.index(2, false)
+	s.reconciled()
+	s.refuses(s.asks(2), string(approval.CodeLandingUnsettled), "has not indexed it yet; try again in a moment")
+	s.hub.index(2, true)
+	s.reconciled()
+	s.refuses(s.asks(2), "quorum.missing")
+	require.NotContains(t, s.gate.Admit(t.Context(), s.asks(2)).Text, "try again")
+}
+
 func TestAdmitRefusesWhatIsNotApproved(t *testing.T) {
 	s := newAdmitSetup(t)
 	s.deploy(1)

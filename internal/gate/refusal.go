@@ -25,6 +25,9 @@ func refusalOf(p approval.Policy, d approval.Decision, app approval.Application,
 		if waits := missingOf(f); !strings.Contains(why, waits) {
 			why += ": " + waits
 		}
+		if f.Verdict == approval.Unknown {
+			why += "; try again in a moment"
+		}
 	case offLine(d, c):
 		why = "it is not on the protected branch after " + baselines(d) + ", and was not deployed before"
 	default:
