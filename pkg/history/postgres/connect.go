@@ -1,0 +1,228 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// Options say where a record is.
+type Options struct {
+	// DSN is the connection string, as a URL or as key=value pairs. It is a secret.
+	DSN string
+	// Schema holds the record and nothing else. Default DefaultSchema.
+	Schema string
+	// Connections bounds how many are open at once. Default DefaultConnections.
+	Connections int
+	// Timeout bounds each read and each append. Default DefaultTimeout.
+	Timeout time.Duration
+}
+
+// Defaults and bounds of Options.
+const (
+	DefaultSchema      = "gatekeeper"
+	DefaultConnections = 8
+	MaxConnections     = 64
+	DefaultTimeout     = 10 * time.Second
+	MinTimeout         = 100 * time.Millisecond
+	MaxTimeout         = 5 * time.Minute
+)
+
+const (
+	// maxConnect bounds what the connection string may say of connect_timeout.
+	maxConnect     = 30 * time.Second
+	defaultConnect = 5 * time.Second
+	// maxMessage bounds what is read of the server at a time: a row with the largest
+	// payload, and then some.
+	maxMessage = history.MaxPayload + 1<<20
+)
+
+var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
+// ValidSchema says whether a schema can have that name: lower case, so that no tool
+// needs to quote it, and not one of PostgreSQL's own.
+func ValidSchema(name string) bool {
+	return schemaName.MatchString(name) && !strings.HasPrefix(name, "pg_") && name != "information_schema" && name != "public"
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Schema == "" {
+		o.Schema = DefaultSchema
+	}
+	if o.Connections == 0 {
+		o.Connections = DefaultConnections
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	switch {
+	case !ValidSchema(o.Schema):
+		return o, fmt.Errorf("the schema %.70q: a schema of its own is needed, named with lower-case letters, digits and underscores", o.Schema)
+	case o.Connections < 1 || o.Connections > MaxConnections:
+		return o, fmt.Errorf("%d connections: between 1 and %d are possible", o.Connections, MaxConnections)
+	case o.Timeout < MinTimeout || o.Timeout > MaxTimeout:
+		return o, fmt.Errorf("a timeout of %s: between %s and %s are possible", o.Timeout, MinTimeout, MaxTimeout)
+	}
+	return o, nil
+}
+
+// purpose is what a connection is for.
+type purpose int
+
+const (
+	toAppend purpose = iota
+	toInspect
+	toMigrate
+)
+
+// configure reads the connection string and adds what the guarantees rest on.
+func configure(o Options, why purpose) (*pgxpool.Config, secret, error) {
+	hide := secret{o.DSN}
+	if strings.TrimSpace(o.DSN) == "" {
+		return nil, hide, errors.New("the connection string is empty")
+	}
+	config, err := pgxpool.ParseConfig(o.DSN)
+	if err != nil {
+		// The library quotes the string, and cannot always tell what of it is the
+		// password.
+		return nil, hide, errors.New("the connection string cannot be read; write postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full, " +
+			"with reserved characters of the password percent-encoded")
+	}
+	c := config.ConnConfig
+	hide = append(hide, c.Password)
+	if err := private(&c.Config); err != nil {
+		return nil, hide, err
+	}
+	if c.ConnectTimeout <= 0 {
+		c.ConnectTimeout = defaultConnect
+	}
+	c.ConnectTimeout = min(c.ConnectTimeout, maxConnect)
+	params := c.RuntimeParams
+	if params["application_name"] == "" {
+		params["application_name"] = "gatekeeper"
+	}
+	// Temporary tables come last, so that none can stand before the record's.
+	params["search_path"] = pgx.Identifier{o.Schema}.Sanitize() + ", pg_temp"
+	params["client_encoding"] = "UTF8"
+	params["lock_timeout"] = milliseconds(o.Timeout / 2)
+	// Whoever stops in the middle of an append does not stop all others for long.
+	params["idle_in_transaction_session_timeout"] = milliseconds(o.Timeout)
+	params["statement_timeout"] = milliseconds(o.Timeout)
+	switch why {
+	case toInspect:
+		params["default_transaction_read_only"] = "on"
+	case toMigrate:
+		params["statement_timeout"] = "0" // a migration takes as long as it takes
+	case toAppend:
+	}
+	c.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		f := pgproto3.NewFrontend(r, w)
+		f.SetMaxBodyLen(maxMessage)
+		return f
+	}
+	c.OnNotice = func(conn *pgconn.PgConn, notice *pgconn.Notice) {
+		if notice.SeverityUnlocalized == "WARNING" {
+			conn.CustomData()[warned] = notice.Message
+		}
+	}
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return examine(ctx, conn, why) }
+	config.MaxConns = int32(o.Connections) //nolint:gosec // at most MaxConnections
+	config.MinConns = 0
+	config.PingTimeout = o.Timeout
+	return config, hide, nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// warned is where a connection keeps the last warning of the server.
+const warned = "gatekeeper.warned"
+
+// private refuses connections on which others could read along or answer in the
+// server's place: over a network only verified TLS is taken, as sslmode=verify-full
+// asks for, and no attempt without it.
+func private(c *pgconn.Config) error {
+	check := func(host string, verified bool) error {
+		if verified || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || host == "localhost" {
+			return nil
+		}
+		if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+			return nil
+		}
+		return fmt.Errorf("the connection to %s would not be private; write sslmode=verify-full in the connection string, "+
+			"and sslrootcert=FILE if the authority is not one of the system's", host)
+	}
+	if err := check(c.Host, c.TLSConfig != nil && !c.TLSConfig.InsecureSkipVerify); err != nil {
+		return err
+	}
+	for _, other := range c.Fallbacks {
+		if err := check(other.Host, other.TLSConfig != nil && !other.TLSConfig.InsecureSkipVerify); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// examine refuses a server that could lose what it has confirmed. It looks at every new
+// connection, since the server may have been replaced meanwhile.
+func examine(ctx context.Context, conn *pgx.Conn, why purpose) error {
+	var standby bool
+	var fsync, encoding string
+	err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('fsync'), pg_catalog.current_setting('server_encoding')").
+		Scan(&standby, &fsync, &encoding)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask for the server's settings: %w", err)
+	case encoding != "UTF8":
+		return fmt.Errorf("the database's encoding is %s: %w; make one with the encoding UTF8", encoding, ErrUnsuitable)
+	case why == toInspect:
+		return nil
+	case standby:
+		return fmt.Errorf("the server is a standby, or is still recovering: %w; connect to the primary", ErrUnsuitable)
+	case fsync != "on":
+		return fmt.Errorf("the server runs with fsync=%s and can lose what it has confirmed: %w; switch it on", fsync, ErrUnsuitable)
+	}
+	return nil
+}
+
+// secret is what must not be in an error.
+type secret []string
+
+// clean takes it out.
+func (s secret) clean(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, value := range s {
+		if strings.TrimSpace(value) != "" {
+			text = strings.ReplaceAll(text, value, "[redacted]")
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &cleaned{text, err}
+}
+
+// cleaned is an error of which nothing is printed but the text.
+type cleaned struct {
+	text string
+	err  error
+}
+
+func (c *cleaned) Error() string        { return c.text }
+func (c *cleaned) Is(target error) bool { return errors.Is(c.err, target) }
+func (c *cleaned) As(target any) bool   { return errors.As(c.err, target) }
