@@ -41,6 +41,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	c.registries(f.Registries, at(root, "registries"))
 	c.enforcement(f.Enforcement, at(root, "enforcement"))
 	c.previews(&f.Previews, at(root, "previews"))
+	c.record(&f.Record, at(root, "record"))
 	return c.gates(f, root)
 }
 
@@ -155,6 +156,9 @@ func (c *checker) secrets(f File, root *yaml.Node, dir string, from func(path st
 		s.WebhookSecrets = append(s.WebhookSecrets, read(name, "github", "webhookSecretFiles", i))
 	}
 	s.ArgoCDToken = read(f.ArgoCD.TokenFile, "argocd", "tokenFile")
+	if f.Record.Postgres != nil {
+		s.RecordDSN = read(f.Record.Postgres.DSNFile, "record", "postgres", "dsnFile")
+	}
 	return s
 }
 

@@ -41,6 +41,8 @@ type Secrets struct {
 	PrivateKey     Secret
 	WebhookSecrets []Secret
 	ArgoCDToken    Secret
+	// RecordDSN is empty unless the record is in PostgreSQL.
+	RecordDSN Secret
 }
 
 // Load reads and checks a configuration file and the secrets it names. The

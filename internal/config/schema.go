@@ -14,6 +14,8 @@ type File struct {
 	Server Server `yaml:"server"`
 	// DataDirectory holds the record, the inbox and the git mirrors. Required.
 	DataDirectory string `yaml:"dataDirectory"`
+	// Record is where the record is kept, if not in the data directory.
+	Record Record `yaml:"record"`
 	// Groups are lists of people by name, so that several requirements can share
 	// them.
 	Groups []Group `yaml:"groups"`

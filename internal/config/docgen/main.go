@@ -22,6 +22,7 @@ func schemas() []string {
 		"internal/config/schemaenforce.go",
 		"internal/config/schemaimage.go",
 		"internal/config/schemaoperate.go",
+		"internal/config/schemarecord.go",
 		"internal/config/schemasync.go",
 	}
 }
