@@ -209,6 +209,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	group.Go(func() error {
 		return console.Serve(ctx, counter, takes.verbs(), log)
 	})
+	group.Go(func() error {
+		tuneCollector(ctx, log)
+		return nil
+	})
 	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
