@@ -19,7 +19,6 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/manifestdiff"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
 type diffOptions struct {
@@ -169,7 +168,7 @@ func (o *diffOptions) ofRevisions(ctx context.Context, cfg config.Config, app ap
 // known without one.
 func newest(ctx context.Context, cfg config.Config, app approval.Application) (p approval.Preview, err error) {
 	var d approval.Decision
-	err = withRecord(ctx, cfg, func(r *sqlite.Reader) error {
+	err = withRecord(ctx, cfg, func(r history.Reader) error {
 		entry, err := findDecision(ctx, r, explainOptions{application: app.Key()})
 		if err != nil {
 			return fmt.Errorf("find what a sync would ship: %w; or give --from and --to", err)

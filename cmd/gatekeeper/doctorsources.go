@@ -25,7 +25,6 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/access"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
 // patient connects what a doctor looks at. What cannot be connected is absent, for a
@@ -42,7 +41,7 @@ type patient struct {
 func connectPatient(cfg config.Config, secrets error, o doctorOptions, log *slog.Logger) *patient {
 	p := &patient{cfg: cfg, log: log, Sources: doctor.Sources{
 		Policies: cfg.Policies, ArgoNamespace: o.argoNamespace, GatekeeperNamespace: o.namespace,
-		Trusted: o.trust, Promotes: o.promotes, Deployments: len(deploymentsOf(cfg)) > 0, Record: recordOf(cfg.File.DataDirectory), Directory: directoryOf(cfg.File.DataDirectory),
+		Trusted: o.trust, Promotes: o.promotes, Deployments: len(deploymentsOf(cfg)) > 0, Record: recordOf(cfg), Directory: directoryOf(cfg.File.DataDirectory),
 		Absent: map[string]error{}, Skew: map[string]func(context.Context) (time.Duration, error){},
 	}}
 	operator := cfg.File.Kubernetes
@@ -237,17 +236,25 @@ func (h *heads) head(ctx context.Context, a approval.Application, name approval.
 	return "", fmt.Errorf("no gate judges the repository %q of a source", name)
 }
 
-// recordOf verifies the record in a data directory.
-func recordOf(data string) func(context.Context) (uint64, error) {
+// recordOf verifies the record.
+func recordOf(cfg config.Config) func(context.Context) (uint64, error) {
+	data, missing := cfg.File.DataDirectory, "there is no record in "+cfg.File.DataDirectory
+	if p := cfg.File.Record.Postgres; p != nil {
+		missing = "there is no record in the schema " + p.Schema
+	}
 	return func(ctx context.Context) (entries uint64, err error) {
-		if _, err := os.Stat(data); err != nil {
-			return 0, elsewhere(data)
+		if cfg.File.Record.Postgres == nil {
+			if _, err := os.Stat(data); err != nil {
+				return 0, elsewhere(data)
+			}
+		} else if len(cfg.Secrets.RecordDSN.Reveal()) == 0 {
+			return 0, &doctor.Absent{What: "the connection string of the record is not on this machine", Fix: "run doctor where Gatekeeper runs, or leave this check to it with --skip"}
 		}
-		r, err := sqlite.Inspect(ctx, recordPath(data))
+		r, err := inspectRecord(ctx, cfg)
 		switch {
-		case errors.Is(err, sqlite.ErrMissing):
-			return 0, &doctor.Broken{What: "there is no record in " + data, Fix: "begin one", Command: "gatekeeper ledger init --config FILE"}
-		case errors.Is(err, sqlite.ErrForeign), errors.Is(err, sqlite.ErrNewer):
+		case recordMissing(err):
+			return 0, &doctor.Broken{What: missing, Fix: "begin one", Command: "gatekeeper ledger init --config FILE"}
+		case recordForeign(err):
 			return 0, &doctor.Broken{What: err.Error(), Fix: "restore the record from its backup, or use the version that wrote it"}
 		case err != nil:
 			return 0, err
@@ -262,7 +269,7 @@ func recordOf(data string) func(context.Context) (uint64, error) {
 			if report.Fault != nil {
 				what = fmt.Sprintf("the record is not intact at entry %d: %s", report.Fault.Sequence, report.Fault.Text)
 			}
-			return 0, &doctor.Broken{What: what, Fix: "keep the file as evidence, and restore the record from its backup", Command: "gatekeeper ledger verify --config FILE"}
+			return 0, &doctor.Broken{What: what, Fix: "keep the record as evidence, and restore the record from its backup", Command: "gatekeeper ledger verify --config FILE"}
 		}
 		return report.Head.Sequence, nil
 	}

@@ -21,7 +21,6 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
 type explainOptions struct {
@@ -68,7 +67,7 @@ while gatekeeper serves.`,
 			if err != nil {
 				return err
 			}
-			return withRecord(c.Context(), cfg, func(r *sqlite.Reader) error {
+			return withRecord(c.Context(), cfg, func(r history.Reader) error {
 				if o.live {
 					return explainLive(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), cfg, r, o)
 				}

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
 func ledgerCommand() *cobra.Command {
@@ -22,7 +20,7 @@ func ledgerCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(ledgerInitCommand(), ledgerExportCommand(), ledgerVerifyCommand())
+	c.AddCommand(ledgerInitCommand(), ledgerExportCommand(), ledgerVerifyCommand(), ledgerMigrateCommand())
 	return c
 }
 
@@ -44,26 +42,26 @@ func withConfig(c *cobra.Command, run func(ctx context.Context, c *cobra.Command
 }
 
 func ledgerInitCommand() *cobra.Command {
-	return withConfig(&cobra.Command{
+	c := &cobra.Command{
 		Use:   "init --config FILE",
 		Short: "Begin a new, empty record",
-		Long: `Begin a new, empty record in the data directory.
+		Long: `Begin a new, empty record in the data directory, or in PostgreSQL if the
+configuration says so (docs/record-postgres.md).
 
 This is done once. Gatekeeper never creates a record by itself: an unmounted
 volume must not turn into an empty history.`,
-	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
-		if err := os.MkdirAll(cfg.File.DataDirectory, 0o700); err != nil {
-			return fmt.Errorf("create the data directory: %w", err)
-		}
-		path := recordPath(cfg.File.DataDirectory)
-		store, err := sqlite.Create(ctx, path)
+	}
+	owner := ownerFlag(c)
+	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+		ownerDSN, err := readOwner(cfg, *owner)
 		if err != nil {
 			return err
 		}
-		if err := store.Close(); err != nil {
-			return fmt.Errorf("close the record: %w", err)
+		where, err := createRecord(ctx, cfg, ownerDSN)
+		if err != nil {
+			return err
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "created the record %s\n", path)
+		_, err = fmt.Fprintf(c.OutOrStdout(), "created the record %s\n", where)
 		return err
 	})
 }
@@ -78,7 +76,7 @@ func ledgerExportCommand() *cobra.Command {
 		Short: "Write the record as JSON lines, oldest entry first",
 		Long:  "Write the record as JSON lines, oldest entry first. It works while gatekeeper serves.",
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
-		return withRecord(ctx, cfg, func(r *sqlite.Reader) error { return export(ctx, c.OutOrStdout(), r, from) })
+		return withRecord(ctx, cfg, func(r history.Reader) error { return export(ctx, c.OutOrStdout(), r, from) })
 	})
 	c.Flags().Uint64Var(&from, "from", 1, "first entry to write")
 	return c
@@ -115,7 +113,7 @@ The exit status is 1 when something is wrong. A record that was cut off at its
 end is consistent in itself; compare the head that is printed with one that was
 kept elsewhere.`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
-		return withRecord(ctx, cfg, func(r *sqlite.Reader) error { return verify(ctx, c.OutOrStdout(), r, output) })
+		return withRecord(ctx, cfg, func(r history.Reader) error { return verify(ctx, c.OutOrStdout(), r, output) })
 	})
 	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return c
@@ -148,13 +146,4 @@ func verify(ctx context.Context, w io.Writer, r history.Reader, output string) e
 		return errNotIntact
 	}
 	return nil
-}
-
-// withRecord opens the record for reading, which works beside a running gatekeeper.
-func withRecord(ctx context.Context, cfg config.Config, use func(*sqlite.Reader) error) error {
-	r, err := sqlite.Inspect(ctx, recordPath(cfg.File.DataDirectory))
-	if err != nil {
-		return err
-	}
-	return errors.Join(use(r), r.Close())
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
 // ordering is what orders rest on, in the running process and in a command alike.
@@ -73,11 +72,11 @@ func withOrders(ctx context.Context, cfg config.Config, log *slog.Logger, use fu
 		if !errors.Is(err, console.ErrNotRunning) {
 			return err
 		}
-		record, err := sqlite.Open(ctx, recordPath(cfg.File.DataDirectory))
+		record, err := openRecord(ctx, cfg)
 		if err == nil {
 			return errors.Join(orderHere(cfg, record, log, use), record.Close())
 		}
-		if !errors.Is(err, sqlite.ErrLocked) {
+		if !recordLocked(err) {
 			return err
 		}
 		// Either it is starting, or another command is at work.

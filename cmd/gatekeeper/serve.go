@@ -31,7 +31,6 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/revert"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
 func serveCommand() *cobra.Command {
@@ -67,7 +66,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	}()
 
 	// What is kept: the record, and the inbox with the witness.
-	record, err := sqlite.Open(ctx, recordPath(cfg.File.DataDirectory))
+	record, err := openRecord(ctx, cfg)
 	if err != nil {
 		return err
 	}
