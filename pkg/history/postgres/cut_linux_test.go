@@ -120,7 +120,7 @@ func TestStalledCommit(t *testing.T) {
 	direct := create(t, o)
 	p, o := through(t, o)
 	ends, commit := traffic(t, p, o)
-	o.Timeout, o.Connections = 400*time.Millisecond, 2
+	o.Timeout, o.Connections = time.Second, 2
 	last := ends[toClient][len(ends[toClient])-1]
 	answered := map[bool]int{}
 	for _, c := range []cut{
@@ -130,7 +130,9 @@ func TestStalledCommit(t *testing.T) {
 		store, head := warm(t, o)
 		draft := historytest.Decision(t, "b", "prod", approval.Blocked)
 		p.arm(c)
-		_, err := store.Append(t.Context(), head, draft)
+		impatient, cancel := context.WithTimeout(t.Context(), o.Timeout/5)
+		_, err := store.Append(impatient, head, draft)
+		cancel()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		_, early, err := history.Persisted(t.Context(), store, head, draft)
 		knew := err == nil
