@@ -33,6 +33,7 @@ test: unit e2e ## Run every test: unit, then end to end
 .PHONY: unit
 unit: ## Run the unit tests, with the race detector where there is a C compiler
 	@$(if $(RACE),,echo "no C compiler found: running without the race detector" >&2)
+	@$(if $(wildcard /usr/lib/postgresql/*/bin/postgres)$(shell command -v postgres),,echo "no PostgreSQL server found: the tests of that store skip (apt-get install postgresql)" >&2)
 	go test $(RACE) $(RACEGC) -timeout 20m ./...
 
 .PHONY: e2e

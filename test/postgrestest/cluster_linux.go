@@ -34,7 +34,9 @@ type Cluster struct {
 
 	mu      sync.Mutex
 	process *os.Process
-	ended   chan error
+	// ended is closed once the process has ended, after why was set.
+	ended chan struct{}
+	why   error
 }
 
 // Superuser is the role that owns everything; on the Unix socket it needs no password.
@@ -97,7 +99,7 @@ func New(ctx context.Context, settings ...string) (c *Cluster, err error) {
 			}
 		}
 	}
-	initdb := exec.CommandContext(ctx, filepath.Join(binaries, "initdb"), //nolint:gosec // found above
+	initdb := exec.CommandContext(ctx, filepath.Join(binaries, "initdb"),
 		"-D", c.data(), "-U", Superuser, "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
 	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: c.owner}
 	initdb.Dir = folder
@@ -205,20 +207,21 @@ func (c *Cluster) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
-	started, ended := make(chan error, 1), make(chan error, 1)
+	started, ended := make(chan error, 1), make(chan struct{})
 	var command *exec.Cmd
 	go func() {
 		defer func() { _ = log.Close() }()
 		// The kernel sends the signal of the parent's death when this thread ends.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(c.binaries, "postgres"), args...) //nolint:gosec // found above
+		command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(c.binaries, "postgres"), args...)
 		command.Stdout, command.Stderr, command.Dir = log, log, c.folder
 		command.SysProcAttr = &syscall.SysProcAttr{Credential: c.owner, Pdeathsig: syscall.SIGQUIT}
 		err := command.Start()
 		started <- err
 		if err == nil {
-			ended <- command.Wait()
+			c.why = command.Wait()
+			close(ended)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -229,10 +232,10 @@ func (c *Cluster) Run(ctx context.Context) error {
 	c.mu.Unlock()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		select {
-		case err := <-ended:
+		case <-ended:
 			output, _ := os.ReadFile(log.Name())
 			c.process = nil
-			return fmt.Errorf("PostgreSQL ended: %w: %s", err, output)
+			return fmt.Errorf("PostgreSQL ended: %w: %s", c.why, output)
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), c.Stop())
 		case <-time.After(10 * time.Millisecond):
@@ -265,7 +268,7 @@ func (c *Cluster) Kill(t testing.TB) {
 	// Until the last one is gone, the memory that they share is in use.
 	for _, child := range children {
 		for alive(child) {
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 	}
 }
@@ -354,7 +357,7 @@ func (c *Cluster) Close() error { return errors.Join(c.Stop(), os.RemoveAll(c.fo
 // SQL runs statements as the superuser and returns what they print, unaligned.
 func (c *Cluster) SQL(t testing.TB, database, statements string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), c.tool("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", c.folder, "-p", strconv.Itoa(c.Port), "-U", Superuser, "-d", database) //nolint:gosec // found above
+	command := exec.CommandContext(t.Context(), c.tool("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", c.folder, "-p", strconv.Itoa(c.Port), "-U", Superuser, "-d", database)
 	command.Stdin = strings.NewReader(statements)
 	output, err := command.CombinedOutput()
 	if err != nil {
@@ -367,7 +370,7 @@ func (c *Cluster) SQL(t testing.TB, database, statements string) string {
 // cluster.
 func (c *Cluster) Tool(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), c.tool(name), args...) //nolint:gosec // found above
+	command := exec.CommandContext(t.Context(), c.tool(name), args...)
 	command.Env = append(os.Environ(), "PGHOST="+c.folder, "PGPORT="+strconv.Itoa(c.Port), "PGUSER="+Superuser)
 	return command
 }

@@ -151,5 +151,5 @@ func TestCompetingProcesses(t *testing.T) {
 		require.Equal(t, 1, found[name], name)
 	}
 	require.Contains(t, []int{killed, killed + 1}, mine, "at most the one that was not confirmed")
-	require.Equal(t, uint64((processes-1)*share+mine), report.Head.Sequence) //nolint:gosec // small
+	require.Equal(t, uint64((processes-1)*share+mine), report.Head.Sequence)
 }

@@ -52,7 +52,7 @@ func TestKilledServer(t *testing.T) {
 	store, err := postgres.Create(t.Context(), o, "")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // seeded
+	random := rand.New(rand.NewPCG(1, 2))
 	var known []history.Head
 	seen := map[bool]int{}
 	for round := range 6 {
@@ -104,7 +104,7 @@ func TestPausedServer(t *testing.T) {
 	store, err := postgres.Create(t.Context(), o, "")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
-	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // seeded
+	random := rand.New(rand.NewPCG(3, 4))
 	for round := range 6 {
 		head, err := store.Head(t.Context())
 		require.NoError(t, err)

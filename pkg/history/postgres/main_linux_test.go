@@ -24,7 +24,7 @@ type server struct {
 	schemas atomic.Int64
 }
 
-var shared server //nolint:gochecknoglobals // TestMain starts it once for all tests
+var shared server
 
 func TestMain(m *testing.M) {
 	if record := os.Getenv(competeFor); record != "" {

@@ -26,7 +26,7 @@ func TestSameAsSQLite(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { require.NoError(t, model.Close()) }()
 			store := create(t, at(t))
-			play(t, rand.New(rand.NewPCG(seed, 7)), model, store) //nolint:gosec // seeded
+			play(t, rand.New(rand.NewPCG(seed, 7)), model, store)
 			compareReads(t, model, store)
 		})
 	}

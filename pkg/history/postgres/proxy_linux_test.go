@@ -81,7 +81,7 @@ func (p *proxy) accept() {
 		if err != nil {
 			return // closed
 		}
-		server, err := net.Dial("unix", p.target) //nolint:noctx // a socket of this machine
+		server, err := net.Dial("unix", p.target)
 		if err != nil {
 			_ = client.Close()
 			continue

@@ -237,7 +237,7 @@ func TestPrimaryKeyDecides(t *testing.T) {
 		require.NoError(t, err)
 		e := entries[0]
 		_, err = tx.Exec(t.Context(), "INSERT INTO "+o.Schema+".entries (sequence, previous, time, kind, application, intent, payload, digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-			int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), e.Application, e.Intent, []byte(e.Payload), string(e.Digest)) //nolint:gosec // small
+			int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), e.Application, e.Intent, []byte(e.Payload), string(e.Digest))
 		require.NoError(t, err)
 		type result struct {
 			head history.Head
@@ -249,7 +249,7 @@ func TestPrimaryKeyDecides(t *testing.T) {
 			results <- result{head, err}
 		}()
 		require.Eventually(t, func() bool {
-			return "1" == shared.SQL(t, "postgres", fmt.Sprintf("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' AND transactionid = '%s'", xid(t, tx)))
+			return shared.SQL(t, "postgres", fmt.Sprintf("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' AND transactionid = '%s'", xid(t, tx))) == "1"
 		}, patience, 5e6)
 		if commits {
 			require.NoError(t, tx.Commit(t.Context()))
