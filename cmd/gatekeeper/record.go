@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,29 @@ func openRecord(ctx context.Context, cfg config.Config) (openedRecord, error) {
 		return nil, err
 	}
 	return store, nil
+}
+
+// held keeps other processes from working on the record.
+type held struct {
+	run     func(ctx context.Context) error
+	release func() error
+}
+
+// holdRecord makes this process the one that works on the record. A SQLite file belongs to
+// whoever has it open; PostgreSQL is asked.
+func holdRecord(ctx context.Context, record openedRecord, log *slog.Logger) (held, error) {
+	store, ok := record.(*postgres.Store)
+	if !ok {
+		return held{func(context.Context) error { return nil }, func() error { return nil }}, nil
+	}
+	hold, err := store.Hold(ctx)
+	if err != nil {
+		return held{}, err
+	}
+	return held{
+		func(ctx context.Context) error { return hold.Run(ctx, log) },
+		func() error { return hold.Release(context.WithoutCancel(ctx)) },
+	}, nil
 }
 
 // recordLocked says whether another process keeps this one from opening the record.

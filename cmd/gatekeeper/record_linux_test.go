@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -83,6 +84,16 @@ func TestRecordInPostgres(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Contains(t, stderr, `"msg":"serving"`)
 	require.NotContains(t, stderr, "p4ssw")
+
+	// Another one does not work beside it.
+	record, err = openRecord(t.Context(), cfg)
+	require.NoError(t, err)
+	other, err := holdRecord(t.Context(), record, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	require.NoError(t, err)
+	fails("stop the other one first", "serve", "--config", file)
+	works("intact: 1 entries", "ledger", "verify", "--config", file)
+	require.NoError(t, other.release())
+	require.NoError(t, record.Close())
 
 	// What people mistake.
 	write("dsn", fmt.Sprintf("postgres://gatekeeper:p4ssword@127.0.0.1:%d/records", cluster.Port))

@@ -71,6 +71,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, record.Close)
+	held, err := holdRecord(ctx, record, log)
+	if err != nil {
+		return err
+	}
+	closers = append(closers, held.release)
 	// Orders are taken on a socket that belongs to whoever has the record open.
 	counter, err := console.Listen(ctx, consolePath(cfg.File.DataDirectory))
 	if err != nil {
@@ -212,6 +217,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		tuneCollector(ctx, log)
 		return nil
 	})
+	group.Go(func() error { return held.run(ctx) })
 	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })

@@ -121,6 +121,8 @@ func configure(o Options, why purpose) (*pgxpool.Config, secret, error) {
 	// Whoever stops in the middle of an append does not stop all others for long.
 	params["idle_in_transaction_session_timeout"] = milliseconds(o.Timeout)
 	params["statement_timeout"] = milliseconds(o.Timeout)
+	// So that the server finds out within half a minute that this machine is gone.
+	params["tcp_keepalives_idle"], params["tcp_keepalives_interval"], params["tcp_keepalives_count"] = "10", "5", "3"
 	switch why {
 	case toInspect:
 		params["default_transaction_read_only"] = "on"

@@ -50,6 +50,7 @@ type proxy struct {
 	mu       sync.Mutex
 	links    []*link
 	released chan struct{}
+	refusing bool
 }
 
 // lateness is how long a network keeps what it delivers after all.
@@ -88,8 +89,15 @@ func (p *proxy) accept() {
 		}
 		l := &link{client: client.(*net.TCPConn), server: server.(*net.UnixConn), released: p.currentRelease, done: make(chan struct{})}
 		p.mu.Lock()
-		p.links = append(p.links, l)
+		refusing := p.refusing
+		if !refusing {
+			p.links = append(p.links, l)
+		}
 		p.mu.Unlock()
+		if refusing {
+			l.end()
+			continue
+		}
 		p.work.Go(l.run)
 	}
 }
@@ -104,6 +112,23 @@ func (p *proxy) currentRelease() chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.released
+}
+
+// refuse ends all connections and takes no others, until admit.
+func (p *proxy) refuse() {
+	p.mu.Lock()
+	p.refusing = true
+	p.mu.Unlock()
+	for _, l := range p.all() {
+		l.end()
+	}
+}
+
+// admit takes connections again.
+func (p *proxy) admit() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusing = false
 }
 
 // release lets everything go on that has stalled.

@@ -1,0 +1,131 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrHeld says that another process works on the record.
+var ErrHeld = errors.New("another process works on the record")
+
+// Hold says that this process works on the record: it holds an advisory lock on a
+// connection of its own. It keeps two from deciding about the same Applications by mistake.
+// The record does not rest on it; what it holds is decided by every append anew.
+type Hold struct {
+	config *pgx.ConnConfig
+	hide   secret
+	every  time.Duration
+	lock   int64
+	conn   *pgx.Conn
+	// session is that of the connection, or of the one that was lost.
+	session uint32
+}
+
+// Hold takes the hold, or fails with ErrHeld. Run keeps it, and Release gives it back.
+func (s *Store) Hold(ctx context.Context) (*Hold, error) {
+	h := &Hold{config: s.pool.Config().ConnConfig, hide: s.hide, every: s.timeout, lock: key("serve", s.schema)}
+	if err := h.take(ctx); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Hold) take(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, h.every)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, h.config)
+	if err != nil {
+		return h.hide.clean(fmt.Errorf("hold the record: %w", err))
+	}
+	var taken bool
+	err = conn.QueryRow(ctx, "SELECT pg_catalog.pg_try_advisory_lock($1)", h.lock).Scan(&taken)
+	if err == nil && !taken {
+		if err = h.forget(ctx, conn); err == nil {
+			err = fmt.Errorf("%w; one at a time does, so stop the other one first", ErrHeld)
+		}
+	}
+	if err != nil {
+		return h.hide.clean(fmt.Errorf("hold the record: %w", errors.Join(err, h.end(ctx, conn))))
+	}
+	h.conn, h.session = conn, conn.PgConn().PID()
+	return nil
+}
+
+// errLeftover says that this process itself had the hold, on a connection whose end the
+// server had not seen yet.
+var errLeftover = errors.New("the connection that was lost still held the record")
+
+// forget ends the session of the connection that was lost, if that has the lock.
+func (h *Hold) forget(ctx context.Context, conn *pgx.Conn) error {
+	if h.session == 0 {
+		return nil
+	}
+	var ended bool
+	err := conn.QueryRow(ctx, "SELECT coalesce(bool_or(pg_catalog.pg_terminate_backend(pid)), false) FROM pg_catalog.pg_locks "+
+		"WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = $1 AND (classid::bigint << 32) | objid::bigint = $2 "+
+		"AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())", h.session, h.lock).Scan(&ended)
+	if err == nil && ended {
+		err = errLeftover
+	}
+	return err
+}
+
+func (h *Hold) end(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.every)
+	defer cancel()
+	return conn.Close(ctx)
+}
+
+// Run looks after the connection, and makes it anew when it was lost, until the context
+// ends. It fails with ErrHeld when another process has taken the hold meanwhile; then this
+// one has to end.
+func (h *Hold) Run(ctx context.Context, log *slog.Logger) error {
+	tick := time.NewTicker(h.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if h.conn != nil && h.alive(ctx) {
+			continue
+		}
+		switch err := h.take(ctx); {
+		case err == nil:
+			log.LogAttrs(ctx, slog.LevelInfo, "record_held_again")
+		case errors.Is(err, ErrHeld):
+			return err
+		case ctx.Err() == nil:
+			log.LogAttrs(ctx, slog.LevelWarn, "record_not_held", slog.String("error", err.Error()))
+		}
+	}
+}
+
+// alive is false once the connection was lost; it is ended then.
+func (h *Hold) alive(ctx context.Context) bool {
+	asking, cancel := context.WithTimeout(ctx, h.every)
+	defer cancel()
+	if err := h.conn.Ping(asking); err == nil || ctx.Err() != nil {
+		return true
+	}
+	_ = h.end(ctx, h.conn) // It is broken.
+	h.conn = nil
+	return false
+}
+
+// Release gives the hold back. Run must have ended.
+func (h *Hold) Release(ctx context.Context) error {
+	if h.conn == nil {
+		return nil
+	}
+	if err := h.end(ctx, h.conn); err != nil {
+		return h.hide.clean(fmt.Errorf("release the record: %w", err))
+	}
+	return nil
+}

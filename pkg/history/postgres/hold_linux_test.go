@@ -1,0 +1,100 @@
+package postgres_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/postgres"
+)
+
+// events are what was logged.
+type events chan string
+
+func (e events) Write(line []byte) (int, error) {
+	e <- string(line)
+	return len(line), nil
+}
+
+func (e events) wait(t *testing.T, text string) {
+	t.Helper()
+	for {
+		select {
+		case line := <-e:
+			t.Log(line)
+			if strings.Contains(line, text) {
+				return
+			}
+		case <-time.After(patience):
+			require.Fail(t, "not logged: "+text)
+		}
+	}
+}
+
+// TestHold: one process works on a record. It keeps the hold when its connection is lost,
+// and ends when another one has taken it meanwhile.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	o := at(t)
+	first, second := create(t, o), open(t, o)
+	other := create(t, at(t))
+	hold, err := first.Hold(t.Context())
+	require.NoError(t, err)
+	_, err = second.Hold(t.Context())
+	require.ErrorIs(t, err, postgres.ErrHeld)
+	require.ErrorContains(t, err, "stop the other one first")
+	elsewhere, err := other.Hold(t.Context())
+	require.NoError(t, err, "another record")
+	require.NoError(t, elsewhere.Release(t.Context()))
+	deploy(t, second, "i-1")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- hold.Run(ctx, slog.New(slog.NewTextHandler(t.Output(), nil))) }()
+	// Through the proxy of its own, so that exactly its connection is cut.
+	cancel()
+	require.NoError(t, <-ended)
+	require.NoError(t, hold.Release(t.Context()))
+
+	p, slow := through(t, o)
+	slow.Timeout = 500 * time.Millisecond
+	third := open(t, slow)
+	hold, err = third.Hold(t.Context())
+	require.NoError(t, err)
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	notes := make(events, 100)
+	go func() { ended <- hold.Run(ctx, slog.New(slog.NewTextHandler(notes, nil))) }()
+	links := p.all()
+	links[len(links)-1].end()
+	notes.wait(t, "record_held_again")
+	_, err = second.Hold(t.Context())
+	require.ErrorIs(t, err, postgres.ErrHeld)
+
+	// The server does not see that the connection has ended.
+	links = p.all()
+	p.arm(cut{toServer, 0, stall})
+	notes.wait(t, "still held the record")
+	notes.wait(t, "record_held_again")
+	for _, l := range links {
+		l.end()
+	}
+	p.release()
+
+	// While it is cut off, the other one takes over.
+	p.refuse()
+	var taken *postgres.Hold
+	require.Eventually(t, func() bool {
+		taken, err = second.Hold(t.Context())
+		return err == nil
+	}, patience, time.Millisecond)
+	p.admit()
+	require.ErrorIs(t, <-ended, postgres.ErrHeld)
+	require.NoError(t, hold.Release(t.Context()))
+	require.NoError(t, taken.Release(t.Context()))
+}
