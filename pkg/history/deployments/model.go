@@ -22,9 +22,12 @@ const (
 	behindRead = 50
 )
 
-// Model reads deployments from a record. It keeps nothing, so that it is as new as the
-// record, and is safe for concurrent use.
-type Model struct{ record history.Reader }
+// Model reads deployments from a record. It is always as new as the record: what it
+// remembers are places in it. It is safe for concurrent use.
+type Model struct {
+	record  history.Reader
+	numbers numbers
+}
 
 // New makes a Model.
 func New(record history.Reader) *Model { return &Model{record: record} }
@@ -152,22 +155,40 @@ func (m *Model) scope(ctx context.Context, uid string) (history.Selection, int, 
 		return history.Selection{}, 0, fmt.Errorf("read the record's head: %w", err)
 	}
 	scope := history.Selection{Kinds: history.Deployed(), Application: uid, Before: head.Sequence + 1}
-	total, err := m.record.Count(ctx, scope)
-	if err != nil {
-		return history.Selection{}, 0, fmt.Errorf("count the deployments of %s: %w", uid, err)
+	total, upto := m.numbers.known(uid, head.Sequence)
+	if upto < head.Sequence {
+		news := scope
+		news.From = upto + 1
+		n, err := m.record.Count(ctx, news)
+		if err != nil {
+			return history.Selection{}, 0, fmt.Errorf("count the deployments of %s: %w", uid, err)
+		}
+		total += n
+		m.numbers.count(uid, total, head.Sequence)
 	}
 	return scope, total, nil
 }
 
-// entries reads those with the numbers first to last, from the nearer end.
+// entries reads those with the numbers first to last, from the nearest place that is known.
 func (m *Model) entries(ctx context.Context, scope history.Selection, total, first, last int) ([]history.Entry, error) {
-	scope.Newest = total-last < first
+	uid := scope.Application
+	before, _ := m.numbers.around(uid, first)
+	_, after := m.numbers.around(uid, last)
+	forward, backward := first-1, total-last
+	if before.number > 0 {
+		forward, scope.From = first-before.number, before.sequence
+	}
+	if after.number > 0 {
+		backward, scope.Before = after.number-last, after.sequence+1
+	}
+	scope.Newest = backward < forward
+	if scope.Newest {
+		scope.From = 0
+	}
+	skip := min(forward, backward)
 	var found []history.Entry
 	for want := last - first + 1; len(found) < want; {
-		scope.Skip = first - 1 + len(found)
-		if scope.Newest {
-			scope.Skip = total - last + len(found)
-		}
+		scope.Skip = skip + len(found)
 		more, err := m.record.Select(ctx, scope, want-len(found))
 		if err != nil {
 			return nil, err
@@ -180,5 +201,7 @@ func (m *Model) entries(ctx context.Context, scope history.Selection, total, fir
 	if scope.Newest {
 		slices.Reverse(found)
 	}
+	m.numbers.learn(uid, mark{first, found[0].Sequence})
+	m.numbers.learn(uid, mark{last, found[len(found)-1].Sequence})
 	return found, nil
 }
