@@ -42,6 +42,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	c.enforcement(f.Enforcement, at(root, "enforcement"))
 	c.previews(&f.Previews, at(root, "previews"))
 	c.record(&f.Record, at(root, "record"))
+	c.api(f.API, at(root, "api"))
 	return c.gates(f, root)
 }
 
@@ -159,6 +160,7 @@ func (c *checker) secrets(f File, root *yaml.Node, dir string, from func(path st
 	if f.Record.Postgres != nil {
 		s.RecordDSN = read(f.Record.Postgres.DSNFile, "record", "postgres", "dsnFile")
 	}
+	s.APITokens = c.apiTokens(f.API, at(root, "api"), read)
 	return s
 }
 

@@ -43,6 +43,8 @@ type Secrets struct {
 	ArgoCDToken    Secret
 	// RecordDSN is empty unless the record is in PostgreSQL.
 	RecordDSN Secret
+	// APITokens are those of api.tokens, in their order.
+	APITokens []Secret
 }
 
 // Load reads and checks a configuration file and the secrets it names. The

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -51,7 +52,7 @@ func play(t *testing.T, random *rand.Rand, model, store history.Record) {
 		var drafts []history.Draft
 		for range 1 + random.IntN(3) {
 			app, at := pick(apps), head.Sequence+uint64(len(drafts))
-			switch random.IntN(7) {
+			switch random.IntN(9) {
 			case 0:
 				drafts = append(drafts, historytest.Decision(t, app, pick(gates), verdicts[random.IntN(3)]))
 			case 1:
@@ -68,6 +69,10 @@ func play(t *testing.T, random *rand.Rand, model, store history.Record) {
 				drafts = append(drafts, historytest.Act(app, pick(gates), pick(acts), verb, of))
 			case 5:
 				drafts = append(drafts, historytest.Denied(app, pick(gates)))
+			case 6:
+				drafts = append(drafts, historytest.Observed(app, pick(gates), time.Duration(at)*time.Minute)) //nolint:gosec // small
+			case 7:
+				drafts = append(drafts, historytest.Health(app, 1+random.Uint64N(at+1), "Healthy"))
 			default:
 				id := fmt.Sprintf("d-%d", len(heads))
 				drafts = append(drafts, historytest.Deployment(t, history.Head{Sequence: at}, app, pick(gates), id, results[random.IntN(len(results))])...)
@@ -116,6 +121,13 @@ func compareReads(t *testing.T, model, store history.Reader) {
 	same(func(r history.Reader) (any, error) { return r.Acts(ctx) })
 	same(func(r history.Reader) (any, error) { return r.ActsAfter(ctx, 40) })
 	same(func(r history.Reader) (any, error) { return history.Verify(ctx, r) })
+	for _, s := range []history.Selection{
+		{Kinds: history.Deployed()}, {Kinds: history.Deployed(), Application: "a", Newest: true, Skip: 3}, {Kinds: []history.Kind{history.KindAct, history.KindHealth}, From: 5, Before: 90},
+		{Kinds: []history.Kind{history.KindIntent, history.KindObserved}, Named: "argocd/shop", Newest: true},
+	} {
+		same(func(r history.Reader) (any, error) { return r.Select(ctx, s, 20) })
+		same(func(r history.Reader) (any, error) { return r.Count(ctx, s) })
+	}
 	for _, app := range []string{"a", "b", "c"} {
 		same(func(r history.Reader) (any, error) { return r.OpenIntentsOf(ctx, app) })
 		same(func(r history.Reader) (any, error) { return r.Outcomes(ctx, app, 7) })

@@ -29,7 +29,7 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// maxBatch is after how many bytes of payload Entries returns early.
+// maxBatch is after how many bytes of payload Entries and Select return early.
 const maxBatch = 8 << 20
 
 // columns are those of an entry, in the order that scan expects.
@@ -70,11 +70,7 @@ func (t tables) Entries(ctx context.Context, from uint64, limit int) ([]history.
 	if from > 0 {
 		first = int64(min(from, math.MaxInt64))
 	}
-	// Each entry whose predecessors on the page have not reached the budget: at least
-	// the first one. The server measures payloads without reading them.
-	entries, err := t.entries(ctx, "SELECT "+columns+" FROM (SELECT "+columns+
-		", sum(octet_length(payload)) OVER (ORDER BY sequence) - octet_length(payload) AS before "+
-		"FROM entries WHERE sequence >= $1 ORDER BY sequence LIMIT $2) page WHERE before < $3 ORDER BY sequence", first, max(limit, 0), maxBatch)
+	entries, err := t.page(ctx, "sequence >= $1", false, 0, limit, first)
 	if err != nil {
 		return nil, fmt.Errorf("read entries from %d on: %w", from, err)
 	}

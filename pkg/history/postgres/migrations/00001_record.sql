@@ -30,7 +30,9 @@ ALTER TABLE entries
     ADD COLUMN gate text COLLATE "C" GENERATED ALWAYS AS
         (CASE kind WHEN 'decision' THEN payload_text(payload, 'gate') END) STORED,
     ADD COLUMN result text COLLATE "C" GENERATED ALWAYS AS
-        (CASE kind WHEN 'outcome' THEN payload_text(payload, 'result') END) STORED;
+        (CASE kind WHEN 'outcome' THEN payload_text(payload, 'result') END) STORED,
+    ADD COLUMN named text COLLATE "C" GENERATED ALWAYS AS
+        (CASE WHEN kind IN ('intent', 'observed') THEN payload_text(payload, 'application') END) STORED; -- namespace/name
 
 -- An intent is recorded, settled and abandoned at most once each.
 CREATE UNIQUE INDEX entries_intent ON entries (intent, kind) WHERE intent <> '';
@@ -40,6 +42,15 @@ CREATE INDEX entries_decision ON entries (application, gate, sequence) WHERE kin
 CREATE INDEX entries_outcome ON entries (application, sequence) WHERE kind = 'outcome';
 
 CREATE INDEX entries_deployed ON entries (application, sequence) WHERE kind = 'outcome' AND result = 'succeeded';
+
+-- Deployments are listed by Application, without reading past the decisions: those are the most of a record.
+CREATE INDEX entries_selection ON entries (application, kind, sequence) WHERE kind <> 'decision';
+
+CREATE INDEX entries_operation ON entries (application, sequence, kind) WHERE kind IN ('outcome', 'observed');
+
+CREATE INDEX entries_small ON entries (sequence) WHERE kind <> 'decision';
+
+CREATE INDEX entries_named ON entries (named, sequence) WHERE kind IN ('intent', 'observed');
 
 CREATE INDEX entries_act ON entries (sequence) WHERE kind = 'act';
 
