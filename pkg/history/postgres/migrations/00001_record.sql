@@ -18,10 +18,12 @@ CREATE TABLE entries (
 -- has to leave the JSON sound.
 -- +goose StatementBegin
 CREATE FUNCTION payload_text(payload bytea, key text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
-    SELECT pg_catalog.json_extract_path_text(
-        pg_catalog.replace(pg_catalog.convert_from(payload, 'UTF8'), '\u0000', '\u0020')::pg_catalog.json, key)
+BEGIN
+    RETURN pg_catalog.json_extract_path_text(
+        pg_catalog.replace(pg_catalog.convert_from(payload, 'UTF8'), '\u0000', '\u0020')::pg_catalog.json, key);
+END
 $$;
 -- +goose StatementEnd
 
@@ -67,10 +69,11 @@ CREATE FUNCTION entries_append() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
 DECLARE
-    last entries%ROWTYPE;
+    last_sequence bigint;
+    last_digest   text;
 BEGIN
-    SELECT * INTO last FROM entries ORDER BY sequence DESC LIMIT 1;
-    IF NEW.sequence <> coalesce(last.sequence, 0) + 1 OR NEW.previous <> coalesce(last.digest, '') THEN
+    SELECT sequence, digest INTO last_sequence, last_digest FROM entries ORDER BY sequence DESC LIMIT 1;
+    IF NEW.sequence <> coalesce(last_sequence, 0) + 1 OR NEW.previous <> coalesce(last_digest, '') THEN
         RAISE EXCEPTION 'the record is append-only' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;
