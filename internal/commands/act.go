@@ -33,7 +33,9 @@ func (w *work) act(ctx context.Context, origin string, c command.Command) (answe
 		return w.approve(ctx)
 	case command.Cancel:
 		return w.cancel(ctx)
-	case command.Sync, command.Retry:
+	case command.Sync:
+		return w.sync(ctx, origin, c)
+	case command.Retry:
 		return w.again(ctx, c)
 	case command.Hold, command.Release, command.Rollback, command.BreakGlass:
 		return w.order(ctx, origin, c)

@@ -36,7 +36,7 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 	intended := history.IntentPayload{
 		ID: intent, Gate: p.Gate, Application: app.Key(), ResourceVersion: app.ResourceVersion,
 		Candidate: d.Candidate, PolicyDigest: decided.PolicyDigest, FactsDigest: decided.FactsDigest,
-		InitiatedBy: release.InitiatedBy(), Approvers: approvers(shown), Act: d.Override + d.Rollback,
+		InitiatedBy: release.InitiatedBy(), Approvers: approvers(shown), Act: d.Override + d.Rollback, Asked: d.Asked,
 	}
 	// A failed append may have been written all the same, so until the next
 	// decision the latest on record is not known.

@@ -101,7 +101,8 @@ func (p *people) free() (int, bool) {
 func (m *memory) isWorking(app string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.working[app]
+	_, working := m.working[app]
+	return working
 }
 
 // admit asks one gate, as the API server does. A process that dies refuses.

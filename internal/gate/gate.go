@@ -126,6 +126,7 @@ type Gate struct {
 	calendars map[string]*calendar.Calendar
 	reviews   reviews
 	stalls    stalls
+	asks      asks
 	log       *slog.Logger
 	metrics   *Metrics
 	now       func() time.Time
