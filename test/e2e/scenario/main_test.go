@@ -101,6 +101,7 @@ func scenarios() []scenario {
 		{name: "previews of two sources", services: []string{payments.Payments}, play: previews(payments.Payments)},
 		{name: "previews while the repo-server hangs", services: one, alone: true, play: previewsLate},
 		{name: "by comments", services: one, play: byComments},
+		{name: "on command", services: one, enforce: true, play: onCommand},
 		{name: "break glass", services: one, play: brokenGlass},
 		{name: "image refused", services: one, images: &payments.Images{}, play: imageRefused},
 		{name: "image moved", services: one, images: &payments.Images{}, play: imageMoved},
