@@ -77,6 +77,8 @@ type world struct {
 	asks     []string // what was parsed of deliveries
 	before   func()   // called before each look
 	judged   *approval.Decision
+	requests []string // of reviews, that Gatekeeper made
+	resumed  int
 	stands   map[string]string // of Applications that do not wait for somebody to say sync
 }
 
