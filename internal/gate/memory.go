@@ -18,6 +18,9 @@ type memory struct {
 	apps map[string]remembered // by namespace/name
 	// working are the Applications that are being reconciled, with when that began.
 	working map[string]time.Time
+	// specWaits are those whose spec is not known to be approved. Every reconcile asks
+	// for them, so they are not looked for among ten thousand others.
+	specWaits map[string]bool
 }
 
 type remembered struct {
@@ -53,6 +56,20 @@ func (m *memory) set(app string, r remembered) {
 	}
 	r.began = m.working[app]
 	m.apps[app] = r
+	if slices.ContainsFunc(r.decision.Findings, waitsForSpec) {
+		if m.specWaits == nil {
+			m.specWaits = map[string]bool{}
+		}
+		m.specWaits[app] = true
+	} else {
+		delete(m.specWaits, app)
+	}
+}
+
+// waitsForSpec says whether a finding is about a spec that no approved commit of a
+// parent explains yet.
+func waitsForSpec(f approval.Finding) bool {
+	return f.Code == approval.CodeSpecNotAdopted || f.Code == approval.CodeSpecChanged
 }
 
 // recorded keeps the gist of the decision that was recorded last, and where it is;
@@ -113,17 +130,11 @@ func (m *memory) end(app string) {
 	delete(m.working, app)
 }
 
-// withFinding are the Applications whose decision has a finding with one of the codes.
-func (m *memory) withFinding(codes ...approval.Code) []string {
+// waitingForSpec are the Applications whose decision has a finding that waitsForSpec.
+func (m *memory) waitingForSpec() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var found []string
-	for app, r := range m.apps {
-		if slices.ContainsFunc(r.decision.Findings, func(f approval.Finding) bool { return slices.Contains(codes, f.Code) }) {
-			found = append(found, app)
-		}
-	}
-	return found
+	return slices.Collect(maps.Keys(m.specWaits))
 }
 
 // keep forgets all other Applications.
@@ -131,10 +142,12 @@ func (m *memory) keep(apps map[string]bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.apps, func(app string, _ remembered) bool { return !apps[app] })
+	maps.DeleteFunc(m.specWaits, func(app string, _ bool) bool { return !apps[app] })
 }
 
 func (m *memory) forget(app string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.apps, app)
+	delete(m.specWaits, app)
 }

@@ -99,6 +99,8 @@ func TestWalls(t *testing.T) {
 		{part: "internal/doctor", may: []string{"pkg/approval", "pkg/argo/installation", "pkg/argo/argorbac", "pkg/argo/kuberbac", "pkg/github"}},
 		{part: "internal/inspect", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		{part: "internal/httpapi"},
+		{part: "internal/readapi", may: []string{"pkg/approval", "pkg/history"}},
+		{part: "internal/kubeauth"},
 		{part: "internal/certs"},
 		{part: "internal/enforce"},
 		{part: "internal/events"},
