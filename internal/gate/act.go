@@ -219,6 +219,12 @@ func initiator(d approval.Decision, facts approval.Facts) string {
 		text = "gatekeeper: break-glass by " + facts.Override.Person + " (" + facts.Override.Reason
 	case d.Rollback != "" && facts.Rollback != nil:
 		text = "gatekeeper: rollback by " + facts.Rollback.Person + " (" + facts.Rollback.Reason
+	case d.Asked != "" && facts.SyncOrder != nil:
+		text = initiatedBy(d)
+		if by := "; sync said by " + facts.SyncOrder.Person; len(text)+len(by) <= initiatedByLimit {
+			text += by
+		}
+		return text
 	default:
 		return initiatedBy(d)
 	}

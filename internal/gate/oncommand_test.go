@@ -65,6 +65,7 @@ func TestOnCommand(t *testing.T) {
 	order := s.says(1)
 	require.Equal(t, againSyncing, s.reconciled())
 	require.Equal(t, sha(1), s.argo.last().revision())
+	require.Equal(t, "gatekeeper: PR #1 (alice); sync said by alice", s.argo.last().by)
 	require.Equal(t, order.ID, s.intents()[0].Asked)
 	require.Empty(t, s.intents()[0].Act)
 	s.argo.run(payments, phaseSucceeded)

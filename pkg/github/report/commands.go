@@ -24,7 +24,7 @@ func commands(r approval.PullReport) []string {
 	if slices.ContainsFunc(concerned, func(g approval.GateReport) bool { return g.CommentsCount && stateOf(g) == waiting }) {
 		lines = append(lines, "/gatekeeper approve")
 	}
-	if slices.ContainsFunc(concerned, awaits) {
+	if r.Merged && slices.ContainsFunc(concerned, awaits) {
 		lines = append(lines, sayingSync)
 	}
 	for _, g := range concerned[:min(len(concerned), maxStates)] {

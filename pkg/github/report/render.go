@@ -50,7 +50,7 @@ func Check(r approval.PullReport, g approval.GateReport) CheckRun {
 	)
 	return CheckRun{
 		Name: "gatekeeper/" + g.Gate, Status: status, Conclusion: conclusion,
-		Title: clip(markdown.Line(checkTitle(g)), titleLimit), Summary: document(summaryLimit, sections),
+		Title: clip(markdown.Line(checkTitle(g)+awaitedTitle(r, g)), titleLimit), Summary: document(summaryLimit, sections),
 		Text: checkText(r, g), Actions: actions(g), Notes: notes(g),
 	}
 }

@@ -79,6 +79,7 @@ func reports() map[string]approval.PullReport {
 	}
 	return map[string]approval.PullReport{
 		"on-command":      commanded(false),
+		"on-command-open": commanded(false, awaiting),
 		"on-command-says": commanded(true, awaiting),
 		"on-command-live": commanded(true, approval.ApplicationReport{Application: "argocd/shop", Verdict: approval.Allowed, State: "synced to 4f2b9c7", Live: true}),
 		"waiting":         report(false, gate("prod", approval.ClassConfig, 1, 2, quorum(approval.Blocked, missing))),

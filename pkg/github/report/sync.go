@@ -14,3 +14,12 @@ const sayingSync = "/gatekeeper sync"
 func awaits(g approval.GateReport) bool {
 	return g.SyncsOnCommand && slices.ContainsFunc(g.Applications, func(a approval.ApplicationReport) bool { return a.Awaits })
 }
+
+// awaitedTitle ends the title of a check run where what the pull request brought may be
+// what waits.
+func awaitedTitle(r approval.PullReport, g approval.GateReport) string {
+	if !r.Merged || stateOf(g) != approved || !awaits(g) {
+		return ""
+	}
+	return " · waits for somebody to say sync"
+}

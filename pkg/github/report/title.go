@@ -21,9 +21,6 @@ func checkTitle(g approval.GateReport) string {
 	parts := []string{progress(g), short(g.Affected)}
 	if s == approved {
 		parts = append(parts, stopsInShort(g))
-		if awaits(g) {
-			parts = append(parts, "waits for somebody to say sync")
-		}
 	} else {
 		parts = append(parts, reason(g))
 	}

@@ -36,6 +36,7 @@ func onCommand(t *testing.T, s *story) {
 	s.asks(payments.Alice, first.Number, true, "It is announced.\n\n/gk sync", "**Asked for.**", "`"+name+"` to `"+revision[:7]+"`")
 	live, before := s.runs(payments.Ledger, revision, "2000", 2), revision
 	require.Contains(t, live.InitiatedBy, "bob")
+	require.Contains(t, live.InitiatedBy, "; sync said by alice")
 	require.Equal(t, []string{fmt.Sprintf("sync by alice on #%d", first.Number)}, s.orders())
 	s.says(first.Number, "merged and synced")
 	s.asks(payments.Alice, first.Number, false, "/gk sync", "nothing that is approved waits to be synced", "synced to "+revision[:7])
