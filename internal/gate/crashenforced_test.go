@@ -466,7 +466,7 @@ func (p *people) heldIntents() map[string]string {
 				delete(holds, act.Of)
 			case history.VerbRollback:
 				own[act.ID] = act.Hold
-			case history.VerbAdopt, history.VerbBreakGlass, history.VerbReview, history.VerbPermit:
+			case history.VerbAdopt, history.VerbBreakGlass, history.VerbReview, history.VerbPermit, history.VerbSync:
 			}
 		case history.KindDecision, history.KindOutcome, history.KindAbandoned, history.KindDenied:
 		case history.KindIntent:

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -306,7 +305,7 @@ func playOnCommand(t *testing.T, seed uint64, mine tally) {
 	}
 	for _, r := range s.argo.stored() {
 		word, ok := words[asked[r.intent].Asked]
-		require.True(t, ok, fmt.Sprintf("%s was synced by no word, or by one that was used", r.revision().Short()))
+		require.True(t, ok, "%s was synced by no word, or by one that was used", r.revision().Short())
 		require.Equal(t, r.revision(), word.Candidate.Revisions[0].SHA)
 		delete(words, word.ID)
 	}

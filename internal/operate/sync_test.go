@@ -3,7 +3,6 @@ package operate_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -105,5 +104,5 @@ func TestSyncMany(t *testing.T) {
 	require.NoError(t, w.call(operate.VerbSync, operate.SyncRequest{Applications: all, By: "alice", Reason: "r"}, &asked))
 	require.Len(t, asked.Orders, orders.MaxBatch)
 	require.Len(t, asked.Not, 1)
-	require.True(t, strings.Contains(asked.Not[0].Why, "ask again"))
+	require.Contains(t, asked.Not[0].Why, "ask again")
 }
