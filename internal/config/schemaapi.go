@@ -14,7 +14,8 @@ type API struct {
 	// Tokens may read everything.
 	Tokens []APIToken `yaml:"tokens"`
 	// Kubernetes has the API server asked whose any other token is, and whether they may
-	// get the path; a ClusterRole on the non-resource URL /api/v1/* gives access.
+	// get the path below /gatekeeper; a ClusterRole on the non-resource URL
+	// /gatekeeper/api/v1/* gives access.
 	// Gatekeeper itself then needs to create TokenReviews and SubjectAccessReviews (the
 	// ClusterRole system:auth-delegator). Default false.
 	Kubernetes bool `yaml:"kubernetes"`

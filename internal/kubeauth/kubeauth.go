@@ -2,9 +2,11 @@
 // gives them: the API server says whose a token is (TokenReview), and whether they may
 // read a path (SubjectAccessReview on a non-resource URL), so that a ClusterRole such as
 //
-//	rules: [{nonResourceURLs: ["/api/v1/*"], verbs: [get]}]
+//	rules: [{nonResourceURLs: ["/gatekeeper/api/v1/*"], verbs: [get]}]
 //
-// is what gives access. Answers are kept for a minute, as the API server itself keeps
+// is what gives access. The path is asked about below /gatekeeper, since everybody whom a
+// cluster knows may get what begins with /api/ (the ClusterRole system:discovery, bound
+// to system:authenticated by default; seen with Kubernetes 1.34, 2026-11-21). Answers are kept for a minute, as the API server itself keeps
 // those of webhooks (kube-apiserver, --authentication-token-webhook-cache-ttl).
 package kubeauth
 
@@ -13,6 +15,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +49,8 @@ const (
 	reviewsPerSecond, reviewsBurst = 20, 50
 	// verb is that of reading.
 	verb = "get"
+	// pathPrefix keeps the paths apart from those of the API server.
+	pathPrefix = "/gatekeeper"
 )
 
 // Reviewer asks the API server. It is safe for concurrent use.
@@ -120,24 +125,17 @@ func (r *Reviewer) ask(ctx context.Context, token, path string) (string, error) 
 	}
 	access, err := r.Accesses.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user.Username, Groups: user.Groups, UID: user.UID, Extra: extra,
-		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: path, Verb: verb},
+		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: pathPrefix + path, Verb: verb},
 	}}, metav1.CreateOptions{})
 	if err != nil {
 		return "", fmt.Errorf("ask the API server what %s may read: %w", user.Username, err)
 	}
 	if !access.Status.Allowed || access.Status.Denied {
-		return "", fmt.Errorf("%s: %w", user.Username, r.Forbidden)
+		return "", fmt.Errorf("%w: a ClusterRole has to permit %s to %s the non-resource URL %s", r.Forbidden, user.Username, verb, pathPrefix+path)
 	}
 	return user.Username, nil
 }
 
 func overlap(a, b []string) bool {
-	for _, one := range a {
-		for _, other := range b {
-			if one == other {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(a, func(one string) bool { return slices.Contains(b, one) })
 }

@@ -31,7 +31,7 @@ type apiServer struct {
 func (s *apiServer) reviewer(audiences ...string) *Reviewer {
 	client := &fake.Clientset{}
 	client.AddReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		review := action.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy() //nolint:forcetypeassert,errcheck // it is what was sent
+		review := action.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy() //nolint:forcetypeassert // it is what was sent
 		s.asked = append(s.asked, "who "+review.Spec.Token)
 		if s.failing != nil {
 			return true, nil, s.failing
@@ -47,7 +47,7 @@ func (s *apiServer) reviewer(audiences ...string) *Reviewer {
 		return true, review, nil
 	})
 	client.AddReactor("create", "subjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy() //nolint:forcetypeassert,errcheck // it is what was sent
+		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy() //nolint:forcetypeassert // it is what was sent
 		s.asked = append(s.asked, fmt.Sprint("may ", review.Spec.User, " ", review.Spec.NonResourceAttributes.Verb, " ", review.Spec.NonResourceAttributes.Path, " ", review.Spec.Groups, review.Spec.Extra))
 		review.Status.Allowed, review.Status.Denied = review.Spec.User == "reader", s.denied
 		return true, review, nil
@@ -67,7 +67,7 @@ func TestAuthenticate(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "reader", name)
 		}
-		require.Equal(t, []string{"who reader", "may reader get /api/v1/gates [people] map[scopes:[a]]"}, s.asked, "the answer is kept")
+		require.Equal(t, []string{"who reader", "may reader get /gatekeeper/api/v1/gates [people] map[scopes:[a]]"}, s.asked, "the answer is kept")
 		_, err := r.Authenticate(t.Context(), "reader", "/api/v1/record")
 		require.NoError(t, err)
 		require.Len(t, s.asked, 4, "for one path each")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/deployments"
 )
 
 // Options are what is served, and to whom.
@@ -39,6 +40,7 @@ const (
 
 type api struct {
 	Options
+	model  *deployments.Model
 	limits *limits
 	slots  chan struct{}
 }
@@ -61,6 +63,9 @@ func (a *api) routes() []route {
 		{"/gates/:gate", nil, a.gate},
 		{"/applications", []string{"gate", "verdict", "search", "limit", "page"}, a.applications},
 		{"/applications/:namespace/:name", nil, a.application},
+		{"/applications/:namespace/:name/deployments", []string{"from", "limit"}, a.deployments},
+		{"/applications/:namespace/:name/deployments/:number", nil, a.deployment},
+		{"/applications/:namespace/:name/compare", []string{"from", "to"}, a.compare},
 		{"/record", nil, a.head},
 		{"/record/entries", []string{"kind", "application", "from", "limit"}, a.entries},
 		{"/record/entries/:sequence", nil, a.entry},
@@ -71,7 +76,7 @@ func (a *api) routes() []route {
 func New(o Options) http.Handler {
 	// gin prints every route in its debug mode, which is its default.
 	gin.SetMode(gin.ReleaseMode)
-	a := &api{Options: o, limits: newLimits(), slots: make(chan struct{}, maxAtOnce)}
+	a := &api{Options: o, model: deployments.New(o.Record), limits: newLimits(), slots: make(chan struct{}, maxAtOnce)}
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.Use(a.recovered, headers)

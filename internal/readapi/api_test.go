@@ -206,7 +206,7 @@ func TestWhoMayRead(t *testing.T) {
 		return request
 	}
 	require.Equal(t, http.StatusOK, w.asked(as("half", "/gates")).Code)
-	w.refused(as("half", "/record"), http.StatusForbidden, "/api/v1/record")
+	w.refused(as("half", "/record"), http.StatusForbidden, "half: the token does not give the right")
 	w.refused(as("other", "/gates"), http.StatusUnauthorized, "not known")
 	w.refused(as("broken", "/gates"), http.StatusServiceUnavailable, "try again")
 	require.Equal(t, http.StatusOK, w.asked(as(goodToken, "/gates")).Code)

@@ -15,7 +15,8 @@ import (
 )
 
 // Authenticator says who a bearer token belongs to, and whether they may read the path.
-// Its errors wrap ErrUnknown, ErrForbidden, or nothing of both when it is not known.
+// Its errors wrap ErrUnknown, ErrForbidden, of which the reader sees the text, or nothing
+// of both when it is not known.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token, path string) (name string, err error)
 }
@@ -93,8 +94,7 @@ func (a *api) authenticated(c *gin.Context) {
 		c.Header("WWW-Authenticate", `Bearer realm="gatekeeper", error="invalid_token"`)
 		fail(c, newProblem(http.StatusUnauthorized, "unauthorized", "The token is not known", "it may have been replaced, or have expired"))
 	case errors.Is(err, ErrForbidden):
-		fail(c, newProblem(http.StatusForbidden, "forbidden", "This may not be read with this token",
-			"a ClusterRole has to permit get on the non-resource URL "+c.Request.URL.Path))
+		fail(c, newProblem(http.StatusForbidden, "forbidden", "This may not be read with this token", err.Error()))
 	case err != nil:
 		a.Logger.LogAttrs(c.Request.Context(), slog.LevelError, "api_authentication_failed", slog.Any("error", err))
 		fail(c, newProblem(http.StatusServiceUnavailable, "unavailable", "It is not known who is asking", "try again in a moment; Gatekeeper's log says why"))

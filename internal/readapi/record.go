@@ -2,6 +2,7 @@ package readapi
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -44,14 +45,12 @@ func (a *api) entries(c *gin.Context) (any, error) {
 		}
 	}
 	kind, application := history.Kind(c.Query("kind")), c.Query("application")
-	switch kind {
-	case "", history.KindDecision, history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindAct, history.KindDenied:
-	default:
+	if kind != "" && !slices.Contains(kinds(), kind) {
 		return nil, badRequest(fmt.Sprintf("%.40q is no kind of entry", kind))
 	}
 	out := entryPage{Items: []history.Entry{}}
 	for looked, size := 0, 0; ; {
-		entries, err := a.Record.Entries(c.Request.Context(), from, min(limit, maxLooked-looked))
+		entries, err := a.entriesFrom(c, from, kind, application, min(limit+1, maxLooked-looked))
 		if err != nil {
 			return nil, fmt.Errorf("read entries: %w", err)
 		}
@@ -73,6 +72,23 @@ func (a *api) entries(c *gin.Context) (any, error) {
 			out.Next = from
 			return out, nil
 		}
+	}
+}
+
+// entriesFrom reads entries of which some may not be wanted. Decisions are not indexed, as
+// they are by far the most.
+func (a *api) entriesFrom(c *gin.Context, from uint64, kind history.Kind, application string, limit int) ([]history.Entry, error) {
+	if kind == "" || kind == history.KindDecision {
+		return a.Record.Entries(c.Request.Context(), from, limit)
+	}
+	return a.Record.Select(c.Request.Context(), history.Selection{Kinds: []history.Kind{kind}, Application: application, From: from}, limit)
+}
+
+// kinds are those that a reader can ask for.
+func kinds() []history.Kind {
+	return []history.Kind{
+		history.KindDecision, history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindAct, history.KindDenied,
+		history.KindObserved, history.KindHealth,
 	}
 }
 

@@ -40,6 +40,8 @@ func Exercise(t *testing.T, create Create) {
 		"invalid acts":      testInvalidActs,
 		"on command":        testOnCommand,
 		"denied":            testDenied,
+		"observed":          testObserved,
+		"select":            testSelect,
 		"deployments":       testDeployments,
 		"reopen":            testReopen,
 		"paging":            testPaging,
