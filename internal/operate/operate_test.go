@@ -92,7 +92,7 @@ func newWorld(t *testing.T) *world {
 				BreakGlass: &approval.BreakGlass{Named: approval.Named{Teams: []approval.TeamName{"acme/oncall"}}, ReviewBy: 24 * time.Hour, ValidFor: time.Hour}},
 			{Gate: "stage", Config: requirement, Applications: []approval.Selector{{Project: "both"}, {Project: "stage"}}},
 		},
-		Applications: w, People: w, Judge: w, History: w,
+		Applications: w, People: w, Judge: w, History: w, Numbers: w,
 		Desk: orders.NewDesk(orders.Options{Record: store, Now: func() time.Time { return now }}),
 		Wake: func(a string) { w.woken = append(w.woken, a) }, WakeAll: func() { w.woken = append(w.woken, "all") },
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
