@@ -93,11 +93,12 @@ func chooseDeployment(at place, past []history.Deployment, standing orders.Stand
 		}
 	}
 	live := past[0].Intent.Candidate
+	strayed := isElsewhere(at.app, live)
 	why := "every deployment on record is of what is live"
 	for _, d := range past {
 		c := d.Intent.Candidate
 		switch {
-		case c.Equal(live), !wanted(d):
+		case c.Equal(live) && !strayed, !wanted(d):
 		case d.Intent.Gate != at.policy.Gate:
 			why = "another gate, " + d.Intent.Gate + ", deployed " + strings.Join(commits(c), ", ")
 		case c.SpecDigest != at.app.SpecDigest:
@@ -115,6 +116,16 @@ func chooseDeployment(at place, past []history.Deployment, standing orders.Stand
 		Code: console.CodeNotFound, Text: "there is nothing to go back to: " + why,
 		Remedy: "the deployments are in: gatekeeper history " + at.about(),
 	}
+}
+
+// isElsewhere says whether Argo CD's history ends with something else than what the gate let
+// through last: then that is what one may want to go back to.
+func isElsewhere(app approval.Application, c approval.Candidate) bool {
+	if len(app.Deployed) == 0 {
+		return false
+	}
+	now := app.Deployed[len(app.Deployed)-1].Revisions
+	return len(now) != len(c.Revisions) || slices.ContainsFunc(c.Revisions, func(r approval.Revision) bool { return !slices.Contains(now, string(r.SHA)) })
 }
 
 // shortestCommit is how much of a commit has to be named.

@@ -142,3 +142,21 @@ func TestRollbackToNumber(t *testing.T) {
 		w.refused(err, console.CodeNotFound, says)
 	}
 }
+
+// TestRollbackFromElsewhere: when something else is live than the gate let through last,
+// one may go back to just that.
+func TestRollbackFromElsewhere(t *testing.T) {
+	w := newWorld(t)
+	w.deployed("1")
+	w.deployed("2")
+	app := w.apps["argocd/shop"]
+	app.Deployed = []approval.DeployedRevision{{Revisions: []string{strings.Repeat("2", 40)}}}
+	w.apps["argocd/shop"] = app
+	_, err := w.rollback("#4")
+	w.refused(err, console.CodeNotFound, "no other deployment of #4")
+	app.Deployed = append(app.Deployed, approval.DeployedRevision{Revisions: []string{strings.Repeat("9", 40)}})
+	w.apps["argocd/shop"] = app
+	back, err := w.rollback("")
+	require.NoError(t, err)
+	require.Equal(t, []string{"2222222"}, back.Revisions)
+}
