@@ -38,9 +38,13 @@ func seenOperations(app approval.Application) []seenOperation {
 			seen = append(seen, seenOperation{Operation: op})
 		}
 	}
-	if op := app.Operation; op.Finished() && !op.DryRun && !op.StartedAt.IsZero() {
+	if op := app.Operation; op != nil && !op.StartedAt.IsZero() {
+		// Argo CD writes its history before it ends the operation (seen with 3.2.11 on
+		// 2026-11-21), so what is under way may be there already.
 		seen = slices.DeleteFunc(seen, func(s seenOperation) bool { return s.StartedAt.Unix() == op.StartedAt.Unix() })
-		seen = append(seen, seenOperation{*op, true})
+		if op.Finished() && !op.DryRun {
+			seen = append(seen, seenOperation{*op, true})
+		}
 	}
 	slices.SortStableFunc(seen, func(a, b seenOperation) int { return a.StartedAt.Compare(b.StartedAt) })
 	return seen

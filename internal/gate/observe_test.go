@@ -168,6 +168,31 @@ func TestUngatedFromNothing(t *testing.T) {
 	require.False(t, s.observed()[0].Before)
 }
 
+// TestUngatedUnderWay: Argo CD's history has a sync before it has ended. It is nobody's yet.
+func TestUngatedUnderWay(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.reconciled()
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	s.reconciled()
+	s.clock.advance(time.Minute)
+	s.argo.pick(payments)
+	s.argo.edit(payments, func(app *approval.Application) {
+		app.Deployed = append(app.Deployed, approval.DeployedRevision{
+			Revisions: app.Operation.Revisions, StartedAt: app.Operation.StartedAt, DeployedAt: s.clock.now(), InitiatedBy: app.Operation.InitiatedBy,
+		})
+	})
+	s.reconciled()
+	require.Empty(t, s.observed())
+	s.argo.edit(payments, func(app *approval.Application) {
+		app.Operation.Phase, app.Operation.Requested, app.Operation.FinishedAt = phaseSucceeded, false, s.clock.now()
+	})
+	s.reconciled()
+	require.Len(t, s.outcomes(), 1)
+	require.Empty(t, s.observed())
+}
+
 // TestSelfHeal: automatic syncs that do what the one before did are recorded once.
 func TestSelfHeal(t *testing.T) {
 	t.Parallel()
