@@ -91,7 +91,7 @@ func pullOf(p history.DecisionPayload, l approval.LineDecision, landed approval.
 	pull := Pull{
 		Repository: l.Repository, Number: pr.Number, Title: pr.Title, URL: pr.URL, Author: pr.Author.Login,
 		Class: landed.Class, Commit: landed.Commit, Unapproved: landed.Verdict != approval.Allowed && !landed.Undone,
-		PushedAt: pr.HeadPushedAt, MergedAt: pr.MergedAt, QuorumAt: quorumAt(*pr, landed),
+		Labels: pr.Labels, FirstCommitAt: pr.FirstCommitAt, OpenedAt: pr.OpenedAt, PushedAt: pr.HeadPushedAt, MergedAt: pr.MergedAt, QuorumAt: quorumAt(*pr, landed),
 	}
 	switch landed.Class {
 	case approval.ClassConfig:

@@ -45,6 +45,7 @@ func TestDeployment(t *testing.T) {
 	require.Empty(t, bump.ConfigApprovers)
 	require.Equal(t, []string{"bob"}, bump.ImageApprovers)
 	require.Equal(t, "Change 1", config.Title)
+	require.Equal(t, []string{"hotfix"}, config.Labels)
 	require.Equal(t, []deployments.Image{
 		{Place: "apps/shop.yaml: image", From: "ghcr.io/acme/shop:2", To: "ghcr.io/acme/shop:3"},
 		{Place: "apps/shop.yaml: image", From: "ghcr.io/acme/shop:1", To: "ghcr.io/acme/shop:2", Digest: "sha256:two"},
@@ -62,7 +63,7 @@ func TestDeployment(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string]string{
-		"head to quorum": "1h1m0s", "quorum to merge": "59m0s", "merge to sync": "1h0m0s", "sync": "1m0s", "sync to healthy": "2m0s",
+		"commit to pull request": "1h0m0s", "pull request to quorum": "2h1m0s", "head to quorum": "1h1m0s", "quorum to merge": "59m0s", "merge to sync": "1h0m0s", "sync": "1m0s", "sync to healthy": "2m0s",
 	}, took)
 	require.Len(t, d.Segments(mixed), 7)
 

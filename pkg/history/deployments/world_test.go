@@ -85,6 +85,7 @@ func (w *world) lands(class approval.ChangeClass, images ...approval.ImageMove) 
 		Repository: repository, Number: n, Title: "Change " + strconv.Itoa(n), URL: "https://github.example/" + strconv.Itoa(n), Author: dave,
 		Merged: true, Base: "main", BaseRepositoryID: 7, Head: sha(1000 + n), Pushers: []approval.User{dave}, Requested: []approval.UserID{},
 		Contributors: []approval.Contributor{{User: &dave, Email: "dave@example.com", Role: "author", Commit: sha(1000 + n)}},
+		Labels:       []string{"hotfix"}, FirstCommitAt: w.at.Add(-5 * time.Hour), OpenedAt: w.at.Add(-4 * time.Hour),
 		HeadPushedAt: w.at.Add(-3 * time.Hour), MergedAt: w.at.Add(-time.Hour),
 	}
 	for i, u := range approvers {
