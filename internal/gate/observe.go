@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -339,5 +340,5 @@ func shortRevisions(revisions []string) string {
 	if len(short) == 0 {
 		return "something"
 	}
-	return oneLine(fmt.Sprint(short))
+	return oneLine(strings.Join(short, ", "))
 }

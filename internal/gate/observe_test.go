@@ -118,7 +118,7 @@ func TestUngated(t *testing.T) {
 		Gate: "prod", Application: payments, Phase: phaseSucceeded, Revisions: []string{string(sha(2))},
 		StartedAt: start.Add(time.Minute), FinishedAt: start.Add(time.Minute), InitiatedBy: "mallory", Health: "Healthy",
 	}, seen[0])
-	require.True(t, strings.HasPrefix(s.state(), "NOT let through by the gate: [0000002] was synced by mallory on 2026-11-21 08:01 UTC; "), s.state())
+	require.True(t, strings.HasPrefix(s.state(), "NOT let through by the gate: 0000002 was synced by mallory on 2026-11-21 08:01 UTC; "), s.state())
 
 	// While it is down: two, of which one is in Argo CD's history alone.
 	s.foreignRun(sha(1), phaseSucceeded)

@@ -57,7 +57,7 @@ func foundAfterwards(t *testing.T, s *story) {
 	require.Equal(t, []string{third}, seen.Revisions)
 	require.Equal(t, developer, seen.InitiatedBy)
 	s.metric(`gatekeeper_ungated_syncs_total{approved="false",gate="prod",late="true"} 1`)
-	s.says(sneaky.Number, "NOT let through by the gate: ["+third[:7]+"] was synced by "+developer)
+	s.says(sneaky.Number, "NOT let through by the gate: "+third[:7]+" was synced by "+developer)
 	require.Contains(t, gatekeeper.Logs(), "sync_ungated")
 
 	out := s.reads("history", app)
