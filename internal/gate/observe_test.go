@@ -117,7 +117,9 @@ func TestUngated(t *testing.T) {
 	require.Equal(t, history.ObservedPayload{
 		Gate: "prod", Application: payments, Phase: phaseSucceeded, Revisions: []string{string(sha(2))},
 		StartedAt: start.Add(time.Minute), FinishedAt: start.Add(time.Minute), InitiatedBy: "mallory", Health: "Healthy",
+		Decision: seen[0].Decision,
 	}, seen[0])
+	require.Equal(t, history.KindDecision, s.entries()[seen[0].Decision-1].Kind)
 	require.True(t, strings.HasPrefix(s.state(), "NOT let through by the gate: 0000002 was synced by mallory on 2026-11-21 08:01 UTC; "), s.state())
 
 	// While it is down: two, of which one is in Argo CD's history alone.

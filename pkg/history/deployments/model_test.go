@@ -141,6 +141,41 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestBrought: a decision from about the time of an ungated sync tells what it brought.
+func TestBrought(t *testing.T) {
+	t.Parallel()
+	for name, late := range map[string]bool{"seen": false, "found afterwards": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.lands(approval.ClassConfig)
+			w.deploys(0, 1, history.ResultSucceeded) // 1
+			w.lands(approval.ClassConfig)
+			w.line[1].decision.Verdict, w.line[1].decision.Approvers = approval.Blocked, nil
+			w.lands(approval.ClassConfig)
+			if late {
+				w.sees(2, nil)
+				w.decides(1, 1)
+			} else {
+				w.sees(2, func(o *history.ObservedPayload) { _, head := w.decides(1, 1); o.Decision = head })
+			}
+			d := w.get(2)
+			require.Len(t, d.Pulls, 1)
+			require.Equal(t, 2, d.Pulls[0].Number)
+			require.True(t, d.Pulls[0].Unapproved)
+			require.Empty(t, d.ConfigApprovers)
+			require.Equal(t, []string{"mallory"}, d.AskedBy)
+			require.Equal(t, repository, d.Revisions[0].Repository)
+			require.Equal(t, 1, d.RestsOn)
+			require.Zero(t, d.Decision, "it rests on none")
+			c, err := w.model.Compare(t.Context(), uid, 1, 2)
+			require.NoError(t, err)
+			require.Len(t, c.Added, 1)
+			require.Empty(t, c.Incomplete)
+		})
+	}
+}
+
 // TestRollbacks: an ordered one and others say where they went back to, and what they
 // took back says by which.
 func TestRollbacks(t *testing.T) {

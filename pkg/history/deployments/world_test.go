@@ -118,8 +118,8 @@ func (w *world) policy() approval.Policy {
 	}
 }
 
-// intends records a decision that goes from one landing to another, and the intent.
-func (w *world) intends(from, to int, edit func(*history.IntentPayload)) string {
+// decides records a decision that goes from one landing to another, and returns its entry.
+func (w *world) decides(from, to int) (history.DecisionPayload, uint64) {
 	w.t.Helper()
 	line := approval.Line{Repository: repository, RepositoryID: 7, Branch: "main", Baseline: sha(from), BaselineOnLine: true, Head: sha(len(w.line))}
 	decided := approval.LineDecision{Repository: repository, Branch: "main", Baseline: sha(from), Target: sha(to), Head: line.Head}
@@ -138,18 +138,23 @@ func (w *world) intends(from, to int, edit func(*history.IntentPayload)) string 
 		Gate: "prod", Application: shop, Verdict: approval.Allowed, Candidate: candidate, Advances: true, Lines: []approval.LineDecision{decided},
 	})
 	require.NoError(w.t, err)
-	head, err := w.store.Head(w.t.Context())
-	require.NoError(w.t, err)
+	return p, w.append(p).Sequence
+}
+
+// intends records a decision that goes from one landing to another, and the intent.
+func (w *world) intends(from, to int, edit func(*history.IntentPayload)) string {
+	w.t.Helper()
+	p, sequence := w.decides(from, to)
 	w.intents++
 	intent := history.IntentPayload{
-		ID: "i-" + strconv.Itoa(w.intents), Gate: "prod", Application: shop, ResourceVersion: "1", Candidate: candidate,
-		PolicyDigest: p.PolicyDigest, FactsDigest: p.FactsDigest, DecisionSequence: head.Sequence + 1, InitiatedBy: "gatekeeper: PR #" + strconv.Itoa(to),
+		ID: "i-" + strconv.Itoa(w.intents), Gate: "prod", Application: shop, ResourceVersion: "1", Candidate: p.Decision.Candidate,
+		PolicyDigest: p.PolicyDigest, FactsDigest: p.FactsDigest, DecisionSequence: sequence, InitiatedBy: "gatekeeper: PR #" + strconv.Itoa(to),
 		Approvers: []approval.User{bob},
 	}
 	if edit != nil {
 		edit(&intent)
 	}
-	w.append(p, intent)
+	w.append(intent)
 	return intent.ID
 }
 
