@@ -159,8 +159,9 @@ func (g *Gate) unasked(ctx context.Context, app approval.Application, settled []
 		if o.Decision, o.Covers, err = g.coveredBy(ctx, app, gate, op.Operation); err != nil {
 			return nil, err
 		}
-		// By the second, as Argo CD writes it: what ended in the second of the start is not late.
-		o.Late = !op.FinishedAt.IsZero() && op.FinishedAt.Before(g.began.Truncate(time.Second))
+		// Argo CD leaves out the parts of a second. What ended in the second of the start most
+		// likely ended before it.
+		o.Late = !op.FinishedAt.IsZero() && !op.FinishedAt.After(g.began)
 		found = append(found, o)
 		known.observed = append(known.observed, o)
 	}
