@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,12 +81,12 @@ func TestRecordInPostgres(t *testing.T) {
 	require.Equal(t, uint64(1), entries)
 
 	require.NoError(t, os.Mkdir(data, 0o700), "the volume of the inbox and the mirrors")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	code, _, stderr := call(t, ctx, "serve", "--config", file)
-	require.Zero(t, code, stderr)
-	require.Contains(t, stderr, `"msg":"serving"`)
-	require.NotContains(t, stderr, "p4ssw")
+	logged := &untilServing{stop: cancel}
+	require.Zero(t, run(ctx, []string{"serve", "--config", file}, io.Discard, logged), logged.text.String())
+	require.Contains(t, logged.text.String(), `"msg":"serving"`)
+	require.NotContains(t, logged.text.String(), "p4ssw")
 
 	// Another one does not work beside it.
 	record, err = openRecord(t.Context(), cfg)
@@ -104,4 +107,20 @@ func TestRecordInPostgres(t *testing.T) {
 	fails("sslmode=verify-full", "ledger", "verify", "--config", file)
 	require.NoError(t, os.Remove(filepath.Join(dir, "dsn")))
 	fails("record.postgres.dsnFile", "ledger", "verify", "--config", file)
+}
+
+// untilServing keeps what is logged, and stops the process once it serves.
+type untilServing struct {
+	stop func()
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (u *untilServing) Write(line []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if bytes.Contains(line, []byte(`"msg":"serving"`)) {
+		u.stop()
+	}
+	return u.text.Write(line)
 }
