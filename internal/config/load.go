@@ -41,6 +41,8 @@ type Secrets struct {
 	PrivateKey     Secret
 	WebhookSecrets []Secret
 	ArgoCDToken    Secret
+	// CheckpointKey is empty when nothing is signed.
+	CheckpointKey Secret
 }
 
 // Load reads and checks a configuration file and the secrets it names. The
