@@ -231,6 +231,7 @@ func (p *Publisher) findOrCreate(ctx context.Context, client *github.Client, w w
 }
 
 func (p *Publisher) create(ctx context.Context, client *github.Client, w wanted) (int64, error) {
+	w.payload.Gatekeeper.Checkpoint = p.checkpoint(ctx, w.key)
 	extra, err := json.Marshal(w.payload)
 	if err != nil {
 		return 0, fmt.Errorf("write the payload: %w", err)

@@ -216,3 +216,20 @@ func (n *Notary) Checkpoint(ctx context.Context) (Signed, error) {
 	n.last = signed
 	return signed, nil
 }
+
+// Last is the last checkpoint that a Notary kept in the folder; the zero Signed when
+// there is none.
+func Last(folder string, key Verifier) (Signed, error) {
+	text, err := readLimited(filepath.Join(folder, stateName), MaxCheckpoint)
+	if missing(err) {
+		return Signed{}, nil
+	}
+	if err != nil {
+		return Signed{}, fmt.Errorf("read the last checkpoint: %w", err)
+	}
+	signed, err := key.Open(text)
+	if err != nil {
+		return Signed{}, fmt.Errorf("the last checkpoint, %s: %w", filepath.Join(folder, stateName), err)
+	}
+	return signed, nil
+}

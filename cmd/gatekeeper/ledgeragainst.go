@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/merkle"
+)
+
+// maxAgainst bounds an answer of GitHub's API.
+const maxAgainst = 64 << 20
+
+// readKnown reads files with checkpoints that were kept elsewhere. All must be signed with
+// the key.
+func readKnown(key merkle.Verifier, paths []string) ([]merkle.Checkpoint, error) {
+	var known []merkle.Checkpoint
+	for _, path := range paths {
+		text, err := readSmall(path, maxAgainst)
+		if err != nil {
+			return nil, fmt.Errorf("--against: %w", err)
+		}
+		notes, err := notesIn(text, key.Name())
+		if err != nil {
+			return nil, fmt.Errorf("--against %s: %w", path, err)
+		}
+		for _, note := range notes {
+			signed, err := key.Open(note)
+			if err != nil {
+				return nil, fmt.Errorf("--against %s: %w", path, err)
+			}
+			known = append(known, signed.Checkpoint)
+		}
+	}
+	return known, nil
+}
+
+// anchored is what of a GitHub Deployment counts here (docs.github.com, "List deployments").
+type anchored struct {
+	// Payload is an object, or a text that holds one.
+	Payload json.RawMessage `json:"payload"`
+}
+
+// notesIn finds the checkpoints of that origin in a text: a checkpoint, or a Deployment or
+// list of Deployments as GitHub's API gives them.
+func notesIn(text, origin string) ([]string, error) {
+	switch trimmed := strings.TrimSpace(text); {
+	case strings.HasPrefix(trimmed, "{"):
+		var one anchored
+		if err := json.Unmarshal([]byte(text), &one); err != nil {
+			return nil, fmt.Errorf("read a Deployment: %w", err)
+		}
+		return anchoredNotes([]anchored{one}, origin)
+	case strings.HasPrefix(trimmed, "["):
+		// gh api --paginate writes one list after the other.
+		var all []anchored
+		for d := json.NewDecoder(strings.NewReader(text)); d.More(); {
+			var page []anchored
+			if err := d.Decode(&page); err != nil {
+				return nil, fmt.Errorf("read Deployments: %w", err)
+			}
+			all = append(all, page...)
+		}
+		return anchoredNotes(all, origin)
+	default:
+		return []string{text}, nil
+	}
+}
+
+func anchoredNotes(list []anchored, origin string) ([]string, error) {
+	var notes []string
+	for _, one := range list {
+		raw := one.Payload
+		if text := ""; json.Unmarshal(raw, &text) == nil {
+			raw = json.RawMessage(text)
+		}
+		var payload struct {
+			Gatekeeper struct {
+				Checkpoint string `json:"checkpoint"`
+			} `json:"gatekeeper"`
+		}
+		if json.Unmarshal(raw, &payload) != nil {
+			continue // a Deployment of somebody else, with another payload
+		}
+		// There may be another Gatekeeper with a record of its own.
+		if note := payload.Gatekeeper.Checkpoint; strings.HasPrefix(note, origin+"\n") {
+			notes = append(notes, note)
+		}
+	}
+	if len(notes) == 0 {
+		return nil, errors.New("there is no checkpoint of " + origin + " in it")
+	}
+	return notes, nil
+}
