@@ -41,6 +41,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	c.registries(f.Registries, at(root, "registries"))
 	c.enforcement(f.Enforcement, at(root, "enforcement"))
 	c.previews(&f.Previews, at(root, "previews"))
+	c.api(f.API, at(root, "api"))
 	return c.gates(f, root)
 }
 
@@ -158,6 +159,7 @@ func (c *checker) secrets(f File, root *yaml.Node, dir string, from func(path st
 	if f.Checkpoints.KeyFile != "" {
 		s.CheckpointKey = read(f.Checkpoints.KeyFile, "checkpoints", "keyFile")
 	}
+	s.APITokens = c.apiTokens(f.API, at(root, "api"), read)
 	return s
 }
 

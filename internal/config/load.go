@@ -43,6 +43,8 @@ type Secrets struct {
 	ArgoCDToken    Secret
 	// CheckpointKey is empty when nothing is signed.
 	CheckpointKey Secret
+	// APITokens are those of api.tokens, in their order.
+	APITokens []Secret
 }
 
 // Load reads and checks a configuration file and the secrets it names. The

@@ -40,6 +40,10 @@ func decodeAny(e Entry) (Payload, error) {
 		return Decode[ActPayload](e)
 	case KindDenied:
 		return Decode[DeniedPayload](e)
+	case KindObserved:
+		return Decode[ObservedPayload](e)
+	case KindHealth:
+		return Decode[HealthPayload](e)
 	default:
 		return nil, fmt.Errorf("entry %d is of the unknown kind %q", e.Sequence, e.Kind)
 	}
