@@ -143,6 +143,13 @@ func TestLedgerProves(t *testing.T) {
 		require.NotEmpty(t, name)
 	}
 
+	// The status of a success has size and root alone.
+	stated := strings.Split(string(note), "\n")
+	status := `[{"state":"success","description":"1 of 1 synced; record ` + stated[1] + " " + stated[2] + `"},{"description":"pending"}]`
+	require.Contains(t, must(t, "ledger", "verify", "--export", exported, "--public-key", public, "--against", save(t, folder, "status", status)), "compared with 2 checkpoints")
+	require.Contains(t, fails(t, exitFailed, "ledger", "verify", "--export", exported, "--public-key", public, "--against",
+		save(t, folder, "status", strings.Replace(status, " 12 ", " 11 ", 1))), "one of the entries 1 to 11")
+
 	// A changed export, and one that was cut off.
 	require.Contains(t, fails(t, exitFailed, "ledger", "verify", "--export", save(t, folder, "bad", strings.Replace(text, `"Healthy"`, `"healthy"`, 1)), "--public-key", public), "NOT INTACT at entry 3 (changed)")
 	require.Contains(t, fails(t, exitFailed, "ledger", "verify", "--export", save(t, folder, "short", strings.Join(lines[:9], "")), "--public-key", public), "NOT INTACT at entry 10 (truncated)")

@@ -130,6 +130,9 @@ func (p *Publisher) writeOnce(ctx context.Context, client *github.Client, w want
 			return err
 		}
 	}
+	if s == success {
+		w.description = p.anchored(ctx, w.key, w.description)
+	}
 	return p.send(ctx, client, w.key, m, status{state: s, description: w.description, environment: w.environment, log: w.log})
 }
 
