@@ -180,11 +180,11 @@ func importExport(ctx context.Context, w io.Writer, cfg config.Config, from, pub
 	if err != nil {
 		return err
 	}
-	report, _, err := export.Import(ctx, in, key, store, known...)
+	report, end, err := export.Import(ctx, in, key, store, known...)
 	if err := errors.Join(err, store.Close()); err != nil {
 		return err
 	}
-	if err := (verifyFlags{}).print(w, verified{Report: report}); err != nil {
+	if err := (verifyFlags{}).print(w, verified{report, end.Size, end.Root.String(), len(known) + 1}); err != nil {
 		return err
 	}
 	// Unlike a renaming, a link never replaces a record that came meanwhile.
