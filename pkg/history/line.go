@@ -38,7 +38,7 @@ var lineKeys = [...]string{"application", "digest", "intent", "kind", "payload",
 // LineParser reads lines of an export. It uses its memory again, so it is not safe for
 // concurrent use. The zero LineParser is ready.
 type LineParser struct {
-	canonical transcoder
+	canonical checker
 	again     []byte
 }
 
@@ -49,11 +49,8 @@ func (p *LineParser) Parse(line []byte) (Entry, error) {
 	if len(line) > MaxLine {
 		return Entry{}, fmt.Errorf("a line of %d bytes, more than %d", len(line), MaxLine)
 	}
-	if err := p.canonical.run(line); err != nil {
-		return Entry{}, err
-	}
-	if !bytes.Equal(p.canonical.out, line) {
-		return Entry{}, errors.New("the line is not in canonical form")
+	if !p.canonical.isCanonical(line) {
+		return Entry{}, errors.New("the line is not canonical JSON")
 	}
 	if len(p.canonical.top) != len(lineKeys) {
 		return Entry{}, fmt.Errorf("the line has %d members, not the %d of an entry", len(p.canonical.top), len(lineKeys))

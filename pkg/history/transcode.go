@@ -32,8 +32,6 @@ type transcoder struct {
 	encoded bool
 	// members are those of the objects that are being read, innermost last.
 	members []member
-	// top are those of the outermost object, once it was read.
-	top     []member
 	decoded []byte
 	scratch []byte
 }
@@ -52,15 +50,8 @@ func transcode(text []byte, encoded bool) ([]byte, error) {
 	return t.out, nil
 }
 
-// isCanonical says whether the text is its own canonical form. It uses the
-// transcoder's memory again, so that a whole record can be checked with little.
-func (t *transcoder) isCanonical(text []byte) bool {
-	err := t.run(text)
-	return err == nil && bytes.Equal(t.out, text)
-}
-
 func (t *transcoder) run(text []byte) error {
-	t.in, t.pos, t.out, t.depth, t.members, t.top = text, 0, t.out[:0], 0, t.members[:0], t.top[:0]
+	t.in, t.pos, t.out, t.depth, t.members = text, 0, t.out[:0], 0, t.members[:0]
 	t.space()
 	if err := t.value(); err != nil {
 		return err
@@ -183,9 +174,6 @@ func (t *transcoder) object() error {
 	}
 	t.pos++
 	err := t.sort(t.members[base:], open+1)
-	if t.depth == 1 {
-		t.top = append(t.top[:0], t.members[base:]...)
-	}
 	t.members = t.members[:base]
 	t.out = append(t.out, '}')
 	return err

@@ -108,7 +108,7 @@ type verifier struct {
 	// open holds the intents that are open at that entry.
 	open map[string]uint64
 	// canonical and sealed are memory that is used again for each entry.
-	canonical transcoder
+	canonical checker
 	sealed    []byte
 }
 
