@@ -138,6 +138,14 @@ func TestCheckpoint(t *testing.T) {
 			require.Error(t, err, "byte %d, bit %d: %s", i, bit, text)
 		}
 	}
+	// Also those that base64 leaves over: the next letter would say the same.
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	for _, end := range []int{strings.Index(signed.Note, "=\n"), strings.LastIndex(signed.Note, "=\n")} {
+		text := []byte(signed.Note)
+		text[end-1] = letters[strings.IndexByte(letters, text[end-1])+1]
+		_, err := signer.Verifier().Open(string(text))
+		require.Error(t, err, "%s", text)
+	}
 	for _, text := range []string{"", "\n", lines[0], signed.Note + "\n", signed.Note + "x\n", strings.Repeat("a", merkle.MaxCheckpoint+1)} {
 		_, err := signer.Verifier().Open(text)
 		require.Error(t, err, text)
@@ -421,6 +429,11 @@ func TestNotaryRefuses(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, notary.Close()) }()
 	growing = changed
+	_, err = notary.Checkpoint(t.Context())
+	require.ErrorIs(t, err, merkle.ErrContradicts)
+	astray, err := history.Seal(history.Head{Sequence: 30, Digest: all[5].Digest}, historytest.Decision(t, "x", "prod", approval.Blocked))
+	require.NoError(t, err)
+	growing = slices.Concat(all[:30], astray)
 	_, err = notary.Checkpoint(t.Context())
 	require.ErrorIs(t, err, merkle.ErrContradicts)
 	growing = all
