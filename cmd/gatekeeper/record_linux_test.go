@@ -76,6 +76,8 @@ func TestRecordInPostgres(t *testing.T) {
 	require.NoError(t, record.Close())
 	works("intact: 1 entries", "ledger", "verify", "--config", file)
 	works(`"application":"u"`, "ledger", "export", "--config", file)
+	fails("pg_dump backs it up", "ledger", "backup", "--config", file, "--out", filepath.Join(dir, "copy"))
+	fails("restore a dump", "ledger", "import", "--config", file, "--export", file, "--public-key", file)
 	entries, err := recordOf(cfg)(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, uint64(1), entries)

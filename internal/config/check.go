@@ -160,6 +160,9 @@ func (c *checker) secrets(f File, root *yaml.Node, dir string, from func(path st
 	if f.Record.Postgres != nil {
 		s.RecordDSN = read(f.Record.Postgres.DSNFile, "record", "postgres", "dsnFile")
 	}
+	if f.Checkpoints.KeyFile != "" {
+		s.CheckpointKey = read(f.Checkpoints.KeyFile, "checkpoints", "keyFile")
+	}
 	s.APITokens = c.apiTokens(f.API, at(root, "api"), read)
 	return s
 }

@@ -43,6 +43,8 @@ type Secrets struct {
 	ArgoCDToken    Secret
 	// RecordDSN is empty unless the record is in PostgreSQL.
 	RecordDSN Secret
+	// CheckpointKey is empty when nothing is signed.
+	CheckpointKey Secret
 	// APITokens are those of api.tokens, in their order.
 	APITokens []Secret
 }
