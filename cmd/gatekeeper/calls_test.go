@@ -28,7 +28,7 @@ func (w *town) count(what string, step func()) cost {
 	require.Eventually(w.t, func() bool {
 		pending, err := w.box.Pending(w.t.Context(), 1)
 		now := w.reads.Load() + w.writes.Load()
-		if err != nil || len(pending) > 0 || now != last {
+		if err != nil || len(pending) > 0 || now != last || w.outdated() > 0 {
 			last, since = now, time.Now()
 			return false
 		}

@@ -150,7 +150,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Logger: log,
-		Reporter: reports, Debts: box, Followers: shown.followers(), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Reporter: reports, Debts: box, Judgements: box, Followers: shown.followers(), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
@@ -221,7 +221,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		both.Go(func() error { return decider.Run(ctx) })
 		both.Go(func() error { return intake.Run(ctx) })
 		both.Go(func() error {
-			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.WakeReport, log}.run(ctx)
+			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log}.run(ctx)
 		})
 		both.Go(func() error { return answers.Run(ctx) })
 		return both.Wait()

@@ -225,6 +225,9 @@ func (in *Intake) open(ctx context.Context, d inbox.Delivery) ([]Key, error) {
 	if hint.People || hint.Access {
 		in.gate.collector.Forget()
 	}
+	if err := in.gate.outdates(ctx, hint); err != nil {
+		return nil, fmt.Errorf("note what is to be judged again: %w", err)
+	}
 	keys, only, err := in.gate.reportAnew(ctx, hint)
 	if only || err != nil {
 		return keys, err

@@ -54,6 +54,9 @@ type PullAnswer struct {
 	Asked RequestedReviewers
 	// Labels are those of an open pull request.
 	Labels []string
+	// Basis identifies all that was read of git for an open pull request: with the same
+	// one, and the same people and reviews, it is judged the same.
+	Basis string
 }
 
 // Errors that adapters wrap so that the reconcile loop can tell them apart.
