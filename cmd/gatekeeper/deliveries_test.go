@@ -195,7 +195,7 @@ func newTownOf(t testing.TB, resync time.Duration, applications int) *town {
 	w.app, err = w.CreateApp(standin.AppOptions{
 		Slug: "gatekeeper", Owner: "acme", PrivateKeyPEM: townKey(),
 		Permissions: map[string]string{"pull_requests": "write", "contents": "read", "checks": "write", "issues": "read", "members": "read"},
-		Events:      []string{"pull_request", "pull_request_review", "push", "issue_comment", "check_run", "membership", "team"},
+		Events:      []string{"pull_request", "pull_request_review", "push", "issue_comment", "check_run", "membership", "team", "member", "organization"},
 	})
 	require.NoError(t, err)
 	_, err = w.Install(w.app.ID, "acme", "env")
