@@ -43,6 +43,9 @@ type Collector interface {
 	CollectGroup(ctx context.Context, repository approval.RepositoryName, group approval.MergeGroup, q approval.Query) (approval.GroupAnswer, error)
 	// Forget drops what was remembered about people.
 	Forget()
+	// Heard says that an event may have changed something: what was read before it is not
+	// shared with a query from now on, see Query.Shared.
+	Heard()
 	// Bases identifies for open pull requests into a branch what is read of git, as it is
 	// now, as PullAnswer.Basis does. It asks nothing else. Those of which it is not known
 	// are left out.
@@ -163,6 +166,8 @@ type Gate struct {
 	contents contents
 	debts    debts
 	open     *openPulls
+	// sharing are the Applications of which all that woke them was the same event.
+	sharing sharing
 	// reporting has room for the reports that may be under way at once.
 	reporting chan struct{}
 }

@@ -117,6 +117,9 @@ type hub struct {
 	// bases are those of open pull requests; compared counts how often they were asked for.
 	bases    map[int]string
 	compared int
+	// heard counts events, shared has of each query whether it shares.
+	heard  int
+	shared []bool
 	// onAnswer runs after the facts were read and before they are answered.
 	onAnswer func()
 }
@@ -197,6 +200,7 @@ func (h *hub) collect(q approval.Query) (approval.Answer, func(), error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls++
+	h.shared = append(h.shared, q.Shared)
 	if h.failure != nil {
 		return approval.Answer{}, h.onAnswer, h.failure
 	}
@@ -249,6 +253,13 @@ func (h *hub) CollectPull(_ context.Context, _ approval.RepositoryName, n int, _
 		return approval.PullAnswer{}, fmt.Errorf("read #%d: %w", n, approval.ErrNotFound)
 	}
 	return answer, nil
+}
+
+// Heard counts.
+func (h *hub) Heard() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.heard++
 }
 
 // Bases are those that the test put there.

@@ -14,6 +14,9 @@ type Query struct {
 	Users []string
 	// Needs are the facts beyond the usual ones.
 	Needs Needs
+	// Shared is true when what was read for another query a moment ago will do, as long as
+	// nothing was heard since.
+	Shared bool
 }
 
 // Range asks for the line of a branch after a baseline.
