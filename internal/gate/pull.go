@@ -25,17 +25,18 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	report, answer, again, err := g.look(ctx, key)
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
-		g.open.closed(ctx, key)
+		g.gone(ctx, key)
 		return 0, nil
 	case err != nil:
 		return 0, err
 	}
 	g.names.learn(answer.Pull.BaseRepositoryID, key.Repository)
-	if !answer.Open || len(report.Gates) == 0 {
-		g.open.closed(ctx, key)
-	}
 	if !answer.Open && !answer.Pull.Merged || len(report.Gates) == 0 {
-		return 0, nil // nothing will land, or on no protected branch
+		g.gone(ctx, key)
+		return 0, nil
+	}
+	if !answer.Open {
+		g.open.closed(ctx, key)
 	}
 	g.preview(ctx, key, answer, &report)
 	// First those that write later by themselves: a comment that may not be written now
@@ -48,9 +49,8 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	if answer.Open {
 		g.judgedOpen(ctx, key, report, answer, began)
 	}
-	if again > 0 || unfinished(report) {
-		g.debts.owe(ctx, key) // another process would not know that it is to be looked at again
-	}
+	// Another process would not know that it is to be looked at again.
+	g.oweMore(ctx, key, again > 0 || unfinished(report))
 	return again, nil
 }
 

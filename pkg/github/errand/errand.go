@@ -6,8 +6,9 @@
 //	                        ▲                       │
 //	                        └── later, with a wait ─┘
 //
-// Errands are kept in memory alone. Whoever puts them says the same again after a restart
-// if it still matters, so Do has to find out what is written already.
+// Errands are kept in memory alone. Whoever puts them keeps that there are some, until Done
+// tells that they were carried out, and says the same again after a restart if it still
+// matters, so Do has to find out what is written already.
 package errand
 
 import (
@@ -32,6 +33,8 @@ type Options[K comparable, W any] struct {
 	// What is written, in the plural, and Remedy is what to do when the App may not.
 	What, Remedy string
 	Logger       *slog.Logger
+	// Done is told that nothing is left to be done for a key. It may be nil.
+	Done func(context.Context, K)
 }
 
 // Queue holds what is to be written. Make it with New; Run writes, Put may be called at any
@@ -50,13 +53,15 @@ type Queue[K comparable, W any] struct {
 	// mute says until when a repository is not written to.
 	mute map[approval.RepositoryName]time.Time
 	wake chan struct{}
+	// turns counts the words.
+	turns int
 }
 
 type job[W any] struct {
 	word     W
 	due      time.Time
 	attempts int
-	// turn counts the words, so that one that comes while another is written is kept.
+	// turn is the word's number, so that one that comes while another is written is kept.
 	turn int
 }
 
@@ -90,7 +95,8 @@ func (q *Queue[K, W]) Put(key K, word W, hurry func(before, now W) bool) {
 	} else if hurry != nil && hurry(j.word, word) {
 		j.due = q.mute[q.o.Repository(key)]
 	}
-	j.word, j.turn = word, j.turn+1
+	q.turns++
+	j.word, j.turn = word, q.turns
 	select {
 	case q.wake <- struct{}{}:
 	default:
@@ -120,6 +126,9 @@ func (q *Queue[K, W]) Step(ctx context.Context, now time.Time) (wait time.Durati
 		return wait
 	}
 	q.done(ctx, key, turn, q.o.Do(ctx, word))
+	if q.o.Done != nil && !q.holds(key) {
+		q.o.Done(ctx, key)
+	}
 	return 0
 }
 
@@ -167,6 +176,9 @@ func (q *Queue[K, W]) done(ctx context.Context, key K, turn int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j, now := q.jobs[key], time.Now()
+	if j == nil {
+		return // dropped meanwhile
+	}
 	attrs := append(q.o.Attrs(key), slog.String("what", q.o.What), slog.Any("error", err))
 	var later Later
 	var refused *github.Error
