@@ -140,7 +140,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
 	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
-	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
+	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, registry, log)
 	shown := showing(cfg, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, log)
 	shown.links = newLinks(cfg, cluster, log)
 	decider = gate.New(gate.Options{

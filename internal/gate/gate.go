@@ -195,7 +195,7 @@ func New(o Options) *Gate {
 	g.debts.store, g.debts.log = o.Debts, o.Logger
 	g.open = newOpenPulls(o.Policies, o.Judgements, o.Logger)
 	g.reporting = make(chan struct{}, max(1, g.workers/2))
-	g.metrics.watch(g.queue.Len)
+	g.metrics.watch(g.queue.Len, g.Outdated)
 	return g
 }
 
