@@ -43,7 +43,7 @@ func (s *Store) SaveJudged(ctx context.Context, repository approval.RepositoryNa
 	}
 	if _, err := s.exec(ctx, `INSERT INTO judged (repository, pull, policy, news, basis, concerned) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET policy = excluded.policy, news = excluded.news, basis = excluded.basis, concerned = excluded.concerned`,
-		strings.ToLower(string(repository)), pull, j.Policy, int64(j.News), j.Basis, j.Concerned); err != nil { //nolint:gosec // bounded above
+		strings.ToLower(string(repository)), pull, j.Policy, int64(j.News), j.Basis, j.Concerned); err != nil {
 		return fmt.Errorf("keep what %s#%d was judged on: %w", repository, pull, err)
 	}
 	return nil
@@ -57,7 +57,7 @@ func (s *Store) Judged(ctx context.Context, repository approval.RepositoryName, 
 	if err != nil {
 		return Judged{}, false, fmt.Errorf("read what %s#%d was judged on: %w", repository, pull, err)
 	}
-	j.News = uint64(max(news, 0)) //nolint:gosec // not negative
+	j.News = uint64(max(news, 0))
 	return j, found, nil
 }
 
@@ -86,7 +86,7 @@ func (s *Store) SaveNews(ctx context.Context, about Scope) (number uint64, err e
 	if err != nil {
 		return 0, fmt.Errorf("keep that there is news of %s %s: %w", about.Repository, about.Branch, err)
 	}
-	return uint64(n), nil
+	return uint64(max(n, 0)), nil
 }
 
 // News are the numbers of the newest events, by scope.
@@ -103,7 +103,7 @@ func (s *Store) News(ctx context.Context) (all map[Scope]uint64, err error) {
 		if err := rows.Scan(&about.Repository, &about.Branch, &n); err != nil {
 			return nil, fmt.Errorf("read of what there is news: %w", err)
 		}
-		all[about] = uint64(max(n, 0)) //nolint:gosec // not negative
+		all[about] = uint64(max(n, 0))
 	}
 	return all, rows.Err()
 }
