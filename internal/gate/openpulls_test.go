@@ -109,17 +109,23 @@ func TestOutdatedIsJudgedOnce(t *testing.T) {
 	require.Empty(t, s.queued())
 	require.Equal(t, published, s.reports.count())
 
-	// News that comes while it is judged makes it be judged once more.
-	s.hub.onAnswer = nil
+	// News that comes while it is judged, or while it waits for that, makes it be judged
+	// once more.
+	s.gate.followers = []Follower{&follower{during: func() {
+		require.NoError(t, s.gate.outdates(ctx, approval.Hint{People: true}))
+	}}}
+	_, ok := s.reported(7)
+	require.True(t, ok)
+	s.gate.followers = nil
+	require.Equal(t, []Key{key}, s.outdated())
+	s.gate.open.wakes(key)
+	require.Empty(t, s.outdated())
 	require.NoError(t, s.gate.outdates(ctx, approval.Hint{People: true}))
-	began := s.gate.open.begin(ctx)
-	require.NoError(t, s.gate.outdates(ctx, approval.Hint{People: true}))
-	s.gate.judgedOpen(ctx, key, report, answer, began)
 	require.Equal(t, []Key{key}, s.outdated())
 
 	answer.Open = false
 	s.hub.pullOf[7] = answer
-	_, ok := s.reported(7)
+	_, ok = s.reported(7)
 	require.False(t, ok)
 	require.NoError(t, s.gate.outdates(ctx, approval.Hint{People: true}))
 	require.Empty(t, s.outdated())

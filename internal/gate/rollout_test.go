@@ -19,12 +19,17 @@ type follower struct {
 	// owes are those that it is not done with.
 	owes   map[int]bool
 	closed []int
+	// during runs while it is told.
+	during func()
 }
 
 func (f *follower) Follow(r approval.PullReport) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.told = append(f.told, r)
+	if f.during != nil {
+		f.during()
+	}
 }
 
 func (f *follower) Awaits(_ context.Context, _ approval.RepositoryName, pull int) bool {
