@@ -116,7 +116,15 @@ func TestOutdatedIsJudgedOnce(t *testing.T) {
 	}}}
 	_, ok := s.reported(7)
 	require.True(t, ok)
+	require.Equal(t, []Key{key}, s.outdated())
+	s.gate.followers = []Follower{&follower{during: func() {
+		require.NoError(t, s.gate.outdates(ctx, approval.Hint{People: true}))
+		s.gate.open.wakes(key)
+	}}}
+	_, _ = s.reported(7)
 	s.gate.followers = nil
+	require.Empty(t, s.outdated(), "it is in the queue already")
+	require.NoError(t, s.gate.outdates(ctx, approval.Hint{People: true}))
 	require.Equal(t, []Key{key}, s.outdated())
 	s.gate.open.wakes(key)
 	require.Empty(t, s.outdated())
