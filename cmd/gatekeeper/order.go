@@ -48,7 +48,7 @@ func (o ordering) verbs() console.Verbs {
 func (o ordering) operator(desk *orders.Desk) *operate.Operator {
 	options := operate.Options{Policies: o.policies, Applications: o.reader, Desk: desk, History: o.record, Numbers: deployments.New(o.record), Wake: o.wake, Logger: o.log}
 	if o.decider != nil {
-		options.People, options.Judge, options.WakeAll = o.decider, o.decider, o.decider.WakeAll
+		options.People, options.Judge, options.Waiting, options.WakeAll = o.decider, o.decider, o.decider, o.decider.WakeAll
 	}
 	return operate.New(options)
 }

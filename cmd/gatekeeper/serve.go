@@ -157,7 +157,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 	takes := ordering{policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log}
-	answers, err := answering(cfg, takes, box, hub, previewed.differ(decider))
+	answers, err := answering(cfg, takes, box, hub, shown.asker(), previewed.differ(decider))
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,8 @@ type Options struct {
 	People People
 	// Judge is nil where nothing is decided: then nobody breaks the glass.
 	Judge Judge
+	// Waiting is nil where nothing is synced: then nobody says that something is to be.
+	Waiting Waiting
 	// Wake asks for a new decision on one Application, WakeAll on all. Nil does nothing.
 	Wake    func(application string)
 	WakeAll func()

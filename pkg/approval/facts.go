@@ -38,6 +38,9 @@ type Facts struct {
 	// Rollback is the newest order to go back; nil when there is none, or something
 	// was deployed since it was carried out.
 	Rollback *Rollback `json:"rollback,omitempty"`
+	// SyncOrder is somebody's word that a candidate is to be synced; nil when there is
+	// none that holds, or the gate does not wait for one.
+	SyncOrder *SyncOrder `json:"syncOrder,omitempty"`
 	// BrokenGlass are the uses that wait for a review, oldest first.
 	BrokenGlass []BrokenGlass `json:"brokenGlass,omitempty"`
 	Missing     []Missing     `json:"missing,omitempty"`

@@ -66,7 +66,7 @@ func Verbs() []Spec {
 		{Verb: Diff, Arguments: "[APPLICATION]", Does: "shows what this pull request changes in the cluster, and what a sync would ship", takes: application | gate},
 		{Verb: Request, Arguments: "@USER|@ORG/TEAM …", Does: "asks people for their review", takes: people, needs: people},
 		{Verb: Approve, Does: "approves this head, for all gates that take comments"},
-		{Verb: Cancel, Does: "takes back what you approved by comment here"},
+		{Verb: Cancel, Does: "takes back what you approved by comment here, and the review requests that Gatekeeper made"},
 		{Verb: Sync, Arguments: "[APPLICATION]", Does: "has what is approved synced now, if nothing stops it", takes: application | gate},
 		{Verb: Hold, Arguments: "[APPLICATION | --gate GATE] [--for 2h] --reason TEXT", Does: "stops syncs until they are released", takes: application | gate | length | reason, needs: reason},
 		{Verb: Release, Arguments: "[APPLICATION | --gate GATE | --id HOLD] --reason TEXT", Does: "ends holds", takes: application | gate | order | reason, needs: reason},

@@ -102,6 +102,8 @@ func scenarios() []scenario {
 		{name: "previews of two sources", services: []string{payments.Payments}, play: previews(payments.Payments)},
 		{name: "previews while the repo-server hangs", services: one, alone: true, play: previewsLate},
 		{name: "by comments", services: one, play: byComments},
+		{name: "on command", services: one, enforce: true, play: onCommand},
+		{name: "promoted by comment", services: one, stage: true, reverts: true, play: promotedByComment},
 		{name: "break glass", services: one, play: brokenGlass},
 		{name: "image refused", services: one, images: &payments.Images{}, play: imageRefused},
 		{name: "image moved", services: one, images: &payments.Images{}, play: imageMoved},
