@@ -148,7 +148,7 @@ func (g *gathering) grounds(d deployments.Deployment, by *decided) string {
 		return ByBreakGlass
 	case known && order.Verb == history.VerbRollback:
 		return ByRollback
-	case i.Act != "" || by.Decision.Override != "" && allowed:
+	case i.Act != "" || allowed && (by.Decision.Override != "" || by.Decision.Rollback != ""):
 		return ByUnknown
 	case i.Admitted != nil && i.Admitted.Rollback:
 		return ByRollback
@@ -236,6 +236,9 @@ func (g *gathering) irregular(d Deployment, changes []Change) {
 			wrong.Text += ", and not what was let through, " + strings.Join(wanted, ", ")
 		}
 		g.except(wrong)
+		if d.LetThrough == ByUnknown {
+			return // it is unknown since it is a mismatch
+		}
 	}
 	if regular(d.LetThrough) {
 		return

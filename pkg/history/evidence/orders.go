@@ -78,7 +78,7 @@ func (g *gathering) glass(a given) {
 // samePerson compares like package orders does: by the account where GitHub proved it, else
 // by the name.
 func samePerson(a, b history.Person) bool {
-	return a.ID != 0 && a.ID == b.ID || strings.EqualFold(a.Name, b.Name)
+	return a.ID != 0 && a.ID == b.ID || strings.EqualFold(strings.TrimPrefix(a.Name, "@"), strings.TrimPrefix(b.Name, "@"))
 }
 
 // used says which syncs an order let through.
