@@ -313,9 +313,15 @@ func revisions(all []deployments.Revision) string {
 	return strings.Join(out, ", ")
 }
 
+// syncedBy is who asked Argo CD, in one line.
 func syncedBy(s deployments.SyncedBy) string {
-	if s.Text == "" {
+	switch {
+	case s.Text == "" && s.Kind == deployments.ByPerson:
+		return "not known"
+	case s.Text == "":
 		return s.Kind
+	case strings.HasPrefix(s.Text, s.Kind+":"):
+		return s.Text
 	}
 	return s.Kind + ": " + s.Text
 }

@@ -115,6 +115,7 @@ func unapproved(_ *approval.Landing, d *approval.LandingDecision) {
 
 func direct(l *approval.Landing, d *approval.LandingDecision) {
 	l.Pull, l.Kind, d.Kind, d.Pull = nil, approval.KindDirect, approval.KindDirect, 0
+	l.Proof = approval.Proof{}
 	unapproved(l, d)
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -99,6 +100,22 @@ func rfc(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// short is the beginning of a commit SHA; other revisions, such as the version of a chart,
+// stay as they are.
+func short(revision string) string {
+	if len(revision) < 40 || strings.Trim(revision, "0123456789abcdef") != "" {
+		return revision
+	}
+	return revision[:7]
+}
+
+// meanings are those of the kinds that some exceptions have.
+func meanings(of []Exception) []Meaning {
+	return slices.DeleteFunc(Meanings(), func(m Meaning) bool {
+		return !slices.ContainsFunc(of, func(e Exception) bool { return e.Kind == m.Kind })
+	})
+}
+
 //go:embed report.html.tmpl
 var layout string
 
@@ -113,8 +130,10 @@ func WriteHTML(w io.Writer, r Report) error {
 			}
 			return t.UTC().Format("2006-01-02 15:04")
 		},
-		"short": func(s string) string { return s[:min(len(s), 7)] },
-		"join":  func(s []string) string { return strings.Join(s, ", ") },
+		"short":    short,
+		"regular":  regular,
+		"meanings": meanings,
+		"join":     func(s []string) string { return strings.Join(s, ", ") },
 		"pretty": func(m json.RawMessage) string {
 			out, err := json.MarshalIndent(m, "", "  ")
 			if err != nil {
