@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history/evidence"
+	audit "github.com/argo-gatekeeper/gatekeeper/pkg/history/evidence"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
@@ -59,9 +59,9 @@ signed checkpoint.txt.`,
 			}
 			shown := newProgress(c.ErrOrStderr())
 			about.Progress = shown.step
-			var made evidence.Report
+			var made audit.Report
 			err = withRecord(c.Context(), cfg, func(r *sqlite.Reader) error {
-				made, err = evidence.Gather(c.Context(), r, about)
+				made, err = audit.Gather(c.Context(), r, about)
 				return err
 			})
 			shown.clear()
@@ -83,15 +83,15 @@ signed checkpoint.txt.`,
 }
 
 // reportFormats are what -o takes.
-func reportFormats() map[string]func(io.Writer, evidence.Report) error {
-	return map[string]func(io.Writer, evidence.Report) error{
-		"json": evidence.WriteJSON, "csv": evidence.WriteChanges, "html": evidence.WriteHTML,
+func reportFormats() map[string]func(io.Writer, audit.Report) error {
+	return map[string]func(io.Writer, audit.Report) error{
+		"json": audit.WriteJSON, "csv": audit.WriteChanges, "html": audit.WriteHTML,
 	}
 }
 
 // check says what the report is about.
-func (o reportOptions) check(now time.Time) (evidence.Options, error) {
-	none := evidence.Options{}
+func (o reportOptions) check(now time.Time) (audit.Options, error) {
+	none := audit.Options{}
 	switch {
 	case o.file == "":
 		return none, fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
@@ -109,7 +109,7 @@ func (o reportOptions) check(now time.Time) (evidence.Options, error) {
 			return none, err
 		}
 	}
-	about := evidence.Options{Gate: o.gate, To: now, Made: now}
+	about := audit.Options{Gate: o.gate, To: now, Made: now}
 	var err error
 	if o.last != "" {
 		days, err := daysOf(o.last)
@@ -172,7 +172,7 @@ func (p *progress) step(step string, done int) {
 }
 
 // write writes the report to where it is wanted.
-func (o reportOptions) write(stdout io.Writer, r evidence.Report) error {
+func (o reportOptions) write(stdout io.Writer, r audit.Report) error {
 	if o.out == "" {
 		return reportFormats()[o.output](stdout, r)
 	}
@@ -206,7 +206,7 @@ var errNotEmpty = errors.New("the directory is not empty; name one that does not
 
 // writeReport writes all files of a report beside the directory, and then renames that to
 // it: a report is there whole, or not at all.
-func writeReport(out string, r evidence.Report) (err error) {
+func writeReport(out string, r audit.Report) (err error) {
 	if err := checkOut(out); err != nil {
 		return err
 	}
@@ -222,11 +222,11 @@ func writeReport(out string, r evidence.Report) (err error) {
 			err = errors.Join(err, os.RemoveAll(temporary))
 		}
 	}()
-	files := map[string]func(io.Writer, evidence.Report) error{
-		"report.json": evidence.WriteJSON, "report.html": evidence.WriteHTML, "changes.csv": evidence.WriteChanges, "exceptions.csv": evidence.WriteExceptions,
+	files := map[string]func(io.Writer, audit.Report) error{
+		"report.json": audit.WriteJSON, "report.html": audit.WriteHTML, "changes.csv": audit.WriteChanges, "exceptions.csv": audit.WriteExceptions,
 	}
 	if r.Record.Checkpoint != "" {
-		files["checkpoint.txt"] = func(w io.Writer, r evidence.Report) error {
+		files["checkpoint.txt"] = func(w io.Writer, r audit.Report) error {
 			_, err := io.WriteString(w, r.Record.Checkpoint)
 			return err
 		}
