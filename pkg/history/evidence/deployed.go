@@ -169,7 +169,13 @@ func changesOf(d Deployment, by *decided) []Change {
 	var out []Change
 	add := func(commit string, edit func(*Change)) {
 		c := line
-		c.Commit, c.LetThrough = commit, ByUnknown
+		c.Commit = commit
+		if by == nil { // what an ungated one brought, as far as the decisions of its time tell
+			edit(&c)
+			out = append(out, c)
+			return
+		}
+		c.LetThrough = ByUnknown
 		if known, ok := by.landings[commit]; ok {
 			c.Repository, c.Kind, c.Class = string(known.repository), string(known.decision.Kind), string(known.decision.Class)
 			c.Title, c.Landed, c.LetThrough = known.facts.Title, string(known.facts.Proof.Result), d.change(known.decision)
@@ -185,7 +191,7 @@ func changesOf(d Deployment, by *decided) []Change {
 		})
 	}
 	for _, commit := range d.Direct {
-		add(commit, func(*Change) {})
+		add(commit, func(c *Change) { c.Kind = string(approval.KindDirect) })
 	}
 	if d.Result != history.ResultMismatch && (regular(d.LetThrough) || len(out) > 0) {
 		return out

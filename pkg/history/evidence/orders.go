@@ -34,7 +34,7 @@ func (g *gathering) orders() {
 			g.except(ordered(a, ExceptionPermit, text+stamp(a.Expires)))
 		case history.VerbAdopt:
 			g.except(ordered(a, ExceptionAdopted, "the spec with the digest "+a.SpecDigest+" is approved by this order"))
-		case history.VerbHold, history.VerbRelease, history.VerbBreakGlass, history.VerbReview, history.VerbRollback:
+		case history.VerbHold, history.VerbRelease, history.VerbBreakGlass, history.VerbReview, history.VerbRollback, history.VerbSync:
 		}
 	}
 	for _, code := range slices.Sorted(maps.Keys(g.refusals)) {
@@ -157,7 +157,7 @@ func (g *gathering) summarise() {
 	s.Applications = len(apps)
 	approved := map[string]bool{}
 	for _, c := range g.report.Changes {
-		if c.Kind == "" {
+		if c.Kind == "" && c.Pull == 0 {
 			continue // a revision, not a change
 		}
 		key := c.Repository + " " + c.Commit
