@@ -89,7 +89,7 @@ func TestReportDirectory(t *testing.T) {
 	for _, out := range []string{filepath.Join(parent, "new"), empty} {
 		code, stdout, stderr := call(t, t.Context(), line(out)...)
 		require.Zero(t, code, stderr)
-		require.Contains(t, stdout, "2 deployments, 2 changes, 2 exceptions")
+		require.Contains(t, stdout, "2 deployments, 0 changes, 2 exceptions")
 		info, err := os.Stat(out)
 		require.NoError(t, err)
 		require.Equal(t, fs.FileMode(0o700), info.Mode().Perm())

@@ -137,7 +137,11 @@ func TestExceptions(t *testing.T) {
 			[]string{evidence.ExceptionBreakGlass, evidence.ExceptionMissedReview}, "reviewed by carol", nil,
 		},
 		"break-glass reviewed at the deadline": {
-			func(w *world) { w.breaks(shop, "g", 1); w.at = from().Add(57 * time.Hour); w.reviews(shop, "g", "carol") },
+			func(w *world) {
+				w.breaks(shop, "g", 1)
+				w.at = from().Add(57 * time.Hour)
+				w.reviews(shop, "g", "carol")
+			},
 			[]string{evidence.ExceptionBreakGlass}, "reviewed by carol", nil,
 		},
 		"broken before the time, deadline within": {
@@ -170,7 +174,9 @@ func TestExceptions(t *testing.T) {
 			}, []string{evidence.ExceptionUngated}, "entry 1 allows or trusts that revision all the same; found afterwards", []string{"quorum", "ungated"},
 		},
 		"ungated, failed": {
-			func(w *world) { w.observes(shop, 5, func(o *history.ObservedPayload) { o.Phase, o.Revisions = "Failed", nil }) },
+			func(w *world) {
+				w.observes(shop, 5, func(o *history.ObservedPayload) { o.Phase, o.Revisions = "Failed", nil })
+			},
 			[]string{evidence.ExceptionUngated}, "may have applied a part", []string{"ungated"},
 		},
 		"ungated, partial": {
@@ -220,7 +226,9 @@ func TestExceptions(t *testing.T) {
 			}, nil, "", nil,
 		},
 		"adopted": {
-			func(w *world) { w.orders(shop, history.VerbAdopt, func(p *history.ActPayload) { p.SpecDigest = "abc" }) },
+			func(w *world) {
+				w.orders(shop, history.VerbAdopt, func(p *history.ActPayload) { p.SpecDigest = "abc" })
+			},
 			[]string{evidence.ExceptionAdopted}, "the digest abc", nil,
 		},
 		"permits": {
@@ -229,6 +237,18 @@ func TestExceptions(t *testing.T) {
 					w.orders(shop, history.VerbPermit, func(p *history.ActPayload) { p.Permit, p.Expires = what, w.at.Add(time.Hour) })
 				}
 			}, []string{evidence.ExceptionPermit, evidence.ExceptionPermit}, "leave the gate's protection until 2026-01-01 10:00:00Z", nil,
+		},
+		"a sync that somebody asked for": {
+			func(w *world) {
+				w.lands(nil)
+				w.orders(shop, history.VerbSync, func(p *history.ActPayload) {
+					c := candidate(shop, 1)
+					p.ID, p.Candidate, p.Expires = "s", &c, w.at.Add(time.Hour)
+				})
+				w.ends(shop, w.intends(shop, 0, 1, edits{
+					decision: func(d *approval.Decision) { d.Asked = "s" }, intent: func(i *history.IntentPayload) { i.Asked = "s" },
+				}), 1, history.ResultSucceeded)
+			}, nil, "", []string{"quorum"},
 		},
 		"holds": {
 			func(w *world) { w.orders(shop, history.VerbHold, nil) }, nil, "", nil,
@@ -350,6 +370,27 @@ func TestChanges(t *testing.T) {
 	require.Equal(t, r.Deployments[0].Decision, r.Policies[0].Entry)
 }
 
+// TestUngatedChanges: what a sync without the gate brought is told, and is ungated whether
+// it had its quorum or not.
+func TestUngatedChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lands(nil)
+	w.lands(unapproved)
+	w.lands(direct)
+	w.append(shop, history.AbandonedPayload{Intent: w.intends(shop, 0, 1, edits{}), Reason: "not sent"})
+	w.observes(shop, 3, func(o *history.ObservedPayload) { o.Decision = 1 })
+	r := w.report()
+	var got []string
+	for _, c := range r.Changes {
+		got = append(got, c.Commit+" "+c.Kind+" "+c.LetThrough)
+		require.Nil(t, c.Decided)
+	}
+	require.Equal(t, []string{string(sha(2)) + "  ungated", string(sha(1)) + "  ungated", string(sha(3)) + " direct ungated"}, got)
+	require.Equal(t, []int{3, 0}, []int{r.Summary.Changes, r.Summary.Approved})
+	require.Equal(t, []string{"ungated sync@4"}, found(r))
+}
+
 func TestOrdersAndRefusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -459,7 +500,9 @@ func TestCheckpoint(t *testing.T) {
 	w := newWorld(t)
 	w.observes(shop, 1, nil)
 	o := w.options()
-	o.Checkpoint = func(_ context.Context, head history.Head) (string, error) { return "signed " + string(head.Digest), nil }
+	o.Checkpoint = func(_ context.Context, head history.Head) (string, error) {
+		return "signed " + string(head.Digest), nil
+	}
 	r, err := evidence.Gather(t.Context(), w.store, o)
 	require.NoError(t, err)
 	require.Equal(t, "signed "+string(r.Record.Head.Digest), r.Record.Checkpoint)

@@ -86,7 +86,7 @@ func (w *world) lands(edit func(*approval.Landing, *approval.LandingDecision)) i
 		Repository: repository, Number: n, Title: "Change " + strconv.Itoa(n), URL: "https://github.example/acme/env/pull/" + strconv.Itoa(n), Author: dave,
 		Merged: true, Base: "main", BaseRepositoryID: 7, Head: sha(1000 + n), Pushers: []approval.User{dave}, Requested: []approval.UserID{},
 		Contributors: []approval.Contributor{{User: &dave, Email: "dave@example.com", Role: "author", Commit: sha(1000 + n)}},
-		HeadPushedAt: w.at.Add(-4 * time.Hour), MergedAt: w.at.Add(-time.Hour),
+		OpenedAt:     w.at.Add(-5 * time.Hour), HeadPushedAt: w.at.Add(-4 * time.Hour), MergedAt: w.at.Add(-time.Hour),
 		Reviews: []approval.Review{{
 			ID: int64(n), User: &bob, State: approval.ReviewApproved, Commit: sha(1000 + n), Witnessed: true, Base: "main", SubmittedAt: w.at.Add(-2 * time.Hour),
 		}},
