@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	audit "github.com/argo-gatekeeper/gatekeeper/pkg/history/evidence"
@@ -236,7 +237,8 @@ func writeReport(out string, r audit.Report) (err error) {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
-	if err := os.Rename(temporary, out); err != nil {
+	// Unlike os.Rename, this puts a directory in the place of an empty one, and of nothing else.
+	if err := unix.Rename(temporary, out); err != nil {
 		return fmt.Errorf("put the report to its place: %w", err)
 	}
 	return nil
