@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 	audit "github.com/argo-gatekeeper/gatekeeper/pkg/history/evidence"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/merkle"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
@@ -58,10 +61,19 @@ signed checkpoint.txt.`,
 			for _, p := range cfg.Policies {
 				about.Gates = append(about.Gates, p.Gate)
 			}
+			signer, keyed, err := checkpointSigner(cfg)
+			if err != nil {
+				return err
+			}
 			shown := newProgress(c.ErrOrStderr())
 			about.Progress = shown.step
 			var made audit.Report
 			err = withRecord(c.Context(), cfg, func(r *sqlite.Reader) error {
+				if keyed {
+					about.Checkpoint = func(ctx context.Context, head history.Head) (string, error) {
+						return signFor(ctx, cfg, r, signer, head)
+					}
+				}
 				made, err = audit.Gather(c.Context(), r, about)
 				return err
 			})
@@ -81,6 +93,19 @@ signed checkpoint.txt.`,
 	f.StringVar(&o.out, "out", "", "directory to write to; it must not exist, or be empty")
 	f.StringVarP(&o.output, "output", "o", "json", "json, csv (the changes) or html, on standard output")
 	return c
+}
+
+// signFor signs the record as it is, which has the head and perhaps what was appended since.
+// A record that contradicts the last checkpoint fails.
+func signFor(ctx context.Context, cfg config.Config, r merkle.Entries, signer merkle.Signer, head history.Head) (string, error) {
+	signed, err := signNow(ctx, cfg, r, signer)
+	if err != nil {
+		return "", err
+	}
+	if signed.Size < 0 || uint64(signed.Size) < head.Sequence {
+		return "", fmt.Errorf("it is of %d entries, and the report of %d", signed.Size, head.Sequence)
+	}
+	return signed.Note, nil
 }
 
 // reportFormats are what -o takes.
