@@ -130,8 +130,8 @@ func (a *asked) ends(order orders.Given, e history.Entry) (bool, error) {
 		return carriedOut || since && outcome.Result == history.ResultSucceeded, nil
 	case history.KindAbandoned, history.KindDenied, history.KindHealth:
 		return false, nil
-	case history.KindObserved: // somebody synced past the gate
-		return true, nil
+	case history.KindObserved:
+		return true, nil // somebody has deployed since, without asking the gate
 	default:
 		return true, nil
 	}

@@ -116,6 +116,7 @@ func scenarios() []scenario {
 		{name: "shown on GitHub", services: one, enforce: true, play: shownOnGitHub},
 		{name: "asks for reviews", services: one, play: asksForReviews},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
+		{name: "found afterwards", services: one, reverts: true, play: foundAfterwards},
 	}
 }
 
