@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/adopt"
@@ -71,7 +72,11 @@ func (w *work) order(ctx context.Context, origin string, c command.Command) (ans
 	case command.Rollback:
 		var app string
 		if app, err = w.application(ctx, c.Application); err == nil {
-			_, err = operator.Rollback(ctx, who, operate.RollbackRequest{Application: app, To: strings.Join(c.Revisions, ""), Reason: c.Reason})
+			to := strings.Join(c.Revisions, "")
+			if c.Deployment > 0 {
+				to = "#" + strconv.Itoa(c.Deployment)
+			}
+			_, err = operator.Rollback(ctx, who, operate.RollbackRequest{Application: app, To: to, Reason: c.Reason})
 		}
 	default:
 		err = w.breakGlass(ctx, operator, c)

@@ -128,8 +128,10 @@ func (a *asked) ends(order orders.Given, e history.Entry) (bool, error) {
 		}
 		carriedOut, since := a.intents[outcome.Intent]
 		return carriedOut || since && outcome.Result == history.ResultSucceeded, nil
-	case history.KindAbandoned, history.KindDenied:
+	case history.KindAbandoned, history.KindDenied, history.KindHealth:
 		return false, nil
+	case history.KindObserved:
+		return true, nil // somebody has deployed since, without asking the gate
 	default:
 		return true, nil
 	}

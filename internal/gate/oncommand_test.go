@@ -202,6 +202,40 @@ func TestOnCommandEnds(t *testing.T) {
 		s.reconciled()
 		require.Equal(t, sha(1), s.argo.last().revision())
 	})
+	t.Run("the health of what is live changed", func(t *testing.T) {
+		s := newAskSetup(t)
+		s.approves(1)
+		s.waitsFor(0)
+		s.says(1)
+		s.reconciled()
+		s.argo.run(payments, phaseSucceeded)
+		s.approves(2)
+		s.waitsFor(1)
+		s.says(2)
+		var ended uint64
+		for _, e := range s.entries() {
+			if e.Kind == history.KindOutcome {
+				ended = e.Sequence
+			}
+		}
+		require.NoError(t, s.gate.appendAnyway(t.Context(), history.Draft{
+			Time: s.clock.now(), Application: "uid-payments", Payload: history.HealthPayload{Of: ended, Health: "Degraded", At: s.clock.now()},
+		}))
+		s.reconciled()
+		require.Equal(t, sha(2), s.argo.last().revision())
+	})
+	t.Run("somebody synced without the gate", func(t *testing.T) {
+		s := newAskSetup(t)
+		s.approves(1)
+		s.waitsFor(0)
+		s.says(1)
+		require.NoError(t, s.gate.appendAnyway(t.Context(), history.Draft{
+			Time: s.clock.now(), Application: "uid-payments", Payload: history.ObservedPayload{
+				Gate: "prod", Application: payments, Phase: "Succeeded", Revisions: []string{string(sha(0))}, StartedAt: s.clock.now(),
+			},
+		}))
+		s.waitsFor(0)
+	})
 	t.Run("the record cannot be read", func(t *testing.T) {
 		s := newAskSetup(t)
 		s.approves(1)

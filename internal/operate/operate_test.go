@@ -96,7 +96,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.operator = operate.New(operate.Options{
 		Policies:     w.policies,
-		Applications: w, People: w, Judge: w, Waiting: w, History: w,
+		Applications: w, People: w, Judge: w, Waiting: w, History: w, Numbers: w,
 		Desk: orders.NewDesk(orders.Options{Record: store, Now: func() time.Time { return now }}),
 		Wake: func(a string) { w.woken = append(w.woken, a) }, WakeAll: func() { w.woken = append(w.woken, "all") },
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),

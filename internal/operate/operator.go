@@ -39,6 +39,8 @@ type Options struct {
 	Desk         *orders.Desk
 	// History is what can be gone back to.
 	History Deployments
+	// Numbers finds what can be gone back to by its number; nil where nobody does.
+	Numbers Numbers
 	// People is nil where people cannot be asked for: then orders that depend on who
 	// gives them are refused.
 	People People

@@ -158,6 +158,12 @@ type PullRequest struct {
 	Merged           bool   `json:"merged"`
 	// MergedAt is when it landed, by GitHub's clock. Zero while it is open.
 	MergedAt time.Time `json:"mergedAt,omitzero"`
+	// OpenedAt is when it was opened, by GitHub's clock; FirstCommitAt is when its oldest
+	// commit was made, by the clock of its author, and Labels are those that it has. They
+	// are zero when they are not known. No rule depends on them: they are for the history.
+	OpenedAt      time.Time `json:"openedAt,omitzero"`
+	FirstCommitAt time.Time `json:"firstCommitAt,omitzero"`
+	Labels        []string  `json:"labels,omitempty"`
 	// Head is the last commit of the pull request.
 	Head SHA `json:"head"`
 	// HeadPushedAt is when the head arrived at GitHub by GitHub's clock. Zero

@@ -70,7 +70,7 @@ func Verbs() []Spec {
 		{Verb: Sync, Arguments: "[APPLICATION]", Does: "has what is approved synced now, if nothing stops it", takes: application | gate},
 		{Verb: Hold, Arguments: "[APPLICATION | --gate GATE] [--for 2h] --reason TEXT", Does: "stops syncs until they are released", takes: application | gate | length | reason, needs: reason},
 		{Verb: Release, Arguments: "[APPLICATION | --gate GATE | --id HOLD] --reason TEXT", Does: "ends holds", takes: application | gate | order | reason, needs: reason},
-		{Verb: Rollback, Arguments: "[APPLICATION] [--to SHA] --reason TEXT", Does: "makes an earlier deployment live again, and holds what is newer", takes: application | back | reason, needs: reason},
+		{Verb: Rollback, Arguments: "[APPLICATION] [--to NUMBER|SHA] --reason TEXT", Does: "makes an earlier deployment live again, and holds what is newer", takes: application | back | reason, needs: reason},
 		{Verb: Promote, Arguments: "[APPLICATION] --from APPLICATION", Does: "opens a pull request that brings the images of one Application to another", takes: application | source, needs: source},
 		{Verb: BreakGlass, Arguments: "[APPLICATION] --revision SHA [--for 30m] --reason TEXT", Does: "has one commit synced without its quorum; somebody else has to review that", takes: application | revisions | length | reason, needs: revisions | reason},
 		{Verb: Adopt, Arguments: "[APPLICATION] [--spec DIGEST --reason TEXT]", Does: "shows the spec of an Application, and with its digest approves it", takes: application | digest | reason},
