@@ -170,6 +170,12 @@ func TestOnCommandEnds(t *testing.T) {
 			s.clock.advance(time.Hour)
 			s.waitsFor(0)
 		},
+		"somebody synced past the gate": func(s *setup) {
+			s.reconciled()
+			s.foreignRun(sha(0), phaseSucceeded)
+			s.waitsFor(0)
+			require.Len(s.t, s.observed(), 1)
+		},
 		"it is of another spec": func(s *setup) {
 			s.argo.edit(payments, func(app *approval.Application) { app.SpecDigest = "other" })
 			s.waitsFor(0)
