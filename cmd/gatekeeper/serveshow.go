@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/commands"
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
@@ -24,23 +25,34 @@ type shown struct {
 	reviews     *reviewrequest.Publisher
 	labels      *label.Publisher
 	links       *links
+	// asks is true when a gate asks for reviews.
+	asks bool
 }
 
-func showing(cfg config.Config, app *github.App, box *inbox.Store, done func(context.Context, approval.RepositoryName, int), log *slog.Logger) shown {
+func showing(cfg config.Config, app *github.App, box *inbox.Store, done func(context.Context, approval.RepositoryName, int), sign checkpointing, log *slog.Logger) shown {
 	pace := errand.NewPace(0)
 	return shown{
 		deployments: deployment.New(deployment.Options{
-			GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: pace, Done: done, Links: deployment.Links{
+			GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: pace, Done: done, Checkpoint: sign, Links: deployment.Links{
 				GitHub: strings.TrimRight(cfg.File.GitHub.URL, "/"), ArgoCD: strings.TrimRight(cfg.File.ArgoCD.URL, "/"),
 			},
 		}),
 		reviews: reviewrequest.New(reviewrequest.Options{GitHub: app, Store: box, Gates: reviewsOf(cfg), Logger: log, Pace: pace, Done: done}),
+		asks:    len(reviewsOf(cfg)) > 0,
 		labels:  label.New(label.Options{GitHub: app, Store: box, Gates: labelsOf(cfg), Logger: log, Pace: pace, Done: done}),
 	}
 }
 
 func (s shown) followers() []gate.Follower {
 	return []gate.Follower{s.deployments, s.reviews, s.labels}
+}
+
+// asker is who asks for reviews by itself; nil when no gate has that done.
+func (s shown) asker() commands.Asker {
+	if !s.asks {
+		return nil
+	}
+	return s.reviews
 }
 
 // run writes until the context ends.
