@@ -237,7 +237,7 @@ func (p *play) reads(address string) {
 		request.Header.Set("Authorization", "Bearer "+token)
 		response, err := client.Do(request)
 		if err != nil {
-			return false, err.Error(), nil //nolint:nilerr // it does not listen yet
+			return false, err.Error(), nil
 		}
 		defer func() { _ = response.Body.Close() }()
 		body, err := io.ReadAll(response.Body)
