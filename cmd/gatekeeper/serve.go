@@ -72,6 +72,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, record.Close)
+	sign, closer, err := signing(ctx, cfg, record, log)
+	if err != nil {
+		return err
+	}
+	closers = append(closers, closer)
 	// Orders are taken on a socket that belongs to whoever has the record open.
 	counter, err := console.Listen(ctx, consolePath(cfg.File.DataDirectory))
 	if err != nil {
@@ -141,7 +146,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	registry.MustRegister(metrics)
 	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
 	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
-	shown := showing(cfg, hub.app, box, log)
+	shown := showing(cfg, hub.app, box, sign, log)
 	shown.links = newLinks(cfg, cluster, log)
 	approvals := waiting(cfg, hub, func() *gate.Gate { return decider })
 	decider = gate.New(gate.Options{

@@ -28,11 +28,11 @@ type shown struct {
 	asks bool
 }
 
-func showing(cfg config.Config, app *github.App, box *inbox.Store, log *slog.Logger) shown {
+func showing(cfg config.Config, app *github.App, box *inbox.Store, sign checkpointing, log *slog.Logger) shown {
 	pace := errand.NewPace(0)
 	return shown{
 		deployments: deployment.New(deployment.Options{
-			GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: pace, Links: deployment.Links{
+			GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: pace, Checkpoint: sign, Links: deployment.Links{
 				GitHub: strings.TrimRight(cfg.File.GitHub.URL, "/"), ArgoCD: strings.TrimRight(cfg.File.ArgoCD.URL, "/"),
 			},
 		}),

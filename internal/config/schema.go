@@ -25,6 +25,8 @@ type File struct {
 	Enforcement *Enforcement `yaml:"enforcement"`
 	// Previews are the rendered diffs on pull requests.
 	Previews Previews `yaml:"previews"`
+	// Checkpoints are signed lines of text that stand for the whole record.
+	Checkpoints Checkpoints `yaml:"checkpoints"`
 	// API is the read API. Without it none is served.
 	API *API `yaml:"api"`
 	// Gates are the policies, at least one.

@@ -7,9 +7,7 @@
 {{- $secrets = append $secrets (printf "/etc/gatekeeper/github/%s" .) -}}
 {{- end -}}
 {{- $github := merge (dict "privateKeyFile" (printf "/etc/gatekeeper/github/%s" .Values.secrets.github.privateKeyKey) "webhookSecretFiles" $secrets) (dig "github" dict $config) -}}
-{{- /* Numbers of values are floating-point numbers. */ -}}
-{{- $_ := set $github "appID" (int64 $github.appID) -}}
-{{- $_ = set $config "github" $github -}}
+{{- $_ := set $config "github" $github -}}
 {{- $argocd := merge (dict "tokenFile" (printf "/etc/gatekeeper/argocd/%s" .Values.secrets.argocd.tokenKey)) (dig "argocd" dict $config) -}}
 {{- if and .Values.secrets.argocd.caKey (not $argocd.plaintext) -}}
 {{- $_ = set $argocd "caFile" (printf "/etc/gatekeeper/argocd/%s" .Values.secrets.argocd.caKey) -}}

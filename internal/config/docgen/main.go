@@ -21,6 +21,7 @@ func schemas() []string {
 		"internal/config/schema.go",
 		"internal/config/schemaenforce.go",
 		"internal/config/schemaimage.go",
+		"internal/config/schemaledger.go",
 		"internal/config/schemaoperate.go",
 		"internal/config/schemasync.go",
 	}

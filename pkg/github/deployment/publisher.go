@@ -34,6 +34,10 @@ type Options struct {
 	Gates  map[string]Settings
 	Links  Links
 	Logger *slog.Logger
+	// Checkpoint gives a signed checkpoint of the record as it is, which is put where it
+	// cannot be changed unseen; nil for none. A Deployment is written without it when it
+	// fails.
+	Checkpoint func(ctx context.Context) (string, error)
 	// Pace keeps writes apart. Required.
 	Pace *errand.Pace
 	// Refresh is how soon a status of the same state may be written again with other
