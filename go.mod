@@ -34,6 +34,7 @@ require (
 	golang.org/x/time v0.8.0
 	golang.org/x/tools v0.49.0
 	google.golang.org/grpc v1.68.1
+	helm.sh/helm/v3 v3.16.2
 	k8s.io/api v0.31.2
 	k8s.io/apimachinery v0.31.2
 	k8s.io/client-go v0.31.2
@@ -63,7 +64,6 @@ require (
 	github.com/xeipuuv/gojsonpointer v0.0.0-20190905194746-02993c407bfb // indirect
 	github.com/xeipuuv/gojsonreference v0.0.0-20180127040603-bd5ef7bd5415 // indirect
 	github.com/xeipuuv/gojsonschema v1.2.0 // indirect
-	helm.sh/helm/v3 v3.16.2 // indirect
 )
 
 require (
