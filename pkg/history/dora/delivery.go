@@ -71,7 +71,7 @@ func (a *Assessed) firstHealthy(d Deployment) (seen, earliest time.Time) {
 	if !d.ends.IsZero() {
 		ends = earlier(d.ends, ends)
 	}
-	for _, s := range a.health.spans(d.FinishedAt, ends) {
+	for s := range a.health.spans(d.FinishedAt, ends) {
 		if earliest.IsZero() && maybeHealthy(s.status) {
 			earliest = s.from
 		}

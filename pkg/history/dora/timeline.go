@@ -2,6 +2,7 @@ package dora
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 )
@@ -34,12 +35,7 @@ func newTimeline(transitions []Transition, gaps []Interval, until time.Time) tim
 		}
 		out = out.add(span{t.At, to, t.Status})
 	}
-	holes := slices.Clone(gaps)
-	slices.SortFunc(holes, func(a, b Interval) int { return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To)) })
-	for _, hole := range holes {
-		out = out.punch(hole)
-	}
-	return out
+	return out.punch(gaps)
 }
 
 func severity(s Health) int {
@@ -58,21 +54,26 @@ func (t timeline) add(s span) timeline {
 	return append(t, s)
 }
 
-// punch makes the time of a gap unobserved.
-func (t timeline) punch(hole Interval) timeline {
-	if !hole.From.Before(hole.To) {
-		return t
-	}
+// punch makes the time of the gaps unobserved.
+func (t timeline) punch(gaps []Interval) timeline {
+	holes := slices.Clone(gaps)
+	slices.SortFunc(holes, func(a, b Interval) int { return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To)) })
 	var out timeline
 	for _, s := range t {
-		from, to := later(s.from, hole.From), earlier(s.to, hole.To)
-		if !from.Before(to) {
-			out = out.add(s)
-			continue
+		for len(holes) > 0 && s.from.Before(s.to) && holes[0].From.Before(s.to) {
+			hole := holes[0]
+			if out = out.add(span{s.from, hole.From, s.status}); hole.From.After(s.from) {
+				s.from = hole.From
+			}
+			end := earlier(hole.To, s.to)
+			out = out.add(span{s.from, end, unobserved})
+			s.from = later(s.from, end)
+			if hole.To.After(s.to) {
+				break // it goes on in the next span
+			}
+			holes = holes[1:]
 		}
-		out = out.add(span{s.from, from, s.status})
-		out = out.add(span{from, to, unobserved})
-		out = out.add(span{to, s.to, s.status})
+		out = out.add(s)
 	}
 	return out
 }
@@ -98,30 +99,32 @@ func (t timeline) index(moment time.Time) int {
 }
 
 // spans are those of [from, to), cut at its ends. What comes before the first observation
-// is an unobserved span.
-func (t timeline) spans(from, to time.Time) []span {
-	var out timeline
-	at := from
-	for i := t.index(from); i < len(t) && t[i].from.Before(to); i++ {
-		if at.Before(t[i].from) {
-			out = out.add(span{at, t[i].from, unobserved})
-			at = t[i].from
+// is an unobserved span. Neighbours may have the same status.
+func (t timeline) spans(from, to time.Time) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		at := from
+		for i := t.index(from); i < len(t) && at.Before(to); i++ {
+			for _, s := range []span{{at, earlier(t[i].from, to), unobserved}, {later(at, t[i].from), earlier(t[i].to, to), t[i].status}} {
+				if !s.from.Before(s.to) {
+					continue
+				}
+				if !yield(s) {
+					return
+				}
+				at = s.to
+			}
 		}
-		end := earlier(t[i].to, to)
-		out = out.add(span{at, end, t[i].status})
-		at = end
+		if at.Before(to) {
+			yield(span{at, to, unobserved})
+		}
 	}
-	if at.Before(to) {
-		out = out.add(span{at, to, unobserved})
-	}
-	return out
 }
 
 // run is the first stretch of [from, to) of at least that length in which every status
 // holds what is asked; false when there is none.
 func (t timeline) run(from, to time.Time, length time.Duration, holds func(Health) bool) (Interval, bool) {
 	var current Interval
-	for _, s := range t.spans(from, to) {
+	for s := range t.spans(from, to) {
 		if !holds(s.status) {
 			current = Interval{}
 			continue

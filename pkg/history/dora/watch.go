@@ -73,7 +73,7 @@ type reading struct {
 // watched is taken for the given status.
 func (a *Assessed) clock(from, to, watched time.Time, deadline time.Duration, unseen Health) reading {
 	left := deadline
-	for _, s := range a.health.spans(from, to) {
+	for s := range a.health.spans(from, to) {
 		if s.status == unobserved {
 			s.status = unseen
 		}
