@@ -308,6 +308,11 @@ func TestOutcomes(t *testing.T) {
 			want:       []string{"1 undetermined"},
 		},
 		{
+			name: "nobody saw what was before, and whoever asked for the sync did", health: "11 Degraded, 90 Healthy",
+			operations: []dora.Operation{operation("1", 10, 12, "a", func(op *dora.Operation) { op.Before = dora.Healthy })},
+			want:       []string{"1 failed: degraded@17"}, failures: []string{"1 recovered@90 after 78"},
+		},
+		{
 			name: "nobody ever saw its health", health: "0 Healthy", gaps: [][2]float64{{0, 100_000}},
 			operations: []dora.Operation{operation("1", 10, 12, "a"), operation("2", 200, 202, "b", failing(dora.AppliedSome))},
 			want:       []string{"1 undetermined", "2 failed: sync-failed@202"}, failures: []string{"2 unrecovered"},

@@ -95,6 +95,9 @@ type Operation struct {
 	Terminated bool
 	Applied    Applied
 	Target     Target
+	// Before is the health when the operation was asked for; empty for what the transitions
+	// say of the moment at which it began.
+	Before Health
 	// Rework is why it was made, if because of an earlier deployment.
 	Rework []Rework
 	// Blames are the earlier deployments that a rollback, a revert or a hotfix names, by

@@ -243,6 +243,9 @@ func (o *oracleApp) judge(i int) {
 
 func (o *oracleApp) judgeHealth(i, from, ends int, gone bool) (doubt bool) {
 	before := o.read(minuteOf(o.ops[i].StartedAt), "unseen")
+	if told := o.ops[i].Before; told != "" {
+		before = told
+	}
 	ill := func(h dora.Health) bool { return h == dora.Degraded || h == dora.Missing }
 	count := func(unseen dora.Health) int { // the minute at which the grace was over
 		c := 0

@@ -43,7 +43,10 @@ func (a *Assessed) watch(policy Policy) []bool {
 //
 // An Application that was not Healthy before says nothing about the deployment.
 func (a *Assessed) degraded(d *Deployment, to time.Time, policy Policy) (is Interval, may bool) {
-	before := a.health.at(d.StartedAt)
+	before := d.Before
+	if before == "" {
+		before = a.health.at(d.StartedAt)
+	}
 	if before != Healthy && before != unobserved {
 		return Interval{}, false
 	}

@@ -117,6 +117,9 @@ func (y *year) operation(app *dora.Application, m int, revision *int) dora.Opera
 	if n := len(app.Operations); n > 0 && app.Operations[n-1].Phase != dora.Succeeded && y.chance(40) {
 		op.Target = app.Operations[n-1].Target // it is tried again
 	}
+	if y.chance(20) {
+		op.Before = []dora.Health{dora.Healthy, dora.Degraded}[y.rng.IntN(2)]
+	}
 	y.rework(app, &op)
 	for range y.rng.IntN(4) {
 		op.Changes = append(op.Changes, y.change(m))
