@@ -25,6 +25,8 @@ type File struct {
 	Enforcement *Enforcement `yaml:"enforcement"`
 	// Previews are the rendered diffs on pull requests.
 	Previews Previews `yaml:"previews"`
+	// Metrics say how the metrics of DORA are computed.
+	Metrics Metrics `yaml:"metrics"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
 }
