@@ -158,9 +158,9 @@ func activeDays(deployed []time.Time, window Window, zone *time.Location) []int 
 	return out
 }
 
-// leadTime takes each change once, where it became Healthy first: one pull request that
-// is deployed to many Applications is one change.
-func leadTime(in []Assessed, window Window) LeadTime {
+// firstDeliveries takes each change once, where it became Healthy first: one pull request
+// that is deployed to many Applications is one change.
+func firstDeliveries(in []Assessed) map[string]Delivery {
 	first := map[string]Delivery{}
 	for _, a := range in {
 		for _, d := range a.Deliveries {
@@ -177,13 +177,17 @@ func leadTime(in []Assessed, window Window) LeadTime {
 			first[d.ID] = soonest
 		}
 	}
+	return first
+}
+
+func leadTime(in []Assessed, window Window) LeadTime {
 	out := LeadTime{Bases: map[Basis]int{}}
 	lengths := map[Segment][]time.Duration{}
 	counts := map[Segment]*Times{lead: {}}
 	for _, s := range Segments() {
 		counts[s] = &Times{}
 	}
-	for _, d := range first {
+	for _, d := range firstDeliveries(in) {
 		if !window.Contains(d.HealthyAt) {
 			continue
 		}
@@ -239,4 +243,27 @@ func recovery(in []Assessed, window Window) Recovery {
 	})
 	out.Length, out.Detection = distribute(lengths), distribute(detections)
 	return out
+}
+
+// Lengths are all lead times, times in quorum and recovery times that are known, each
+// sorted, over all time. A change is taken once.
+func Lengths(all []Assessed) (leadTimes, quorums, recoveries []time.Duration) {
+	for _, d := range firstDeliveries(all) {
+		for s, to := range map[Segment]*[]time.Duration{lead: &leadTimes, SegmentQuorum: &quorums} {
+			if from, end := d.ends(s); !from.IsZero() && !end.IsZero() && !end.Before(from) {
+				*to = append(*to, end.Sub(from))
+			}
+		}
+	}
+	for _, a := range all {
+		for _, f := range a.Failures {
+			if f.Recovery != nil {
+				recoveries = append(recoveries, *f.Recovery)
+			}
+		}
+	}
+	slices.Sort(leadTimes)
+	slices.Sort(quorums)
+	slices.Sort(recoveries)
+	return leadTimes, quorums, recoveries
 }
