@@ -50,8 +50,12 @@ func TestLoader(t *testing.T) {
 func TestLoaderKinds(t *testing.T) {
 	w := newWorld(t)
 	w.sync(w.decide("prod", "shop", 1), nil)
-	w.sync(w.decide("prod", "shop", 2), func(o *history.OutcomePayload) { o.Result, o.Phase, o.Message = history.ResultFailed, "Failed", "one or more objects failed to apply" })
-	w.sync(w.decide("prod", "shop", 3), func(o *history.OutcomePayload) { o.Result, o.Phase, o.Message = history.ResultFailed, "Failed", "Operation terminated" })
+	w.sync(w.decide("prod", "shop", 2), func(o *history.OutcomePayload) {
+		o.Result, o.Phase, o.Message = history.ResultFailed, "Failed", "one or more objects failed to apply"
+	})
+	w.sync(w.decide("prod", "shop", 3), func(o *history.OutcomePayload) {
+		o.Result, o.Phase, o.Message = history.ResultFailed, "Failed", "Operation terminated"
+	})
 	w.sync(w.decide("prod", "shop", 4), func(o *history.OutcomePayload) { o.Result = history.ResultMismatch }) // for show
 	w.sync(w.decide("prod", "shop", 5), func(o *history.OutcomePayload) { o.Result, o.Revisions = history.ResultMismatch, []string{"another"} })
 	partial := w.decide("prod", "shop", 6)

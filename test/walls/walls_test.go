@@ -96,6 +96,7 @@ func TestWalls(t *testing.T) {
 		}},
 		{part: "internal/measures", may: []string{"pkg/approval", "pkg/history"}},
 		{part: "internal/sparkline", pure: true},
+		{part: "internal/promcheck", pure: true},
 		{part: "internal/preview", may: []string{"pkg/approval", "pkg/argo/manifestdiff"}},
 		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/calendar", "internal/inbox", "internal/orders", "internal/preview"}},
 		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
