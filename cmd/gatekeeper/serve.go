@@ -189,6 +189,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	readable, err := connectReadAPI(ctx, cfg, cluster, decider, record, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("address", listener.Addr().String()),
 		slog.String("version", currentVersion().Version), slog.Int("gates", len(cfg.Policies)))
 
@@ -209,6 +213,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	group.Go(func() error {
 		return console.Serve(ctx, counter, takes.verbs(), log)
 	})
+	group.Go(func() error {
+		tuneCollector(ctx, log)
+		return nil
+	})
+	group.Go(func() error { return readable.run(ctx) })
 	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })

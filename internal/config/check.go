@@ -42,6 +42,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	c.enforcement(f.Enforcement, at(root, "enforcement"))
 	c.previews(&f.Previews, at(root, "previews"))
 	c.metrics(f.Metrics, at(root, "metrics"))
+	c.api(f.API, at(root, "api"))
 	return c.gates(f, root)
 }
 
@@ -156,6 +157,7 @@ func (c *checker) secrets(f File, root *yaml.Node, dir string, from func(path st
 		s.WebhookSecrets = append(s.WebhookSecrets, read(name, "github", "webhookSecretFiles", i))
 	}
 	s.ArgoCDToken = read(f.ArgoCD.TokenFile, "argocd", "tokenFile")
+	s.APITokens = c.apiTokens(f.API, at(root, "api"), read)
 	return s
 }
 

@@ -41,6 +41,8 @@ type Secrets struct {
 	PrivateKey     Secret
 	WebhookSecrets []Secret
 	ArgoCDToken    Secret
+	// APITokens are those of api.tokens, in their order.
+	APITokens []Secret
 }
 
 // Load reads and checks a configuration file and the secrets it names. The

@@ -27,6 +27,8 @@ type File struct {
 	Previews Previews `yaml:"previews"`
 	// Metrics say how the metrics of DORA are computed.
 	Metrics Metrics `yaml:"metrics"`
+	// API is the read API. Without it none is served.
+	API *API `yaml:"api"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
 }

@@ -159,14 +159,14 @@ func (g *Gate) appendFor(ctx context.Context, head history.Head, uid string, pay
 	}
 }
 
-// appendAnyway appends an entry that rests on nothing before it.
-func (g *Gate) appendAnyway(ctx context.Context, draft history.Draft) error {
+// appendAnyway appends entries that rest on nothing before them.
+func (g *Gate) appendAnyway(ctx context.Context, drafts ...history.Draft) error {
 	for {
 		head, err := g.record.Head(ctx)
 		if err != nil {
 			return fmt.Errorf("read the record's head: %w", err)
 		}
-		if _, err = g.record.Append(ctx, head, draft); !errors.Is(err, history.ErrConflict) {
+		if _, err = g.record.Append(ctx, head, drafts...); !errors.Is(err, history.ErrConflict) {
 			return err
 		}
 	}

@@ -66,6 +66,19 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	}
 	g.stalls.ended(key.Application)
 	g.moves(ctx, key.Application)
+	live, err := g.liveOperation(ctx, app)
+	if err != nil {
+		return 0, err
+	}
+	head, soon, err := g.watchHealth(ctx, head, app, live)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err == nil {
+			again = sooner(again, soon)
+		}
+	}()
 	ordered, err := g.readStanding(ctx, app)
 	if err != nil {
 		return 0, err
@@ -95,7 +108,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	g.revert(ctx, p, facts)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
-	state = withFailure(app, state, last)
+	state = withUngated(withFailure(app, state, last), live, last)
 	if ready {
 		state, on, err := g.act(ctx, head, p, facts, decision)
 		g.remember(ctx, app, p, decision, state, told...)
@@ -308,6 +321,7 @@ func (g *Gate) remember(ctx context.Context, app approval.Application, p approva
 func (g *Gate) forget(app, uid string) {
 	g.memory.forget(app)
 	g.stalls.ended(app)
+	g.operations.forget(uid)
 	g.rollouts.forget(app)
 	if _, was := g.stalls.clear(app); was {
 		g.metrics.stuckNow(g.policies, g.stalls.counts())

@@ -114,7 +114,7 @@ func (g *Gate) WakeDescendants(parent string) {
 	for _, child := range g.rendered.children(parent) {
 		g.queue.Add(Key{Application: child})
 	}
-	for _, app := range g.memory.withFinding(approval.CodeSpecNotAdopted, approval.CodeSpecChanged) {
+	for _, app := range g.memory.waitingForSpec() {
 		if app != parent {
 			g.queue.Add(Key{Application: app})
 		}

@@ -97,6 +97,8 @@ type Options struct {
 	// many Applications of one pull request it is.
 	Previews     Previews
 	PreviewsMost int
+	// Observe is for how long the health after a deployment is recorded. Default one hour.
+	Observe time.Duration
 	// WarnOnly says that what Admit refuses is let through with a warning.
 	WarnOnly bool
 	// OnDenied is told of each refusal, at most once in a while of the same one. It may
@@ -155,6 +157,10 @@ type Gate struct {
 	// contents are what Applications are rendered from, for reports.
 	contents contents
 	debts    debts
+	// operations are those that are on record; began is when this process did.
+	operations operationsKnown
+	began      time.Time
+	observe    time.Duration
 	// reporting has room for the reports that may be under way at once.
 	reporting chan struct{}
 }
@@ -169,6 +175,10 @@ func New(o Options) *Gate {
 	}
 	if g.now == nil {
 		g.now = time.Now
+	}
+	g.began = g.now()
+	if g.observe = o.Observe; g.observe == 0 {
+		g.observe = observeByDefault
 	}
 	if g.workers == 0 {
 		g.workers = 4

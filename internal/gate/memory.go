@@ -18,6 +18,9 @@ type memory struct {
 	apps map[string]remembered // by namespace/name
 	// working are the Applications that are being reconciled.
 	working map[string]bool
+	// specWaits are those whose spec is not known to be approved. Every reconcile asks
+	// for them, so they are not looked for among ten thousand others.
+	specWaits map[string]bool
 }
 
 type remembered struct {
@@ -52,6 +55,20 @@ func (m *memory) set(app string, r remembered) {
 		m.apps = map[string]remembered{}
 	}
 	m.apps[app] = r
+	if slices.ContainsFunc(r.decision.Findings, waitsForSpec) {
+		if m.specWaits == nil {
+			m.specWaits = map[string]bool{}
+		}
+		m.specWaits[app] = true
+	} else {
+		delete(m.specWaits, app)
+	}
+}
+
+// waitsForSpec says whether a finding is about a spec that no approved commit of a
+// parent explains yet.
+func waitsForSpec(f approval.Finding) bool {
+	return f.Code == approval.CodeSpecNotAdopted || f.Code == approval.CodeSpecChanged
 }
 
 // recorded keeps the gist of the decision that was recorded last, and where it is;
@@ -111,17 +128,11 @@ func (m *memory) end(app string) {
 	delete(m.working, app)
 }
 
-// withFinding are the Applications whose decision has a finding with one of the codes.
-func (m *memory) withFinding(codes ...approval.Code) []string {
+// waitingForSpec are the Applications whose decision has a finding that waitsForSpec.
+func (m *memory) waitingForSpec() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var found []string
-	for app, r := range m.apps {
-		if slices.ContainsFunc(r.decision.Findings, func(f approval.Finding) bool { return slices.Contains(codes, f.Code) }) {
-			found = append(found, app)
-		}
-	}
-	return found
+	return slices.Collect(maps.Keys(m.specWaits))
 }
 
 // keep forgets all other Applications.
@@ -129,10 +140,12 @@ func (m *memory) keep(apps map[string]bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.apps, func(app string, _ remembered) bool { return !apps[app] })
+	maps.DeleteFunc(m.specWaits, func(app string, _ bool) bool { return !apps[app] })
 }
 
 func (m *memory) forget(app string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.apps, app)
+	delete(m.specWaits, app)
 }

@@ -2,11 +2,13 @@ package gate
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
 // Metrics count what the gate does. The labels are bounded by the number of
@@ -21,6 +23,8 @@ type Metrics struct {
 	unreviewed *prometheus.GaugeVec
 	overdue    *prometheus.GaugeVec
 	stuck      *prometheus.GaugeVec
+	ungated    *prometheus.CounterVec
+	health     *prometheus.CounterVec
 	queueLen   func() int
 }
 
@@ -52,6 +56,13 @@ func NewMetrics() *Metrics {
 		stuck: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "gatekeeper_operations_stuck", Help: "Applications whose operation in Argo CD is not picked up or does not end, by gate.",
 		}, []string{"gate"}),
+		ungated: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatekeeper_ungated_syncs_total",
+			Help: "Syncs that Argo CD carried out and that the gate was not asked about, by gate, by whether their revisions were approved, and by whether they were found afterwards.",
+		}, []string{"gate", "approved", "late"}),
+		health: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatekeeper_health_changes_total", Help: "Changes of health after deployments that were recorded, by health.",
+		}, []string{"health"}),
 		queueLen: func() int { return 0 },
 	}
 	m.depth = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -75,7 +86,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.unreviewed, m.overdue, m.stuck}
+	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.unreviewed, m.overdue, m.stuck, m.ungated, m.health}
 }
 
 func (m *Metrics) watch(queueLen func() int) { m.queueLen = queueLen }
@@ -111,6 +122,21 @@ func (m *Metrics) stuckNow(policies []approval.Policy, counts map[string]int) {
 	for _, p := range policies {
 		m.stuck.WithLabelValues(p.Gate).Set(float64(counts[p.Gate]))
 	}
+}
+
+// unasked counts a sync that the gate was not asked about.
+func (m *Metrics) unasked(o history.ObservedPayload) {
+	m.ungated.WithLabelValues(o.Gate, strconv.FormatBool(o.Covers > 0), strconv.FormatBool(o.Late)).Inc()
+}
+
+// healthSeen counts a change of health. Argo CD has these, and no others.
+func (m *Metrics) healthSeen(health string) {
+	switch health {
+	case "Healthy", "Progressing", "Degraded", "Suspended", "Missing":
+	default:
+		health = "Unknown"
+	}
+	m.health.WithLabelValues(health).Inc()
 }
 
 func (m *Metrics) synced(gate, result string) { m.syncs.WithLabelValues(gate, result).Inc() }

@@ -165,7 +165,11 @@ func (g *Gate) ended(ctx context.Context, app approval.Application, open []openI
 	if found {
 		settled = append(settled, late)
 	}
-	return settled, untraced, nil
+	seen, err := g.unasked(ctx, app, settled)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(settled, seen...), untraced, nil
 }
 
 // compareVersions orders resource versions, which are numbers that grow (Kubernetes
@@ -185,6 +189,9 @@ func (g *Gate) recordSettled(ctx context.Context, head history.Head, app approva
 		return head, nil, fmt.Errorf("record outcomes: %w", err)
 	}
 	for _, p := range settled {
+		if o, ok := p.(history.ObservedPayload); ok {
+			g.sawUnasked(ctx, app, o)
+		}
 		if o, ok := p.(history.OutcomePayload); ok {
 			shipped, err := g.shippedBy(ctx, o.Intent)
 			if err != nil {

@@ -224,7 +224,7 @@ func (g *Gate) wakeChildren(parent approval.Application) {
 	if parent.Server != inCluster {
 		return
 	}
-	for _, app := range g.memory.withFinding(approval.CodeSpecNotAdopted, approval.CodeSpecChanged) {
+	for _, app := range g.memory.waitingForSpec() {
 		if app != parent.Key() {
 			g.queue.Add(Key{Application: app})
 		}

@@ -37,7 +37,7 @@ func Seal(expect Head, drafts ...Draft) ([]Entry, error) {
 
 func (d Draft) seal(after Head) (Entry, error) {
 	switch d.Payload.(type) {
-	case DecisionPayload, IntentPayload, OutcomePayload, AbandonedPayload, ActPayload, DeniedPayload:
+	case DecisionPayload, IntentPayload, OutcomePayload, AbandonedPayload, ActPayload, DeniedPayload, ObservedPayload, HealthPayload:
 	default:
 		return Entry{}, fmt.Errorf("a payload of type %T", d.Payload)
 	}
@@ -61,7 +61,7 @@ func (d Draft) seal(after Head) (Entry, error) {
 		if entry.Intent == "" || len(entry.Intent) > MaxName {
 			return Entry{}, fmt.Errorf("the intent ID %.40q", entry.Intent)
 		}
-	case KindDecision, KindAct, KindDenied:
+	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth:
 	}
 	if err := d.Payload.check(d.Application, entry.Sequence); err != nil {
 		return Entry{}, fmt.Errorf("%s for %s: %w", entry.Kind, d.Application, err)

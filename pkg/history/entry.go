@@ -22,6 +22,10 @@ const (
 	KindAct Kind = "act"
 	// KindDenied: a request that the API server was told to refuse.
 	KindDenied Kind = "denied"
+	// KindObserved: a sync that was seen, and for which there is no intent.
+	KindObserved Kind = "observed"
+	// KindHealth: how the Application fared after a deployment.
+	KindHealth Kind = "health"
 )
 
 // Entry is one line of the record. Its fields are exactly what its digest is

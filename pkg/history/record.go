@@ -51,6 +51,12 @@ type Reader interface {
 	Acts(ctx context.Context) ([]Entry, error)
 	// ActsAfter returns those of Acts with a greater sequence number.
 	ActsAfter(ctx context.Context, sequence uint64) ([]Entry, error)
+	// Select returns the entries of a selection in its order: at most limit, fewer when
+	// they are large, none only when there are none. What it takes does not grow with the
+	// number of decisions on record, nor with what is not skipped and after the limit.
+	Select(ctx context.Context, s Selection, limit int) ([]Entry, error)
+	// Count counts the entries of a selection, whatever it skips.
+	Count(ctx context.Context, s Selection) (int, error)
 }
 
 // Deployment is a sync that succeeded.

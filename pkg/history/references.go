@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Lookup is what CheckReferences needs to know of a record. A store answers it
@@ -22,6 +23,7 @@ type Lookup interface {
 //     names the order;
 //   - an outcome names an intent for the same Application that has no outcome;
 //   - an abandonment names an intent for the same Application that has neither;
+//   - a change of health is of a completed operation of the same Application;
 //   - the ID of an order is used once, a release names a hold and a review a use of
 //     break-glass, of the same gate and Application, that has none yet.
 //
@@ -33,7 +35,9 @@ func CheckReferences(ctx context.Context, record Lookup, entries []Entry) error 
 		c := references{record: record, earlier: entries[:i], orders: &orders}
 		var err error
 		switch entry.Kind {
-		case KindDecision, KindDenied:
+		case KindDecision, KindDenied, KindObserved:
+		case KindHealth:
+			err = c.health(ctx, entry)
 		case KindAct:
 			err = c.act(ctx, entry)
 		case KindIntent:
@@ -190,6 +194,22 @@ func (c references) act(ctx context.Context, entry Entry) error {
 	}
 	if !found {
 		return fmt.Errorf("there is no order %q of gate %q that a %s could be of: %w", act.Of, act.Gate, act.Verb, ErrInvalid)
+	}
+	return nil
+}
+
+// health compares a change of health with the deployment that it is about.
+func (c references) health(ctx context.Context, entry Entry) error {
+	change, err := Decode[HealthPayload](entry)
+	if err != nil {
+		return err
+	}
+	found, ok, err := c.at(ctx, change.Of)
+	if err != nil {
+		return err
+	}
+	if !ok || !slices.Contains(Deployed(), found.Kind) || found.Application != entry.Application {
+		return fmt.Errorf("entry %d is not an operation of this Application: %w", change.Of, ErrInvalid)
 	}
 	return nil
 }

@@ -221,7 +221,7 @@ func (v *verifier) step(ctx context.Context, e Entry, known []Head) (*Fault, err
 		v.open[e.Intent] = n
 	case KindOutcome, KindAbandoned:
 		delete(v.open, e.Intent)
-	case KindDecision, KindAct, KindDenied:
+	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth:
 	}
 	return nil, nil //nolint:nilnil // No fault and no error is the good case.
 }

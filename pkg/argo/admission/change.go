@@ -108,11 +108,15 @@ func (e *Evaluator) Examine(ctx context.Context, parser *argo.Parser, request *a
 	if err != nil {
 		return Examination{}, err
 	}
-	relevant, err := e.relevant(ctx, r)
+	a, err := e.activate(r) // once, since it remembers what the expressions share
+	if err != nil {
+		return Examination{}, err
+	}
+	relevant, err := e.relevant(ctx, a)
 	if err != nil || !relevant {
 		return Examination{}, err
 	}
-	return Examination{Relevant: true, Denials: e.check(ctx, r), Change: r.change(parser)}, nil
+	return Examination{Relevant: true, Denials: e.check(ctx, r, a), Change: r.change(parser)}, nil
 }
 
 func (r *review) change(parser *argo.Parser) Change {

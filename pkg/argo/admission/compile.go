@@ -102,10 +102,10 @@ func (e *Evaluator) activate(r *review) (*activation, error) {
 		variables: e.variables, values: make([]ref.Val, len(e.variables)),
 	}
 	if r.old != nil {
-		a.oldObject = r.old
+		a.oldObject = types.DefaultTypeAdapter.NativeToValue(r.old)
 	}
 	if r.new != nil {
-		a.object = r.new
+		a.object = types.DefaultTypeAdapter.NativeToValue(r.new)
 	}
 	return a, nil
 }

@@ -83,14 +83,14 @@ func (e *Evaluator) Relevant(ctx context.Context, request *admissionv1.Admission
 	if err != nil {
 		return false, err
 	}
-	return e.relevant(ctx, r)
-}
-
-func (e *Evaluator) relevant(ctx context.Context, r *review) (bool, error) {
 	a, err := e.activate(r)
 	if err != nil {
 		return false, err
 	}
+	return e.relevant(ctx, a)
+}
+
+func (e *Evaluator) relevant(ctx context.Context, a *activation) (bool, error) {
 	for _, condition := range e.conditions {
 		holds, err := truthOf(ctx, condition, a)
 		if err != nil {
@@ -112,16 +112,16 @@ func (e *Evaluator) Check(ctx context.Context, request *admissionv1.AdmissionReq
 	if err != nil {
 		return nil, err
 	}
-	return e.check(ctx, r), nil
-}
-
-func (e *Evaluator) check(ctx context.Context, r *review) []Denial {
-	if r.new == nil {
-		return nil
-	}
 	a, err := e.activate(r)
 	if err != nil {
-		return []Denial{{errorRule, "Gatekeeper cannot judge this write: it could not read who sent it."}}
+		return []Denial{{errorRule, "Gatekeeper cannot judge this write: it could not read who sent it."}}, nil //nolint:nilerr // it is in the denial
+	}
+	return e.check(ctx, r, a), nil
+}
+
+func (e *Evaluator) check(ctx context.Context, r *review, a *activation) []Denial {
+	if r.new == nil {
+		return nil
 	}
 	var denials []Denial
 	for _, rule := range e.rules {

@@ -39,6 +39,8 @@ func Exercise(t *testing.T, create Create) {
 		"acts":              testActs,
 		"invalid acts":      testInvalidActs,
 		"denied":            testDenied,
+		"observed":          testObserved,
+		"select":            testSelect,
 		"deployments":       testDeployments,
 		"reopen":            testReopen,
 		"paging":            testPaging,

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -16,10 +18,12 @@ type prepared struct {
 
 	mu         sync.Mutex
 	statements map[string]*sql.Stmt
+	// wanted are queries that a transaction had to have parsed.
+	wanted map[string]bool
 }
 
 func newPrepared(pool *sql.DB) *prepared {
-	return &prepared{pool: pool, statements: map[string]*sql.Stmt{}}
+	return &prepared{pool: pool, statements: map[string]*sql.Stmt{}, wanted: map[string]bool{}}
 }
 
 // QueryContext implements querier.
@@ -50,6 +54,61 @@ func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, erro
 	}
 	p.statements[query] = made
 	return made, nil
+}
+
+// begin starts a transaction that has the statements at hand which earlier ones wanted.
+// They are prepared before it, since a transaction may have the pool's only connection.
+func (p *prepared) begin(ctx context.Context) (*transaction, error) {
+	p.mu.Lock()
+	wanted := slices.Collect(maps.Keys(p.wanted))
+	clear(p.wanted)
+	p.mu.Unlock()
+	for _, query := range wanted {
+		if _, err := p.statement(ctx, query); err != nil {
+			return nil, fmt.Errorf("prepare: %w", err)
+		}
+	}
+	tx, err := p.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	return &transaction{tx, p}, nil
+}
+
+// transaction runs queries in a transaction.
+type transaction struct {
+	*sql.Tx
+	prepared *prepared
+}
+
+// QueryContext implements querier.
+func (t *transaction) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if statement := t.statement(ctx, query); statement != nil {
+		return statement.QueryContext(ctx, args...)
+	}
+	return t.Tx.QueryContext(ctx, query, args...)
+}
+
+// ExecContext is that of sql.Tx.
+func (t *transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if statement := t.statement(ctx, query); statement != nil {
+		return statement.ExecContext(ctx, args...)
+	}
+	return t.Tx.ExecContext(ctx, query, args...)
+}
+
+// statement is nil for a query that is not prepared yet; the next transaction has it.
+func (t *transaction) statement(ctx context.Context, query string) *sql.Stmt {
+	t.prepared.mu.Lock()
+	known, ok := t.prepared.statements[query]
+	if !ok {
+		t.prepared.wanted[query] = true
+	}
+	t.prepared.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	return t.StmtContext(ctx, known)
 }
 
 // close gives the statements back; it must come before the pool is closed.

@@ -34,6 +34,16 @@ var migrations embed.FS
 // Store is a record that can be appended to. It is safe for concurrent use.
 type Store struct {
 	Reader
+	writes *prepared
+}
+
+func newStore(file *sqlitefile.File) *Store {
+	return &Store{newReader(file), newPrepared(file.Write())}
+}
+
+// Close releases the record. Reads and appends that are under way fail.
+func (s *Store) Close() error {
+	return errors.Join(s.writes.close(), s.Reader.Close())
 }
 
 var (
@@ -53,7 +63,7 @@ func Create(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the record: %w", err)
 	}
-	return &Store{newReader(file)}, nil
+	return newStore(file), nil
 }
 
 // Open opens the record for appending; no other process can do so until Close,
@@ -67,7 +77,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, advise(err)
 	}
-	return &Store{newReader(file)}, nil
+	return newStore(file), nil
 }
 
 // Inspect opens the record for reading alone, which works while another process
@@ -122,9 +132,9 @@ func (s *Store) Append(ctx context.Context, expect history.Head, drafts ...histo
 }
 
 func (s *Store) append(ctx context.Context, expect history.Head, entries []history.Entry) (err error) {
-	tx, err := s.file.Write().BeginTx(ctx, nil)
+	tx, err := s.writes.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return err
 	}
 	defer func() {
 		// After a commit there is nothing to roll back. When the roll-back

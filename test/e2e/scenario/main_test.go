@@ -90,6 +90,7 @@ func scenarios() []scenario {
 		{name: "unprotected", services: one, stage: true, play: unprotected},
 		{name: "merge queue", services: one, play: mergeQueued},
 		{name: "explained", services: one, play: explained},
+		{name: "read by programs", services: one, play: readByPrograms},
 		{name: "out of scope", services: []string{payments.Notifier}, play: outOfScope},
 		{name: "examined", services: []string{payments.Notifier}, alone: true, play: examined},
 		{name: "spec", services: one, unadopted: true, play: specs},

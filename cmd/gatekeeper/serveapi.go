@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
+	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
+	"github.com/argo-gatekeeper/gatekeeper/internal/kubeauth"
+	"github.com/argo-gatekeeper/gatekeeper/internal/readapi"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// readServer serves the read API; one that is not configured serves nothing.
+type readServer struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// connectReadAPI listens, so that an address that is taken is known before anything
+// else begins.
+func connectReadAPI(ctx context.Context, cfg config.Config, cluster argoCD, decider *gate.Gate, record history.Reader, log *slog.Logger) (readServer, error) {
+	if cfg.File.API == nil {
+		return readServer{}, nil
+	}
+	who, err := readers(cfg, cluster)
+	if err != nil {
+		return readServer{}, err
+	}
+	handler := readapi.New(readapi.Options{
+		Who: who, Policies: cfg.Policies, Record: record, Logger: log,
+		Applications: func() []readapi.Application {
+			current := decider.Current()
+			all := make([]readapi.Application, len(current))
+			for i, c := range current {
+				all[i] = shownApplication(c)
+			}
+			return all
+		},
+		Application: func(name string) (readapi.Application, bool) {
+			c, ok := decider.CurrentOf(name)
+			return shownApplication(c), ok
+		},
+	})
+	server := httpapi.NewServer(handler)
+	if cfg.File.API.CertFile != "" {
+		pair := &pairFiles{cert: cfg.Path(cfg.File.API.CertFile), key: cfg.Path(cfg.File.API.KeyFile)}
+		if _, err := pair.get(nil); err != nil {
+			return readServer{}, err
+		}
+		server.TLSConfig = &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.File.API.Listen)
+	if err != nil {
+		return readServer{}, fmt.Errorf("listen for the read API: %w", err)
+	}
+	log.LogAttrs(ctx, slog.LevelInfo, "serving_read_api", slog.String("address", listener.Addr().String()))
+	return readServer{listener, server}, nil
+}
+
+func shownApplication(c gate.Current) readapi.Application {
+	return readapi.Application{
+		Name: c.Application, UID: c.UID, Gate: c.Gate, State: c.State, Judged: c.Judged, Entry: c.Entry, Decision: c.Decision,
+	}
+}
+
+// readers are those who may read.
+func readers(cfg config.Config, cluster argoCD) (readapi.Authenticator, error) {
+	var tokens readapi.Tokens
+	for i, t := range cfg.File.API.Tokens {
+		tokens = append(tokens, readapi.Token{Name: "token " + t.Name, Value: cfg.Secrets.APITokens[i].Reveal()})
+	}
+	if !cfg.File.API.Kubernetes {
+		return tokens, nil
+	}
+	authentication, err := authenticationclient.NewForConfig(cluster.config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for TokenReviews: %w", err)
+	}
+	authorization, err := authorizationclient.NewForConfig(cluster.config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for SubjectAccessReviews: %w", err)
+	}
+	return readapi.FirstOf{tokens, kubeauth.New(kubeauth.Options{
+		Tokens: authentication.TokenReviews(), Accesses: authorization.SubjectAccessReviews(),
+		Unknown: readapi.ErrUnknown, Forbidden: readapi.ErrForbidden,
+	})}, nil
+}
+
+// run serves until the context ends.
+func (s readServer) run(ctx context.Context) error {
+	if s.server == nil {
+		return nil
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		stopped <- s.server.Shutdown(stopping)
+	}()
+	var err error
+	if s.server.TLSConfig != nil {
+		err = s.server.ServeTLS(s.listener, "", "")
+	} else {
+		err = s.server.Serve(s.listener)
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the read API: %w", err)
+	}
+	return <-stopped
+}
+
+// pairFiles is a certificate in files that somebody else renews. It is safe for
+// concurrent use.
+type pairFiles struct {
+	cert, key string
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	looked  time.Time
+	changed [2]time.Time
+}
+
+// pairPoll is how often the files are looked at, at most.
+const pairPoll = 10 * time.Second
+
+// get reads the files again when they were replaced. While they do not fit each other,
+// as in between, the last pair is served on.
+func (p *pairFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current != nil && time.Since(p.looked) < pairPoll {
+		return p.current, nil
+	}
+	p.looked = time.Now()
+	changed := [2]time.Time{modified(p.cert), modified(p.key)}
+	if p.current != nil && changed == p.changed {
+		return p.current, nil
+	}
+	pair, err := tls.LoadX509KeyPair(p.cert, p.key)
+	switch {
+	case err == nil:
+		p.current, p.changed = &pair, changed
+	case p.current == nil:
+		return nil, fmt.Errorf("read the certificate of the read API: %w", err)
+	}
+	return p.current, nil
+}
+
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
