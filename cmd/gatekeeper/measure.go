@@ -242,21 +242,19 @@ func benchmarkOf(year int) (*dora.Benchmark, error) {
 	return nil, fmt.Errorf("--benchmark %d is none of %s: %w", year, strings.Join(years, ", "), errUsage)
 }
 
-// trendParts is in how many parts a window is drawn, if each has a day at least.
-const trendParts = 26
+// trendParts is in how many parts a window is drawn at most.
+const trendParts = 30
 
 func measureScope(all []dora.Assessed, scope dora.Scope, window dora.Window, policy dora.Policy, b *dora.Benchmark) metricsReport {
 	r := metricsReport{Report: dora.Measure(all, scope, window, policy), Trend: []metricsPart{}}
 	r.Levels = b.Compare(r.Report)
-	parts := min(trendParts, max(1, int(window.Days())))
-	for i := range parts {
-		length := window.To.Sub(window.From)
-		part := dora.Window{
-			From: window.From.Add(length / time.Duration(parts) * time.Duration(i)),
-			To:   window.From.Add(length / time.Duration(parts) * time.Duration(i+1)),
-		}
-		if i == parts-1 {
-			part.To = window.To
+	// Whole days, counted from the end; the first part may be shorter.
+	const day = 24 * time.Hour
+	length := day * ((window.To.Sub(window.From) + trendParts*day - 1) / (trendParts * day))
+	for to := window.To; window.From.Before(to); to = to.Add(-length) {
+		part := dora.Window{From: to.Add(-length), To: to}
+		if part.From.Before(window.From) {
+			part.From = window.From
 		}
 		p := dora.Measure(all, scope, part, policy)
 		r.Trend = append(r.Trend, metricsPart{
@@ -264,6 +262,7 @@ func measureScope(all []dora.Assessed, scope dora.Scope, window dora.Window, pol
 			ChangeFailRate: p.ChangeFailRate.Rate, Quorum: secondsOrNil(p.LeadTime.Segments[1].Length.Median),
 		})
 	}
+	slices.Reverse(r.Trend)
 	return r
 }
 

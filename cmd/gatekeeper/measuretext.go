@@ -78,12 +78,12 @@ func (s metricsStyle) table(b *strings.Builder, reports []metricsReport) {
 		}
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, s.float(r.Frequency.PerDay), s.length(r.LeadTime.Length.Median),
 			s.percent(r.ChangeFailRate.Rate), s.length(r.Recovery.Length.Median), s.percent(r.Rework.Rate),
-			sparkline.Line(deploymentsOf(r.Trend), s.ascii))
+			sparkline.Line(deploymentTrend(r.Trend), s.ascii))
 	}
 	_ = t.Flush() // a strings.Builder takes everything
 }
 
-func deploymentsOf(trend []metricsPart) []*float64 {
+func deploymentTrend(trend []metricsPart) []*float64 {
 	out := make([]*float64, len(trend))
 	for i, p := range trend {
 		n := float64(p.Deployments)
@@ -106,20 +106,20 @@ func (s metricsStyle) report(b *strings.Builder, r metricsReport, year int) {
 	s.headline(b, "Deployment frequency", s.float(r.Frequency.PerDay)+" per day", r.Levels.DeploymentFrequency, year)
 	s.detail(b, "%s; on %s days a week (median of %s); one every %s (median)", howMany(r.Frequency.Deployments, "deployment"),
 		s.float(r.Frequency.ActiveDaysPerWeek), howMany(r.Frequency.Weeks, "whole week"), s.length(r.Frequency.Interval.Median))
-	s.chart(b, deploymentsOf(r.Trend))
+	s.chart(b, deploymentTrend(r.Trend))
 
 	s.headline(b, "Change lead time", s.length(r.LeadTime.Length.Median)+" median, "+s.length(r.LeadTime.Length.P90)+" p90", r.Levels.ChangeLeadTime, year)
-	s.detail(b, "%s; not known of %d, negative of %d", howMany(r.LeadTime.Changes, "change"), r.LeadTime.Unknown, r.LeadTime.Negative)
+	s.detail(b, "%s; %d not known, %d negative", howMany(r.LeadTime.Changes, "change"), r.LeadTime.Unknown, r.LeadTime.Negative)
 	s.segments(b, r.LeadTime)
 	s.chart(b, trendOf(r.Trend, func(p metricsPart) *float64 { return p.LeadTime }))
 
 	c := r.ChangeFailRate
 	s.headline(b, "Change fail rate", s.percent(c.Rate), r.Levels.ChangeFailRate, year)
-	s.detail(b, "%d of %d failed%s; still watched %d, not known %d", c.Failed, c.Failed+c.Successful, tally(c.Signals), c.Open, c.Undetermined)
+	s.detail(b, "%d of %d failed%s; %d still watched, %d not known", c.Failed, c.Failed+c.Successful, tally(c.Signals), c.Open, c.Undetermined)
 	s.chart(b, trendOf(r.Trend, func(p metricsPart) *float64 { return p.ChangeFailRate }))
 
 	s.headline(b, "Failed deployment recovery time", s.length(r.Recovery.Length.Median)+" median, "+s.length(r.Recovery.Length.P90)+" p90", r.Levels.RecoveryTime, year)
-	s.detail(b, "%d recovered, %d not yet, not known of %d; detected after %s (median)", r.Recovery.Length.Count, len(r.Recovery.Unrecovered),
+	s.detail(b, "%d recovered, %d not yet, %d not known; detected after %s (median)", r.Recovery.Length.Count, len(r.Recovery.Unrecovered),
 		r.Recovery.Unobserved, s.length(r.Recovery.Detection.Median))
 	for _, f := range r.Recovery.Unrecovered {
 		s.detail(b, "not recovered: %s, synced %s, %s", f.Application, s.moment(f.FinishedAt), f.Reasons[0].Signal)
@@ -188,7 +188,7 @@ func (s metricsStyle) segments(b *strings.Builder, l dora.LeadTime) {
 		}
 		note := ""
 		if p.Negative > 0 {
-			note = fmt.Sprintf(" (negative of %d)", p.Negative)
+			note = fmt.Sprintf(" (%d negative)", p.Negative)
 		}
 		s.detail(b, "%-24s%10s  %s%s", names[p.Segment], s.length(p.Length.Median), sparkline.Bar(p.Length.Median.Seconds(), most, barWidth, s.ascii), note)
 	}

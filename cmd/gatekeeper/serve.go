@@ -139,6 +139,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
+	measured, err := connectMeasures(cfg, record, watcher.List, registry, log)
+	if err != nil {
+		return err
+	}
 	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
 	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
 	shown := showing(cfg, hub.app, box, log)
@@ -233,6 +237,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.WakeReport, log}.run(ctx)
 		})
 		both.Go(func() error { return answers.Run(ctx) })
+		both.Go(func() error { return measured.Run(ctx) })
 		return both.Wait()
 	})
 	group.Go(func() error { return prune(ctx, box, log) })

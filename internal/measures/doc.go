@@ -11,10 +11,13 @@
 //
 // # What the record knows
 //
-// The loader takes what intents, outcomes, decisions and orders say. What they do not say
-// stays unknown, and the metrics that need it stay undefined: whether a sync that failed
-// had applied anything; how the Application fared after its sync; when the first commit of
-// a change was made.
+// The loader takes the deployments of package deployments, and the health that an
+// Application had when its sync was decided on. What the record does not say stays
+// unknown, and the metrics that need it stay undefined: whether a sync that failed had
+// applied anything, and which images run besides those that a pull request moved.
+//
+// Health is watched for some time after each sync. Outside of that, during syncs and
+// while no Gatekeeper ran, nobody watched.
 //
 // # When the record cannot be read
 //

@@ -27,6 +27,8 @@ type world struct {
 	store *sqlite.Store
 	at    time.Time
 	n     int
+	// title of pull requests, by number.
+	title map[int]string
 }
 
 func newWorld(t testing.TB) *world {
@@ -56,7 +58,7 @@ func (w *world) decide(gate, name string, pull int) history.IntentPayload {
 		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Users: []string{"bob"}}}},
 	}
 	landing := approval.Landing{Commit: sha(pull), Parent: sha(pull - 1), Kind: approval.KindMerge, Pull: &approval.PullRequest{
-		Repository: repository, Number: pull, MergedAt: w.at.Add(-time.Hour),
+		Repository: repository, Number: pull, Title: w.title[pull], MergedAt: w.at.Add(-time.Hour),
 		Reviews: []approval.Review{
 			{ID: 1, User: &bob, State: approval.ReviewApproved, SubmittedAt: w.at.Add(-3 * time.Hour)},
 			{ID: 2, User: &bob, State: approval.ReviewApproved, SubmittedAt: w.at.Add(-2 * time.Hour)},
@@ -85,13 +87,24 @@ func (w *world) decide(gate, name string, pull int) history.IntentPayload {
 	}
 }
 
-// sync records an intent and its outcome, an hour later than the one before.
-func (w *world) sync(intent history.IntentPayload, change func(*history.OutcomePayload)) {
+// fares records the health after the outcome at that entry, that many minutes after now.
+func (w *world) fares(application string, of uint64, minutes int, health string, change func(*history.HealthPayload)) {
+	w.t.Helper()
+	p := history.HealthPayload{Of: of, Health: health, At: w.at.Add(time.Duration(minutes) * time.Minute)}
+	if change != nil {
+		change(&p)
+	}
+	w.append(application, p)
+}
+
+// sync records an intent and its outcome, and lets two hours pass. It returns the entry of
+// the outcome.
+func (w *world) sync(intent history.IntentPayload, change func(*history.OutcomePayload)) uint64 {
 	w.t.Helper()
 	uid := intent.Candidate.UID
 	w.append(uid, intent)
 	o := history.OutcomePayload{
-		Intent: intent.ID, Result: history.ResultSucceeded, Phase: "Succeeded", Message: "successfully synced", Health: "Progressing",
+		Intent: intent.ID, Result: history.ResultSucceeded, Phase: "Succeeded", Message: "successfully synced",
 		StartedAt: w.at.Add(time.Second), FinishedAt: w.at.Add(time.Minute),
 	}
 	for _, r := range intent.Candidate.Revisions {
@@ -100,6 +113,7 @@ func (w *world) sync(intent history.IntentPayload, change func(*history.OutcomeP
 	if change != nil {
 		change(&o)
 	}
-	w.append(uid, o)
-	w.at = w.at.Add(time.Hour)
+	head := w.append(uid, o)
+	w.at = w.at.Add(2 * time.Hour)
+	return head.Sequence
 }

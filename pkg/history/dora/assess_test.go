@@ -1,6 +1,7 @@
 package dora_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -358,6 +359,12 @@ func TestAssessRefuses(t *testing.T) {
 	policy.Grace = 2 * time.Hour
 	_, err = dora.Assess(dora.Application{}, policy, begin)
 	require.ErrorContains(t, err, "grace must not be longer than observe")
+}
+
+func TestPolicyJSON(t *testing.T) {
+	text, err := json.Marshal(dora.DefaultPolicy())
+	require.NoError(t, err)
+	require.JSONEq(t, `{"observe":"1h0m0s","grace":"5m0s","progressDeadline":"30m0s","stable":"5m0s","attribution":"168h0m0s","timezone":"UTC"}`, string(text))
 }
 
 // TestAsItWasKnown: what came later is left out.

@@ -1,6 +1,7 @@
 package dora
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -9,21 +10,21 @@ import (
 // Policy holds the timings. The zero Policy is not valid; DefaultPolicy is.
 type Policy struct {
 	// Observe is for how long after its sync a deployment's health is watched.
-	Observe time.Duration `json:"observe"`
+	Observe time.Duration
 	// Grace is for how long without a break an Application has to be Degraded or Missing
 	// within that time for its deployment to have failed. At most Observe.
-	Grace time.Duration `json:"grace"`
+	Grace time.Duration
 	// ProgressDeadline is for how long a deployment may be Progressing before it is
 	// Healthy. Time in Suspended does not count.
-	ProgressDeadline time.Duration `json:"progressDeadline"`
+	ProgressDeadline time.Duration
 	// Stable is for how long without a break an Application has to be Healthy to have
 	// recovered.
-	Stable time.Duration `json:"stable"`
+	Stable time.Duration
 	// Attribution is how long after its sync a deployment can be blamed by a rollback, a
 	// revert or a hotfix.
-	Attribution time.Duration `json:"attribution"`
+	Attribution time.Duration
 	// Zone is in which days and weeks are told apart; nil for UTC.
-	Zone *time.Location `json:"-"`
+	Zone *time.Location
 }
 
 // DefaultPolicy is a proposal: DORA names no figures.
@@ -58,4 +59,12 @@ func (p Policy) zone() *time.Location {
 		return time.UTC
 	}
 	return p.Zone
+}
+
+// MarshalJSON writes the timings in the notation of Go, such as "1h0m0s".
+func (p Policy) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{
+		"observe": p.Observe.String(), "grace": p.Grace.String(), "progressDeadline": p.ProgressDeadline.String(),
+		"stable": p.Stable.String(), "attribution": p.Attribution.String(), "timezone": p.zone().String(),
+	})
 }
