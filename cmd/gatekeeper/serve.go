@@ -153,7 +153,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Logger: log,
+		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
 		Reporter: reports, Debts: box, Followers: shown.followers(), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},

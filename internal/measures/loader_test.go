@@ -170,6 +170,21 @@ func TestLoaderHealth(t *testing.T) {
 	require.Equal(t, 30*time.Minute, a.Deliveries[2].HealthyAt.Sub(a.Deliveries[2].EarliestHealthyAt))
 }
 
+// TestLoaderWatchEnds: what was ill when its watch ended may have recovered before the next
+// sync, and nobody knows when.
+func TestLoaderWatchEnds(t *testing.T) {
+	w := newWorld(t)
+	of := w.sync(w.decide("prod", "shop", 1), func(o *history.OutcomePayload) { o.Health = "Degraded" })
+	w.at = w.at.Add(-2 * time.Hour)
+	w.fares("uid-shop", of, 62, "Degraded", func(p *history.HealthPayload) { p.End = true })
+	w.at = w.at.Add(2 * time.Hour)
+	w.sync(w.decide("prod", "shop", 2), func(o *history.OutcomePayload) { o.Health = "Healthy" })
+	a := w.assessed()
+	require.Len(t, a.Failures, 1)
+	require.True(t, a.Failures[0].Unobserved)
+	require.Nil(t, a.Failures[0].Recovery)
+}
+
 // TestLoaderLate: one that was found afterwards was seen at the moment in which it was
 // found, and nothing is known of the time before.
 func TestLoaderLate(t *testing.T) {

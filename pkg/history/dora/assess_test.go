@@ -191,6 +191,26 @@ func TestOutcomes(t *testing.T) {
 			want:       []string{"1 open"},
 		},
 		{
+			name: "the clock goes on at the very end of the watch", health: "0 Degraded, 72 Progressing, 200 Healthy",
+			operations: []dora.Operation{operation("1", 10, 12, "a")},
+			want:       []string{"1 failed: never-healthy@102"}, failures: []string{"1 recovered@200 after 188"},
+		},
+		{
+			name: "of two states at one moment the worse holds", health: "0 Healthy, 20 Degraded, 20 Healthy, 30 Healthy",
+			operations: []dora.Operation{operation("1", 10, 12, "a")},
+			want:       []string{"1 failed: degraded@25"}, failures: []string{"1 recovered@30 after 18"},
+		},
+		{
+			name: "of two marks at one moment the one that says that it failed holds", health: "0 Healthy",
+			operations: []dora.Operation{operation("1", 10, 12, "a"), operation("2", 100, 102, "b")},
+			marks: []dora.Mark{
+				{Operation: "1", At: minute(300), By: "alice", Failed: true}, {Operation: "1", At: minute(300), By: "bob"},
+				{Operation: "2", At: minute(300), By: "bob"}, {Operation: "2", At: minute(300), By: "alice", Failed: true},
+			},
+			want:     []string{"1 failed: marked@300", "2 failed: marked@300"},
+			failures: []string{"1 recovered@102 after 90", "2 unrecovered"},
+		},
+		{
 			name: "superseded before the deadline", health: "0 Healthy, 11 Progressing, 45 Healthy",
 			operations: []dora.Operation{operation("1", 10, 12, "a"), operation("2", 40, 41, "b")},
 			want:       []string{"1 succeeded", "2 succeeded"},

@@ -254,6 +254,17 @@ func TestRates(t *testing.T) {
 	require.Nil(t, report([]dora.Assessed{a}, 903, 1000).ChangeFailRate.Rate, "an operation that is not counted is no denominator")
 }
 
+// TestOpenFailure: what has failed while it is still watched is not in the rate yet, and is
+// no deployment for the frequency.
+func TestOpenFailure(t *testing.T) {
+	a := assess(t, dora.Application{Health: health(t, "0 Healthy, 20 Degraded"), Operations: []dora.Operation{operation("1", 10, 12, "a")}}, 30)
+	r := report([]dora.Assessed{a}, 0, 1000)
+	require.Equal(t, []int{1, 0}, []int{r.ChangeFailRate.Open, r.ChangeFailRate.Failed})
+	require.Nil(t, r.ChangeFailRate.Rate)
+	require.Zero(t, r.Frequency.Deployments)
+	require.Len(t, r.Recovery.Unrecovered, 1)
+}
+
 // TestUnrecovered: what has not recovered is listed, and is no 0 in the median.
 func TestUnrecovered(t *testing.T) {
 	a := assess(t, dora.Application{
