@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v4"
+	"sigs.k8s.io/yaml"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/measures"
@@ -181,7 +180,14 @@ func showMetrics(ctx context.Context, w io.Writer, m config.Metrics, from observ
 	case "json":
 		return printJSON(w, shown)
 	case "yaml":
-		return printMetricsYAML(w, shown)
+		text, err := yaml.Marshal(shown)
+		if err == nil {
+			_, err = w.Write(text)
+		}
+		if err != nil {
+			return fmt.Errorf("print the metrics: %w", err)
+		}
+		return nil
 	default:
 		style := metricsStyle{ascii: o.ascii || !unicodeLocale(os.Getenv), colour: colourful(w, os.Getenv), zone: policy.Zone}
 		_, err := io.WriteString(w, style.text(shown, scope.Kind == dora.ScopeAll))
@@ -272,36 +278,4 @@ func secondsOrNil(d *time.Duration) *float64 {
 	}
 	s := d.Seconds()
 	return &s
-}
-
-// printMetricsYAML writes what would be written as JSON, as YAML with its keys in the same
-// order: all JSON is YAML.
-func printMetricsYAML(w io.Writer, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("print the metrics: %w", err)
-	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return fmt.Errorf("print the metrics: %w", err)
-	}
-	inBlocks(&document)
-	out, err := yaml.Marshal(&document)
-	if err == nil {
-		_, err = w.Write(out)
-	}
-	if err != nil {
-		return fmt.Errorf("print the metrics: %w", err)
-	}
-	return nil
-}
-
-// inBlocks takes the braces and quotes of JSON away where YAML needs none.
-func inBlocks(n *yaml.Node) {
-	if n.Kind != yaml.ScalarNode || n.Tag == "!!str" {
-		n.Style = 0
-	}
-	for _, c := range n.Content {
-		inBlocks(c)
-	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/deployments"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
@@ -45,9 +46,9 @@ func (o ordering) verbs() console.Verbs {
 
 // operator takes orders about holds, break-glass and permissions.
 func (o ordering) operator(desk *orders.Desk) *operate.Operator {
-	options := operate.Options{Policies: o.policies, Applications: o.reader, Desk: desk, History: o.record, Wake: o.wake, Logger: o.log}
+	options := operate.Options{Policies: o.policies, Applications: o.reader, Desk: desk, History: o.record, Numbers: deployments.New(o.record), Wake: o.wake, Logger: o.log}
 	if o.decider != nil {
-		options.People, options.Judge, options.WakeAll = o.decider, o.decider, o.decider.WakeAll
+		options.People, options.Judge, options.Waiting, options.WakeAll = o.decider, o.decider, o.decider, o.decider.WakeAll
 	}
 	return operate.New(options)
 }

@@ -16,7 +16,7 @@ func rollbackCommand() *cobra.Command {
 	var o orderOptions
 	var to string
 	c := &cobra.Command{
-		Use:   "rollback NAMESPACE/NAME --by NAME --reason TEXT --config FILE [--to COMMIT]",
+		Use:   "rollback NAMESPACE/NAME --by NAME --reason TEXT --config FILE [--to NUMBER|COMMIT]",
 		Short: "Go back to what was deployed before",
 		Long: `Sync an Application to an earlier deployment that is on record, hold what is newer until
 that hold is released, and open a pull request that gives Git the same content.
@@ -25,6 +25,7 @@ It needs no new approval, since what it deploys was approved then, and it works 
 GitHub cannot be reached. Windows do not stop it; a hold does. The pull request needs no
 quorum either, as long as it leaves exactly what was deployed.`,
 		Example: `  gatekeeper rollback argocd/payments --by alice --reason "logins fail" --config gatekeeper.yaml
+  gatekeeper rollback argocd/payments --to 12 --by alice --reason "logins fail" --config gatekeeper.yaml
   gatekeeper rollback argocd/payments --to 1a2b3c4 --by alice --reason "logins fail" --config gatekeeper.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -42,6 +43,6 @@ quorum either, as long as it leaves exactly what was deployed.`,
 		},
 	}
 	o.flags(c, true)
-	c.Flags().StringVar(&to, "to", "", "the commit of the deployment, at least 7 digits (default the one before what is live)")
+	c.Flags().StringVar(&to, "to", "", "the number of the deployment as gatekeeper history lists it, or its commit, at least 7 digits (default the one before what is live)")
 	return c
 }

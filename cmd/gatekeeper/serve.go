@@ -147,6 +147,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
 	shown := showing(cfg, hub.app, box, log)
 	shown.links = newLinks(cfg, cluster, log)
+	approvals := waiting(cfg, hub, func() *gate.Gate { return decider })
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
 		Applications: applications{
@@ -154,13 +155,13 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
-		Reporter: reports, Debts: box, Followers: shown.followers(), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Reporter: reports, Debts: box, Followers: append(shown.followers(), approvals), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 	takes := ordering{policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log}
-	answers, err := answering(cfg, takes, box, hub, previewed.differ(decider))
+	answers, err := answering(cfg, takes, box, hub, shown.asker(), previewed.differ(decider))
 	if err != nil {
 		return err
 	}
@@ -215,7 +216,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return server.Shutdown(stopping)
 	})
 	group.Go(func() error {
-		return console.Serve(ctx, counter, takes.verbs(), log)
+		return console.Serve(ctx, counter, with(takes.verbs(), approvals.Verbs()), log)
 	})
 	group.Go(func() error {
 		tuneCollector(ctx, log)

@@ -16,7 +16,7 @@ import (
 )
 
 // answering carries out what people ask for on pull requests.
-func answering(cfg config.Config, o ordering, box *inbox.Store, h hub, differ commands.Differ) (*commands.Processor, error) {
+func answering(cfg config.Config, o ordering, box *inbox.Store, h hub, asker commands.Asker, differ commands.Differ) (*commands.Processor, error) {
 	client, err := registryClient(cfg)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func answering(cfg config.Config, o ordering, box *inbox.Store, h hub, differ co
 	desk := orders.NewDesk(orders.Options{Record: o.record})
 	talk := conversation.New(h.app)
 	return commands.New(commands.Options{
-		Policies: o.policies, Store: box, Hub: talk, Requester: talk, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
+		Policies: o.policies, Store: box, Hub: talk, Requester: talk, Asker: asker, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
 		Adopter:  adopt.New(adopt.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}),
 		Differ:   differ,
 		Promoter: promoting{promotions{cfg: cfg, reader: o.reader, promoter: promoter, registry: client, log: o.log}, h.app},

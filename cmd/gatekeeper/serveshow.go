@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/commands"
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
@@ -23,6 +24,8 @@ type shown struct {
 	reviews     *reviewrequest.Publisher
 	labels      *label.Publisher
 	links       *links
+	// asks is true when a gate asks for reviews.
+	asks bool
 }
 
 func showing(cfg config.Config, app *github.App, box *inbox.Store, log *slog.Logger) shown {
@@ -34,12 +37,21 @@ func showing(cfg config.Config, app *github.App, box *inbox.Store, log *slog.Log
 			},
 		}),
 		reviews: reviewrequest.New(reviewrequest.Options{GitHub: app, Store: box, Gates: reviewsOf(cfg), Logger: log, Pace: pace}),
+		asks:    len(reviewsOf(cfg)) > 0,
 		labels:  label.New(label.Options{GitHub: app, Store: box, Gates: labelsOf(cfg), Logger: log, Pace: pace}),
 	}
 }
 
 func (s shown) followers() []gate.Follower {
 	return []gate.Follower{s.deployments, s.reviews, s.labels}
+}
+
+// asker is who asks for reviews by itself; nil when no gate has that done.
+func (s shown) asker() commands.Asker {
+	if !s.asks {
+		return nil
+	}
+	return s.reviews
 }
 
 // run writes until the context ends.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/adopt"
@@ -33,7 +34,9 @@ func (w *work) act(ctx context.Context, origin string, c command.Command) (answe
 		return w.approve(ctx)
 	case command.Cancel:
 		return w.cancel(ctx)
-	case command.Sync, command.Retry:
+	case command.Sync:
+		return w.sync(ctx, origin, c)
+	case command.Retry:
 		return w.again(ctx, c)
 	case command.Hold, command.Release, command.Rollback, command.BreakGlass:
 		return w.order(ctx, origin, c)
@@ -69,7 +72,11 @@ func (w *work) order(ctx context.Context, origin string, c command.Command) (ans
 	case command.Rollback:
 		var app string
 		if app, err = w.application(ctx, c.Application); err == nil {
-			_, err = operator.Rollback(ctx, who, operate.RollbackRequest{Application: app, To: strings.Join(c.Revisions, ""), Reason: c.Reason})
+			to := strings.Join(c.Revisions, "")
+			if c.Deployment > 0 {
+				to = "#" + strconv.Itoa(c.Deployment)
+			}
+			_, err = operator.Rollback(ctx, who, operate.RollbackRequest{Application: app, To: to, Reason: c.Reason})
 		}
 	default:
 		err = w.breakGlass(ctx, operator, c)
@@ -173,23 +180,13 @@ func (w *work) request(ctx context.Context, c command.Command) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if w.Asker != nil {
+		if err := w.Asker.Resume(ctx, w.repository, w.asked.Pull); err != nil {
+			return answer{}, err
+		}
+		w.Gates.WakePull(w.repository, w.asked.Pull)
+	}
 	return done("Asked for a review: " + codes(slices.Concat(c.Logins, all)) + "."), nil
-}
-
-// cancel takes back what the person approved here by comment.
-func (w *work) cancel(ctx context.Context) (answer, error) {
-	if w.asked.Comment == 0 {
-		return refuse("there is nothing to take back", ""), nil
-	}
-	n, err := w.Store.Withdraw(ctx, w.asked.RepositoryID, w.asked.Pull, w.asked.Person.ID, w.asked.At)
-	if err != nil {
-		return answer{}, err
-	}
-	if n == 0 {
-		return refuse(w.asked.Person.Login+" has approved nothing here by a comment", "a review is taken back on GitHub's page: dismiss it, or request changes"), nil
-	}
-	w.Gates.WakePull(w.repository, w.asked.Pull)
-	return done("Taken back. The approval by comment, and any review that was given before it, counts no more; a review that was given after it does."), nil
 }
 
 // adopt shows a spec, or approves exactly the one that was shown.

@@ -76,6 +76,7 @@ func TestReplies(t *testing.T) {
 		{"cancel", "bob", "/gk cancel", all},
 		{"cancel-nothing", "carol", "/gk cancel", all},
 		{"sync", "alice", "/gk sync", all},
+		{"sync-on-command", "alice", "/gk sync", func(o *commands.Options) { all(o); w.onCommand() }},
 		{"retry", "alice", "/gk retry pay", all},
 		{"hold", "bob", "/gk hold --for 2h --reason incident 7", all},
 		{"hold-again", "bob", "/gk rollback --reason too late", all},

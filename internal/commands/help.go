@@ -84,6 +84,9 @@ func (w *work) usable(ctx context.Context, v command.Verb, gates []approval.Poli
 		can, err := w.Promoter.Can(ctx, w.repository)
 		return can, writers, writes, err
 	case command.Approve, command.Cancel:
+		if v == command.Cancel && w.Asker != nil {
+			return true, writers, writes, nil
+		}
 		may, err := w.mayApprove(ctx, gates)
 		return slices.ContainsFunc(gates, takesComments), "whom a requirement below names", writes && may, err
 	case command.Hold, command.Release, command.Rollback:

@@ -61,6 +61,14 @@ type Requester interface {
 	RequestReviews(ctx context.Context, r approval.RepositoryName, pull int, logins, teams []string) error
 }
 
+// Asker asks for reviews by itself; *reviewrequest.Publisher does.
+type Asker interface {
+	// Cancel takes back the requests that it made, and makes none until the head is another
+	// one or Resume is called. It returns whose reviews they were of, each time the same.
+	Cancel(ctx context.Context, r approval.RepositoryName, pull int, head approval.SHA) ([]string, error)
+	Resume(ctx context.Context, r approval.RepositoryName, pull int) error
+}
+
 // Differ shows what a pull request changes, as Markdown without mentions or links that
 // come from outside.
 type Differ interface {
@@ -86,9 +94,11 @@ type Options struct {
 	Adopter  *adopt.Adopter
 	// Requester, Differ and Promoter may be nil: then the help does not have their verbs.
 	Requester Requester
-	Differ    Differ
-	Promoter  Promoter
-	Logger    *slog.Logger
+	// Asker may be nil: then nobody is asked but by the command.
+	Asker    Asker
+	Differ   Differ
+	Promoter Promoter
+	Logger   *slog.Logger
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }

@@ -237,6 +237,9 @@ func gateLine(g approval.GateReport, text string) string {
 // tellOrders tells of orders as they are on record.
 func tellOrders(s orders.Standing, given []orders.Given) string {
 	first := given[0]
+	if first.Verb == history.VerbSync {
+		return tellSyncs(given)
+	}
 	what := "gate " + code(first.Gate)
 	if first.Application != "" {
 		what = code(first.Application)

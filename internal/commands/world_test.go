@@ -77,6 +77,9 @@ type world struct {
 	asks     []string // what was parsed of deliveries
 	before   func()   // called before each look
 	judged   *approval.Decision
+	requests []string // of reviews, that Gatekeeper made
+	resumed  int
+	stands   map[string]string // of Applications that do not wait for somebody to say sync
 }
 
 func newWorld(t *testing.T) *world {
@@ -205,7 +208,7 @@ func (w *world) processor(edits ...func(*commands.Options)) *commands.Processor 
 		edit(&o)
 	}
 	o.Policies = w.policies
-	o.Operator = operate.New(operate.Options{Policies: w.policies, Applications: w, People: w, Judge: w, History: w, Desk: o.Desk, Logger: w.logger()})
+	o.Operator = operate.New(operate.Options{Policies: w.policies, Applications: w, People: w, Judge: w, Waiting: w, History: w, Desk: o.Desk, Logger: w.logger()})
 	o.Adopter = adopt.New(adopt.Options{Policies: w.policies, Applications: w, Desk: o.Desk, Logger: w.logger()})
 	return commands.New(o)
 }

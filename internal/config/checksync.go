@@ -28,6 +28,10 @@ func (c *checker) syncRules(s Sync, n *yaml.Node) approval.SyncRules {
 	rules := approval.SyncRules{
 		Rollback: may("rollback", s.Rollback, true), Partial: may("partial", s.Partial, true),
 		Prune: may("prune", s.Prune, true), Force: may("force", s.Force, false), Automated: s.GatedAutoSync,
+		OnCommand: s.OnCommand,
+	}
+	if s.OnCommand && s.GatedAutoSync {
+		c.add(at(n, "onCommand"), "sync.onCommand waits for somebody to say sync, and sync.gatedAutoSync lets Applications sync themselves; write one of both")
 	}
 	for i, option := range s.Options {
 		name, value, found := strings.Cut(option, "=")
@@ -76,6 +80,9 @@ func describeSync(r approval.SyncRules) string {
 	}
 	if len(not) > 0 {
 		text += "; they may not " + strings.Join(not, ", ")
+	}
+	if r.OnCommand {
+		text += "; Gatekeeper syncs what is approved when somebody who may write says so"
 	}
 	if r.Automated {
 		text += "; Applications may sync themselves to what is approved"

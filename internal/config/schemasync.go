@@ -20,6 +20,11 @@ type Sync struct {
 	// approval as any other. Default false: enabling it is refused, and an Application
 	// that has it is blocked.
 	GatedAutoSync bool `yaml:"gatedAutoSync"`
+	// OnCommand has Gatekeeper wait with what is approved until somebody who may write to
+	// the repository says "/gk sync" on a pull request, presses "Sync now", or an operator
+	// gives the order gatekeeper sync. Default false: what is approved is synced at once.
+	// It cannot be combined with gatedAutoSync.
+	OnCommand bool `yaml:"onCommand"`
 	// Options are sync options that people may add to those of the Application's spec,
 	// for example "ApplyOutOfSyncOnly=true".
 	Options []string `yaml:"options"`

@@ -36,7 +36,7 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 	intended := history.IntentPayload{
 		ID: intent, Gate: p.Gate, Application: app.Key(), ResourceVersion: app.ResourceVersion,
 		Candidate: d.Candidate, PolicyDigest: decided.PolicyDigest, FactsDigest: decided.FactsDigest,
-		InitiatedBy: release.InitiatedBy(), Approvers: approvers(shown), Act: d.Override + d.Rollback,
+		InitiatedBy: release.InitiatedBy(), Approvers: approvers(shown), Act: d.Override + d.Rollback, Asked: d.Asked,
 	}
 	// A failed append may have been written all the same, so until the next
 	// decision the latest on record is not known.
@@ -219,6 +219,12 @@ func initiator(d approval.Decision, facts approval.Facts) string {
 		text = "gatekeeper: break-glass by " + facts.Override.Person + " (" + facts.Override.Reason
 	case d.Rollback != "" && facts.Rollback != nil:
 		text = "gatekeeper: rollback by " + facts.Rollback.Person + " (" + facts.Rollback.Reason
+	case d.Asked != "" && facts.SyncOrder != nil:
+		text = initiatedBy(d)
+		if by := "; sync said by " + facts.SyncOrder.Person; len(text)+len(by) <= initiatedByLimit {
+			text += by
+		}
+		return text
 	default:
 		return initiatedBy(d)
 	}

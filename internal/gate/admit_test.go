@@ -162,7 +162,7 @@ func TestAdmitUnknown(t *testing.T) {
 	}
 	refused("nothing was decided yet")
 	s.held(1)
-	s.gate.memory.begin(payments)
+	s.gate.memory.begin(payments, s.clock.now())
 	refused("it is being judged")
 	s.gate.memory.end(payments)
 	s.admits(s.asks(1, func(r *AdmissionRequest) { r.DryRun = true }))

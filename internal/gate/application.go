@@ -27,7 +27,7 @@ const stateSynced = "synced to "
 
 // reconcileApplication takes one Application one step further.
 func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Duration, err error) {
-	g.memory.begin(key.Application)
+	g.memory.begin(key.Application, g.now())
 	defer g.memory.end(key.Application)
 
 	// The head is read before anything that the decision rests on: if another
@@ -135,7 +135,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed, ordered standing) (approval.Facts, error) {
 	facts := approval.Facts{Application: app}
 	g.operate(p, ordered, last, &facts)
-	specErr := g.collectSpec(ctx, p, &facts, last)
+	specErr := errors.Join(g.collectSpec(ctx, p, &facts, last), g.collectAsked(ctx, p, ordered, &facts))
 	q := approval.Query{Ranges: ranges(p, app, last)}
 	q.Teams, q.Users = p.People()
 	if facts.Override != nil && p.BreakGlass != nil {
@@ -228,7 +228,11 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 	case !d.Advances && !goesBack(last, d.Candidate) && !respecified(last, d):
 		return "nothing approved to sync", again, false
 	}
-	if wait := g.backoff(last, d.Candidate); wait > 0 {
+	if d.Waits {
+		return stateAwaits, again, false
+	}
+	// Whoever asks anew after a failure does not want to wait.
+	if wait := g.backoff(last, d.Candidate); wait > 0 && d.Asked == "" {
 		return "the next try is in " + wait.Round(time.Second).String(), sooner(again, wait), false
 	}
 	// While it is asked, what people sync has to wait for the answer.

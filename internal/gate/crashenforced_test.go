@@ -101,7 +101,8 @@ func (p *people) free() (int, bool) {
 func (m *memory) isWorking(app string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.working[app]
+	_, working := m.working[app]
+	return working
 }
 
 // admit asks one gate, as the API server does. A process that dies refuses.
@@ -465,7 +466,7 @@ func (p *people) heldIntents() map[string]string {
 				delete(holds, act.Of)
 			case history.VerbRollback:
 				own[act.ID] = act.Hold
-			case history.VerbAdopt, history.VerbBreakGlass, history.VerbReview, history.VerbPermit:
+			case history.VerbAdopt, history.VerbBreakGlass, history.VerbReview, history.VerbPermit, history.VerbSync:
 			}
 		case history.KindDecision, history.KindOutcome, history.KindAbandoned, history.KindDenied:
 		case history.KindIntent:

@@ -65,6 +65,8 @@ type Reporter interface {
 	// when the comment is ours.
 	CommentChanged(ctx context.Context, repository approval.RepositoryName, pull int, c approval.ChangedComment) (ours bool, err error)
 	Again(repository approval.RepositoryName, pull int)
+	// AgainGroup is Again for the merge group with that head.
+	AgainGroup(repository approval.RepositoryName, head approval.SHA)
 }
 
 // Options make a Gate.
@@ -128,6 +130,7 @@ type Gate struct {
 	calendars map[string]*calendar.Calendar
 	reviews   reviews
 	stalls    stalls
+	asks      asks
 	log       *slog.Logger
 	metrics   *Metrics
 	now       func() time.Time

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
@@ -84,4 +85,22 @@ func TestGroupIsWoken(t *testing.T) {
 	require.Equal(t, "group", keys[0].kind())
 	h.Repository = "acme/other"
 	require.Empty(t, s.gate.concerned(h))
+}
+
+// TestRerunOfGroup: "Re-run" on the check run of a group wakes the group alone, and has it
+// written although nothing is new.
+func TestRerunOfGroup(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	h := approval.Hint{RepositoryID: repositoryID, Repository: repository, Group: new(group(4)), Again: true}
+	in := NewIntake(s.gate, nil, func(string, []byte) (approval.Hint, error) { return h, nil }, testLogger(t))
+	keys, err := in.open(t.Context(), inbox.Delivery{})
+	require.NoError(t, err)
+	require.Equal(t, []Key{{Repository: repository, Group: group(4)}}, keys)
+	require.Equal(t, []int{4}, s.reports.again)
+	h.Repository, h.RepositoryID = "acme/other", 5
+	keys, err = in.open(t.Context(), inbox.Delivery{})
+	require.NoError(t, err)
+	require.Empty(t, keys)
+	require.Len(t, s.reports.again, 1)
 }

@@ -340,6 +340,12 @@ func (r *reports) Publish(_ context.Context, report approval.PullReport) error {
 	return nil
 }
 
+func (r *reports) AgainGroup(_ approval.RepositoryName, head approval.SHA) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.again = append(r.again, number(head))
+}
+
 // last is what is published on a pull request now.
 func (r *reports) last(pull int) (approval.PullReport, bool) {
 	r.mu.Lock()

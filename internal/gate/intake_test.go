@@ -459,7 +459,7 @@ func TestConcerned(t *testing.T) {
 				s.gate.memory.set(payments, remembered{decision: *test.known})
 			}
 			if test.working {
-				s.gate.memory.begin(payments)
+				s.gate.memory.begin(payments, s.clock.now())
 			}
 			var want []Key
 			if test.want == app || test.want == both {

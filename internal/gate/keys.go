@@ -65,6 +65,7 @@ func (g *Gate) wakeWithin(spread time.Duration) {
 	g.memory.keep(protected)
 	g.contents.keep(protected)
 	g.rollouts.keep(protected)
+	g.asks.keep(uids)
 	g.rendered.sweep(protected, uids)
 }
 

@@ -16,8 +16,8 @@ import (
 type memory struct {
 	mu   sync.Mutex
 	apps map[string]remembered // by namespace/name
-	// working are the Applications that are being reconciled.
-	working map[string]bool
+	// working are the Applications that are being reconciled, with when that began.
+	working map[string]time.Time
 	// specWaits are those whose spec is not known to be approved. Every reconcile asks
 	// for them, so they are not looked for among ten thousand others.
 	specWaits map[string]bool
@@ -27,8 +27,8 @@ type remembered struct {
 	uid      string
 	gate     string
 	decision approval.Decision
-	// at is when it was made.
-	at time.Time
+	// at is when it was made, and began when its facts began to be collected.
+	at, began time.Time
 	// recorded is the gist of the decision that was recorded last; empty when it
 	// has to be read.
 	recorded history.Digest
@@ -54,6 +54,7 @@ func (m *memory) set(app string, r remembered) {
 	if m.apps == nil {
 		m.apps = map[string]remembered{}
 	}
+	r.began = m.working[app]
 	m.apps[app] = r
 	if slices.ContainsFunc(r.decision.Findings, waitsForSpec) {
 		if m.specWaits == nil {
@@ -109,17 +110,18 @@ func (m *memory) settled(app string) (remembered, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r, ok := m.apps[app]
-	return r, ok && !m.working[app]
+	_, working := m.working[app]
+	return r, ok && !working
 }
 
 // begin and end enclose a reconcile.
-func (m *memory) begin(app string) {
+func (m *memory) begin(app string, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.working == nil {
-		m.working = map[string]bool{}
+		m.working = map[string]time.Time{}
 	}
-	m.working[app] = true
+	m.working[app] = at
 }
 
 func (m *memory) end(app string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,9 +39,13 @@ func seenOperations(app approval.Application) []seenOperation {
 			seen = append(seen, seenOperation{Operation: op})
 		}
 	}
-	if op := app.Operation; op.Finished() && !op.DryRun && !op.StartedAt.IsZero() {
+	if op := app.Operation; op != nil && !op.StartedAt.IsZero() {
+		// Argo CD writes its history before it ends the operation (seen with 3.2.11 on
+		// 2026-11-21), so what is under way may be there already.
 		seen = slices.DeleteFunc(seen, func(s seenOperation) bool { return s.StartedAt.Unix() == op.StartedAt.Unix() })
-		seen = append(seen, seenOperation{*op, true})
+		if op.Finished() && !op.DryRun {
+			seen = append(seen, seenOperation{*op, true})
+		}
 	}
 	slices.SortStableFunc(seen, func(a, b seenOperation) int { return a.StartedAt.Compare(b.StartedAt) })
 	return seen
@@ -150,14 +155,13 @@ func (g *Gate) unasked(ctx context.Context, app approval.Application, settled []
 			noted = append(noted, op)
 			continue
 		}
-		covers, err := g.coveredBy(ctx, app, gate, op.Operation)
-		if err != nil {
+		o := observation(app, gate, op)
+		if o.Decision, o.Covers, err = g.coveredBy(ctx, app, gate, op.Operation); err != nil {
 			return nil, err
 		}
-		o := observation(app, gate, op)
-		o.Covers = covers
-		// By the second, as Argo CD writes it: what ended in the second of the start is not late.
-		o.Late = !op.FinishedAt.IsZero() && op.FinishedAt.Before(g.began.Truncate(time.Second))
+		// Argo CD leaves out the parts of a second. What ended in the second of the start most
+		// likely ended before it.
+		o.Late = !op.FinishedAt.IsZero() && !op.FinishedAt.After(g.began)
 		found = append(found, o)
 		known.observed = append(known.observed, o)
 	}
@@ -215,35 +219,35 @@ func (r *recordedOperations) again(op seenOperation) bool {
 	return true
 }
 
-// coveredBy is the entry that allows an operation's revisions, with the spec of now; 0 for
-// none.
-func (g *Gate) coveredBy(ctx context.Context, app approval.Application, gate string, op approval.Operation) (uint64, error) {
+// coveredBy is the entry of the newest decision, and the one that allows an operation's
+// revisions, with the spec of now; 0 for none.
+func (g *Gate) coveredBy(ctx context.Context, app approval.Application, gate string, op approval.Operation) (decision, covered uint64, err error) {
 	covers := func(c approval.Candidate) bool {
 		return c.UID == app.UID && c.SpecDigest == app.SpecDigest && sameRevisions(op.Revisions, c)
 	}
 	entry, found, err := g.record.LatestDecision(ctx, app.UID, gate)
 	if err != nil {
-		return 0, fmt.Errorf("read the latest decision on %s: %w", app.Key(), err)
+		return 0, 0, fmt.Errorf("read the latest decision on %s: %w", app.Key(), err)
 	}
 	if found {
 		d, err := history.Decode[history.DecisionPayload](entry)
 		if err != nil {
-			return 0, fmt.Errorf("read the latest decision on %s: %w", app.Key(), err)
+			return 0, 0, fmt.Errorf("read the latest decision on %s: %w", app.Key(), err)
 		}
 		if (d.Decision.Allowed() && covers(d.Decision.Candidate)) || covers(d.Decision.Baseline) {
-			return entry.Sequence, nil
+			return entry.Sequence, entry.Sequence, nil
 		}
 	}
 	past, err := g.record.Deployments(ctx, app.UID, coverRead)
 	if err != nil {
-		return 0, fmt.Errorf("read the deployments of %s: %w", app.Key(), err)
+		return 0, 0, fmt.Errorf("read the deployments of %s: %w", app.Key(), err)
 	}
 	for _, d := range past {
 		if covers(d.Intent.Candidate) {
-			return d.Sequence, nil
+			return entry.Sequence, d.Sequence, nil
 		}
 	}
-	return 0, nil
+	return entry.Sequence, 0, nil
 }
 
 // sawUnasked says aloud that something was synced without the gate.
@@ -335,5 +339,5 @@ func shortRevisions(revisions []string) string {
 	if len(short) == 0 {
 		return "something"
 	}
-	return oneLine(fmt.Sprint(short))
+	return oneLine(strings.Join(short, ", "))
 }

@@ -117,8 +117,10 @@ func TestUngated(t *testing.T) {
 	require.Equal(t, history.ObservedPayload{
 		Gate: "prod", Application: payments, Phase: phaseSucceeded, Revisions: []string{string(sha(2))},
 		StartedAt: start.Add(time.Minute), FinishedAt: start.Add(time.Minute), InitiatedBy: "mallory", Health: "Healthy",
+		Decision: seen[0].Decision,
 	}, seen[0])
-	require.True(t, strings.HasPrefix(s.state(), "NOT let through by the gate: [0000002] was synced by mallory on 2026-11-21 08:01 UTC; "), s.state())
+	require.Equal(t, history.KindDecision, s.entries()[seen[0].Decision-1].Kind)
+	require.True(t, strings.HasPrefix(s.state(), "NOT let through by the gate: 0000002 was synced by mallory on 2026-11-21 08:01 UTC; "), s.state())
 
 	// While it is down: two, of which one is in Argo CD's history alone.
 	s.foreignRun(sha(1), phaseSucceeded)
@@ -166,6 +168,31 @@ func TestUngatedFromNothing(t *testing.T) {
 	require.Len(t, s.observed(), 1)
 	require.True(t, s.observed()[0].Late)
 	require.False(t, s.observed()[0].Before)
+}
+
+// TestUngatedUnderWay: Argo CD's history has a sync before it has ended. It is nobody's yet.
+func TestUngatedUnderWay(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.reconciled()
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	s.reconciled()
+	s.clock.advance(time.Minute)
+	s.argo.pick(payments)
+	s.argo.edit(payments, func(app *approval.Application) {
+		app.Deployed = append(app.Deployed, approval.DeployedRevision{
+			Revisions: app.Operation.Revisions, StartedAt: app.Operation.StartedAt, DeployedAt: s.clock.now(), InitiatedBy: app.Operation.InitiatedBy,
+		})
+	})
+	s.reconciled()
+	require.Empty(t, s.observed())
+	s.argo.edit(payments, func(app *approval.Application) {
+		app.Operation.Phase, app.Operation.Requested, app.Operation.FinishedAt = phaseSucceeded, false, s.clock.now()
+	})
+	s.reconciled()
+	require.Len(t, s.outcomes(), 1)
+	require.Empty(t, s.observed())
 }
 
 // TestSelfHeal: automatic syncs that do what the one before did are recorded once.

@@ -235,6 +235,9 @@ func operateAgain(facts approval.Facts, at time.Time) time.Duration {
 	for _, b := range facts.BrokenGlass {
 		until(b.ReviewBy)
 	}
+	if facts.SyncOrder != nil {
+		until(facts.SyncOrder.Expires)
+	}
 	return again
 }
 

@@ -118,6 +118,7 @@ func (g *Gate) gateReport(ctx context.Context, key Key, p approval.Policy, prote
 	r := approval.GateReport{
 		Gate: p.Gate, Class: judged.class, Notes: judged.notes, Quorum: quorum.Finding, Met: quorum.Met, Needed: quorum.Needed, Images: quorum.Images,
 		Requirements: quorum.Requirements, Vacancies: quorum.Vacancies, CommentsCount: p.Needs().Comments, Stops: g.stops(p, ordered),
+		SyncsOnCommand: p.Sync.OnCommand,
 	}
 	affected := g.affected(p, protected, answer.Changes)
 	for _, a := range affected {
@@ -145,7 +146,7 @@ func (g *Gate) applicationReports(apps []approval.Application, key Key) []approv
 		r := approval.ApplicationReport{
 			Application: a.Key(), Verdict: known.decision.Verdict, State: known.state, Range: rangeOf(known.decision, g.contents.of(a).titles),
 			Live:    strings.HasPrefix(known.state, stateSynced) && !strings.Contains(known.state, ";"), // no failure since
-			Rollout: g.rollouts.of(a.Key(), known, key),
+			Rollout: g.rollouts.of(a.Key(), known, key), Awaits: strings.HasPrefix(known.state, stateAwaits),
 		}
 		if known.decision.Allowed() {
 			r.Candidate = revisions(known.decision.Candidate)

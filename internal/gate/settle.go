@@ -184,10 +184,6 @@ func (g *Gate) recordSettled(ctx context.Context, head history.Head, app approva
 	if len(settled) == 0 {
 		return head, nil, nil
 	}
-	head, err = g.appendFor(ctx, head, app.UID, just(settled...))
-	if err != nil {
-		return head, nil, fmt.Errorf("record outcomes: %w", err)
-	}
 	for _, p := range settled {
 		if o, ok := p.(history.ObservedPayload); ok {
 			g.sawUnasked(ctx, app, o)
@@ -198,6 +194,19 @@ func (g *Gate) recordSettled(ctx context.Context, head history.Head, app approva
 				return head, nil, err
 			}
 			told = append(told, shipped...)
+		}
+	}
+	// That they are to be told is kept first: once the outcome is on record, nothing says
+	// it again. Whoever is told for nothing hears nothing new.
+	for _, k := range told {
+		g.debts.owe(ctx, k)
+	}
+	head, err = g.appendFor(ctx, head, app.UID, just(settled...))
+	if err != nil {
+		return head, nil, fmt.Errorf("record outcomes: %w", err)
+	}
+	for _, p := range settled {
+		if o, ok := p.(history.OutcomePayload); ok {
 			g.endedAnew(ctx, app, o)
 		}
 	}

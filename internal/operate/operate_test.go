@@ -37,6 +37,9 @@ type world struct {
 	tried  []approval.Override
 	woken  []string
 	past   []history.Deployment
+	// stands says how Applications stand whose gate syncs on command.
+	stands   map[string]approval.Awaited
+	policies []approval.Policy
 }
 
 func (w *world) Get(_ context.Context, namespace, name string) (approval.Application, error) {
@@ -86,13 +89,14 @@ func newWorld(t *testing.T) *world {
 		{Name: "acme/oncall", Members: []approval.User{{ID: 5, Login: "erin", Type: approval.UserTypePerson}}},
 	}}
 	requirement := approval.Quorum{Requirements: []approval.Requirement{{Approvals: 1, Teams: []approval.TeamName{"acme/sre"}, Users: []string{"zoe"}}}}
+	w.policies = []approval.Policy{
+		{Gate: "prod", Config: requirement, Applications: []approval.Selector{{Project: "prod"}, {Project: "both"}},
+			BreakGlass: &approval.BreakGlass{Named: approval.Named{Teams: []approval.TeamName{"acme/oncall"}}, ReviewBy: 24 * time.Hour, ValidFor: time.Hour}},
+		{Gate: "stage", Config: requirement, Applications: []approval.Selector{{Project: "both"}, {Project: "stage"}}},
+	}
 	w.operator = operate.New(operate.Options{
-		Policies: []approval.Policy{
-			{Gate: "prod", Config: requirement, Applications: []approval.Selector{{Project: "prod"}, {Project: "both"}},
-				BreakGlass: &approval.BreakGlass{Named: approval.Named{Teams: []approval.TeamName{"acme/oncall"}}, ReviewBy: 24 * time.Hour, ValidFor: time.Hour}},
-			{Gate: "stage", Config: requirement, Applications: []approval.Selector{{Project: "both"}, {Project: "stage"}}},
-		},
-		Applications: w, People: w, Judge: w, History: w,
+		Policies:     w.policies,
+		Applications: w, People: w, Judge: w, Waiting: w, History: w, Numbers: w,
 		Desk: orders.NewDesk(orders.Options{Record: store, Now: func() time.Time { return now }}),
 		Wake: func(a string) { w.woken = append(w.woken, a) }, WakeAll: func() { w.woken = append(w.woken, "all") },
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),

@@ -39,11 +39,15 @@ type Options struct {
 	Desk         *orders.Desk
 	// History is what can be gone back to.
 	History Deployments
+	// Numbers finds what can be gone back to by its number; nil where nobody does.
+	Numbers Numbers
 	// People is nil where people cannot be asked for: then orders that depend on who
 	// gives them are refused.
 	People People
 	// Judge is nil where nothing is decided: then nobody breaks the glass.
 	Judge Judge
+	// Waiting is nil where nothing is synced: then nobody says that something is to be.
+	Waiting Waiting
 	// Wake asks for a new decision on one Application, WakeAll on all. Nil does nothing.
 	Wake    func(application string)
 	WakeAll func()

@@ -24,7 +24,8 @@ const rollbacksRead = 50
 // RollbackRequest asks to go back to an earlier deployment.
 type RollbackRequest struct {
 	Application string `json:"application"`
-	// To is a commit, or the beginning of one; empty means the deployment before the
+	// To is a commit, or the beginning of one, or the number of a deployment, such as "12"
+	// or "#12"; empty means the deployment before the
 	// one that is live.
 	To     string `json:"to,omitempty"`
 	By     string `json:"by"`
@@ -52,7 +53,11 @@ func (o *Operator) Rollback(ctx context.Context, who history.Person, r RollbackR
 	if err := o.mayHold(ctx, at.policy, who); err != nil {
 		return RolledBack{}, err
 	}
-	past, err := o.o.History.Deployments(ctx, at.app.UID, rollbacksRead)
+	wanted, depth, err := o.wanted(ctx, at, r.To)
+	if err != nil {
+		return RolledBack{}, err
+	}
+	past, err := o.o.History.Deployments(ctx, at.app.UID, depth)
 	if err != nil {
 		return RolledBack{}, fmt.Errorf("read the deployments of %s: %w", at.about(), err)
 	}
@@ -60,7 +65,7 @@ func (o *Operator) Rollback(ctx context.Context, who history.Person, r RollbackR
 	if err != nil {
 		return RolledBack{}, err
 	}
-	target, err := chooseDeployment(at, past, standing, r.To)
+	target, err := chooseDeployment(at, past, standing, r.To, wanted)
 	if err != nil {
 		return RolledBack{}, err
 	}
@@ -80,7 +85,7 @@ func (o *Operator) Rollback(ctx context.Context, who history.Person, r RollbackR
 
 // chooseDeployment finds what to go back to: something else than what is live, of the
 // spec of now, and approved.
-func chooseDeployment(at place, past []history.Deployment, standing orders.Standing, to string) (history.Deployment, error) {
+func chooseDeployment(at place, past []history.Deployment, standing orders.Standing, to string, wanted func(history.Deployment) bool) (history.Deployment, error) {
 	if len(past) == 0 {
 		return history.Deployment{}, &console.Error{
 			Code: console.CodeNotFound, Text: "the record has no deployment of " + at.about(),
@@ -88,11 +93,12 @@ func chooseDeployment(at place, past []history.Deployment, standing orders.Stand
 		}
 	}
 	live := past[0].Intent.Candidate
+	strayed := isElsewhere(at.app, live)
 	why := "every deployment on record is of what is live"
 	for _, d := range past {
 		c := d.Intent.Candidate
 		switch {
-		case c.Equal(live), to != "" && !hasCommit(c, to):
+		case c.Equal(live) && !strayed, !wanted(d):
 		case d.Intent.Gate != at.policy.Gate:
 			why = "another gate, " + d.Intent.Gate + ", deployed " + strings.Join(commits(c), ", ")
 		case c.SpecDigest != at.app.SpecDigest:
@@ -108,13 +114,25 @@ func chooseDeployment(at place, past []history.Deployment, standing orders.Stand
 	}
 	return history.Deployment{}, &console.Error{
 		Code: console.CodeNotFound, Text: "there is nothing to go back to: " + why,
-		Remedy: "the deployments are in: gatekeeper ledger export",
+		Remedy: "the deployments are in: gatekeeper history " + at.about(),
 	}
 }
 
+// isElsewhere says whether Argo CD's history ends with something else than what the gate let
+// through last: then that is what one may want to go back to.
+func isElsewhere(app approval.Application, c approval.Candidate) bool {
+	if len(app.Deployed) == 0 {
+		return false
+	}
+	now := app.Deployed[len(app.Deployed)-1].Revisions
+	return len(now) != len(c.Revisions) || slices.ContainsFunc(c.Revisions, func(r approval.Revision) bool { return !slices.Contains(now, string(r.SHA)) })
+}
+
+// shortestCommit is how much of a commit has to be named.
+const shortestCommit = 7
+
 func hasCommit(c approval.Candidate, prefix string) bool {
-	const shortest = 7
-	return len(prefix) >= shortest && slices.ContainsFunc(c.Revisions, func(r approval.Revision) bool {
+	return len(prefix) >= shortestCommit && slices.ContainsFunc(c.Revisions, func(r approval.Revision) bool {
 		return strings.HasPrefix(string(r.SHA), strings.ToLower(prefix))
 	})
 }

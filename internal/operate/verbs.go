@@ -16,6 +16,7 @@ const (
 	VerbReview     = "review"
 	VerbPermit     = "permit"
 	VerbRollback   = "rollback"
+	VerbSync       = "sync"
 )
 
 // Nothing is the input of a verb that takes none.
@@ -37,6 +38,7 @@ func (o *Operator) Verbs() console.Verbs {
 		VerbRollback: console.Handle(func(ctx context.Context, r RollbackRequest) (RolledBack, error) {
 			return o.Rollback(ctx, given(r.By), r)
 		}),
+		VerbSync:   console.Handle(func(ctx context.Context, r SyncRequest) (SyncAsked, error) { return o.Sync(ctx, given(r.By), r) }),
 		VerbPermit: console.Handle(func(ctx context.Context, r PermitRequest) (Permitted, error) { return o.Permit(ctx, given(r.By), r) }),
 	}
 }

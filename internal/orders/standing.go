@@ -174,6 +174,13 @@ func (s Standing) Rollback(uid string) (Given, bool) {
 	return newest(s.byUID[uid], history.VerbRollback)
 }
 
+// Sync is the newest order to sync an Application, if it has not expired. Whether it was
+// carried out, or something else was decided since, is in the entries after it.
+func (s Standing) Sync(uid string, at time.Time) (Given, bool) {
+	g, ok := newest(s.byUID[uid], history.VerbSync)
+	return g, ok && inForce(g, at)
+}
+
 func newest(orders []Given, verb history.Verb) (Given, bool) {
 	for _, g := range slices.Backward(orders) {
 		if g.Verb == verb {

@@ -43,6 +43,8 @@ const (
 	CodeRollbackHeld         Code = "rollback.held"
 	CodeRollbackVoid         Code = "rollback.void"
 	CodeLandingRestored      Code = "landing.restored"
+	CodeSyncWaits            Code = "sync.waits"
+	CodeSyncAsked            Code = "sync.asked"
 )
 
 // Findings about landings.

@@ -13,6 +13,7 @@ import (
 // no texts and no children; see Explain. Safe for concurrent use.
 func Decide(p Policy, f Facts) Decision {
 	d, _ := decide(&p, &f, false)
+	d.onCommand(&p, &f)
 	return d
 }
 
@@ -22,6 +23,7 @@ func Decide(p Policy, f Facts) Decision {
 // and codes are those of Decide. Safe for concurrent use.
 func Explain(p Policy, f Facts) Decision {
 	d, _ := decide(&p, &f, true)
+	d.onCommand(&p, &f)
 	return d
 }
 
@@ -235,6 +237,8 @@ func judgePolicy(p *Policy) []Finding {
 		return empty("protects no Application")
 	case len(p.Config.Requirements) == 0:
 		return empty("requires no approval")
+	case p.Sync.OnCommand && p.Sync.Automated:
+		return empty("syncs on command, and lets its Applications sync themselves")
 	}
 	if p.Image != nil {
 		if what := judgeImagePolicy(p.Image); what != "" {

@@ -36,6 +36,11 @@ type Decision struct {
 	// Rollback is the ID of the order to roll back that allows the candidate; empty
 	// when it needs none.
 	Rollback string `json:"rollback,omitempty"`
+	// Waits is true when the gate syncs on command and nobody has said that the candidate
+	// is to be synced: people may sync it, Gatekeeper does not. Asked is the ID of the
+	// order of who has; empty when none is needed.
+	Waits bool   `json:"waits,omitempty"`
+	Asked string `json:"asked,omitempty"`
 	// Lines tell for each branch how far the approved part reaches.
 	Lines []LineDecision `json:"lines"`
 	// Findings explain the decision: first what holds for the Application as a
@@ -139,14 +144,14 @@ type Release struct {
 }
 
 // ErrNotAllowed is returned when a Release is asked of a decision that does not
-// allow its candidate.
+// allow its candidate, or that waits until somebody asks for it.
 var ErrNotAllowed = errors.New("the decision does not allow a sync")
 
 // Release returns the permission to sync the decision's candidate of the
 // application that was decided on. The intent is the ID of the recorded intent,
 // initiatedBy the text for Argo CD's history.
 func (d Decision) Release(a Application, intent, initiatedBy string) (Release, error) {
-	if !d.Allowed() || intent == "" || a.UID != d.Candidate.UID || a.SpecDigest != d.Candidate.SpecDigest ||
+	if !d.Allowed() || d.Waits || intent == "" || a.UID != d.Candidate.UID || a.SpecDigest != d.Candidate.SpecDigest ||
 		len(a.Sources) != len(d.Candidate.Revisions) {
 		return Release{}, ErrNotAllowed
 	}

@@ -38,6 +38,9 @@ type Facts struct {
 	// Rollback is the newest order to go back; nil when there is none, or something
 	// was deployed since it was carried out.
 	Rollback *Rollback `json:"rollback,omitempty"`
+	// SyncOrder is somebody's word that a candidate is to be synced; nil when there is
+	// none that holds, or the gate does not wait for one.
+	SyncOrder *SyncOrder `json:"syncOrder,omitempty"`
 	// BrokenGlass are the uses that wait for a review, oldest first.
 	BrokenGlass []BrokenGlass `json:"brokenGlass,omitempty"`
 	Missing     []Missing     `json:"missing,omitempty"`
@@ -155,6 +158,12 @@ type PullRequest struct {
 	Merged           bool   `json:"merged"`
 	// MergedAt is when it landed, by GitHub's clock. Zero while it is open.
 	MergedAt time.Time `json:"mergedAt,omitzero"`
+	// OpenedAt is when it was opened, by GitHub's clock; FirstCommitAt is when its oldest
+	// commit was made, by the clock of its author, and Labels are those that it has. They
+	// are zero when they are not known. No rule depends on them: they are for the history.
+	OpenedAt      time.Time `json:"openedAt,omitzero"`
+	FirstCommitAt time.Time `json:"firstCommitAt,omitzero"`
+	Labels        []string  `json:"labels,omitempty"`
 	// Head is the last commit of the pull request.
 	Head SHA `json:"head"`
 	// HeadPushedAt is when the head arrived at GitHub by GitHub's clock. Zero

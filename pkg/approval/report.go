@@ -75,6 +75,8 @@ type ApplicationReport struct {
 	Live bool
 	// Candidate is what a sync would deploy, shortened; empty when nothing may be.
 	Candidate string
+	// Awaits is true when what may be deployed waits for somebody to say so.
+	Awaits bool
 	// Rollout is how far the change has come.
 	Rollout Rollout
 }

@@ -19,6 +19,9 @@ type SyncRules struct {
 	// Automated lets the Applications sync themselves. Every such sync needs its
 	// approval as any other.
 	Automated bool `json:"automated,omitempty"`
+	// OnCommand has Gatekeeper wait with an approved candidate until somebody says that it
+	// is to be synced.
+	OnCommand bool `json:"onCommand,omitempty"`
 	// Options are sync options that people may add to those of the spec, for example
 	// "ApplyOutOfSyncOnly=true".
 	Options []string `json:"options,omitempty"`

@@ -27,6 +27,9 @@ const (
 	VerbRollback Verb = "rollback"
 	// VerbPermit: the Application may be deleted, or leave the gate's protection.
 	VerbPermit Verb = "permit"
+	// VerbSync: exactly one approved candidate is to be synced, where the gate waits for
+	// somebody to say so.
+	VerbSync Verb = "sync"
 )
 
 // Via says how Gatekeeper knows who a person is. The zero Via is not valid.
@@ -63,8 +66,8 @@ type ActPayload struct {
 	Application string `json:"application,omitempty"`
 	Person      Person `json:"person"`
 	Reason      string `json:"reason"`
-	// Expires is when a hold, a permit or the use of break-glass ends by itself; zero
-	// for a hold that does not.
+	// Expires is when a hold, a permit, the use of break-glass or the word to sync ends by
+	// itself; zero for a hold that does not.
 	Expires time.Time `json:"expires,omitzero"`
 	// ReviewBy is until when a use of break-glass has to be reviewed.
 	ReviewBy time.Time `json:"reviewBy,omitzero"`
@@ -75,7 +78,7 @@ type ActPayload struct {
 	// SpecFields are the fields of that spec, for telling later what differs from it.
 	// Nothing is decided by them.
 	SpecFields []approval.SpecField `json:"specFields,omitempty"`
-	// Candidate is what break-glass or a rollback names.
+	// Candidate is what break-glass, a rollback or a sync names.
 	Candidate *approval.Candidate `json:"candidate,omitempty"`
 	// Intent is that of the deployment to which a rollback goes back.
 	Intent string `json:"intentOf,omitempty"`
@@ -133,6 +136,8 @@ func (p ActPayload) complete() error {
 		needs = []string{"candidate", "intentOf", "hold"}
 	case VerbPermit:
 		needs = []string{"permit", "expires"}
+	case VerbSync:
+		needs = []string{"candidate", "expires"}
 	default:
 		return fmt.Errorf("unknown verb %q", p.Verb)
 	}

@@ -37,6 +37,9 @@ type ObservedPayload struct {
 	// them as its baseline; 0 when nothing on record does. The gate was not asked all the
 	// same, and the operation may have had other sources.
 	Covers uint64 `json:"covers,omitempty"`
+	// Decision is the newest entry of a decision on the Application when it was seen, which
+	// may tell what it brought; 0 for none.
+	Decision uint64 `json:"decision,omitempty"`
 	// Health is Argo CD's health status when it was seen; empty when something else was
 	// synced since.
 	Health string `json:"health,omitempty"`
@@ -51,8 +54,8 @@ func (p ObservedPayload) check(_ string, sequence uint64) error {
 		return errors.New("gate, Application and phase must all be named")
 	case p.StartedAt.IsZero():
 		return errors.New("a sync that was seen has a time")
-	case p.Covers >= sequence:
-		return fmt.Errorf("entry %d that covers it is not before entry %d", p.Covers, sequence)
+	case p.Covers >= sequence, p.Decision >= sequence:
+		return fmt.Errorf("the entries %d and %d are not both before entry %d", p.Covers, p.Decision, sequence)
 	}
 	return nil
 }

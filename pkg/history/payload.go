@@ -100,6 +100,9 @@ type IntentPayload struct {
 	// Act is the ID of the order that the sync carries out, a rollback or a use of
 	// break-glass; empty when it needs none.
 	Act string `json:"act,omitempty"`
+	// Asked is the ID of the order to sync that Gatekeeper waited for; empty where a gate
+	// waits for none, and for what people sync themselves.
+	Asked string `json:"asked,omitempty"`
 }
 
 func (IntentPayload) kind() Kind       { return KindIntent }
@@ -113,6 +116,8 @@ func (p IntentPayload) check(application string, sequence uint64) error {
 		return fmt.Errorf("the candidate is one of the Application %q", p.Candidate.UID)
 	case p.Candidate.SpecDigest == "" || len(p.Candidate.Revisions) == 0:
 		return errors.New("the candidate has no spec digest or no revisions")
+	case p.Admitted != nil && p.Asked != "":
+		return errors.New("whoever syncs something does not wait for an order")
 	case p.Admitted != nil && p.Admitted.User == "":
 		return errors.New("who asked for the sync must be named")
 	case p.DecisionSequence == 0 || p.DecisionSequence >= sequence:

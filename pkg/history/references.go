@@ -20,7 +20,8 @@ type Lookup interface {
 //   - an intent's ID is used once, and the intent names an earlier decision of
 //     the same gate about the same Application, made of the same policy and
 //     facts, that allows exactly its candidate; if that is by break-glass, the intent
-//     names the order;
+//     names the order, and if the gate syncs on command, the intent names an earlier
+//     order to sync exactly that, unless a person syncs it;
 //   - an outcome names an intent for the same Application that has no outcome;
 //   - an abandonment names an intent for the same Application that has neither;
 //   - a change of health is of a completed operation of the same Application;
@@ -149,9 +150,35 @@ func (c references) intent(ctx context.Context, entry Entry) error {
 		// Else what was deployed by break-glass could pass for what was approved.
 		return fmt.Errorf("the decision of entry %d is by break-glass %q, and the intent names %q: %w",
 			intent.DecisionSequence, decision.Decision.Override, intent.Act, ErrInvalid)
+	case intent.Admitted != nil:
+		return nil
 	default:
+		return c.asked(ctx, entry, intent, decision)
+	}
+}
+
+// asked refuses a sync of our own that nobody asked for although the decision waits for
+// that, or that somebody asked for who meant something else.
+func (c references) asked(ctx context.Context, entry Entry, intent IntentPayload, decision DecisionPayload) error {
+	switch {
+	case decision.Decision.Waits:
+		return fmt.Errorf("the decision of entry %d waits for somebody to say sync: %w", intent.DecisionSequence, ErrInvalid)
+	case intent.Asked != decision.Decision.Asked:
+		return fmt.Errorf("the decision of entry %d was asked for by %q, and the intent names %q: %w",
+			intent.DecisionSequence, decision.Decision.Asked, intent.Asked, ErrInvalid)
+	case intent.Asked == "":
 		return nil
 	}
+	if err := c.orders.load(ctx, c.record, c.earlier); err != nil {
+		return err
+	}
+	for _, order := range c.orders.acts {
+		if order.ID == intent.Asked && order.Verb == VerbSync && order.Gate == intent.Gate &&
+			order.entry.Application == entry.Application && order.Candidate.Equal(intent.Candidate) {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no order %q to sync this candidate: %w", intent.Asked, ErrInvalid)
 }
 
 func (c references) settlement(ctx context.Context, entry Entry) error {

@@ -106,7 +106,7 @@ type Collector struct {
 	landed        *memory[commitKey, landed]
 	direct        *memory[commitKey, bool]
 	seen          *memory[commitKey, time.Time]
-	contributors  *memory[contributorKey, []approval.Contributor]
+	contributors  *memory[contributorKey, contributors]
 	accounts      *memory[accountsKey, accounts]
 	learning      *memory[learningKey, bool]
 	arrivals      *memory[pusherKey, arrivals]
@@ -159,7 +159,7 @@ func New(o Options) (*Collector, error) {
 		landed:       newMemory[commitKey, landed](16384),
 		direct:       newMemory[commitKey, bool](16384),
 		seen:         newMemory[commitKey, time.Time](16384),
-		contributors: newMemory[contributorKey, []approval.Contributor](4096),
+		contributors: newMemory[contributorKey, contributors](4096),
 		accounts:     newMemory[accountsKey, accounts](16384),
 		learning:     newMemory[learningKey, bool](64),
 		arrivals:     newMemory[pusherKey, arrivals](8192),

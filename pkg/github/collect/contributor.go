@@ -42,27 +42,48 @@ type contributorKey struct {
 // contributorsOf lists everybody who had a part in the commits of the pull
 // request, those behind second parents included, and leaves out what the base
 // branch had already.
-func (c *Collector) contributorsOf(ctx context.Context, r *repo, p pull, exclude approval.SHA) ([]approval.Contributor, error) {
+func (c *Collector) contributorsOf(ctx context.Context, r *repo, p pull, exclude approval.SHA) (contributors, error) {
 	key := contributorKey{r.id, p.number, p.head, exclude}
-	return c.contributors.get(ctx, key, func(ctx context.Context) ([]approval.Contributor, time.Duration, error) {
+	return c.contributors.get(ctx, key, func(ctx context.Context) (contributors, time.Duration, error) {
 		commits, err := r.mirror.Commits(ctx, p.head, exclude)
 		if err != nil {
-			return nil, 0, fmt.Errorf("list the commits of #%d: %w", p.number, err)
+			return contributors{}, 0, fmt.Errorf("list the commits of #%d: %w", p.number, err)
 		}
 		parts := c.parts(commits)
 		if err := c.identify(ctx, r, p, parts, commits); err != nil {
-			return nil, 0, err
+			return contributors{}, 0, err
 		}
 		life := forever
-		out := make([]approval.Contributor, len(parts))
+		out := contributors{all: make([]approval.Contributor, len(parts)), first: firstOf(commits)}
 		for i, part := range parts {
-			out[i] = part.Contributor
+			out.all[i] = part.Contributor
 			if part.User == nil {
 				life = c.people // the address may get an account
 			}
 		}
 		return out, life, nil
 	})
+}
+
+// contributors are those of a pull request, and when its oldest commit was made.
+type contributors struct {
+	all   []approval.Contributor
+	first time.Time
+}
+
+// firstOf is when the oldest of some commits was made; zero when nobody can tell, since the
+// date of one cannot be read.
+func firstOf(commits []mirror.Commit) time.Time {
+	var first time.Time
+	for i, commit := range commits {
+		if commit.Author.When.IsZero() {
+			return time.Time{}
+		}
+		if at := commit.Author.When.UTC(); i == 0 || at.Before(first) {
+			first = at
+		}
+	}
+	return first
 }
 
 // part is a contributor with the address under which accounts are looked up.

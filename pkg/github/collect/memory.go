@@ -99,6 +99,8 @@ type keptPull struct {
 	MergeCommit    approval.SHA  `json:"mergeCommit"`
 	MergedAt       time.Time     `json:"mergedAt"`
 	Queued         bool          `json:"queued"`
+	OpenedAt       time.Time     `json:"openedAt,omitzero"`
+	Tags           []string      `json:"tags,omitempty"`
 }
 
 // recallPull is a pull request whose landing was seen by an earlier process.
@@ -110,6 +112,7 @@ func (c *Collector) recallPull(ctx context.Context, r *repo, number int) (pull, 
 	return pull{
 		number: number, title: k.Title, url: k.URL, author: k.Author, merged: true, head: k.Head, headRef: k.HeadRef,
 		headRepository: k.HeadRepository, base: k.Base, baseRepository: r.id, mergeCommit: k.MergeCommit, mergedAt: k.MergedAt, queued: k.Queued, recalled: true,
+		openedAt: k.OpenedAt, tags: k.Tags,
 	}, true
 }
 
@@ -118,6 +121,6 @@ func (c *Collector) recallPull(ctx context.Context, r *repo, number int) (pull, 
 func (c *Collector) rememberPull(ctx context.Context, r *repo, p pull) {
 	c.rememberFact(ctx, r, factPull, p.number, keptPull{
 		Title: p.title, URL: p.url, Author: p.author, Head: p.head, HeadRef: p.headRef, HeadRepository: p.headRepository,
-		Base: p.base, MergeCommit: p.mergeCommit, MergedAt: p.mergedAt, Queued: p.queued,
+		Base: p.base, MergeCommit: p.mergeCommit, MergedAt: p.mergedAt, Queued: p.queued, OpenedAt: p.openedAt, Tags: p.tags,
 	})
 }

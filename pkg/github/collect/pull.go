@@ -30,6 +30,8 @@ type pull struct {
 	draft          bool
 	asked          approval.RequestedReviewers // while it is open, as are the labels
 	labels         []string
+	openedAt       time.Time
+	tags           []string // its labels, whether it is open or not
 }
 
 type pullKey struct {
@@ -98,6 +100,7 @@ func parsePull(a *gh.PullRequest) (pull, error) {
 		open: a.GetState() == "open", merged: a.GetMerged(),
 		headRef: a.GetHead().GetRef(), headRepository: a.GetHead().GetRepo().GetID(),
 		base: a.GetBase().GetRef(), baseRepository: a.GetBase().GetRepo().GetID(),
+		openedAt: a.GetCreatedAt().UTC(), tags: labelsOf(a),
 	}
 	if p.open {
 		p.draft, p.asked, p.labels = a.GetDraft(), askedOf(a), labelsOf(a)
@@ -148,8 +151,9 @@ type change struct {
 func (c *Collector) fill(ctx context.Context, r *repo, p pull, about change, reviews []approval.Review, needs approval.Needs) (*approval.PullRequest, error) {
 	pr := p.basics(r)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		pr.Contributors, err = c.contributorsOf(ctx, r, p, about.before)
+	g.Go(func() error {
+		parts, err := c.contributorsOf(ctx, r, p, about.before)
+		pr.Contributors, pr.FirstCommitAt = parts.all, parts.first
 		return err
 	})
 	g.Go(func() error {
@@ -221,5 +225,6 @@ func (p pull) basics(r *repo) *approval.PullRequest {
 	return &approval.PullRequest{
 		Repository: r.name, Number: p.number, Title: p.title, URL: p.url,
 		BaseRepositoryID: p.baseRepository, Base: p.base, Merged: p.merged, MergedAt: p.mergedAt, Head: p.head, Author: p.author,
+		OpenedAt: p.openedAt, Labels: p.tags,
 	}
 }

@@ -44,6 +44,8 @@ type Command struct {
 	For time.Duration
 	// Revisions are commits, full or abbreviated.
 	Revisions []string
+	// Deployment is the number of a deployment; 0 if none was named.
+	Deployment int
 	// Order is the ID of an order.
 	Order string
 	// Logins and Teams are people.
@@ -154,9 +156,11 @@ func verbNames() []string {
 }
 
 var (
-	appForm    = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$`)
-	gateForm   = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$`)
-	loginForm  = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?(?:_[A-Za-z0-9]{1,20})?$`)
+	appForm   = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$`)
+	gateForm  = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$`)
+	loginForm = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?(?:_[A-Za-z0-9]{1,20})?$`)
+	// Without the sign, seven digits and more are a commit.
+	numberForm = regexp.MustCompile(`^(?:#[1-9][0-9]{0,8}|[1-9][0-9]{0,5})$`)
 	shaForm    = regexp.MustCompile(`^[0-9A-Fa-f]{7,64}$`)
 	orderForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,79}$`)
 	digestForm = regexp.MustCompile(`^(?:sha256:)?[0-9a-f]{64}$`)
@@ -274,6 +278,11 @@ func (c *Command) set(kind argument, value string) (mistake string) {
 			return wrong("30m or 2h")
 		}
 	case revisions, back:
+		if kind == back && numberForm.MatchString(value) {
+			// It fits: the form has nine digits at most.
+			c.Deployment, _ = strconv.Atoi(strings.TrimPrefix(value, "#"))
+			return ""
+		}
 		if !shaForm.MatchString(value) {
 			return wrong("8f14e45fceea167a5a36dedd4bea2543b1b2c3d4")
 		}

@@ -85,6 +85,9 @@ func whatIsSaid(g approval.GateReport, a approval.ApplicationReport) string {
 		symbol = waiting.symbol() // under way, or nothing new
 	}
 	b.WriteString(symbol + " " + text(a.State))
+	if a.Awaits {
+		b.WriteString("<br>To have it synced, write in a comment: " + markdown.Code(sayingSync))
+	}
 	own := slices.DeleteFunc(slices.Clone(a.Findings), func(f approval.Finding) bool { return saidBefore(g, f) })
 	for j, f := range own {
 		if j == maxFindings {

@@ -95,10 +95,7 @@ func (p *Publisher) Publish(ctx context.Context, r approval.PullReport) error {
 	if err != nil {
 		return fmt.Errorf("report on #%d of %s: %w", r.Number, r.Repository, err)
 	}
-	p.mu.Lock()
-	again := p.again[key]
-	delete(p.again, key)
-	p.mu.Unlock()
+	again := p.takeAgain(key)
 	var errs []error
 	defer func() {
 		if again && errors.Join(errs...) != nil {
@@ -106,7 +103,7 @@ func (p *Publisher) Publish(ctx context.Context, r approval.PullReport) error {
 		}
 	}()
 	for _, g := range r.Gates {
-		at := place{r.Repository, r.Number, r.Head, r.Merged && stateOf(g) == unconcerned, again}
+		at := place{repository: r.Repository, pull: r.Number, head: r.Head, settled: r.Merged && stateOf(g) == unconcerned, again: again}
 		errs = append(errs, p.publishCheck(ctx, client, at, g.Gate, Check(r, g)))
 		if limited(errs) {
 			return errors.Join(errs...)

@@ -50,7 +50,7 @@ func Check(r approval.PullReport, g approval.GateReport) CheckRun {
 	)
 	return CheckRun{
 		Name: "gatekeeper/" + g.Gate, Status: status, Conclusion: conclusion,
-		Title: clip(markdown.Line(checkTitle(g)), titleLimit), Summary: document(summaryLimit, sections),
+		Title: clip(markdown.Line(checkTitle(g)+awaitedTitle(r, g)), titleLimit), Summary: document(summaryLimit, sections),
 		Text: checkText(r, g), Actions: actions(g), Notes: notes(g),
 	}
 }
@@ -113,7 +113,13 @@ func introduction(r approval.PullReport, g approval.GateReport, told string) str
 			case held(g):
 				return change + "It has all approvals that it needs. What still keeps it from being deployed is told " + told + ".\n"
 			}
+			if awaits(g) {
+				return change + "It has all approvals that it needs, and waits for somebody to say that it is to be deployed: " + markdown.Code(sayingSync) + " in a comment.\n"
+			}
 			return change + "It has all approvals that it needs, so Gatekeeper may deploy it.\n"
+		}
+		if g.SyncsOnCommand {
+			when += " and somebody says " + markdown.Code(sayingSync)
 		}
 		return change + "It has all approvals that it needs. Gatekeeper may deploy it " + when + ".\n"
 	case waiting:
@@ -253,6 +259,10 @@ func headline(r approval.PullReport) string {
 	case s == approved:
 		if symbol == s.symbol() {
 			symbol = waiting.symbol()
+		}
+		if slices.ContainsFunc(r.Gates, awaits) {
+			says = append(says, "merged, waits for somebody to say sync")
+			break
 		}
 		says = append(says, "merged, not synced everywhere")
 	default:

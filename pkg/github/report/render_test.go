@@ -71,18 +71,28 @@ func reports() map[string]approval.PullReport {
 	held := approval.ApplicationReport{Application: "argocd/shop-eu", Verdict: approval.Blocked, State: "waiting for #40", Findings: []approval.Finding{
 		finding(approval.CodeLandingWaiting, approval.Blocked, `#40 "Raise limits" (1234567): sre: 0 of 2 approvals; waiting for 2 more of acme/sre`, "4 people can still approve #40: bob, carol, dave, erin"),
 	}}
+	awaiting := approval.ApplicationReport{Application: "argocd/shop", Verdict: approval.Allowed, State: "approved; waits for somebody to say sync", Awaits: true, Candidate: "4f2b9c7"}
+	commanded := func(merged bool, apps ...approval.ApplicationReport) approval.PullReport {
+		g := gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met), apps...)
+		g.SyncsOnCommand, g.Affected = true, []string{"argocd/shop"}
+		return report(merged, g)
+	}
 	return map[string]approval.PullReport{
-		"waiting":        report(false, gate("prod", approval.ClassConfig, 1, 2, quorum(approval.Blocked, missing))),
-		"approved":       report(false, gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met))),
-		"vetoed":         report(false, gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Blocked, met, veto))),
-		"blocked":        report(false, gate("prod", approval.ClassConfig, 1, 2, quorum(approval.Blocked, missing, mail))),
-		"unknown":        report(false, gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Unknown, met, lost))),
-		"unconcerned":    report(false, gate("prod", approval.ClassNone, 0, 0, approval.Finding{})),
-		"zero":           report(false, approval.GateReport{Gate: "prod"}),
-		"merged":         report(true, gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met), deployed, held)),
-		"merged-waiting": report(true, gate("prod", approval.ClassConfig, 1, 2, quorum(approval.Blocked, missing), held)),
-		"image":          report(false, gate("prod", approval.ClassImage, 0, 1, quorum(approval.Blocked, release, signed))),
-		"image-ready":    report(false, gate("prod", approval.ClassImage, 1, 1, quorum(approval.Allowed, met, signed))),
+		"on-command":      commanded(false),
+		"on-command-open": commanded(false, awaiting),
+		"on-command-says": commanded(true, awaiting),
+		"on-command-live": commanded(true, approval.ApplicationReport{Application: "argocd/shop", Verdict: approval.Allowed, State: "synced to 4f2b9c7", Live: true}),
+		"waiting":         report(false, gate("prod", approval.ClassConfig, 1, 2, quorum(approval.Blocked, missing))),
+		"approved":        report(false, gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met))),
+		"vetoed":          report(false, gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Blocked, met, veto))),
+		"blocked":         report(false, gate("prod", approval.ClassConfig, 1, 2, quorum(approval.Blocked, missing, mail))),
+		"unknown":         report(false, gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Unknown, met, lost))),
+		"unconcerned":     report(false, gate("prod", approval.ClassNone, 0, 0, approval.Finding{})),
+		"zero":            report(false, approval.GateReport{Gate: "prod"}),
+		"merged":          report(true, gate("prod", approval.ClassConfig, 1, 1, quorum(approval.Allowed, met), deployed, held)),
+		"merged-waiting":  report(true, gate("prod", approval.ClassConfig, 1, 2, quorum(approval.Blocked, missing), held)),
+		"image":           report(false, gate("prod", approval.ClassImage, 0, 1, quorum(approval.Blocked, release, signed))),
+		"image-ready":     report(false, gate("prod", approval.ClassImage, 1, 1, quorum(approval.Allowed, met, signed))),
 		"image-soaking": report(true, gate("prod", approval.ClassImage, 1, 1, quorum(approval.Allowed, met, signed),
 			approval.ApplicationReport{Application: "argocd/web-prod", Verdict: approval.Blocked, State: "not synced", Findings: []approval.Finding{
 				finding(approval.CodeImageSoaking, approval.Blocked, `#42 "Update web" (7654321) is approved by frank, but ghcr.io/acme/web:1.5.0@sha256:c3143ea5a87a ran Healthy in argocd/web-stage for 12 of 30 minutes`,

@@ -23,6 +23,8 @@ type place struct {
 	// settled is true when nobody waits for the check run any more, so that one that
 	// says nothing need not be made.
 	settled bool
+	// externalID leads back from the check run; empty for that of the pull request.
+	externalID string
 	// again is true when it is to be written although nothing is new.
 	again bool
 }
@@ -92,6 +94,10 @@ func parts(digest string) (status, notes string) {
 }
 
 func createCheck(ctx context.Context, client *github.Client, at place, run CheckRun) (int64, error) {
+	id := at.externalID
+	if id == "" {
+		id = webhook.ExternalID(at.pull)
+	}
 	output := &gh.CheckRunOutput{Title: new(run.Title), Summary: new(run.Summary), Text: new(run.Text)}
 	for _, n := range run.Notes {
 		output.Annotations = append(output.Annotations, &gh.CheckRunAnnotation{
@@ -100,7 +106,7 @@ func createCheck(ctx context.Context, client *github.Client, at place, run Check
 		})
 	}
 	created, _, err := client.API().Checks.CreateCheckRun(ctx, at.repository.Owner(), at.repository.Name(), gh.CreateCheckRunOptions{
-		Name: run.Name, HeadSHA: string(at.head), ExternalID: new(webhook.ExternalID(at.pull)),
+		Name: run.Name, HeadSHA: string(at.head), ExternalID: new(id),
 		Status: new(run.Status), Conclusion: optional(run.Conclusion), Output: output, Actions: buttons(run),
 	})
 	if err == nil && created.GetID() <= 0 {

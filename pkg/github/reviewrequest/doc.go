@@ -17,6 +17,11 @@
 // pull requests that were reported on since the start. Nothing is read to find out. With
 // "team" the teams of a requirement are asked instead, each once.
 //
+// # Taking back
+//
+// Cancel takes back what was asked for here, and nobody is asked on the pull request until
+// the head is another one or somebody says Resume. Both are remembered with who was asked.
+//
 // Authors, contributors, the last pusher, bots and those whom the gate excludes are not among
 // those who can (approval.Vacancy). Drafts, merged and closed pull requests are left alone.
 //

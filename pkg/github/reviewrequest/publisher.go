@@ -48,6 +48,9 @@ type Publisher struct {
 	log     *slog.Logger
 	queue   *errand.Queue[key, word]
 
+	// asking is held by whoever reads and writes who is asked on a pull request.
+	asking sync.Mutex
+
 	mu sync.Mutex
 	// open are those whose review each open pull request waits for, as far as it was
 	// reported on.
@@ -62,6 +65,7 @@ type key struct {
 // word is what is known of a pull request by a report.
 type word struct {
 	key
+	head      approval.SHA
 	vacancies []vacancy
 	asked     approval.RequestedReviewers
 	reviewed  []approval.UserID
@@ -95,7 +99,7 @@ func New(o Options) *Publisher {
 
 // Follow takes over what a report says of an open pull request. It never waits.
 func (p *Publisher) Follow(r approval.PullReport) {
-	w := word{key: key{r.Repository, r.Number}, asked: r.Asked, reviewed: r.Reviewed}
+	w := word{key: key{r.Repository, r.Number}, head: r.Head, asked: r.Asked, reviewed: r.Reviewed}
 	p.count(w.key, r)
 	asks := false
 	for _, g := range r.Gates {
@@ -159,6 +163,13 @@ type memory struct {
 	Teams        []approval.TeamName `json:"teams,omitempty"`
 	Refused      []approval.UserID   `json:"refused,omitempty"`
 	RefusedTeams []approval.TeamName `json:"refusedTeams,omitempty"`
+	// Mine are those of Users and Teams who were asked here. Cancelled is the head at which
+	// somebody took requests back, and Back and BackTeams are whose reviews those were of.
+	Mine      []approval.UserID   `json:"mine,omitempty"`
+	MineTeams []approval.TeamName `json:"mineTeams,omitempty"`
+	Cancelled approval.SHA        `json:"cancelled,omitempty"`
+	Back      []approval.User     `json:"back,omitempty"`
+	BackTeams []approval.TeamName `json:"backTeams,omitempty"`
 }
 
 func (p *Publisher) recall(ctx context.Context, k key) (memory, error) {
@@ -220,12 +231,14 @@ func (p *Publisher) question(w word, m memory) question {
 
 // ask asks whoever is to be asked, if anybody is.
 func (p *Publisher) ask(ctx context.Context, w word) error {
+	p.asking.Lock()
+	defer p.asking.Unlock()
 	m, err := p.recall(ctx, w.key)
 	if err != nil {
 		return err
 	}
 	news := m.sees(w.asked)
-	if p.question(w, m).choose().none() {
+	if m.Cancelled == "" && p.question(w, m).choose().none() {
 		if news {
 			return p.keep(ctx, w.key, m)
 		}
@@ -234,6 +247,9 @@ func (p *Publisher) ask(ctx context.Context, w word) error {
 	client, err := p.options.GitHub.Client(ctx, w.repository)
 	if err != nil {
 		return fmt.Errorf("ask for reviews of #%d: %w", w.pull, err)
+	}
+	if cancelled, err := p.cancelled(ctx, client, w, &m); cancelled || err != nil {
+		return err
 	}
 	// The report may be older than what was asked meanwhile.
 	switch err := afresh(ctx, client, &w); {
@@ -336,6 +352,10 @@ func (p *Publisher) post(ctx context.Context, client *github.Client, w *word, m 
 	}
 	now := approval.RequestedReviewers{Users: who.users, Teams: who.teams}
 	m.sees(now)
+	for _, u := range who.users {
+		m.Mine = append(m.Mine, u.ID)
+	}
+	m.MineTeams = append(m.MineTeams, who.teams...)
 	w.asked.Users = append(w.asked.Users, who.users...)
 	w.asked.Teams = append(w.asked.Teams, who.teams...)
 	p.mu.Lock()

@@ -44,3 +44,47 @@ func readMergeGroup(d delivery) (approval.Hint, error) {
 	h.Group = &approval.MergeGroup{Branch: branch, Ref: ref, Base: base, Head: head}
 	return h, nil
 }
+
+const (
+	groupExternalIDPrefix = "gatekeeper/group/"
+	queueBranches         = "gh-readonly-queue/"
+	// externalIDLimit is ours: GitHub's docs and description say none.
+	externalIDLimit = 255
+)
+
+// GroupExternalID is what Gatekeeper gives its check runs of a merge group, so that
+// "Re-run" there leads back to the group: no event tells of it again. The head is that of
+// the check run. False for a group whose branch is not named as GitHub names them, or
+// too long for it.
+func GroupExternalID(g approval.MergeGroup) (string, bool) {
+	id := groupExternalIDPrefix + string(g.Base) + "/" + g.Ref
+	read, err := groupOf(id, string(g.Head))
+	if err != nil || read == nil || *read != g || len(id) > externalIDLimit {
+		return "", false
+	}
+	return id, true
+}
+
+// groupOf is the merge group of a check run; nil when it is of none. The branch is in the
+// middle of "gh-readonly-queue/main/pr-12-<commit>".
+func groupOf(externalID, head string) (*approval.MergeGroup, error) {
+	rest, ours := strings.CutPrefix(externalID, groupExternalIDPrefix)
+	if !ours {
+		return nil, nil //nolint:nilnil // it is none of a group
+	}
+	base, ref, _ := strings.Cut(rest, "/")
+	name, queued := strings.CutPrefix(ref, queueBranches)
+	at := strings.LastIndex(name, "/")
+	if !queued || at <= 0 || at == len(name)-1 {
+		return nil, fmt.Errorf("the external ID %q names no merge group", externalID)
+	}
+	g := approval.MergeGroup{Branch: name[:at], Ref: ref}
+	var err error
+	if g.Base, err = approval.ParseSHA(base); err != nil {
+		return nil, fmt.Errorf("the base in the external ID: %w", err)
+	}
+	if g.Head, err = approval.ParseSHA(head); err != nil {
+		return nil, fmt.Errorf("the head of the check run: %w", err)
+	}
+	return &g, nil
+}

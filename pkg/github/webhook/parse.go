@@ -351,6 +351,15 @@ func (d delivery) aboutCheck(c check) (approval.Hint, error) {
 		h.Pull, h.Again = n, d.Action == "rerequested"
 		return h, nil
 	}
+	switch group, err := groupOf(c.ExternalID, c.HeadSHA); {
+	case err != nil:
+		return approval.Hint{}, err
+	case group != nil:
+		if d.Action == "rerequested" { // such a run has no buttons
+			h.Group, h.Again = group, true
+		}
+		return h, nil
+	}
 	if len(c.PullRequests) > 0 {
 		if h.Pull = c.PullRequests[0].Number; h.Pull <= 0 {
 			return approval.Hint{}, errors.New("it names no pull request")

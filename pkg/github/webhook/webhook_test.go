@@ -161,15 +161,22 @@ func TestParse(t *testing.T) {
 		"member":            {"member", `{"action":"edited"}`, with(about, func(h *approval.Hint) { h.People = true })},
 		"check again":       {"check_run", `{"action":"rerequested","check_run":{"pull_requests":[{"number":12},{"number":13}]}}`, again},
 		"check again, ours": {"check_run", `{"action":"rerequested","check_run":{"external_id":"gatekeeper/pull/12","pull_requests":[{"number":13}]}}`, again},
-		"check, button":     {"check_run", `{"action":"requested_action","check_run":{"external_id":"gatekeeper/pull/12"}}`, aboutPull},
-		"check, foreign ID": {"check_run", `{"action":"rerequested","check_run":{"external_id":"else","pull_requests":[]}}`, about},
-		"check completed":   {"check_run", `{"action":"completed","check_run":{"pull_requests":[{"number":12}]}}`, about},
-		"suite again":       {"check_suite", `{"action":"rerequested","check_suite":{"pull_requests":[{"number":12}]}}`, again},
-		"ping":              {"ping", `{}`, approval.Hint{}},
-		"unsuspended":       {"installation", `{"action":"unsuspend","repository":null}`, approval.Hint{Access: true}},
-		"given permissions": {"installation", `{"action":"new_permissions_accepted","repository":null}`, approval.Hint{Access: true}},
-		"given repository":  {"installation_repositories", `{"action":"added","repository":null}`, approval.Hint{Access: true}},
-		"unknown":           {"repository_ruleset", `{"repository":null}`, approval.Hint{}},
+		"check again, of a group": {"check_run", `{"action":"rerequested","check_run":{"head_sha":"` + head + `","external_id":"gatekeeper/group/` + landed + `/gh-readonly-queue/release/1.2/pr-12-` + landed + `","pull_requests":[{"number":13}]}}`,
+			with(about, func(h *approval.Hint) {
+				h.Again = true
+				h.Group = &approval.MergeGroup{Branch: "release/1.2", Ref: "gh-readonly-queue/release/1.2/pr-12-" + landed, Base: landed, Head: head}
+			})},
+		"check of a group, button": {"check_run", `{"action":"requested_action","check_run":{"head_sha":"` + head + `","external_id":"gatekeeper/group/` + landed + `/gh-readonly-queue/main/pr-12-` + landed + `"}}`, about},
+		"check of a group, done":   {"check_run", `{"action":"completed","check_run":{"external_id":"gatekeeper/group/"}}`, about},
+		"check, button":            {"check_run", `{"action":"requested_action","check_run":{"external_id":"gatekeeper/pull/12"}}`, aboutPull},
+		"check, foreign ID":        {"check_run", `{"action":"rerequested","check_run":{"external_id":"else","pull_requests":[]}}`, about},
+		"check completed":          {"check_run", `{"action":"completed","check_run":{"pull_requests":[{"number":12}]}}`, about},
+		"suite again":              {"check_suite", `{"action":"rerequested","check_suite":{"pull_requests":[{"number":12}]}}`, again},
+		"ping":                     {"ping", `{}`, approval.Hint{}},
+		"unsuspended":              {"installation", `{"action":"unsuspend","repository":null}`, approval.Hint{Access: true}},
+		"given permissions":        {"installation", `{"action":"new_permissions_accepted","repository":null}`, approval.Hint{Access: true}},
+		"given repository":         {"installation_repositories", `{"action":"added","repository":null}`, approval.Hint{Access: true}},
+		"unknown":                  {"repository_ruleset", `{"repository":null}`, approval.Hint{}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -213,6 +220,11 @@ func TestParseRefuses(t *testing.T) {
 		"comment without issue":     {"issue_comment", `{"action":"created"}`},
 		"no check run":              {"check_run", `{"action":"rerequested"}`},
 		"check of no pull":          {"check_run", `{"action":"rerequested","check_run":{"external_id":"gatekeeper/pull/-1"}}`},
+		"check of no group":         {"check_run", `{"action":"rerequested","check_run":{"head_sha":"` + head + `","external_id":"gatekeeper/group/"}}`},
+		"check of no queue":         {"check_run", `{"action":"rerequested","check_run":{"head_sha":"` + head + `","external_id":"gatekeeper/group/` + landed + `/main"}}`},
+		"check of a group nowhere":  {"check_run", `{"action":"rerequested","check_run":{"head_sha":"` + head + `","external_id":"gatekeeper/group/` + landed + `/gh-readonly-queue/pr-12"}}`},
+		"check of a group on what":  {"check_run", `{"action":"rerequested","check_run":{"head_sha":"` + head + `","external_id":"gatekeeper/group/x/gh-readonly-queue/main/pr-12"}}`},
+		"check of a headless group": {"check_run", `{"action":"rerequested","check_run":{"external_id":"gatekeeper/group/` + landed + `/gh-readonly-queue/main/pr-12"}}`},
 		"check of pull zero":        {"check_run", `{"action":"rerequested","check_run":{"pull_requests":[{}]}}`},
 		"member without repository": {"member", `{"action":"added","repository":{}}`},
 	}
@@ -251,6 +263,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(event, []byte(`{"action":"synchronize","repository":{"id":1,"full_name":"a/b"},"sender":{"id":1,"login":"x"},`+pull(ownFork)+`}`))
 		f.Add(event, []byte(`{"action":"submitted","review":{"id":1,"commit_id":"`+head+`"}}`))
 	}
+	f.Add("check_run", []byte(`{"action":"rerequested","repository":{"id":1,"full_name":"a/b"},"check_run":{"head_sha":"`+head+`","external_id":"gatekeeper/group/`+landed+`/gh-readonly-queue/main/pr-12-`+landed+`"}}`))
 	f.Add("push", []byte(aPush(`"ref"`, `"sender":{"id":7,"login":"alice"},"ref"`)))
 	f.Fuzz(func(t *testing.T, event string, body []byte) {
 		h, err := Parse(event, body)
@@ -279,6 +292,11 @@ func FuzzParse(f *testing.F) {
 				require.Len(t, string(a.Commit), 40)
 				require.True(t, a.Author == h.Push.Pusher || a.Committer == h.Push.Pusher)
 			}
+		}
+		if h.Group != nil {
+			require.NotEmpty(t, h.Group.Branch)
+			require.Len(t, string(h.Group.Base), 40)
+			require.Len(t, string(h.Group.Head), 40)
 		}
 		if h.Review != nil {
 			require.Len(t, string(h.Review.Commit), 40)

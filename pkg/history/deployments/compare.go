@@ -111,7 +111,7 @@ func (m *Model) between(ctx context.Context, uid string, c *Comparison) error {
 		}
 		if ahead.BackTo == 0 {
 			*list = append(*list, *ahead)
-			if ahead.Ungated && !ahead.Same {
+			if ahead.Ungated && !ahead.Same && len(ahead.Pulls)+len(ahead.Direct) == 0 {
 				c.Incomplete = fmt.Sprintf("#%d was synced without the gate, so what it brought is not on record", ahead.Number)
 			}
 		}

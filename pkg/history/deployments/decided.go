@@ -10,29 +10,84 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
-// decided fills in what the decision behind an intent tells of it.
-func (m *Model) decided(ctx context.Context, d *Deployment, intent *history.IntentPayload) error {
-	entries, err := m.record.Entries(ctx, intent.DecisionSequence, 1)
+// decision reads the decision of an entry.
+func (m *Model) decision(ctx context.Context, sequence uint64) (history.DecisionPayload, error) {
+	entries, err := m.record.Entries(ctx, sequence, 1)
 	if err != nil {
-		return fmt.Errorf("read the decision of entry %d: %w", intent.DecisionSequence, err)
+		return history.DecisionPayload{}, fmt.Errorf("read the decision of entry %d: %w", sequence, err)
 	}
-	if len(entries) == 0 || entries[0].Sequence != intent.DecisionSequence {
-		return fmt.Errorf("the decision of entry %d is not on record", intent.DecisionSequence)
+	if len(entries) == 0 || entries[0].Sequence != sequence {
+		return history.DecisionPayload{}, fmt.Errorf("the decision of entry %d is not on record", sequence)
 	}
-	p, err := history.Decode[history.DecisionPayload](entries[0])
+	return history.Decode[history.DecisionPayload](entries[0])
+}
+
+// afterwards is how far after an ungated sync its Application's next decision is looked for:
+// the gate decides right after it has seen one.
+const afterwards = 8
+
+// brought fills in what an ungated sync brought, as far as a decision from about that time
+// has its revisions among what had landed.
+func (m *Model) brought(ctx context.Context, d *Deployment, decision uint64) error {
+	var told []history.DecisionPayload
+	if decision > 0 {
+		p, err := m.decision(ctx, decision)
+		if err != nil {
+			return err
+		}
+		told = append(told, p)
+	}
+	later, err := m.record.Entries(ctx, d.Sequence+1, afterwards)
 	if err != nil {
-		return err
+		return fmt.Errorf("read what follows entry %d: %w", d.Sequence, err)
 	}
+	for _, entry := range later {
+		if entry.Kind != history.KindDecision || entry.Application != d.UID {
+			continue
+		}
+		p, err := history.Decode[history.DecisionPayload](entry)
+		if err != nil {
+			return err
+		}
+		told = append(told, p)
+	}
+	for _, p := range told {
+		var known []approval.Revision
+		for _, l := range p.Decision.Lines {
+			for _, r := range d.Revisions {
+				revision := approval.Revision{Repository: l.Repository, SHA: approval.SHA(r.Revision)}
+				if reach(l, []approval.Revision{revision}) > 0 && !slices.Contains(known, revision) {
+					known = append(known, revision)
+				}
+			}
+		}
+		if len(known) == 0 {
+			continue
+		}
+		for i := range d.Revisions {
+			for _, r := range known {
+				if string(r.SHA) == d.Revisions[i].Revision {
+					d.Revisions[i].Repository = r.Repository
+				}
+			}
+		}
+		return tell(d, p, known)
+	}
+	return nil
+}
+
+// tell fills in what a decision tells of the landings up to some revisions.
+func tell(d *Deployment, p history.DecisionPayload, revisions []approval.Revision) error {
 	for _, l := range p.Decision.Lines {
 		d.Baseline = append(d.Baseline, Revision{Repository: l.Repository, Revision: string(l.Baseline)})
-		for i := reach(l, intent.Candidate) - 1; i >= 0; i-- {
+		for i := reach(l, revisions) - 1; i >= 0; i-- {
 			landed := l.Landings[i]
 			if landed.Class == approval.ClassNone {
 				continue
 			}
 			facts, ok := landingOf(p.Facts, l.Repository, landed.Commit)
 			if !ok {
-				return fmt.Errorf("entry %d decides on %s, which is not in its facts", intent.DecisionSequence, landed.Commit)
+				return fmt.Errorf("a decision is on %s, which is not in its facts", landed.Commit)
 			}
 			d.Images = append(d.Images, imagesOf(facts, p.Facts.Images)...)
 			if facts.Pull == nil {
@@ -59,9 +114,9 @@ func add(to *[]string, names ...string) {
 	}
 }
 
-// reach is how many landings of a line a candidate holds.
-func reach(l approval.LineDecision, c approval.Candidate) int {
-	for _, r := range c.Revisions {
+// reach is how many landings of a line are up to the revision of its repository.
+func reach(l approval.LineDecision, revisions []approval.Revision) int {
+	for _, r := range revisions {
 		if !r.Repository.Equal(l.Repository) {
 			continue
 		}
@@ -91,7 +146,7 @@ func pullOf(p history.DecisionPayload, l approval.LineDecision, landed approval.
 	pull := Pull{
 		Repository: l.Repository, Number: pr.Number, Title: pr.Title, URL: pr.URL, Author: pr.Author.Login,
 		Class: landed.Class, Commit: landed.Commit, Unapproved: landed.Verdict != approval.Allowed && !landed.Undone,
-		PushedAt: pr.HeadPushedAt, MergedAt: pr.MergedAt, QuorumAt: quorumAt(*pr, landed),
+		Labels: pr.Labels, FirstCommitAt: pr.FirstCommitAt, OpenedAt: pr.OpenedAt, PushedAt: pr.HeadPushedAt, MergedAt: pr.MergedAt, QuorumAt: quorumAt(*pr, landed),
 	}
 	switch landed.Class {
 	case approval.ClassConfig:

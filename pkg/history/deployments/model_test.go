@@ -45,6 +45,7 @@ func TestDeployment(t *testing.T) {
 	require.Empty(t, bump.ConfigApprovers)
 	require.Equal(t, []string{"bob"}, bump.ImageApprovers)
 	require.Equal(t, "Change 1", config.Title)
+	require.Equal(t, []string{"hotfix"}, config.Labels)
 	require.Equal(t, []deployments.Image{
 		{Place: "apps/shop.yaml: image", From: "ghcr.io/acme/shop:2", To: "ghcr.io/acme/shop:3"},
 		{Place: "apps/shop.yaml: image", From: "ghcr.io/acme/shop:1", To: "ghcr.io/acme/shop:2", Digest: "sha256:two"},
@@ -62,7 +63,7 @@ func TestDeployment(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string]string{
-		"head to quorum": "1h1m0s", "quorum to merge": "59m0s", "merge to sync": "1h0m0s", "sync": "1m0s", "sync to healthy": "2m0s",
+		"commit to pull request": "1h0m0s", "pull request to quorum": "2h1m0s", "head to quorum": "1h1m0s", "quorum to merge": "59m0s", "merge to sync": "1h0m0s", "sync": "1m0s", "sync to healthy": "2m0s",
 	}, took)
 	require.Len(t, d.Segments(mixed), 7)
 
@@ -137,6 +138,41 @@ func TestOutcomes(t *testing.T) {
 		entry, err := w.model.Entry(t.Context(), uid, d.Number)
 		require.NoError(t, err)
 		require.Equal(t, d.Sequence, entry.Sequence)
+	}
+}
+
+// TestBrought: a decision from about the time of an ungated sync tells what it brought.
+func TestBrought(t *testing.T) {
+	t.Parallel()
+	for name, late := range map[string]bool{"seen": false, "found afterwards": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.lands(approval.ClassConfig)
+			w.deploys(0, 1, history.ResultSucceeded) // 1
+			w.lands(approval.ClassConfig)
+			w.line[1].decision.Verdict, w.line[1].decision.Approvers = approval.Blocked, nil
+			w.lands(approval.ClassConfig)
+			if late {
+				w.sees(2, nil)
+				w.decides(1, 1)
+			} else {
+				w.sees(2, func(o *history.ObservedPayload) { _, head := w.decides(1, 1); o.Decision = head })
+			}
+			d := w.get(2)
+			require.Len(t, d.Pulls, 1)
+			require.Equal(t, 2, d.Pulls[0].Number)
+			require.True(t, d.Pulls[0].Unapproved)
+			require.Empty(t, d.ConfigApprovers)
+			require.Equal(t, []string{"mallory"}, d.AskedBy)
+			require.Equal(t, repository, d.Revisions[0].Repository)
+			require.Equal(t, 1, d.RestsOn)
+			require.Zero(t, d.Decision, "it rests on none")
+			c, err := w.model.Compare(t.Context(), uid, 1, 2)
+			require.NoError(t, err)
+			require.Len(t, c.Added, 1)
+			require.Empty(t, c.Incomplete)
+		})
 	}
 }
 

@@ -306,6 +306,12 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 		if seen.InitiatedBy == automatedSync {
 			d.SyncedBy.Kind = ByArgoCD
 		}
+		if d.Ungated {
+			if err := m.brought(ctx, &d, seen.Decision); err != nil {
+				return Deployment{}, err
+			}
+		}
+		d.AskedBy = nil // its authors may not have wanted it
 		if seen.InitiatedBy != "" && d.SyncedBy.Kind == ByPerson {
 			d.AskedBy = []string{seen.InitiatedBy}
 		}
@@ -326,8 +332,12 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 				d.SyncedBy.Kind = ByArgoCD
 			}
 		}
-		if err := m.decided(ctx, &d, i); err != nil {
-			return Deployment{}, err
+		p, err := m.decision(ctx, i.DecisionSequence)
+		if err == nil {
+			err = tell(&d, p, i.Candidate.Revisions)
+		}
+		if err != nil {
+			return Deployment{}, fmt.Errorf("read what intent %q rests on: %w", i.ID, err)
 		}
 		if order, ok := orders[i.Act]; ok && i.Act != "" {
 			d.Order = &Order{

@@ -85,6 +85,7 @@ func (w *world) lands(class approval.ChangeClass, images ...approval.ImageMove) 
 		Repository: repository, Number: n, Title: "Change " + strconv.Itoa(n), URL: "https://github.example/" + strconv.Itoa(n), Author: dave,
 		Merged: true, Base: "main", BaseRepositoryID: 7, Head: sha(1000 + n), Pushers: []approval.User{dave}, Requested: []approval.UserID{},
 		Contributors: []approval.Contributor{{User: &dave, Email: "dave@example.com", Role: "author", Commit: sha(1000 + n)}},
+		Labels:       []string{"hotfix"}, FirstCommitAt: w.at.Add(-5 * time.Hour), OpenedAt: w.at.Add(-4 * time.Hour),
 		HeadPushedAt: w.at.Add(-3 * time.Hour), MergedAt: w.at.Add(-time.Hour),
 	}
 	for i, u := range approvers {
@@ -117,8 +118,8 @@ func (w *world) policy() approval.Policy {
 	}
 }
 
-// intends records a decision that goes from one landing to another, and the intent.
-func (w *world) intends(from, to int, edit func(*history.IntentPayload)) string {
+// decides records a decision that goes from one landing to another, and returns its entry.
+func (w *world) decides(from, to int) (history.DecisionPayload, uint64) {
 	w.t.Helper()
 	line := approval.Line{Repository: repository, RepositoryID: 7, Branch: "main", Baseline: sha(from), BaselineOnLine: true, Head: sha(len(w.line))}
 	decided := approval.LineDecision{Repository: repository, Branch: "main", Baseline: sha(from), Target: sha(to), Head: line.Head}
@@ -137,18 +138,23 @@ func (w *world) intends(from, to int, edit func(*history.IntentPayload)) string 
 		Gate: "prod", Application: shop, Verdict: approval.Allowed, Candidate: candidate, Advances: true, Lines: []approval.LineDecision{decided},
 	})
 	require.NoError(w.t, err)
-	head, err := w.store.Head(w.t.Context())
-	require.NoError(w.t, err)
+	return p, w.append(p).Sequence
+}
+
+// intends records a decision that goes from one landing to another, and the intent.
+func (w *world) intends(from, to int, edit func(*history.IntentPayload)) string {
+	w.t.Helper()
+	p, sequence := w.decides(from, to)
 	w.intents++
 	intent := history.IntentPayload{
-		ID: "i-" + strconv.Itoa(w.intents), Gate: "prod", Application: shop, ResourceVersion: "1", Candidate: candidate,
-		PolicyDigest: p.PolicyDigest, FactsDigest: p.FactsDigest, DecisionSequence: head.Sequence + 1, InitiatedBy: "gatekeeper: PR #" + strconv.Itoa(to),
+		ID: "i-" + strconv.Itoa(w.intents), Gate: "prod", Application: shop, ResourceVersion: "1", Candidate: p.Decision.Candidate,
+		PolicyDigest: p.PolicyDigest, FactsDigest: p.FactsDigest, DecisionSequence: sequence, InitiatedBy: "gatekeeper: PR #" + strconv.Itoa(to),
 		Approvers: []approval.User{bob},
 	}
 	if edit != nil {
 		edit(&intent)
 	}
-	w.append(p, intent)
+	w.append(intent)
 	return intent.ID
 }
 

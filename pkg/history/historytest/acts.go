@@ -30,6 +30,8 @@ func Act(application, gate, id string, verb history.Verb, of string) history.Dra
 		act.Candidate, act.Intent, act.Hold = &c, "i-1", "hold"
 	case history.VerbPermit:
 		act.Permit, act.Expires = history.PermitDelete, Start().Add(time.Hour)
+	case history.VerbSync:
+		act.Candidate, act.Expires = &c, Start().Add(time.Hour)
 	case history.VerbHold, history.VerbRelease, history.VerbReview:
 	}
 	return history.Draft{Time: Start(), Application: application, Payload: act}
@@ -55,6 +57,7 @@ func testActs(t *testing.T, create Create) {
 		Act("a", "prod", "looked", history.VerbReview, "glass"),
 		Act("a", "prod", "back", history.VerbRollback, ""),
 		Act("a", "prod", "gone", history.VerbPermit, ""),
+		Act("a", "prod", "sync", history.VerbSync, ""),
 	}
 	mustAppend(t, record, Decision(t, "a", "prod", approval.Blocked))
 	for _, draft := range want {
@@ -85,7 +88,7 @@ func testInvalidActs(t *testing.T, create Create) {
 	head := mustHead(t, record)
 	hold, adopt := Act("a", "prod", "new", history.VerbHold, ""), Act("a", "prod", "new", history.VerbAdopt, "")
 	glass, permit := Act("a", "prod", "new", history.VerbBreakGlass, ""), Act("a", "prod", "new", history.VerbPermit, "")
-	back := Act("a", "prod", "new", history.VerbRollback, "")
+	back, sync := Act("a", "prod", "new", history.VerbRollback, ""), Act("a", "prod", "new", history.VerbSync, "")
 	for name, draft := range map[string]history.Draft{
 		"zero":                     {Time: Start(), Application: "a", Payload: act{}},
 		"ID is used":               Act("a", "prod", "hold", history.VerbHold, ""),
@@ -108,6 +111,10 @@ func testInvalidActs(t *testing.T, create Create) {
 		"rollback without hold":    edited(t, back, func(p *act) { p.Hold = "" }),
 		"permits nothing":          edited(t, permit, func(p *act) { p.Permit = "" }),
 		"permits for ever":         edited(t, permit, func(p *act) { p.Expires = time.Time{} }),
+		"syncs nothing":            edited(t, sync, func(p *act) { p.Candidate = nil }),
+		"syncs another":            edited(t, sync, func(p *act) { p.Candidate = &approval.Candidate{UID: "b"} }),
+		"syncs for ever":           edited(t, sync, func(p *act) { p.Expires = time.Time{} }),
+		"syncs a gate":             Act("", "prod", "new", history.VerbSync, ""),
 		"releases nothing":         Act("a", "prod", "new", history.VerbRelease, "other"),
 		"releases for another":     Act("b", "prod", "new", history.VerbRelease, "hold"),
 		"releases for the gate":    Act("", "prod", "new", history.VerbRelease, "hold"),

@@ -38,6 +38,7 @@ func Exercise(t *testing.T, create Create) {
 		"last deployed":     testLastDeployed,
 		"acts":              testActs,
 		"invalid acts":      testInvalidActs,
+		"on command":        testOnCommand,
 		"denied":            testDenied,
 		"observed":          testObserved,
 		"select":            testSelect,

@@ -52,6 +52,7 @@ func testObserved(t *testing.T, create Create) {
 		"seen without phase":       edited(t, want[0], func(p *observed) { p.Phase = "" }),
 		"seen without time":        edited(t, want[0], func(p *observed) { p.StartedAt = time.Time{} }),
 		"covered by what follows":  edited(t, want[0], func(p *observed) { p.Covers = 7 }),
+		"decided by what follows":  edited(t, want[0], func(p *observed) { p.Decision = 7 }),
 		"health without health":    edited(t, want[1], func(p *healthy) { p.Health = "" }),
 		"health without time":      edited(t, want[1], func(p *healthy) { p.At = time.Time{} }),
 		"health of nothing":        edited(t, want[1], func(p *healthy) { p.Of = 0 }),

@@ -102,6 +102,8 @@ func scenarios() []scenario {
 		{name: "previews of two sources", services: []string{payments.Payments}, play: previews(payments.Payments)},
 		{name: "previews while the repo-server hangs", services: one, alone: true, play: previewsLate},
 		{name: "by comments", services: one, play: byComments},
+		{name: "on command", services: one, enforce: true, play: onCommand},
+		{name: "promoted by comment", services: one, stage: true, reverts: true, play: promotedByComment},
 		{name: "break glass", services: one, play: brokenGlass},
 		{name: "image refused", services: one, images: &payments.Images{}, play: imageRefused},
 		{name: "image moved", services: one, images: &payments.Images{}, play: imageMoved},
@@ -114,6 +116,7 @@ func scenarios() []scenario {
 		{name: "shown on GitHub", services: one, enforce: true, play: shownOnGitHub},
 		{name: "asks for reviews", services: one, play: asksForReviews},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
+		{name: "found afterwards", services: one, reverts: true, play: foundAfterwards},
 	}
 }
 

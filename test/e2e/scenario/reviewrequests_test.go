@@ -84,8 +84,18 @@ func asksForReviews(t *testing.T, s *story) {
 	require.NoError(t, s.Quiet(s.ctx))
 	require.Equal(t, []string{payments.Erin}, s.waitsFor(draft.Number, 1))
 
+	// Whoever may write takes the requests back, and commits bring them again.
+	s.asks(payments.Mallory, third.Number, true, "/gk cancel", "Not asked for a review any more")
+	require.Empty(t, s.waitsFor(third.Number, 0))
+	require.NoError(t, s.Quiet(s.ctx))
+	require.Empty(t, s.waitsFor(third.Number, 0))
+	_, err = s.Push(payments.Alice, third, payments.Ledger, "5600")
+	require.NoError(t, err)
+	s.waitsFor(third.Number, 2)
+
 	writes := s.Writes()
-	require.Equal(t, 3, writes["/repos/{owner}/{repo}/pulls/{number}/requested_reviewers POST"], "%v", writes)
+	require.Equal(t, 1, writes["/repos/{owner}/{repo}/pulls/{number}/requested_reviewers DELETE"], "%v", writes)
+	require.Equal(t, 4, writes["/repos/{owner}/{repo}/pulls/{number}/requested_reviewers POST"], "%v", writes)
 	t.Log(writes)
 }
 

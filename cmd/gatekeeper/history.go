@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/deployments"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
+)
+
+// historyCommands read what was deployed, from the record alone, so that they work while
+// gatekeeper serves and when it does not; and what waits, which the running process knows.
+func historyCommands() []*cobra.Command {
+	return []*cobra.Command{historyCommand(), showCommand(), compareCommand(), pendingCommand()}
+}
+
+// historyOptions are what they have in common.
+type historyOptions struct {
+	file, uid, output string
+}
+
+func (o *historyOptions) flags(c *cobra.Command) {
+	c.Flags().StringVar(&o.file, "config", "", "configuration file (required)")
+	c.Flags().StringVar(&o.uid, "uid", "", "UID of an Application of that name (default the one that was deployed last)")
+	c.Flags().StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
+}
+
+// run reads the record and finds the Application.
+func (o *historyOptions) run(c *cobra.Command, application string, use func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error) error {
+	switch {
+	case o.file == "":
+		return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+	case !strings.Contains(application, "/"):
+		return fmt.Errorf("name one Application as NAMESPACE/NAME, for example argocd/payments: %w", errUsage)
+	case o.output != "table" && o.output != "json" && o.output != "yaml":
+		return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
+	}
+	cfg, err := config.Load(o.file)
+	if err != nil {
+		return err
+	}
+	return withRecord(c.Context(), cfg, func(r *sqlite.Reader) error {
+		m := deployments.New(r)
+		uid := o.uid
+		if uid == "" {
+			if uid, err = m.UID(c.Context(), application); err != nil {
+				return err
+			}
+		}
+		return use(c.Context(), c.OutOrStdout(), m, uid)
+	})
+}
+
+// print writes an answer as it was asked for.
+func (o *historyOptions) print(w io.Writer, answer any, table string) error {
+	switch o.output {
+	case "json":
+		return printJSON(w, answer)
+	case "yaml":
+		out, err := yaml.Marshal(answer)
+		if err != nil {
+			return fmt.Errorf("print the answer: %w", err)
+		}
+		table = string(out)
+	}
+	if _, err := io.WriteString(w, table); err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
+	return nil
+}
+
+// deploymentNumber reads "12" or "#12".
+func deploymentNumber(text string) (int, error) {
+	n, err := strconv.Atoi(strings.TrimPrefix(text, "#"))
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is no number of a deployment, such as 12: %w", text, errUsage)
+	}
+	return n, nil
+}
+
+func historyCommand() *cobra.Command {
+	var o historyOptions
+	var limit, before int
+	var all bool
+	c := &cobra.Command{
+		Use:   "history NAMESPACE/NAME --config FILE",
+		Short: "List the deployments of an Application",
+		Long: `List the deployments of an Application, the newest first: what was synced, who synced and
+approved it, and how the Application fared. Syncs that the gate was not asked about are
+there as well, also those that were made while gatekeeper did not run.
+
+The numbers never change. They are what show, compare and rollback --to take.`,
+		Example: `  gatekeeper history argocd/payments --config gatekeeper.yaml
+  gatekeeper history argocd/payments --config gatekeeper.yaml --all -o json`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("name one Application as NAMESPACE/NAME, for example argocd/payments: %w", errUsage)
+			}
+			if limit < 1 || before < 0 {
+				return fmt.Errorf("--limit and --before are numbers from 1 on: %w", errUsage)
+			}
+			return o.run(c, args[0], func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error {
+				page, err := pages(ctx, m, uid, before, limit, all)
+				if err != nil {
+					return err
+				}
+				return o.print(w, page, describeHistory(page, args[0]))
+			})
+		},
+	}
+	o.flags(c)
+	c.Flags().IntVar(&limit, "limit", 20, "how many to list")
+	c.Flags().IntVar(&before, "before", 0, "list those before this number")
+	c.Flags().BoolVar(&all, "all", false, "list all of them")
+	return c
+}
+
+// pages reads as many pages as are asked for.
+func pages(ctx context.Context, m *deployments.Model, uid string, before, limit int, all bool) (deployments.Page, error) {
+	out := deployments.Page{Deployments: []deployments.Deployment{}}
+	if before == 1 {
+		return out, nil
+	}
+	for from := max(0, before-1); ; from = out.Next {
+		size := deployments.PageMost
+		if !all {
+			size = min(size, limit-len(out.Deployments))
+		}
+		page, err := m.List(ctx, uid, from, size)
+		if err != nil {
+			return deployments.Page{}, err
+		}
+		out.Total, out.Next = page.Total, page.Next
+		out.Deployments = append(out.Deployments, page.Deployments...)
+		if out.Next == 0 || (!all && len(out.Deployments) >= limit) {
+			return out, nil
+		}
+	}
+}
+
+func showCommand() *cobra.Command {
+	var o historyOptions
+	c := &cobra.Command{
+		Use:   "show NAMESPACE/NAME NUMBER --config FILE",
+		Short: "Show one deployment of an Application with all that is known of it",
+		Long: `Show one deployment of an Application: who asked, who approved configuration and images,
+who synced, the pull requests and images that it brought, the time that each part took,
+and how the Application fared afterwards. The numbers are those of gatekeeper history.`,
+		Example: `  gatekeeper show argocd/payments 12 --config gatekeeper.yaml`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fmt.Errorf("name one Application as NAMESPACE/NAME, and the number of a deployment: %w", errUsage)
+			}
+			n, err := deploymentNumber(args[1])
+			if err != nil {
+				return err
+			}
+			return o.run(c, args[0], func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error {
+				d, err := m.Get(ctx, uid, n)
+				if errors.Is(err, deployments.ErrNotFound) {
+					err = fmt.Errorf("%w; gatekeeper history %s lists them", err, args[0])
+				}
+				if err != nil {
+					return err
+				}
+				return o.print(w, shownDeployment{d, segmentsOf(d)}, describeDeployment(d))
+			})
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+// shownDeployment is a deployment with the time that each part of each pull request took,
+// in seconds.
+type shownDeployment struct {
+	deployments.Deployment
+	Took []pullSegments `json:"took,omitempty"`
+}
+
+type pullSegments struct {
+	Pull     int            `json:"pull"`
+	Segments []tookSegments `json:"segments"`
+}
+
+type tookSegments struct {
+	Name string `json:"name"`
+	// Seconds is null when an end is not known.
+	Seconds *float64 `json:"seconds"`
+}
+
+func segmentsOf(d deployments.Deployment) []pullSegments {
+	var out []pullSegments
+	for _, p := range d.Pulls {
+		one := pullSegments{Pull: p.Number}
+		for _, s := range d.Segments(p) {
+			segment := tookSegments{Name: s.Name}
+			if s.Took != nil {
+				segment.Seconds = new(s.Took.Seconds())
+			}
+			one.Segments = append(one.Segments, segment)
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func compareCommand() *cobra.Command {
+	var o historyOptions
+	c := &cobra.Command{
+		Use:   "compare NAMESPACE/NAME NUMBER NUMBER --config FILE",
+		Short: "Compare two deployments of an Application",
+		Long: `Compare two deployments of an Application: revisions, images, the pull requests that one
+has and the other has not, and the people who had a part in them. What was brought and
+taken back in between is not listed.`,
+		Example: `  gatekeeper compare argocd/payments 11 12 --config gatekeeper.yaml`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) != 3 {
+				return fmt.Errorf("name one Application as NAMESPACE/NAME, and the numbers of two deployments: %w", errUsage)
+			}
+			from, err := deploymentNumber(args[1])
+			if err != nil {
+				return err
+			}
+			to, err := deploymentNumber(args[2])
+			if err != nil {
+				return err
+			}
+			return o.run(c, args[0], func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error {
+				compared, err := m.Compare(ctx, uid, from, to)
+				if err != nil {
+					return err
+				}
+				return o.print(w, compared, describeComparison(compared))
+			})
+		},
+	}
+	o.flags(c)
+	return c
+}
