@@ -51,7 +51,7 @@ func TestLoader(t *testing.T) {
 		Operations: []dora.Operation{{
 			ID: "argocd/shop#1", StartedAt: start().Add(time.Second), FinishedAt: start().Add(time.Minute), Phase: dora.Succeeded, Applied: dora.AppliedSome,
 			Target: dora.Target{Revisions: []string{string(sha(7))}}, Before: dora.Healthy,
-			Changes: []dora.Change{{ID: "acme/env#7", Basis: dora.BasisCommit, Quorum: start().Add(-2 * time.Hour), Merged: start().Add(-time.Hour)}},
+			Changes: []dora.Change{{ID: "acme/env#7", Basis: dora.BasisCommit, Committed: start().Add(-9 * time.Hour), Opened: start().Add(-5 * time.Hour), Quorum: start().Add(-2 * time.Hour), Merged: start().Add(-time.Hour)}},
 		}},
 		Gaps: []dora.Interval{{From: start().Add(time.Minute), To: time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)}},
 	}}, apps)
@@ -215,6 +215,21 @@ func TestLoaderReverts(t *testing.T) {
 	require.Equal(t, "argocd/shop#3", a.Deployments[0].Reasons[0].By)
 	require.Empty(t, a.Deployments[1].Reasons)
 	require.Equal(t, []dora.Rework{dora.Revert}, a.Deployments[3].Rework)
+}
+
+// TestLoaderLeadTime: from the first commit to Healthy, with the time that the quorum took,
+// and a hotfix by its label.
+func TestLoaderLeadTime(t *testing.T) {
+	w := newWorld(t)
+	w.labels = map[int][]string{2: {"bug", "HotFix"}}
+	for pull := range 2 {
+		w.sync(w.decide("prod", "shop", pull+1), func(o *history.OutcomePayload) { o.Health = "Healthy" })
+	}
+	r := dora.Measure([]dora.Assessed{w.assessed()}, dora.Scope{Kind: dora.ScopeAll}, dora.Window{From: start(), To: w.at}, dora.DefaultPolicy())
+	require.Equal(t, 9*time.Hour+time.Minute, *r.LeadTime.Length.Median)
+	require.Equal(t, 3*time.Hour, *r.LeadTime.Segments[1].Length.Median)
+	require.Equal(t, map[dora.Rework]int{dora.Hotfix: 1}, r.Rework.Kinds)
+	require.Zero(t, *r.ChangeFailRate.Rate)
 }
 
 // TestLoaderGoesOn: a second read adds what is new, and a new loader reads the same.

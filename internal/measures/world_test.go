@@ -28,7 +28,8 @@ type world struct {
 	at    time.Time
 	n     int
 	// title of pull requests, by number.
-	title map[int]string
+	title  map[int]string
+	labels map[int][]string
 }
 
 func newWorld(t testing.TB) *world {
@@ -58,7 +59,8 @@ func (w *world) decide(gate, name string, pull int) history.IntentPayload {
 		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Users: []string{"bob"}}}},
 	}
 	landing := approval.Landing{Commit: sha(pull), Parent: sha(pull - 1), Kind: approval.KindMerge, Pull: &approval.PullRequest{
-		Repository: repository, Number: pull, Title: w.title[pull], MergedAt: w.at.Add(-time.Hour),
+		Repository: repository, Number: pull, Title: w.title[pull], Labels: w.labels[pull],
+		FirstCommitAt: w.at.Add(-9 * time.Hour), OpenedAt: w.at.Add(-5 * time.Hour), MergedAt: w.at.Add(-time.Hour),
 		Reviews: []approval.Review{
 			{ID: 1, User: &bob, State: approval.ReviewApproved, SubmittedAt: w.at.Add(-3 * time.Hour)},
 			{ID: 2, User: &bob, State: approval.ReviewApproved, SubmittedAt: w.at.Add(-2 * time.Hour)},
