@@ -167,6 +167,7 @@ func (o *oracleApp) classOf(i int) string {
 		return "not-applied"
 	case "":
 		return "applied-unknown"
+	case dora.AppliedSome:
 	}
 	for j := i - 1; j >= 0; j-- {
 		if o.class[j] == "deployment" {

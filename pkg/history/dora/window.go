@@ -35,11 +35,11 @@ func ParseSpan(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%.20q %w", text, errSpan)
 	}
 	unit, known := units[text[len(text)-1]]
-	n, err := strconv.ParseUint(text[:len(text)-1], 10, 32)
-	if err != nil || !known || n == 0 {
+	n, err := strconv.Atoi(text[:len(text)-1])
+	if err != nil || !known || n <= 0 || text[0] == '+' {
 		return 0, fmt.Errorf("%q %w", text, errSpan)
 	}
-	if n > uint64(maxSpan/unit) {
+	if time.Duration(n) > maxSpan/unit {
 		return 0, fmt.Errorf("%q is longer than %d days", text, maxSpanDay)
 	}
 	return time.Duration(n) * unit, nil
