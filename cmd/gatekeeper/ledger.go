@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
@@ -22,7 +19,7 @@ func ledgerCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(ledgerInitCommand(), ledgerExportCommand(), ledgerVerifyCommand())
+	c.AddCommand(ledgerInitCommand(), ledgerExportCommand(), ledgerVerifyCommand(), ledgerKeyCommand(), ledgerProveCommand(), ledgerBackupCommand(), ledgerImportCommand())
 	return c
 }
 
@@ -70,85 +67,6 @@ volume must not turn into an empty history.`,
 
 // exportPage is how many entries are read at a time.
 const exportPage = 500
-
-func ledgerExportCommand() *cobra.Command {
-	var from uint64
-	c := withConfig(&cobra.Command{
-		Use:   "export --config FILE",
-		Short: "Write the record as JSON lines, oldest entry first",
-		Long:  "Write the record as JSON lines, oldest entry first. It works while gatekeeper serves.",
-	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
-		return withRecord(ctx, cfg, func(r *sqlite.Reader) error { return export(ctx, c.OutOrStdout(), r, from) })
-	})
-	c.Flags().Uint64Var(&from, "from", 1, "first entry to write")
-	return c
-}
-
-func export(ctx context.Context, w io.Writer, r history.Reader, from uint64) error {
-	out := json.NewEncoder(w)
-	out.SetEscapeHTML(false)
-	for {
-		entries, err := r.Entries(ctx, from, exportPage)
-		if err != nil {
-			return fmt.Errorf("read the record: %w", err)
-		}
-		if len(entries) == 0 {
-			return nil
-		}
-		for _, e := range entries {
-			if err := out.Encode(e); err != nil {
-				return fmt.Errorf("write entry %d: %w", e.Sequence, err)
-			}
-			from = e.Sequence + 1
-		}
-	}
-}
-
-func ledgerVerifyCommand() *cobra.Command {
-	var output string
-	c := withConfig(&cobra.Command{
-		Use:   "verify --config FILE",
-		Short: "Check that no entry of the record was changed, removed or reordered",
-		Long: `Check that no entry of the record was changed, removed, inserted or reordered.
-
-The exit status is 1 when something is wrong. A record that was cut off at its
-end is consistent in itself; compare the head that is printed with one that was
-kept elsewhere.`,
-	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
-		return withRecord(ctx, cfg, func(r *sqlite.Reader) error { return verify(ctx, c.OutOrStdout(), r, output) })
-	})
-	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	return c
-}
-
-// errNotIntact makes the command fail after its report was printed.
-var errNotIntact = errors.New("the record is not intact")
-
-func verify(ctx context.Context, w io.Writer, r history.Reader, output string) error {
-	report, err := history.Verify(ctx, r)
-	if err != nil {
-		return fmt.Errorf("verify the record: %w", err)
-	}
-	switch output {
-	case "json":
-		err = json.NewEncoder(w).Encode(report)
-	case "text":
-		if report.Intact() {
-			_, err = fmt.Fprintf(w, "intact: %d entries, head %s\n", report.Head.Sequence, report.Head.Digest)
-		} else if report.Fault != nil {
-			_, err = fmt.Fprintf(w, "NOT INTACT at entry %d (%s): %s\n", report.Fault.Sequence, report.Fault.Kind, report.Fault.Text)
-		}
-	default:
-		return fmt.Errorf("--output %q is not text or json: %w", output, errUsage)
-	}
-	if err != nil {
-		return fmt.Errorf("print the report: %w", err)
-	}
-	if !report.Intact() {
-		return errNotIntact
-	}
-	return nil
-}
 
 // withRecord opens the record for reading, which works beside a running gatekeeper.
 func withRecord(ctx context.Context, cfg config.Config, use func(*sqlite.Reader) error) error {

@@ -157,6 +157,9 @@ func (c *checker) secrets(f File, root *yaml.Node, dir string, from func(path st
 		s.WebhookSecrets = append(s.WebhookSecrets, read(name, "github", "webhookSecretFiles", i))
 	}
 	s.ArgoCDToken = read(f.ArgoCD.TokenFile, "argocd", "tokenFile")
+	if f.Checkpoints.KeyFile != "" {
+		s.CheckpointKey = read(f.Checkpoints.KeyFile, "checkpoints", "keyFile")
+	}
 	s.APITokens = c.apiTokens(f.API, at(root, "api"), read)
 	return s
 }

@@ -41,6 +41,8 @@ type Secrets struct {
 	PrivateKey     Secret
 	WebhookSecrets []Secret
 	ArgoCDToken    Secret
+	// CheckpointKey is empty when nothing is signed.
+	CheckpointKey Secret
 	// APITokens are those of api.tokens, in their order.
 	APITokens []Secret
 }

@@ -27,6 +27,8 @@ type File struct {
 	Previews Previews `yaml:"previews"`
 	// Metrics say how the metrics of DORA are computed.
 	Metrics Metrics `yaml:"metrics"`
+	// Checkpoints are signed lines of text that stand for the whole record.
+	Checkpoints Checkpoints `yaml:"checkpoints"`
 	// API is the read API. Without it none is served.
 	API *API `yaml:"api"`
 	// Gates are the policies, at least one.

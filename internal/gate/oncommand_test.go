@@ -170,6 +170,12 @@ func TestOnCommandEnds(t *testing.T) {
 			s.clock.advance(time.Hour)
 			s.waitsFor(0)
 		},
+		"somebody synced past the gate": func(s *setup) {
+			s.reconciled()
+			s.foreignRun(sha(0), phaseSucceeded)
+			s.waitsFor(0)
+			require.Len(s.t, s.observed(), 1)
+		},
 		"it is of another spec": func(s *setup) {
 			s.argo.edit(payments, func(app *approval.Application) { app.SpecDigest = "other" })
 			s.waitsFor(0)
@@ -201,6 +207,40 @@ func TestOnCommandEnds(t *testing.T) {
 		s.hub.fail(nil)
 		s.reconciled()
 		require.Equal(t, sha(1), s.argo.last().revision())
+	})
+	t.Run("the health of what is live changed", func(t *testing.T) {
+		s := newAskSetup(t)
+		s.approves(1)
+		s.waitsFor(0)
+		s.says(1)
+		s.reconciled()
+		s.argo.run(payments, phaseSucceeded)
+		s.approves(2)
+		s.waitsFor(1)
+		s.says(2)
+		var ended uint64
+		for _, e := range s.entries() {
+			if e.Kind == history.KindOutcome {
+				ended = e.Sequence
+			}
+		}
+		require.NoError(t, s.gate.appendAnyway(t.Context(), history.Draft{
+			Time: s.clock.now(), Application: "uid-payments", Payload: history.HealthPayload{Of: ended, Health: "Degraded", At: s.clock.now()},
+		}))
+		s.reconciled()
+		require.Equal(t, sha(2), s.argo.last().revision())
+	})
+	t.Run("somebody synced without the gate", func(t *testing.T) {
+		s := newAskSetup(t)
+		s.approves(1)
+		s.waitsFor(0)
+		s.says(1)
+		require.NoError(t, s.gate.appendAnyway(t.Context(), history.Draft{
+			Time: s.clock.now(), Application: "uid-payments", Payload: history.ObservedPayload{
+				Gate: "prod", Application: payments, Phase: "Succeeded", Revisions: []string{string(sha(0))}, StartedAt: s.clock.now(),
+			},
+		}))
+		s.waitsFor(0)
 	})
 	t.Run("the record cannot be read", func(t *testing.T) {
 		s := newAskSetup(t)

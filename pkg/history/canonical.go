@@ -69,6 +69,15 @@ func sum(canonical []byte) Digest {
 	return Digest(hex.AppendEncode(text, hash[:]))
 }
 
+// Of says whether the digest is that of the canonical text.
+func (d Digest) Of(canonical []byte) bool {
+	hash := sha256.Sum256(canonical)
+	var text [len(digestPrefix) + 2*sha256.Size]byte
+	copy(text[:], digestPrefix)
+	hex.Encode(text[len(digestPrefix):], hash[:])
+	return string(d) == string(text[:])
+}
+
 // seal computes the digest of an entry: that of its canonical JSON without the
 // member "digest". The payload must be canonical already.
 func (e Entry) seal() Digest { return sum(e.appendSealed(nil)) }

@@ -37,7 +37,7 @@ func Seal(expect Head, drafts ...Draft) ([]Entry, error) {
 
 func (d Draft) seal(after Head) (Entry, error) {
 	switch d.Payload.(type) {
-	case DecisionPayload, IntentPayload, OutcomePayload, AbandonedPayload, ActPayload, DeniedPayload, ObservedPayload, HealthPayload:
+	case DecisionPayload, IntentPayload, OutcomePayload, AbandonedPayload, ActPayload, DeniedPayload, ObservedPayload, HealthPayload, recorded:
 	default:
 		return Entry{}, fmt.Errorf("a payload of type %T", d.Payload)
 	}

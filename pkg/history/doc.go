@@ -32,4 +32,10 @@
 // be computed again from an exported entry with any tool that can sort keys:
 //
 //	jq -cSj 'del(.digest)' entry.json | sha256sum
+//
+// # What a chain cannot show
+//
+// Package merkle makes a Merkle tree of the same bytes, signs checkpoints of it and
+// proves single entries; package export writes whole records that can be verified with
+// the public key alone.
 package history

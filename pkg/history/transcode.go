@@ -50,13 +50,6 @@ func transcode(text []byte, encoded bool) ([]byte, error) {
 	return t.out, nil
 }
 
-// isCanonical says whether the text is its own canonical form. It uses the
-// transcoder's memory again, so that a whole record can be checked with little.
-func (t *transcoder) isCanonical(text []byte) bool {
-	err := t.run(text)
-	return err == nil && bytes.Equal(t.out, text)
-}
-
 func (t *transcoder) run(text []byte) error {
 	t.in, t.pos, t.out, t.depth, t.members = text, 0, t.out[:0], 0, t.members[:0]
 	t.space()

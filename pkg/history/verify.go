@@ -25,6 +25,9 @@ const (
 	// FaultIndex: the entries are intact, but the store's list of open intents
 	// is not what they say.
 	FaultIndex FaultKind = "index"
+	// FaultCheckpoint: the entries are intact, but what stands where their signed
+	// checkpoint should be is not one.
+	FaultCheckpoint FaultKind = "checkpoint"
 )
 
 // Fault is the first place where a record is not what was written.
@@ -68,7 +71,13 @@ const (
 // record's writer cannot change them. An error means that the record could not
 // be read; then nothing is said about it.
 func Verify(ctx context.Context, r Reader, known ...Head) (Report, error) {
-	v := verifier{reader: r, open: map[string]uint64{}}
+	return VerifyEach(ctx, r, func(Entry, []byte) {}, known...)
+}
+
+// VerifyEach is Verify, and calls each with every entry that it found intact, in order,
+// and with the bytes that its digest is of, which are valid until it returns.
+func VerifyEach(ctx context.Context, r Reader, each func(e Entry, sealed []byte), known ...Head) (Report, error) {
+	v := verifier{reader: r, open: map[string]uint64{}, each: each}
 	for {
 		head, err := r.Head(ctx)
 		if err != nil {
@@ -93,19 +102,20 @@ func Verify(ctx context.Context, r Reader, known ...Head) (Report, error) {
 
 type verifier struct {
 	reader Reader
+	each   func(e Entry, sealed []byte)
 	// at is the last entry that was found intact, before the one before it.
 	at, before Head
 	// open holds the intents that are open at that entry.
 	open map[string]uint64
 	// canonical and sealed are memory that is used again for each entry.
-	canonical transcoder
+	canonical checker
 	sealed    []byte
 }
 
 // fits says whether the entry's digest is that of the entry.
 func (v *verifier) fits(e Entry) bool {
 	v.sealed = e.appendSealed(v.sealed[:0])
-	return sum(v.sealed) == e.Digest
+	return e.Digest.Of(v.sealed)
 }
 
 func (v *verifier) report(fault *Fault) Report {
@@ -216,6 +226,7 @@ func (v *verifier) step(ctx context.Context, e Entry, known []Head) (*Fault, err
 		}
 	}
 	v.before, v.at = v.at, e.Head()
+	v.each(e, v.sealed)
 	switch e.Kind {
 	case KindIntent:
 		v.open[e.Intent] = n

@@ -75,6 +75,8 @@ func TestWalls(t *testing.T) {
 		{part: "pkg/approval/imagediff", may: []string{"pkg/approval"}, pure: true, libraries: []string{"go.yaml.in/yaml/v4", "sigs.k8s.io/yaml"}},
 		{part: "pkg/approval", pure: true},
 		{part: "pkg/history/sqlite", may: []string{"pkg/history", "pkg/approval", "internal/sqlitefile"}},
+		{part: "pkg/history/merkle", may: []string{"pkg/history", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
+		{part: "pkg/history/export", may: []string{"pkg/history", "pkg/history/merkle", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
 		{part: "pkg/history/historytest", may: []string{"pkg/history", "pkg/approval"}},
 		// The metrics know nothing of how they are recorded.
 		{part: "pkg/history/dora", pure: true},
@@ -166,6 +168,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"sigs.k8s.io/yaml":                        {"pkg/argo", "pkg/approval/imagediff", "test/e2e/bypass", "cmd/gatekeeper"},
 		"github.com/aymanbagabas/go-udiff":        {"pkg/argo/manifestdiff"},
 		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
+		"golang.org/x/mod/sumdb":                  {"pkg/history"},
 		"github.com/teambition/rrule-go":          {"internal/calendar"},
 		"github.com/spf13/cobra":                  {"cmd/gatekeeper", "test/e2e/standin/cmd"},
 		"github.com/santhosh-tekuri/jsonschema":   {"test/e2e/standin/contract"},

@@ -22,6 +22,7 @@ func schemas() []string {
 		"internal/config/schemadora.go",
 		"internal/config/schemaenforce.go",
 		"internal/config/schemaimage.go",
+		"internal/config/schemaledger.go",
 		"internal/config/schemaoperate.go",
 		"internal/config/schemasync.go",
 	}

@@ -77,6 +77,8 @@ type details struct {
 	More         int      `json:"more,omitempty"`
 	// Sequence is the newest entry of the record with a decision about them.
 	Sequence uint64 `json:"sequence,omitempty"`
+	// Checkpoint is a signed checkpoint of the record when the Deployment was made.
+	Checkpoint string `json:"checkpoint,omitempty"`
 }
 
 // maxNamed bounds the Applications in a payload.

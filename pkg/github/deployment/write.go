@@ -130,6 +130,9 @@ func (p *Publisher) writeOnce(ctx context.Context, client *github.Client, w want
 			return err
 		}
 	}
+	if s == success {
+		w.description = p.anchored(ctx, w.key, w.description)
+	}
 	return p.send(ctx, client, w.key, m, status{state: s, description: w.description, environment: w.environment, log: w.log})
 }
 
@@ -231,6 +234,7 @@ func (p *Publisher) findOrCreate(ctx context.Context, client *github.Client, w w
 }
 
 func (p *Publisher) create(ctx context.Context, client *github.Client, w wanted) (int64, error) {
+	w.payload.Gatekeeper.Checkpoint = p.checkpoint(ctx, w.key)
 	extra, err := json.Marshal(w.payload)
 	if err != nil {
 		return 0, fmt.Errorf("write the payload: %w", err)

@@ -1,0 +1,85 @@
+package merkle
+
+import (
+	"math/bits"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Tree is the right edge of a Merkle tree: what it takes to add leaves and to know the
+// root, 32 bytes for each doubling. It is not safe for concurrent use. The zero Tree is
+// empty.
+type Tree struct {
+	size int64
+	// edge holds the root of one full subtree for each bit that is set in size, the
+	// largest first.
+	edge []tlog.Hash
+}
+
+// Size is the number of leaves.
+func (t *Tree) Size() int64 { return t.size }
+
+// Add adds a leaf and appends to stored the hashes that came about, in the order of
+// tlog.StoredHashIndex: the leaf's own, and one for each subtree that is full now.
+func (t *Tree) Add(leaf tlog.Hash, stored []tlog.Hash) []tlog.Hash {
+	stored = append(stored, leaf)
+	for full := t.size; full&1 == 1; full >>= 1 {
+		last := len(t.edge) - 1
+		leaf = tlog.NodeHash(t.edge[last], leaf)
+		t.edge = t.edge[:last]
+		stored = append(stored, leaf)
+	}
+	t.edge = append(t.edge, leaf)
+	t.size++
+	return stored
+}
+
+// Root is the root hash. That of an empty tree is the SHA-256 of nothing.
+func (t *Tree) Root() tlog.Hash {
+	if t.size == 0 {
+		return emptyRoot()
+	}
+	root := t.edge[len(t.edge)-1]
+	for i := len(t.edge) - 2; i >= 0; i-- {
+		root = tlog.NodeHash(t.edge[i], root)
+	}
+	return root
+}
+
+// edgeIndexes are where the edge of a tree of that size is among the stored hashes.
+func edgeIndexes(size int64) []int64 {
+	var indexes []int64
+	for start := int64(0); start < size; {
+		level := bits.Len64(uint64(size-start)) - 1 //nolint:gosec // start is less than size
+		indexes = append(indexes, tlog.StoredHashIndex(level, start>>level))
+		start += 1 << level
+	}
+	return indexes
+}
+
+// restore is the Tree of that size whose hashes are stored.
+func restore(size int64, r tlog.HashReader) (Tree, error) {
+	indexes := edgeIndexes(size)
+	if len(indexes) == 0 {
+		return Tree{}, nil
+	}
+	edge, err := r.ReadHashes(indexes)
+	if err != nil {
+		return Tree{}, err
+	}
+	return Tree{size: size, edge: edge}, nil
+}
+
+// rootOf is the root of the first leaves.
+func rootOf(size int64, r tlog.HashReader) (tlog.Hash, error) {
+	tree, err := restore(size, r)
+	if err != nil {
+		return tlog.Hash{}, err
+	}
+	return tree.Root(), nil
+}
+
+func emptyRoot() tlog.Hash {
+	root, _ := tlog.TreeHash(0, nil) // which reads nothing
+	return root
+}
