@@ -150,7 +150,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	}
 	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
 	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, registry, log)
-	shown := showing(cfg, hub.app, box, sign, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, log)
+	shown := showing(cfg, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, sign, log)
 	shown.links = newLinks(cfg, cluster, log)
 	approvals := waiting(cfg, hub, func() *gate.Gate { return decider })
 	decider = gate.New(gate.Options{
