@@ -79,7 +79,7 @@ func runExample(t *testing.T, line string) (string, bool) {
 		if _, err := exec.LookPath("node"); err != nil {
 			return "", false
 		}
-		out, err := exec.CommandContext(t.Context(), "node", words[1:]...).Output() //nolint:gosec // what the page says
+		out, err := exec.CommandContext(t.Context(), "node", words[1:]...).Output()
 		require.NoError(t, err, line)
 		printed = string(out)
 	default:

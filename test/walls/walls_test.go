@@ -152,6 +152,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"github.com/gin-gonic/gin":    {"internal/httpapi", "internal/readapi"},
 		// The functions of ApplicationSets' templates.
 		"github.com/Masterminds/sprig": {"pkg/argo/appset"},
+		"helm.sh/helm":                 {"test/chart"},
 		// The rules for writes run with the API server's own language.
 		"github.com/google/cel-go": {"pkg/argo/admission"},
 		"k8s.io/apiserver":         {"pkg/argo/admission"},

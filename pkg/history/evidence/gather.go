@@ -1,12 +1,12 @@
 package evidence
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
@@ -18,10 +18,13 @@ type Options struct {
 	Gate     string
 	From, To time.Time
 	Made     time.Time
+	// Gates are those that are configured. A gate that is neither among them nor on record
+	// is an error; one that is on record alone is not.
+	Gates []string
 	// Checkpoint signs a head, if there is a key; nil for none.
 	Checkpoint func(ctx context.Context, head history.Head) (string, error)
-	// Progress hears how many entries have been looked at; nil for nobody.
-	Progress func(entries int)
+	// Progress hears what is being done, and how much of it is; nil for nobody.
+	Progress func(step string, done int)
 }
 
 // Errors of Gather.
@@ -30,13 +33,16 @@ var (
 	ErrNotIntact = errors.New("the record is not intact")
 	// ErrNoTime says that the time has no length, or an end that is still to come.
 	ErrNoTime = errors.New("not a time to report on")
+	// ErrUnknownGate says that there is no such gate, and never was.
+	ErrUnknownGate = errors.New("no such gate")
 )
 
 // page is how many entries are read at a time.
 const page = 500
 
 // Gather verifies the record and gathers a report. An error that wraps ErrNotIntact says
-// what is wrong with the record; no report is made of it.
+// what is wrong with the record; no report is made of it. What is appended meanwhile is not
+// in the report.
 func Gather(ctx context.Context, record history.Reader, o Options) (Report, error) {
 	if !o.From.Before(o.To) {
 		return Report{}, fmt.Errorf("from %s to %s: %w", o.From.Format(time.RFC3339), o.To.Format(time.RFC3339), ErrNoTime)
@@ -45,27 +51,25 @@ func Gather(ctx context.Context, record history.Reader, o Options) (Report, erro
 		return Report{}, fmt.Errorf("the end %s is after %s, when the report is made, so that it would not be complete: %w",
 			o.To.Format(time.RFC3339), o.Made.Format(time.RFC3339), ErrNoTime)
 	}
+	if o.Progress == nil {
+		o.Progress = func(string, int) {}
+	}
+	o.Progress("verifying the record", 0)
 	verified, err := history.Verify(ctx, record)
 	if err != nil {
 		return Report{}, err
 	}
 	if !verified.Intact() {
-		return Report{}, fmt.Errorf("%w: entry %d: %s", ErrNotIntact, verified.Fault.Sequence, verified.Fault.Text)
+		return Report{}, notIntact(verified)
 	}
-	g := &gathering{
-		record: record, model: deployments.New(record), options: o, head: verified.Head,
-		ended: map[string][]history.Entry{}, refusals: map[string]int{}, reviews: map[string]given{},
-	}
-	g.report = Report{
-		Gate: o.Gate, From: o.From.UTC(), To: o.To.UTC(), Made: o.Made.UTC(), Record: Record{Head: verified.Head},
-		Policies: []Policy{}, Deployments: []Deployment{}, Changes: []Change{}, Exceptions: []Exception{}, Orders: []Order{}, Refusals: []Refusal{},
-	}
-	for _, step := range []func(context.Context) error{g.scan, g.deployments, g.policies} {
+	g := newGathering(upto{record, verified.Head}, o)
+	for _, step := range []func(context.Context) error{g.scan, g.known, g.deployments, g.policies} {
 		if err := step(ctx); err != nil {
 			return Report{}, err
 		}
 	}
 	g.orders()
+	g.unsettled()
 	g.summarise()
 	if o.Checkpoint != nil {
 		if g.report.Record.Checkpoint, err = o.Checkpoint(ctx, verified.Head); err != nil {
@@ -75,43 +79,87 @@ func Gather(ctx context.Context, record history.Reader, o Options) (Report, erro
 	return g.report, nil
 }
 
+func notIntact(found history.Report) error {
+	if found.Fault == nil {
+		return ErrNotIntact
+	}
+	return fmt.Errorf("%w, so no report is made of it: entry %d (%s): %s", ErrNotIntact, found.Fault.Sequence, found.Fault.Kind, found.Fault.Text)
+}
+
 type gathering struct {
-	record  history.Reader
+	record  upto
 	model   *deployments.Model
 	options Options
-	// head is what the record was verified up to; what is appended meanwhile is not in
-	// the report.
-	head   history.Head
-	report Report
+	report  Report
 
-	// ended are the entries that end deployments of the time, by the Application's UID.
+	// latest is the latest time of any entry so far. Clocks are set back: what was written
+	// after something of the time, and says that it was before, is reported all the same.
+	latest time.Time
+	// gates are those on record.
+	gates map[string]bool
+	// uids are those that an Application's name had, oldest first.
+	uids map[string][]string
+	// intents are those of the gate, by their IDs; uses those of them that name an order.
+	intents map[string]*intent
+	uses    map[string][]*intent
+	// ended are the entries that end deployments of the gate and the time, by the
+	// Application's UID.
 	ended map[string][]history.Entry
-	// acts are all orders of the gate, before, in and after the time.
+	// acts are all orders of the gate, before, in and after the time, and byID the same by
+	// their IDs.
 	acts []given
+	byID map[string]given
 	// reviews are those that say that an order was looked at, by the order's ID.
 	reviews  map[string]given
 	refusals map[string]int
 }
 
+// intent is what is kept of one.
+type intent struct {
+	history.IntentPayload
+	sequence uint64
+	uid      string
+	digest   history.Digest
+	at       time.Time
+	within   bool
+	// outcome is the entry that tells how it ended, 0 for none.
+	outcome   uint64
+	abandoned bool
+}
+
 // given is an order with its entry.
 type given struct {
 	history.ActPayload
-	entry history.Entry
+	entry  history.Entry
+	within bool
+}
+
+func newGathering(record upto, o Options) *gathering {
+	return &gathering{
+		record: record, model: deployments.New(record), options: o,
+		gates: map[string]bool{}, uids: map[string][]string{}, intents: map[string]*intent{}, uses: map[string][]*intent{},
+		ended: map[string][]history.Entry{}, byID: map[string]given{}, reviews: map[string]given{}, refusals: map[string]int{},
+		report: Report{
+			Gate: o.Gate, From: o.From.UTC(), To: o.To.UTC(), Made: o.Made.UTC(), Record: Record{Head: record.head},
+			Policies: []Policy{}, Deployments: []Deployment{}, Changes: []Change{}, Exceptions: []Exception{}, Orders: []Order{}, Refusals: []Refusal{},
+		},
+	}
 }
 
 func proofOf(e history.Entry) Proof { return Proof{Entry: e.Sequence, Digest: e.Digest} }
 
-// within says whether something that was recorded then belongs to the report.
+// within says whether a time belongs to the report.
 func (g *gathering) within(at time.Time) bool {
 	return !at.Before(g.options.From) && at.Before(g.options.To)
 }
 
-// scan looks at every entry but decisions, and keeps what a report needs of it.
+// scan looks at every entry but decisions and health, and keeps what a report needs of it.
 func (g *gathering) scan(ctx context.Context) error {
-	scope := history.Selection{
-		Kinds: []history.Kind{history.KindOutcome, history.KindObserved, history.KindAct, history.KindDenied}, From: 1, Before: g.head.Sequence + 1,
-	}
+	scope := history.Selection{From: 1, Kinds: []history.Kind{
+		history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindObserved, history.KindAct, history.KindDenied,
+	}}
 	for seen := 0; ; {
+		g.options.Progress("entries", seen)
 		entries, err := g.record.Select(ctx, scope, page)
 		if err != nil {
 			return fmt.Errorf("read the record from entry %d on: %w", scope.From, err)
@@ -125,50 +173,136 @@ func (g *gathering) scan(ctx context.Context) error {
 			}
 			scope.From = e.Sequence + 1
 		}
-		if seen += len(entries); g.options.Progress != nil {
-			g.options.Progress(seen)
-		}
+		seen += len(entries)
 	}
 }
 
+// take keeps what is needed of an entry.
 func (g *gathering) take(e history.Entry) error {
-	within := g.within(e.Time)
+	if e.Time.After(g.latest) {
+		g.latest = e.Time
+	}
+	// Nothing may fall between the times of two reports because a clock was set back.
+	within := g.within(e.Time) || g.within(g.latest)
 	switch e.Kind {
-	case history.KindOutcome, history.KindObserved:
-		if within {
-			g.ended[e.Application] = append(g.ended[e.Application], e)
+	case history.KindIntent:
+		return g.takeIntent(e, within)
+	case history.KindOutcome, history.KindAbandoned:
+		i := g.intents[e.Intent]
+		if i == nil {
+			return nil // of another gate
+		}
+		if e.Kind == history.KindAbandoned {
+			i.abandoned = true
+			return nil
+		}
+		i.outcome = e.Sequence
+		g.ends(e, within)
+	case history.KindObserved:
+		seen, err := history.Decode[history.ObservedPayload](e)
+		if err != nil {
+			return err
+		}
+		g.gates[seen.Gate] = true
+		g.named(seen.Application, e.Application)
+		if seen.Gate == g.options.Gate {
+			g.ends(e, within)
 		}
 	case history.KindAct:
-		act, err := history.Decode[history.ActPayload](e)
-		if err != nil {
-			return err
-		}
-		if act.Gate != g.options.Gate {
-			return nil
-		}
-		g.acts = append(g.acts, given{act, e})
-		if act.Verb == history.VerbReview {
-			g.reviews[act.Of] = given{act, e}
-		}
+		return g.takeAct(e, within)
 	case history.KindDenied:
-		denied, err := history.Decode[history.DeniedPayload](e)
-		if err != nil {
-			return err
-		}
-		if denied.Gate != g.options.Gate || !within {
-			return nil
-		}
-		g.refusals[denied.Code] += 1 + denied.Repeated
-		if denied.Warned {
-			g.except(Exception{
-				Kind: ExceptionWarned, At: e.Time, Application: denied.Application, Who: denied.User, Proof: proofOf(e),
-				Text: "let through with a warning, since the gate only warns: " + denied.Text,
-			})
-		}
-		g.spans(e)
-	case history.KindDecision, history.KindIntent, history.KindAbandoned, history.KindHealth:
+		return g.takeDenied(e, within)
+	case history.KindDecision, history.KindHealth:
 	}
 	return nil
+}
+
+func (g *gathering) takeIntent(e history.Entry, within bool) error {
+	p, err := history.Decode[history.IntentPayload](e)
+	if err != nil {
+		return err
+	}
+	g.gates[p.Gate] = true
+	g.named(p.Application, e.Application)
+	if p.Gate != g.options.Gate {
+		return nil
+	}
+	i := &intent{IntentPayload: p, sequence: e.Sequence, digest: e.Digest, uid: e.Application, at: e.Time, within: within}
+	g.intents[p.ID] = i
+	if p.Act != "" {
+		g.uses[p.Act] = append(g.uses[p.Act], i)
+	}
+	return nil
+}
+
+func (g *gathering) takeAct(e history.Entry, within bool) error {
+	act, err := history.Decode[history.ActPayload](e)
+	if err != nil {
+		return err
+	}
+	g.gates[act.Gate] = true
+	if act.Gate != g.options.Gate {
+		return nil
+	}
+	a := given{act, e, within}
+	g.acts, g.byID[act.ID] = append(g.acts, a), a
+	if act.Verb == history.VerbReview {
+		g.reviews[act.Of] = a
+	}
+	if within {
+		g.setBack(e, act.Application, act.Person.Name)
+	}
+	return nil
+}
+
+func (g *gathering) takeDenied(e history.Entry, within bool) error {
+	denied, err := history.Decode[history.DeniedPayload](e)
+	if err != nil {
+		return err
+	}
+	g.gates[denied.Gate] = true
+	if denied.Gate != g.options.Gate || !within {
+		return nil
+	}
+	g.spans(e)
+	g.setBack(e, denied.Application, denied.User)
+	if !denied.Warned {
+		g.refusals[denied.Code] += 1 + denied.Repeated
+		return nil
+	}
+	text := "let through with a warning, since the gate does not enforce: " + denied.Text
+	if denied.Repeated > 0 {
+		text += fmt.Sprintf(" (and %d times more)", denied.Repeated)
+	}
+	g.except(Exception{
+		Kind: ExceptionWarned, At: e.Time, Application: denied.Application, UID: e.Application, Who: denied.User, Text: text, Proof: proofOf(e),
+	})
+	return nil
+}
+
+// ends keeps an entry that ends a deployment of the gate.
+func (g *gathering) ends(e history.Entry, within bool) {
+	if within {
+		g.ended[e.Application] = append(g.ended[e.Application], e)
+	}
+}
+
+// named keeps which Application had a name.
+func (g *gathering) named(name, uid string) {
+	if !slices.Contains(g.uids[name], uid) {
+		g.uids[name] = append(g.uids[name], uid)
+	}
+}
+
+// setBack tells of an entry that is in the report although its own time is not of it.
+func (g *gathering) setBack(e history.Entry, application, who string) {
+	if g.within(e.Time) {
+		return
+	}
+	g.except(Exception{
+		Kind: ExceptionClock, At: e.Time, Application: application, UID: e.Application, Who: who, Proof: proofOf(e),
+		Text: fmt.Sprintf("entry %d says %s, and an entry before it was written later than that: a clock was set back", e.Sequence, stamp(e.Time)),
+	})
 }
 
 func (g *gathering) except(e Exception) { g.report.Exceptions = append(g.report.Exceptions, e) }
@@ -182,124 +316,15 @@ func (g *gathering) spans(e history.Entry) {
 	r.Last = max(r.Last, e.Sequence)
 }
 
-// deployments reads what was deployed, Application by Application.
-func (g *gathering) deployments(ctx context.Context) error {
-	for _, uid := range slices.Sorted(maps.Keys(g.ended)) {
-		ended := g.ended[uid]
-		bySequence := map[uint64]history.Entry{}
-		for _, e := range ended {
-			bySequence[e.Sequence] = e
-		}
-		first, err := g.model.Number(ctx, uid, ended[0].Sequence)
-		if err != nil {
-			return err
-		}
-		last, err := g.model.Number(ctx, uid, ended[len(ended)-1].Sequence)
-		if err != nil {
-			return err
-		}
-		for from := first; from <= last; from += deployments.PageMost {
-			found, err := g.model.Range(ctx, uid, from, min(last, from+deployments.PageMost-1))
-			if err != nil {
-				return err
-			}
-			for _, d := range found {
-				e, ok := bySequence[d.Sequence]
-				if !ok || d.Gate != g.options.Gate || d.Before {
-					continue // recorded at another time, at another gate, or there before the gate
-				}
-				if err := g.deployment(ctx, d, e); err != nil {
-					return err
-				}
-			}
-		}
+// known refuses a gate that is neither configured nor on record: a misspelt name would
+// make a report without exceptions.
+func (g *gathering) known(context.Context) error {
+	if g.gates[g.options.Gate] || slices.Contains(g.options.Gates, g.options.Gate) {
+		return nil
 	}
-	slices.SortFunc(g.report.Deployments, func(a, b Deployment) int { return cmp.Compare(a.Sequence, b.Sequence) })
-	slices.SortStableFunc(g.report.Changes, func(a, b Change) int { return cmp.Compare(a.Ended.Entry, b.Ended.Entry) })
-	return nil
-}
-
-func (g *gathering) deployment(ctx context.Context, d deployments.Deployment, e history.Entry) error {
-	row := Deployment{Deployment: d, Ended: proofOf(e)}
-	if d.Decision > 0 {
-		found, err := g.record.Entries(ctx, d.Decision, 1)
-		if err != nil || len(found) == 0 {
-			return fmt.Errorf("read decision %d: %w", d.Decision, errors.Join(err, ctx.Err()))
-		}
-		decided := proofOf(found[0])
-		row.Decided = &decided
+	for _, name := range g.options.Gates {
+		g.gates[name] = true
 	}
-	g.spans(e)
-	g.report.Deployments = append(g.report.Deployments, row)
-	g.changes(row)
-	g.irregular(row)
-	return nil
-}
-
-// changes are those that a deployment brought.
-func (g *gathering) changes(d Deployment) {
-	line := Change{
-		Deployed: d.FinishedAt, Application: d.Application, Number: d.Number, Result: string(d.Result), SyncedBy: syncedBy(d.SyncedBy),
-		LetThrough: ByQuorum, Ended: d.Ended, Decided: d.Decided,
-	}
-	switch {
-	case d.Ungated:
-		line.LetThrough = ByNobody
-	case d.Order != nil && d.Order.Verb == history.VerbRollback:
-		line.LetThrough = ByRollback
-	}
-	for _, p := range d.Pulls {
-		c := line
-		c.Repository, c.Pull, c.Title, c.URL, c.Commit, c.Class = string(p.Repository), p.Number, p.Title, p.URL, string(p.Commit), string(p.Class)
-		c.Author, c.ConfigApprovers, c.ImageApprovers = p.Author, p.ConfigApprovers, p.ImageApprovers
-		c.Opened, c.Quorum, c.Merged = p.OpenedAt, p.QuorumAt, p.MergedAt
-		if p.Unapproved && line.LetThrough == ByQuorum {
-			c.LetThrough = ByBreakGlass
-		}
-		g.report.Changes = append(g.report.Changes, c)
-	}
-	for _, commit := range d.Direct {
-		c := line
-		c.Commit = commit
-		if line.LetThrough == ByQuorum {
-			c.LetThrough = ByBreakGlass
-		}
-		g.report.Changes = append(g.report.Changes, c)
-	}
-}
-
-// irregular are the exceptions that a deployment is.
-func (g *gathering) irregular(d Deployment) {
-	e := Exception{At: d.Recorded, Application: d.Application, Number: d.Number, Who: syncedBy(d.SyncedBy), Proof: d.Ended}
-	switch {
-	case d.Ungated:
-		e.Kind = ExceptionUngated
-		e.Text = "synced without the gate being asked"
-		if d.Approved > 0 {
-			e.Text += fmt.Sprintf("; what was synced is approved by entry %d all the same", d.Approved)
-		}
-		g.except(e)
-	case d.Late:
-		e.Kind, e.Text = ExceptionLate, "found afterwards: nobody watched when it happened"
-		g.except(e)
-	}
-	for _, p := range d.Pulls {
-		if p.Unapproved && d.Succeeded() {
-			e.Kind, e.Text = ExceptionUnapproved, fmt.Sprintf("#%d went out without its quorum", p.Number)
-			g.except(e)
-		}
-	}
-	for _, commit := range d.Direct {
-		if d.Succeeded() {
-			e.Kind, e.Text = ExceptionUnapproved, "commit "+commit+" went out without a pull request"
-			g.except(e)
-		}
-	}
-}
-
-func syncedBy(s deployments.SyncedBy) string {
-	if s.Text == "" {
-		return s.Kind
-	}
-	return s.Kind + ": " + s.Text
+	return fmt.Errorf("%w: %q is neither configured nor on record; there are %s", ErrUnknownGate, g.options.Gate,
+		strings.Join(slices.Sorted(maps.Keys(g.gates)), ", "))
 }

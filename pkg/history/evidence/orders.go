@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
@@ -17,7 +17,7 @@ import (
 func (g *gathering) orders() {
 	for _, a := range g.acts {
 		g.glass(a)
-		if !g.within(a.entry.Time) {
+		if !a.within {
 			continue
 		}
 		g.spans(a.entry)
@@ -25,18 +25,21 @@ func (g *gathering) orders() {
 			At: a.entry.Time, Verb: string(a.Verb), ID: a.ID, Of: a.Of, Application: a.Application, Who: a.Person.Name, Via: string(a.Person.Via),
 			Reason: a.Reason, Proof: proofOf(a.entry),
 		})
-		if a.Verb == history.VerbPermit {
+		switch a.Verb {
+		case history.VerbPermit:
 			text := "it may be deleted until "
 			if a.Permit == history.PermitLeave {
 				text = "it may leave the gate's protection until "
 			}
-			g.except(g.ordered(a, ExceptionPermit, text+stamp(a.Expires)))
+			g.except(ordered(a, ExceptionPermit, text+stamp(a.Expires)))
+		case history.VerbAdopt:
+			g.except(ordered(a, ExceptionAdopted, "the spec with the digest "+a.SpecDigest+" is approved by this order"))
+		case history.VerbHold, history.VerbRelease, history.VerbBreakGlass, history.VerbReview, history.VerbRollback, history.VerbSync:
 		}
 	}
 	for _, code := range slices.Sorted(maps.Keys(g.refusals)) {
 		g.report.Refusals = append(g.report.Refusals, Refusal{Code: code, Count: g.refusals[code]})
 	}
-	slices.SortStableFunc(g.report.Exceptions, func(a, b Exception) int { return cmp.Compare(a.Proof.Entry, b.Proof.Entry) })
 }
 
 // glass tells of a use of break-glass, and of its review that is missing or was missed in
@@ -46,26 +49,60 @@ func (g *gathering) glass(a given) {
 		return
 	}
 	review, reviewed := g.reviews[a.ID]
-	if g.within(a.entry.Time) {
+	// Who broke the glass does not review it, whatever is on record.
+	own := reviewed && samePerson(review.Person, a.Person)
+	said := ""
+	if reviewed {
+		said = fmt.Sprintf("reviewed by %s at %s (entry %d): %s", review.Person.Name, stamp(review.entry.Time), review.entry.Sequence, review.Reason)
+		if own {
+			said = "not " + said + ", who broke the glass"
+		}
+	}
+	if a.within {
 		text := "to be reviewed until " + stamp(a.ReviewBy)
 		if reviewed {
-			text = fmt.Sprintf("reviewed by %s at %s (entry %d): %s", review.Person.Name, stamp(review.entry.Time), review.entry.Sequence, review.Reason)
+			text = said
 		}
-		g.except(g.ordered(a, ExceptionBreakGlass, text))
+		g.except(ordered(a, ExceptionBreakGlass, g.used(a)+"; "+text))
 	}
-	missed := !reviewed || review.entry.Time.After(a.ReviewBy)
-	if missed && g.within(a.ReviewBy) {
-		text := "not reviewed until " + stamp(a.ReviewBy)
+	if g.within(a.ReviewBy) && (!reviewed || own || review.entry.Time.After(a.ReviewBy)) {
+		text := "not reviewed by somebody else until " + stamp(a.ReviewBy)
 		if reviewed {
-			text += ", but only at " + stamp(review.entry.Time)
+			text += "; " + said
 		}
-		g.except(g.ordered(a, ExceptionMissedReview, text))
+		g.except(ordered(a, ExceptionMissedReview, text))
 		g.report.Summary.NotReviewed++
 	}
 }
 
-func (g *gathering) ordered(a given, kind, text string) Exception {
-	return Exception{Kind: kind, At: a.entry.Time, Application: a.Application, Who: a.Person.Name, Text: text, Reason: a.Reason, Proof: proofOf(a.entry)}
+// samePerson compares like package orders does: by the account where GitHub proved it, else
+// by the name.
+func samePerson(a, b history.Person) bool {
+	return a.ID != 0 && a.ID == b.ID || strings.EqualFold(strings.TrimPrefix(a.Name, "@"), strings.TrimPrefix(b.Name, "@"))
+}
+
+// used says which syncs an order let through.
+func (g *gathering) used(a given) string {
+	var out []string
+	for _, i := range g.uses[a.ID] {
+		switch {
+		case i.outcome > 0:
+			out = append(out, fmt.Sprintf("entry %d", i.outcome))
+		case !i.abandoned:
+			out = append(out, fmt.Sprintf("entry %d, without an outcome", i.sequence))
+		}
+	}
+	if len(out) == 0 {
+		return "not used"
+	}
+	return "used: " + strings.Join(out, ", ")
+}
+
+func ordered(a given, kind, text string) Exception {
+	return Exception{
+		Kind: kind, At: a.entry.Time, Application: a.Application, UID: a.entry.Application, Who: a.Person.Name, Text: text, Reason: a.Reason,
+		Proof: proofOf(a.entry),
+	}
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
@@ -79,8 +116,11 @@ func (g *gathering) policies(ctx context.Context) error {
 		}
 		known[d.PolicyDigest] = true
 		found, err := g.record.Entries(ctx, d.Decision, 1)
-		if err != nil || len(found) == 0 {
-			return fmt.Errorf("read decision %d: %w", d.Decision, errors.Join(err, ctx.Err()))
+		if err != nil {
+			return fmt.Errorf("read decision %d: %w", d.Decision, err)
+		}
+		if len(found) == 0 {
+			return fmt.Errorf("decision %d is not on record", d.Decision)
 		}
 		var payload struct {
 			Policy json.RawMessage `json:"policy"`
@@ -93,20 +133,40 @@ func (g *gathering) policies(ctx context.Context) error {
 	return nil
 }
 
+// summarise puts the exceptions in the order of the record, and counts.
 func (g *gathering) summarise() {
+	slices.SortStableFunc(g.report.Exceptions, func(a, b Exception) int { return cmp.Compare(a.Proof.Entry, b.Proof.Entry) })
 	s := &g.report.Summary
+	s.Deployments, s.Exceptions = len(g.report.Deployments), len(g.report.Exceptions)
 	apps := map[string]bool{}
 	for _, d := range g.report.Deployments {
 		apps[d.UID] = true
-		s.Deployments++
-		if !d.Succeeded() {
+		if d.LetThrough == ByRollback {
+			s.Rollbacks++
+		}
+		switch d.Result {
+		case history.ResultFailed:
 			s.Failed++
+		case history.ResultPartial:
+			s.Partial++
+		case history.ResultMismatch:
+			s.Mismatched++
+		case history.ResultSucceeded:
 		}
 	}
 	s.Applications = len(apps)
+	approved := map[string]bool{}
 	for _, c := range g.report.Changes {
-		s.Changes++
-		if c.LetThrough == ByQuorum {
+		if c.Kind == "" && c.Pull == 0 {
+			continue // a revision, not a change
+		}
+		key := c.Repository + " " + c.Commit
+		before, seen := approved[key]
+		approved[key] = c.LetThrough == ByQuorum && (before || !seen)
+	}
+	s.Changes = len(approved)
+	for _, all := range approved {
+		if all {
 			s.Approved++
 		}
 	}
@@ -116,11 +176,6 @@ func (g *gathering) summarise() {
 			s.BreakGlass++
 		case ExceptionUngated:
 			s.Ungated++
-		}
-	}
-	for _, o := range g.report.Orders {
-		if o.Verb == string(history.VerbRollback) {
-			s.Rollbacks++
 		}
 	}
 	for _, r := range g.report.Refusals {

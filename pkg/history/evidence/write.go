@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // WriteJSON writes a report for programs.
@@ -26,9 +28,9 @@ func WriteJSON(w io.Writer, r Report) error {
 // WriteChanges writes the changes of a report as a table (RFC 4180).
 func WriteChanges(w io.Writer, r Report) error {
 	rows := [][]string{{
-		"deployed", "application", "deployment", "result", "repository", "pull request", "title", "url", "commit", "class", "author",
-		"config approvers", "image approvers", "opened", "quorum", "merged", "let through", "synced by",
-		"entry", "entry digest", "decision entry", "decision digest",
+		"deployed", "application", "deployment", "result", "let through", "repository", "pull request", "title", "url", "commit", "class",
+		"landed by", "landing proof", "author", "config approvers", "image approvers", "opened", "quorum", "merged", "synced by", "application uid",
+		"recorded", "entry", "entry digest", "decision entry", "decision digest",
 	}}
 	for _, c := range r.Changes {
 		pull, decision, digest := "", "", ""
@@ -39,9 +41,9 @@ func WriteChanges(w io.Writer, r Report) error {
 			decision, digest = number(c.Decided.Entry), string(c.Decided.Digest)
 		}
 		rows = append(rows, []string{
-			rfc(c.Deployed), c.Application, strconv.Itoa(c.Number), c.Result, c.Repository, pull, c.Title, c.URL, c.Commit, c.Class, c.Author,
-			strings.Join(c.ConfigApprovers, " "), strings.Join(c.ImageApprovers, " "), rfc(c.Opened), rfc(c.Quorum), rfc(c.Merged),
-			c.LetThrough, c.SyncedBy, number(c.Ended.Entry), string(c.Ended.Digest), decision, digest,
+			rfc(c.Deployed), c.Application, strconv.Itoa(c.Number), c.Result, c.LetThrough, c.Repository, pull, c.Title, c.URL, c.Commit, c.Class,
+			c.Kind, c.Landed, c.Author, strings.Join(c.ConfigApprovers, " "), strings.Join(c.ImageApprovers, " "), rfc(c.Opened), rfc(c.Quorum),
+			rfc(c.Merged), c.SyncedBy, c.UID, rfc(c.Recorded), number(c.Ended.Entry), string(c.Ended.Digest), decision, digest,
 		})
 	}
 	return writeCSV(w, rows)
@@ -49,14 +51,14 @@ func WriteChanges(w io.Writer, r Report) error {
 
 // WriteExceptions writes the exceptions of a report as a table (RFC 4180).
 func WriteExceptions(w io.Writer, r Report) error {
-	rows := [][]string{{"at", "kind", "application", "deployment", "who", "text", "reason", "entry", "entry digest"}}
+	rows := [][]string{{"at", "kind", "application", "deployment", "who", "text", "reason", "application uid", "entry", "entry digest"}}
 	for _, e := range r.Exceptions {
 		deployment := ""
 		if e.Number > 0 {
 			deployment = strconv.Itoa(e.Number)
 		}
 		rows = append(rows, []string{
-			rfc(e.At), e.Kind, e.Application, deployment, e.Who, e.Text, e.Reason, number(e.Proof.Entry), string(e.Proof.Digest),
+			rfc(e.At), e.Kind, e.Application, deployment, e.Who, e.Text, e.Reason, e.UID, number(e.Proof.Entry), string(e.Proof.Digest),
 		})
 	}
 	return writeCSV(w, rows)
@@ -80,9 +82,10 @@ func writeCSV(w io.Writer, rows [][]string) error {
 }
 
 // inert keeps spreadsheets from taking text that others chose, such as a title, for a
-// formula (OWASP, "CSV Injection").
+// formula (OWASP, "CSV Injection"), also behind spaces and with the wide forms of the signs.
 func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(cell, " \u00a0"))
+	if strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", first) {
 		return "'" + cell
 	}
 	return cell
@@ -95,6 +98,22 @@ func rfc(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// short is the beginning of a commit SHA; other revisions, such as the version of a chart,
+// stay as they are.
+func short(revision string) string {
+	if len(revision) < 40 || strings.Trim(revision, "0123456789abcdef") != "" {
+		return revision
+	}
+	return revision[:7]
+}
+
+// meanings are those of the kinds that some exceptions have.
+func meanings(of []Exception) []Meaning {
+	return slices.DeleteFunc(Meanings(), func(m Meaning) bool {
+		return !slices.ContainsFunc(of, func(e Exception) bool { return e.Kind == m.Kind })
+	})
 }
 
 //go:embed report.html.tmpl
@@ -111,8 +130,10 @@ func WriteHTML(w io.Writer, r Report) error {
 			}
 			return t.UTC().Format("2006-01-02 15:04")
 		},
-		"short": func(s string) string { return s[:min(len(s), 7)] },
-		"join":  func(s []string) string { return strings.Join(s, ", ") },
+		"short":    short,
+		"regular":  regular,
+		"meanings": meanings,
+		"join":     func(s []string) string { return strings.Join(s, ", ") },
 		"pretty": func(m json.RawMessage) string {
 			out, err := json.MarshalIndent(m, "", "  ")
 			if err != nil {
