@@ -149,7 +149,7 @@ func (w *town) quiet() {
 	last, since := -1, time.Now()
 	require.Eventually(w.t, func() bool {
 		waiting, err := w.box.Pending(w.t.Context(), 1)
-		if n := len(w.Calls()); n != last || err != nil || len(waiting) > 0 {
+		if n := len(w.Calls()); n != last || err != nil || len(waiting) > 0 || w.outdated() > 0 {
 			last, since = n, time.Now()
 		}
 		return time.Since(since) > 500*time.Millisecond

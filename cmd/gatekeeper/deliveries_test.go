@@ -135,6 +135,8 @@ type town struct {
 	ahead   atomic.Int64 // how far GitHub's clock is ahead, in nanoseconds
 	frozen  atomic.Pointer[time.Time]
 	open    openPulls
+	// outdated is how many open pull requests are to be judged anew.
+	outdated func() int
 	// reads and writes are the calls of GitHub's API so far.
 	reads, writes atomic.Int64
 	// seen are the endpoints of those calls, in the order of their answers.
@@ -193,7 +195,7 @@ func newTownOf(t testing.TB, resync time.Duration, applications int) *town {
 	w.app, err = w.CreateApp(standin.AppOptions{
 		Slug: "gatekeeper", Owner: "acme", PrivateKeyPEM: townKey(),
 		Permissions: map[string]string{"pull_requests": "write", "contents": "read", "checks": "write", "issues": "read", "members": "read"},
-		Events:      []string{"pull_request", "pull_request_review", "push", "issue_comment", "check_run", "membership", "team"},
+		Events:      []string{"pull_request", "pull_request_review", "push", "issue_comment", "check_run", "membership", "team", "member", "organization"},
 	})
 	require.NoError(t, err)
 	_, err = w.Install(w.app.ID, "acme", "env")
@@ -234,9 +236,10 @@ func (w *town) serve(resync time.Duration) {
 	}}
 	decider := gate.New(gate.Options{
 		Policies: policies, Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
-		Reporter: reports, Debts: box,
+		Reporter: reports, Debts: box, Judgements: box,
 	})
-	w.open = openPulls{policies, collector.OpenPulls, reports.Reported, decider.WakeReport, log}
+	w.open = openPulls{policies, collector.OpenPulls, reports.Reported, decider.Opened, log}
+	w.outdated = decider.Outdated
 	w.cluster.wake = decider.WakeApplication
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 	const secret = "a secret"

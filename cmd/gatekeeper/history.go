@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/deployments"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
@@ -213,15 +216,28 @@ func segmentsOf(d deployments.Deployment) []pullSegments {
 	return out
 }
 
+// comparedDeployments is a comparison with what Argo CD renders differently, if that was
+// asked for.
+type comparedDeployments struct {
+	deployments.Comparison
+	Manifests *approval.Preview `json:"manifests,omitempty"`
+}
+
 func compareCommand() *cobra.Command {
 	var o historyOptions
+	var manifests bool
+	var timeout time.Duration
 	c := &cobra.Command{
 		Use:   "compare NAMESPACE/NAME NUMBER NUMBER --config FILE",
 		Short: "Compare two deployments of an Application",
 		Long: `Compare two deployments of an Application: revisions, images, the pull requests that one
 has and the other has not, and the people who had a part in them. What was brought and
-taken back in between is not listed.`,
-		Example: `  gatekeeper compare argocd/payments 11 12 --config gatekeeper.yaml`,
+taken back in between is not listed.
+
+With --manifests, Argo CD renders both revisions with the spec that the Application has
+now, and what differs is shown resource by resource. Values of secrets are masked.`,
+		Example: `  gatekeeper compare argocd/payments 11 12 --config gatekeeper.yaml
+  gatekeeper compare argocd/payments 11 12 --manifests --config gatekeeper.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 3 {
 				return fmt.Errorf("name one Application as NAMESPACE/NAME, and the numbers of two deployments: %w", errUsage)
@@ -235,14 +251,40 @@ taken back in between is not listed.`,
 				return err
 			}
 			return o.run(c, args[0], func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error {
-				compared, err := m.Compare(ctx, uid, from, to)
+				between, err := m.Compare(ctx, uid, from, to)
 				if err != nil {
 					return err
 				}
-				return o.print(w, compared, describeComparison(compared))
+				compared, text := comparedDeployments{Comparison: between}, describeComparison(between)
+				if manifests {
+					ctx, cancel := context.WithTimeout(ctx, timeout)
+					defer cancel()
+					asked := diffOptions{application: args[0], file: o.file, from: fullRevisions(between.From), to: fullRevisions(between.To)}
+					p, err := asked.compare(ctx, c.ErrOrStderr())
+					if err != nil {
+						return fmt.Errorf("compare what Argo CD renders: %w", err)
+					}
+					var rendered strings.Builder
+					if err := printPreview(&rendered, p, colourful(w, os.Getenv)); err != nil {
+						return err
+					}
+					compared.Manifests, text = &p, text+"\n"+rendered.String()
+				}
+				return o.print(w, compared, text)
 			})
 		},
 	}
 	o.flags(c)
+	c.Flags().BoolVar(&manifests, "manifests", false, "have Argo CD render both, and show what differs")
+	c.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long --manifests may take")
 	return c
+}
+
+// fullRevisions are those of all sources, as gatekeeper diff takes them.
+func fullRevisions(d deployments.Deployment) string {
+	var out []string
+	for _, r := range d.Revisions {
+		out = append(out, r.Revision)
+	}
+	return strings.Join(out, ",")
 }

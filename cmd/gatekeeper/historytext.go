@@ -102,14 +102,12 @@ func healthOf(d deployments.Deployment) string {
 		return "-"
 	}
 	last := d.Health[len(d.Health)-1]
-	text := visible(last.Health)
 	for _, h := range d.Health {
 		if h.Health != last.Health && (h.Health == "Degraded" || h.Health == "Missing") {
-			text += ", was " + h.Health
-			break
+			return visible(last.Health) + ", was " + h.Health
 		}
 	}
-	return text
+	return visible(last.Health)
 }
 
 func notes(d deployments.Deployment) []string {

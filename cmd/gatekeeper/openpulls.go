@@ -10,34 +10,37 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
-// How open pull requests are looked for that have no check run: those from before
-// Gatekeeper was there, and those of which no webhook came.
+// How open pull requests are looked for: those from before Gatekeeper was there, those of
+// which no webhook came, and those that another process judged, by other policies perhaps.
 const (
 	openPullsEvery = time.Hour
-	// openPullsSpread is between two of them, so that many at once use up no limit.
-	openPullsSpread = 2 * time.Second
+	// openPullsAgain is when some could not be looked for.
+	openPullsAgain = 5 * time.Minute
 )
 
-// openPulls has a check run written on each open pull request into a protected branch:
-// one that waits for a required check would wait for ever.
+// openPulls says which pull requests into protected branches are open. One without a check
+// run would wait for ever if that is required.
 type openPulls struct {
 	policies []approval.Policy
 	list     func(ctx context.Context, repository approval.RepositoryName, branch string) ([]approval.OpenPull, error)
 	reported func(ctx context.Context, repository approval.RepositoryName, pull int, gate string, head approval.SHA) (bool, error)
-	wake     func(repository approval.RepositoryName, pull int, after time.Duration)
+	opened   func(ctx context.Context, repository approval.RepositoryName, branch string, pull int, checked bool)
 	log      *slog.Logger
 }
 
 // run looks at once and every hour, until the context ends.
 func (o openPulls) run(ctx context.Context) error {
-	tick := time.NewTicker(openPullsEvery)
-	defer tick.Stop()
 	for {
-		o.look(ctx)
+		again := openPullsEvery
+		if _, ok := o.look(ctx); !ok {
+			again = openPullsAgain
+		}
+		timer := time.NewTimer(again)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return nil
-		case <-tick.C:
+		case <-timer.C:
 		}
 	}
 }
@@ -47,8 +50,9 @@ type protectedBranch struct {
 	branch     string
 }
 
-// look wakes the pull requests that lack a check run, and returns how many.
-func (o openPulls) look(ctx context.Context) int {
+// look says which are open, and returns how many of them lack a check run; false when some
+// could not be listed.
+func (o openPulls) look(ctx context.Context) (unchecked int, ok bool) {
 	var branches []protectedBranch
 	gates := map[protectedBranch][]string{}
 	for _, p := range o.policies {
@@ -60,34 +64,36 @@ func (o openPulls) look(ctx context.Context) int {
 			gates[b] = append(gates[b], p.Gate)
 		}
 	}
-	woken := 0
+	ok = true
 	for _, b := range branches {
-		n, err := o.lookAt(ctx, b, gates[b], woken)
-		if woken += n; err != nil && ctx.Err() == nil {
+		n, err := o.lookAt(ctx, b, gates[b])
+		unchecked, ok = unchecked+n, ok && err == nil
+		if err != nil && ctx.Err() == nil {
 			o.log.LogAttrs(ctx, slog.LevelWarn, "open_pulls_unknown", slog.String("repository", string(b.repository)), slog.String("branch", b.branch), slog.Any("error", err))
 		}
 	}
-	o.log.LogAttrs(ctx, slog.LevelInfo, "open_pulls_looked_at", slog.Int("without_check", woken))
-	return woken
+	o.log.LogAttrs(ctx, slog.LevelInfo, "open_pulls_looked_at", slog.Int("without_check", unchecked))
+	return unchecked, ok
 }
 
-func (o openPulls) lookAt(ctx context.Context, b protectedBranch, gates []string, before int) (woken int, err error) {
+func (o openPulls) lookAt(ctx context.Context, b protectedBranch, gates []string) (unchecked int, err error) {
 	open, err := o.list(ctx, b.repository, b.branch)
 	if err != nil {
 		return 0, fmt.Errorf("look for pull requests without a check: %w", err)
 	}
 	for _, p := range open {
+		checked := true
 		for _, gate := range gates {
 			ok, err := o.reported(ctx, b.repository, p.Number, gate, p.Head)
 			if err != nil {
-				return woken, err
+				return unchecked, err
 			}
-			if !ok {
-				o.wake(b.repository, p.Number, time.Duration(before+woken)*openPullsSpread)
-				woken++
-				break
-			}
+			checked = checked && ok
 		}
+		if !checked {
+			unchecked++
+		}
+		o.opened(ctx, b.repository, b.branch, p.Number, checked)
 	}
-	return woken, nil
+	return unchecked, nil
 }

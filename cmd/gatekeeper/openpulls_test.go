@@ -48,13 +48,16 @@ func TestOpenPullsGetTheirChecks(t *testing.T) {
 		return found
 	}
 	require.Empty(t, runs(heads[0]))
-	require.Equal(t, 3, w.open.look(t.Context()))
+	unchecked, _ := w.open.look(t.Context())
+	require.Equal(t, 3, unchecked)
 	for _, head := range heads[:3] {
 		require.Eventually(t, func() bool { return len(runs(head)) == 1 }, time.Minute, 10*time.Millisecond)
 		require.Equal(t, "gatekeeper/prod", runs(head)[0].Name)
 	}
 	w.quiet()
-	require.Zero(t, w.open.look(t.Context()))
+	unchecked, ok := w.open.look(t.Context())
+	require.Zero(t, unchecked)
+	require.True(t, ok)
 	require.Empty(t, runs(heads[3]), "what is said of another branch would count for this one as well")
 }
 
@@ -76,5 +79,7 @@ func TestOpenPullsFail(t *testing.T) {
 	w.open.reported = func(context.Context, approval.RepositoryName, int, string, approval.SHA) (bool, error) {
 		return false, errors.New("disk full")
 	}
-	require.Zero(t, w.open.look(t.Context()))
+	unchecked, ok := w.open.look(t.Context())
+	require.Zero(t, unchecked)
+	require.False(t, ok, "it is tried again soon")
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/argo-gatekeeper/gatekeeper/internal/commands"
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
@@ -54,11 +56,13 @@ func (r renderer) same(ctx context.Context, app approval.Application) error {
 // previews is what renders for reports; nil when the configuration says that nothing is.
 type previews struct{ *preview.Service }
 
-func connectPreviews(cfg config.Config, r renderer, log *slog.Logger) previews {
+func connectPreviews(cfg config.Config, r renderer, registry prometheus.Registerer, log *slog.Logger) previews {
 	if !cfg.File.Previews.On() {
 		return previews{}
 	}
-	return previews{preview.New(preview.Options{Renderer: r, Logger: log})}
+	metrics := preview.NewMetrics()
+	registry.MustRegister(metrics)
+	return previews{preview.New(preview.Options{Renderer: r, Logger: log, Metrics: metrics})}
 }
 
 func (p previews) asked() gate.Previews {

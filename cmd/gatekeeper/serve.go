@@ -145,8 +145,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
 	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
-	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, log)
-	shown := showing(cfg, hub.app, box, sign, log)
+	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, registry, log)
+	shown := showing(cfg, hub.app, box, sign, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, log)
 	shown.links = newLinks(cfg, cluster, log)
 	approvals := waiting(cfg, hub, func() *gate.Gate { return decider })
 	decider = gate.New(gate.Options{
@@ -156,7 +156,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Logger: log,
-		Reporter: reports, Debts: box, Followers: append(shown.followers(), approvals), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Reporter: reports, Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
@@ -236,7 +236,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		both.Go(func() error { return decider.Run(ctx) })
 		both.Go(func() error { return intake.Run(ctx) })
 		both.Go(func() error {
-			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.WakeReport, log}.run(ctx)
+			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log}.run(ctx)
 		})
 		both.Go(func() error { return answers.Run(ctx) })
 		return both.Wait()

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/events"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -46,13 +48,32 @@ func newLinks(cfg config.Config, cluster argoCD, log *slog.Logger) *links {
 			if written {
 				log.LogAttrs(ctx, slog.LevelInfo, "application_linked", slog.String("application", w.app.Key()), slog.String("title", w.link.Title))
 			}
+			if apierrors.IsForbidden(err) {
+				return errand.Forbidden{Err: err, Remedy: linkRemedy(w.app.Namespace, err)}
+			}
 			return err
 		},
-		Repository: func(string) approval.RepositoryName { return "" },
-		Attrs:      func(app string) []slog.Attr { return []slog.Attr{slog.String("application", app)} },
-		What:       "links on Applications", Remedy: "let Gatekeeper patch Applications, or switch applicationLinks off", Logger: log,
+		// Rights are given by namespace.
+		Repository: func(app string) approval.RepositoryName {
+			namespace, _, _ := strings.Cut(app, "/")
+			return approval.RepositoryName(namespace)
+		},
+		Attrs: func(app string) []slog.Attr { return []slog.Attr{slog.String("application", app)} },
+		What:  "links on Applications", Logger: log,
 	})
 	return l
+}
+
+// linkRemedy is what to do when an Application may not be patched: by RBAC, which names the
+// verb that is missing, or by an admission policy of the cluster.
+func linkRemedy(namespace string, err error) string {
+	if !strings.Contains(err.Error(), " cannot ") {
+		return "an admission policy or webhook of the cluster refuses it: let Gatekeeper's service account write the annotation " +
+			argolink.Annotation + " on Applications in namespace " + namespace + ", or switch applicationLinks off for the gate"
+	}
+	return "give Gatekeeper's service account this rule in namespace " + namespace +
+		`: {apiGroups: ["argoproj.io"], resources: ["applications"], verbs: ["get", "patch"]}` +
+		", or switch applicationLinks off for the gate; `gatekeeper doctor` checks the right (kubernetes.gatekeeper-rights)"
 }
 
 // Decided implements gate.Observer.

@@ -10,6 +10,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/deployment"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/errand"
@@ -28,17 +29,17 @@ type shown struct {
 	asks bool
 }
 
-func showing(cfg config.Config, app *github.App, box *inbox.Store, sign checkpointing, log *slog.Logger) shown {
+func showing(cfg config.Config, app *github.App, box *inbox.Store, sign checkpointing, done func(context.Context, approval.RepositoryName, int), log *slog.Logger) shown {
 	pace := errand.NewPace(0)
 	return shown{
 		deployments: deployment.New(deployment.Options{
-			GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: pace, Checkpoint: sign, Links: deployment.Links{
+			GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: pace, Done: done, Checkpoint: sign, Links: deployment.Links{
 				GitHub: strings.TrimRight(cfg.File.GitHub.URL, "/"), ArgoCD: strings.TrimRight(cfg.File.ArgoCD.URL, "/"),
 			},
 		}),
-		reviews: reviewrequest.New(reviewrequest.Options{GitHub: app, Store: box, Gates: reviewsOf(cfg), Logger: log, Pace: pace}),
+		reviews: reviewrequest.New(reviewrequest.Options{GitHub: app, Store: box, Gates: reviewsOf(cfg), Logger: log, Pace: pace, Done: done}),
 		asks:    len(reviewsOf(cfg)) > 0,
-		labels:  label.New(label.Options{GitHub: app, Store: box, Gates: labelsOf(cfg), Logger: log, Pace: pace}),
+		labels:  label.New(label.Options{GitHub: app, Store: box, Gates: labelsOf(cfg), Logger: log, Pace: pace, Done: done}),
 	}
 }
 

@@ -27,6 +27,7 @@ const stateSynced = "synced to "
 
 // reconcileApplication takes one Application one step further.
 func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Duration, err error) {
+	share := g.sharing.take(key)
 	g.memory.begin(key.Application, g.now())
 	defer g.memory.end(key.Application)
 
@@ -97,7 +98,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		return 0, nil
 	}
 	p := policies[0]
-	facts, collected := g.collect(ctx, p, app, last, ordered)
+	facts, collected := g.collect(ctx, p, app, last, ordered, share)
 	g.contents.learn(facts)
 	if wait, err := unready(collected); wait > 0 || err != nil {
 		return wait, err
@@ -131,12 +132,13 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 }
 
 // collect gathers the facts of a decision. When it fails, the facts say what is
-// missing, and the error is returned as well so that the key is tried again.
-func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed, ordered standing) (approval.Facts, error) {
+// missing, and the error is returned as well so that the key is tried again. With share,
+// what was read for another Application since the newest event will do.
+func (g *Gate) collect(ctx context.Context, p approval.Policy, app approval.Application, last *deployed, ordered standing, share bool) (approval.Facts, error) {
 	facts := approval.Facts{Application: app}
 	g.operate(p, ordered, last, &facts)
 	specErr := errors.Join(g.collectSpec(ctx, p, &facts, last), g.collectAsked(ctx, p, ordered, &facts))
-	q := approval.Query{Ranges: ranges(p, app, last)}
+	q := approval.Query{Ranges: ranges(p, app, last), Shared: share}
 	q.Teams, q.Users = p.People()
 	if facts.Override != nil && p.BreakGlass != nil {
 		q.Teams, q.Users = approval.AlsoNamed(q.Teams, q.Users, p.BreakGlass.Named)

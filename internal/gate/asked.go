@@ -71,6 +71,7 @@ func (g *Gate) Protected(repository approval.RepositoryName) []approval.Applicat
 func (g *Gate) WakePull(repository approval.RepositoryName, number int) {
 	for _, a := range g.Protected(repository) {
 		g.waits.hurry(a.Key())
+		g.sharing.mayNot(Key{Application: a.Key()})
 		g.queue.Add(Key{Application: a.Key()})
 	}
 	g.queue.Add(Key{Repository: repository, Pull: number})

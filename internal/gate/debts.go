@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
@@ -26,6 +27,8 @@ type debts struct {
 	// owed are the numbers of the newest debts, next is the next one.
 	owed map[Key]uint64
 	next uint64
+	// others are those of the debts that those who follow have, see oweMore.
+	others map[Key]uint64
 }
 
 // tell has pull requests told. That it is to be done is kept first; if it cannot be, it
@@ -86,6 +89,9 @@ func (d *debts) paid(ctx context.Context, k Key, number uint64) {
 	}
 }
 
+// owedAtOnce are told without a pause.
+const owedAtOnce = 20
+
 // wakeOwed tells what an earlier process owed.
 func (g *Gate) wakeOwed(ctx context.Context) {
 	if g.debts.store == nil {
@@ -96,11 +102,14 @@ func (g *Gate) wakeOwed(ctx context.Context) {
 		g.log.LogAttrs(ctx, slog.LevelError, "debts_unknown", slog.Any("error", err))
 		return
 	}
+	woken := 0
 	for repository, pulls := range owed {
 		for _, n := range pulls {
 			k := Key{Repository: repository, Pull: n}
 			g.debts.note(k)
-			g.queue.Add(k)
+			// Of many each costs calls: what the App may not write can be owed for long.
+			g.queue.AddAfter(k, time.Duration(max(0, woken-owedAtOnce))*refreshEvery)
+			woken++
 		}
 	}
 }

@@ -65,10 +65,10 @@ func (e Examiner) Examine(ctx context.Context, application string) (Examination,
 	if err != nil {
 		return Examination{}, err
 	}
-	facts, err := g.collect(ctx, policies[0], app, last, ordered)
+	facts, err := g.collect(ctx, policies[0], app, last, ordered, false)
 	// Nobody has watched the Application's parent: it is seen for the first time now.
 	if wait, _ := unready(err); wait > 0 && rest(ctx, wait) {
-		facts, err = g.collect(ctx, policies[0], app, last, ordered)
+		facts, err = g.collect(ctx, policies[0], app, last, ordered, false)
 	}
 	if err != nil && ctx.Err() != nil {
 		return Examination{}, fmt.Errorf("collect facts of %s: %w", application, err)

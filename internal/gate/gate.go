@@ -43,6 +43,13 @@ type Collector interface {
 	CollectGroup(ctx context.Context, repository approval.RepositoryName, group approval.MergeGroup, q approval.Query) (approval.GroupAnswer, error)
 	// Forget drops what was remembered about people.
 	Forget()
+	// Heard says that an event may have changed something: what was read before it is not
+	// shared with a query from now on, see Query.Shared.
+	Heard()
+	// Bases identifies for open pull requests into a branch what is read of git, as it is
+	// now, as PullAnswer.Basis does. It asks nothing else. Those of which it is not known
+	// are left out.
+	Bases(ctx context.Context, repository approval.RepositoryName, branch string, pulls []int) (map[int]string, error)
 }
 
 // Closures finds what an Application is rendered from at exact revisions, which
@@ -83,6 +90,9 @@ type Options struct {
 	Reporter Reporter
 	// Debts may be nil: then what is to be told is forgotten with the process.
 	Debts Debts
+	// Judgements may be nil: then what open pull requests were judged on is forgotten with
+	// the process.
+	Judgements Judgements
 	// Followers are told of each report.
 	Followers []Follower
 	// Observers are told what is new about Applications.
@@ -160,6 +170,9 @@ type Gate struct {
 	// contents are what Applications are rendered from, for reports.
 	contents contents
 	debts    debts
+	open     *openPulls
+	// sharing are the Applications of which all that woke them was the same event.
+	sharing sharing
 	// operations are those that are on record; began is when this process did.
 	operations operationsKnown
 	began      time.Time
@@ -193,8 +206,9 @@ func New(o Options) *Gate {
 		workqueue.NewTypedItemExponentialFailureRateLimiter[Key](250*time.Millisecond, time.Minute))
 	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
 	g.debts.store, g.debts.log = o.Debts, o.Logger
+	g.open = newOpenPulls(o.Policies, o.Judgements, o.Logger)
 	g.reporting = make(chan struct{}, max(1, g.workers/2))
-	g.metrics.watch(g.queue.Len)
+	g.metrics.watch(g.queue.Len, g.Outdated)
 	return g
 }
 
@@ -213,6 +227,10 @@ func (g *Gate) Run(ctx context.Context) error {
 	}
 	group.Go(func() error {
 		g.tellDenials(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		g.refresh(ctx)
 		return nil
 	})
 	group.Go(func() error {

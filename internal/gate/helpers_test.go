@@ -114,6 +114,12 @@ type hub struct {
 	forgets    int
 	pullOf     map[int]approval.PullAnswer
 	groupOf    map[approval.SHA]approval.GroupAnswer
+	// bases are those of open pull requests; compared counts how often they were asked for.
+	bases    map[int]string
+	compared int
+	// heard counts events, shared has of each query whether it shares.
+	heard  int
+	shared []bool
 	// onAnswer runs after the facts were read and before they are answered.
 	onAnswer func()
 }
@@ -194,6 +200,7 @@ func (h *hub) collect(q approval.Query) (approval.Answer, func(), error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls++
+	h.shared = append(h.shared, q.Shared)
 	if h.failure != nil {
 		return approval.Answer{}, h.onAnswer, h.failure
 	}
@@ -246,6 +253,27 @@ func (h *hub) CollectPull(_ context.Context, _ approval.RepositoryName, n int, _
 		return approval.PullAnswer{}, fmt.Errorf("read #%d: %w", n, approval.ErrNotFound)
 	}
 	return answer, nil
+}
+
+// Heard counts.
+func (h *hub) Heard() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.heard++
+}
+
+// Bases are those that the test put there.
+func (h *hub) Bases(_ context.Context, _ approval.RepositoryName, _ string, pulls []int) (map[int]string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.compared++
+	out := map[int]string{}
+	for _, n := range pulls {
+		if basis, ok := h.bases[n]; ok {
+			out[n] = basis
+		}
+	}
+	return out, h.failure
 }
 
 // Closure says that an Application is rendered from what its sources name.
@@ -415,15 +443,16 @@ func (w *watched) Append(ctx context.Context, expect history.Head, drafts ...his
 
 // setup is a gate with everything around it.
 type setup struct {
-	t       testing.TB
-	clock   *clock
-	argo    *argo
-	hub     *hub
-	reports *reports
-	path    string
-	store   *sqlite.Store
-	record  *watched
-	gate    *Gate
+	t          testing.TB
+	clock      *clock
+	argo       *argo
+	hub        *hub
+	reports    *reports
+	path       string
+	store      *sqlite.Store
+	record     *watched
+	gate       *Gate
+	judgements Judgements
 	// policies are those of new gates, if not one that lets people do nothing.
 	policies []approval.Policy
 }
@@ -454,7 +483,7 @@ func (s *setup) newGate(policies ...approval.Policy) *Gate {
 	}
 	g := New(Options{
 		Policies: policies, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
-		Logger: testLogger(s.t), Metrics: NewMetrics(), Now: s.clock.now, Workers: 2, Resync: time.Hour,
+		Judgements: s.judgements, Logger: testLogger(s.t), Metrics: NewMetrics(), Now: s.clock.now, Workers: 2, Resync: time.Hour,
 	})
 	s.t.Cleanup(func() { shutDown(g) })
 	return g

@@ -186,6 +186,7 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 	in.gate.tickets.issue(keys, finish)
 	for _, k := range keys {
 		in.gate.waits.hurry(k.Application)
+		in.gate.sharing.may(k)
 		in.gate.queue.Add(k)
 	}
 }
@@ -224,6 +225,12 @@ func (in *Intake) open(ctx context.Context, d inbox.Delivery) ([]Key, error) {
 	}
 	if hint.People || hint.Access {
 		in.gate.collector.Forget()
+	}
+	if !saysNothing(hint) {
+		in.gate.collector.Heard()
+	}
+	if err := in.gate.outdates(ctx, hint); err != nil {
+		return nil, fmt.Errorf("note what is to be judged again: %w", err)
 	}
 	keys, only, err := in.gate.reportAnew(ctx, hint)
 	if only || err != nil {

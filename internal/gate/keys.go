@@ -59,7 +59,9 @@ func (g *Gate) wakeWithin(spread time.Duration) {
 			keys = append(keys, Key{Application: a.Key()})
 		}
 	}
+	g.collector.Heard()
 	for i, key := range keys {
+		g.sharing.may(key)
 		g.queue.AddAfter(key, spread*time.Duration(i)/time.Duration(len(keys)))
 	}
 	g.memory.keep(protected)
@@ -74,6 +76,7 @@ func (g *Gate) wakeWithin(spread time.Duration) {
 func (g *Gate) WakeApplication(a approval.Application) {
 	if a.Name != "" && len(g.policiesFor(a)) > 0 {
 		g.rendered.seen(a, g.now())
+		g.sharing.mayNot(Key{Application: a.Key()})
 		g.queue.Add(Key{Application: a.Key()})
 	}
 }
@@ -84,6 +87,7 @@ func (g *Gate) WakeKey(application string) {
 	if slices.ContainsFunc(g.apps.List(), func(a approval.Application) bool {
 		return a.Key() == application && len(g.policiesFor(a)) > 0
 	}) {
+		g.sharing.mayNot(Key{Application: application})
 		g.queue.Add(Key{Application: application})
 	}
 }

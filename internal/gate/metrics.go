@@ -23,9 +23,12 @@ type Metrics struct {
 	unreviewed *prometheus.GaugeVec
 	overdue    *prometheus.GaugeVec
 	stuck      *prometheus.GaugeVec
+	outdated   prometheus.GaugeFunc
 	ungated    *prometheus.CounterVec
 	health     *prometheus.CounterVec
 	queueLen   func() int
+	// outdatedPulls is how many open pull requests are to be judged anew.
+	outdatedPulls func() int
 }
 
 // NewMetrics makes the gate's metrics. Register them with a registry.
@@ -63,11 +66,15 @@ func NewMetrics() *Metrics {
 		health: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatekeeper_health_changes_total", Help: "Changes of health after deployments that were recorded, by health.",
 		}, []string{"health"}),
-		queueLen: func() int { return 0 },
+		queueLen:      func() int { return 0 },
+		outdatedPulls: func() int { return 0 },
 	}
 	m.depth = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gatekeeper_queue_depth", Help: "Keys that wait to be reconciled.",
 	}, func() float64 { return float64(m.queueLen()) })
+	m.outdated = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatekeeper_open_pulls_outdated", Help: "Open pull requests that are to be judged again although nothing happened to them.",
+	}, func() float64 { return float64(m.outdatedPulls()) })
 	return m
 }
 
@@ -86,10 +93,12 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.unreviewed, m.overdue, m.stuck, m.ungated, m.health}
+	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.outdated, m.unreviewed, m.overdue, m.stuck, m.ungated, m.health}
 }
 
-func (m *Metrics) watch(queueLen func() int) { m.queueLen = queueLen }
+func (m *Metrics) watch(queueLen, outdated func() int) {
+	m.queueLen, m.outdatedPulls = queueLen, outdated
+}
 
 func (m *Metrics) decided(gate string, v approval.Verdict) {
 	m.decisions.WithLabelValues(gate, string(v)).Inc()

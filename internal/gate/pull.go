@@ -21,16 +21,22 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	if err := g.tooEarly(key); err != nil {
 		return 0, err
 	}
+	began := g.open.begin(ctx)
 	report, answer, again, err := g.look(ctx, key)
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
+		g.gone(ctx, key)
 		return 0, nil
 	case err != nil:
 		return 0, err
 	}
 	g.names.learn(answer.Pull.BaseRepositoryID, key.Repository)
 	if !answer.Open && !answer.Pull.Merged || len(report.Gates) == 0 {
-		return 0, nil // nothing will land, or on no protected branch
+		g.gone(ctx, key)
+		return 0, nil
+	}
+	if !answer.Open {
+		g.open.closed(ctx, key)
 	}
 	g.preview(ctx, key, answer, &report)
 	// First those that write later by themselves: a comment that may not be written now
@@ -40,9 +46,11 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", slog.String("pull", key.String()))
-	if again > 0 || unfinished(report) {
-		g.debts.owe(ctx, key) // another process would not know that it is to be looked at again
+	if answer.Open {
+		g.judgedOpen(ctx, key, report, answer, began)
 	}
+	// Another process would not know that it is to be looked at again.
+	g.oweMore(ctx, key, again > 0 || unfinished(report))
 	return again, nil
 }
 

@@ -70,10 +70,3 @@ func (g *Gate) reportAnew(ctx context.Context, h approval.Hint) (keys []Key, onl
 	}
 	return []Key{key}, true, nil
 }
-
-// WakeReport has a pull request reported on after a while.
-func (g *Gate) WakeReport(repository approval.RepositoryName, pull int, after time.Duration) {
-	if pull > 0 && g.protectsRepository(repository) {
-		g.queue.AddAfter(Key{Repository: repository, Pull: pull}, after)
-	}
-}

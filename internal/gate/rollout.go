@@ -18,6 +18,12 @@ type Follower interface {
 	// Awaits says whether it has to hear how a pull request ended that it was told of,
 	// perhaps by an earlier process.
 	Awaits(ctx context.Context, repository approval.RepositoryName, pull int) bool
+	// Owes says whether what it was told of a pull request is not done yet. It returns at
+	// once, and says so by Gate.Followed when it is done.
+	Owes(repository approval.RepositoryName, pull int) bool
+	// Closed is told that a pull request was closed without being merged, or that it is
+	// into no protected branch any more. It returns at once.
+	Closed(repository approval.RepositoryName, pull int)
 }
 
 func (g *Gate) followed(r approval.PullReport) {

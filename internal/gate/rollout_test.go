@@ -16,18 +16,39 @@ type follower struct {
 	mu     sync.Mutex
 	told   []approval.PullReport
 	awaits map[int]bool
+	// owes are those that it is not done with.
+	owes   map[int]bool
+	closed []int
+	// during runs while it is told.
+	during func()
 }
 
 func (f *follower) Follow(r approval.PullReport) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.told = append(f.told, r)
+	if f.during != nil {
+		f.during()
+	}
 }
 
 func (f *follower) Awaits(_ context.Context, _ approval.RepositoryName, pull int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.awaits[pull]
+}
+
+func (f *follower) Owes(_ approval.RepositoryName, pull int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.owes[pull]
+}
+
+func (f *follower) Closed(_ approval.RepositoryName, pull int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = append(f.closed, pull)
+	delete(f.owes, pull)
 }
 
 func (f *follower) count() int {

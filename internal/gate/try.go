@@ -30,7 +30,7 @@ func (g *Gate) Try(ctx context.Context, application string, o approval.Override)
 	}
 	g.collector.Forget()
 	ordered.tried = &o
-	facts, err := g.collect(ctx, policies[0], app, last, ordered)
+	facts, err := g.collect(ctx, policies[0], app, last, ordered, false)
 	if err != nil {
 		return approval.Decision{}, fmt.Errorf("collect facts of %s: %w", application, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,8 +37,10 @@ func report(number int, head approval.SHA, merged bool) approval.PullReport {
 type github struct {
 	open   []approval.OpenPull
 	landed []pending.Pull
-	looked []int
 	fails  error
+
+	mu     sync.Mutex
+	looked []int
 }
 
 func (g *github) inbox() *pending.Inbox {
@@ -57,6 +60,8 @@ func (g *github) inbox() *pending.Inbox {
 			if g.fails != nil {
 				return approval.PullReport{}, g.fails
 			}
+			g.mu.Lock()
+			defer g.mu.Unlock()
 			g.looked = append(g.looked, number)
 			return report(number, "new", number < 3), nil
 		},

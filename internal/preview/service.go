@@ -49,6 +49,8 @@ type Options struct {
 	Logger   *slog.Logger
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+	// Metrics may be nil: then nothing is counted.
+	Metrics *Metrics
 }
 
 // Service makes previews. All methods are safe for concurrent use.
@@ -57,6 +59,7 @@ type Service struct {
 	masker   *manifestdiff.Masker
 	log      *slog.Logger
 	now      func() time.Time
+	metrics  *Metrics
 	queue    workqueue.TypedRateLimitingInterface[string]
 
 	mu sync.Mutex
@@ -111,6 +114,9 @@ func New(o Options) *Service {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	if s.metrics = o.Metrics; s.metrics == nil {
+		s.metrics = NewMetrics()
+	}
 	return s
 }
 
@@ -128,6 +134,7 @@ func (s *Service) Ask(name string, wake func(), wanted []approval.Comparison) []
 		key := keyOf(c)
 		a.keys[key] = true
 		known, ok := s.answers.get(key)
+		s.metrics.asked(cacheComparison, ok)
 		out[i] = approval.Preview{Application: c.Application.Key(), Comparison: c}
 		switch {
 		case ok && known.reason != "":
@@ -150,6 +157,7 @@ func (s *Service) Ask(name string, wake func(), wanted []approval.Comparison) []
 	if delete(s.askers, name); len(wanted) > 0 {
 		s.askers[name] = a
 	}
+	s.metrics.waiting.Set(float64(len(s.wanted)))
 	return out
 }
 
@@ -226,6 +234,7 @@ func (s *Service) begin(key string) (c approval.Comparison, wait time.Duration, 
 	}
 	if !s.isWanted(key) {
 		delete(s.wanted, key)
+		s.metrics.waiting.Set(float64(len(s.wanted)))
 		s.queue.Forget(key)
 		return c, 0, false
 	}
@@ -280,10 +289,13 @@ func (s *Service) compare(ctx context.Context, c approval.Comparison) (diff appr
 		s.mu.Lock()
 		known, ok := s.renders.get(key)
 		s.mu.Unlock()
+		s.metrics.asked(cacheRendering, ok)
 		if ok {
 			return known, nil
 		}
-		rendered, err := render(ctx, s.renderer, s.masker, c.Application, revisions)
+		rendered, err := s.metrics.rendering(func() (manifestdiff.Manifests, error) {
+			return render(ctx, s.renderer, s.masker, c.Application, revisions)
+		})
 		if err != nil {
 			return rendered, err
 		}
@@ -314,6 +326,7 @@ func (s *Service) finish(ctx context.Context, key string, c approval.Comparison,
 	} else {
 		s.failures, s.pause = 0, time.Time{}
 		delete(s.wanted, key)
+		s.metrics.waiting.Set(float64(len(s.wanted)))
 	}
 	s.mu.Unlock()
 	if away {

@@ -14,6 +14,9 @@ type Query struct {
 	Users []string
 	// Needs are the facts beyond the usual ones.
 	Needs Needs
+	// Shared is true when what was read for another query a moment ago will do, as long as
+	// nothing was heard since.
+	Shared bool
 }
 
 // Range asks for the line of a branch after a baseline.
@@ -54,6 +57,9 @@ type PullAnswer struct {
 	Asked RequestedReviewers
 	// Labels are those of an open pull request.
 	Labels []string
+	// Basis identifies all that was read of git for an open pull request: with the same
+	// one, and the same people and reviews, it is judged the same.
+	Basis string
 }
 
 // Errors that adapters wrap so that the reconcile loop can tell them apart.

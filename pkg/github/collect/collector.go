@@ -121,7 +121,13 @@ type Collector struct {
 	// groups are the pull requests for which merge groups were made, see CollectGroup.
 	groups   *memory[groupKey, int]
 	rulesets *memory[approval.SHA, codeowners.Ruleset]
-	reviews  *queue[pullName, []approval.Review]
+	reviews  *shared[pullName, []approval.Review]
+	// requested, checks and pushers are what only some policies ask for.
+	requested *shared[pullName, []approval.UserID]
+	checks    *shared[checksKey, []approval.Check]
+	pushers   *shared[pushersKey, []approval.User]
+	// heard counts the events that were heard of.
+	heard *atomic.Uint64
 }
 
 // New makes a Collector. It makes no request.
@@ -144,6 +150,7 @@ func New(o Options) (*Collector, error) {
 	if o.Memory == nil {
 		o.Memory = nothingKept{}
 	}
+	heard := new(atomic.Uint64)
 	return &Collector{
 		github: o.GitHub, witness: o.Witness, pushes: o.Pushes, memory: o.Memory, comments: o.Comments, mirror: o.Mirror, log: o.Logger,
 		grace:         orDefault(o.IndexGrace, DefaultIndexGrace),
@@ -173,7 +180,11 @@ func New(o Options) (*Collector, error) {
 		pastReads:    newQueue[pullKey, past](),
 		groups:       newMemory[groupKey, int](1024),
 		rulesets:     newMemory[approval.SHA, codeowners.Ruleset](64),
-		reviews:      newQueue[pullName, []approval.Review](),
+		reviews:      newShared[pullName, []approval.Review](256, heard),
+		requested:    newShared[pullName, []approval.UserID](256, heard),
+		checks:       newShared[checksKey, []approval.Check](256, heard),
+		pushers:      newShared[pushersKey, []approval.User](256, heard),
+		heard:        heard,
 	}, nil
 }
 
@@ -189,7 +200,8 @@ func (c *Collector) Forget() {
 }
 
 // Collect answers the query from reads that began after the call, except for
-// facts that cannot change and those that Options lets grow old. The answer is
+// facts that cannot change, those that Options lets grow old, and for a query that
+// shares those that were read for another one since the last call of Heard. The answer is
 // complete, or there is an error. A failed call of GitHub is a *github.Error
 // somewhere in the error's chain, so errors.As finds its RetryAfter.
 func (c *Collector) Collect(ctx context.Context, q approval.Query) (approval.Answer, error) {
@@ -255,6 +267,8 @@ type repo struct {
 	name   approval.RepositoryName
 	client *github.Client
 	mirror *mirror.Mirror
+	// shared is true when what is read of it is for a query that shares.
+	shared bool
 	repositoryFacts
 }
 
@@ -292,6 +306,7 @@ func (c *Collector) repos(ctx context.Context, q approval.Query) ([]*repo, error
 		if err != nil {
 			return nil, err
 		}
+		opened.shared = q.Shared
 		out[i] = opened
 	}
 	return out, nil

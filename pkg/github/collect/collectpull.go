@@ -88,7 +88,10 @@ func (c *Collector) pullAnswer(ctx context.Context, r *repo, p pull, reviews []a
 		Fork: p.headRepository != p.baseRepository, Draft: p.draft, Asked: p.asked, Labels: p.labels,
 	}
 	if !p.merged {
-		answer.MergeBase, err = r.mirror.MergeBase(ctx, before, p.head)
+		if answer.MergeBase, err = r.mirror.MergeBase(ctx, before, p.head); err != nil {
+			return approval.PullAnswer{}, err
+		}
+		answer.Basis, err = c.basis(ctx, r, p.head, before, changes)
 	}
 	return answer, err
 }

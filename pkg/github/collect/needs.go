@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	gh "github.com/google/go-github/v60/github"
 
@@ -32,6 +34,29 @@ func readRequested(ctx context.Context, r *repo, number int) ([]approval.UserID,
 
 // maxRuns bounds the check runs of one name by one App on one commit.
 const maxRuns = 1000
+
+// checksKey names checks on a commit. The wanted ones are in it, with all that is asked.
+type checksKey struct {
+	repository string // in lower case
+	head       approval.SHA
+	wanted     string
+}
+
+// pushersKey names the branch of a pull request.
+type pushersKey struct {
+	pull           pullName
+	headRepository int64
+	headRef        string
+}
+
+// checksOf reads checks, or shares what was read.
+func (c *Collector) checksOf(ctx context.Context, r *repo, head approval.SHA, wanted []approval.RequiredCheck) ([]approval.Check, error) {
+	key := checksKey{strings.ToLower(string(r.name)), head, fmt.Sprintf("%#v", wanted)}
+	checks, err := c.checks.get(ctx, r.shared, key, func(ctx context.Context) ([]approval.Check, error) {
+		return readChecks(ctx, r, head, wanted)
+	})
+	return slices.Clone(checks), err
+}
 
 // readChecks reads the latest run of each named check on a commit. When several
 // suites have one, for example because a workflow runs for a push and for a pull

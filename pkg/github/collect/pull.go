@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	gh "github.com/google/go-github/v60/github"
@@ -200,19 +201,25 @@ func (c *Collector) fillNeeds(ctx context.Context, r *repo, p pull, about change
 	}
 	if needs.Pushers {
 		g.Go(func() (err error) {
-			pr.Pushers, err = c.pushersOf(ctx, r, p)
+			pr.Pushers, err = c.pushers.get(ctx, r.shared, pushersKey{r.pullName(p.number), p.headRepository, p.headRef}, func(ctx context.Context) ([]approval.User, error) {
+				return c.pushersOf(ctx, r, p)
+			})
+			pr.Pushers = slices.Clone(pr.Pushers)
 			return err
 		})
 	}
 	if needs.Requested {
 		g.Go(func() (err error) {
-			pr.Requested, err = readRequested(ctx, r, p.number)
+			pr.Requested, err = c.requested.get(ctx, r.shared, r.pullName(p.number), func(ctx context.Context) ([]approval.UserID, error) {
+				return readRequested(ctx, r, p.number)
+			})
+			pr.Requested = slices.Clone(pr.Requested)
 			return err
 		})
 	}
 	if len(needs.Checks) > 0 {
 		g.Go(func() (err error) {
-			pr.Checks, err = readChecks(ctx, r, p.head, needs.Checks)
+			pr.Checks, err = c.checksOf(ctx, r, p.head, needs.Checks)
 			return err
 		})
 	}

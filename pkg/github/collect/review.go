@@ -22,6 +22,10 @@ type pullName struct {
 	number     int
 }
 
+func (r *repo) pullName(number int) pullName {
+	return pullName{strings.ToLower(string(r.name)), number}
+}
+
 // reviewReads reads the reviews of several pull requests at the same time.
 type reviewReads struct {
 	collector *Collector
@@ -58,8 +62,7 @@ func (rr *reviewReads) wait() error { return rr.group.Wait() }
 
 // reviewsOf reads all reviews of a pull request, in GitHub's order.
 func (c *Collector) reviewsOf(ctx context.Context, r *repo, number int) ([]approval.Review, error) {
-	name := pullName{strings.ToLower(string(r.name)), number}
-	reviews, err := c.reviews.get(ctx, name, func(ctx context.Context) ([]approval.Review, error) {
+	reviews, err := c.reviews.get(ctx, r.shared, r.pullName(number), func(ctx context.Context) ([]approval.Review, error) {
 		op := fmt.Sprintf("list the reviews of #%d", number)
 		answers, err := github.All(maxReviews, func(o gh.ListOptions) ([]*gh.PullRequestReview, *gh.Response, error) {
 			return r.client.API().PullRequests.ListReviews(ctx, r.name.Owner(), r.name.Name(), number, &o)

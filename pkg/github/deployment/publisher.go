@@ -43,6 +43,8 @@ type Options struct {
 	// Refresh is how soon a status of the same state may be written again with other
 	// words. Default 30 s.
 	Refresh time.Duration
+	// Done is told that a Deployment of a pull request is what it is to be. It may be nil.
+	Done func(ctx context.Context, repository approval.RepositoryName, pull int)
 }
 
 // Publisher writes Deployments. Make it with New; Run writes, the other methods may be
@@ -65,6 +67,11 @@ func New(o Options) *Publisher {
 			return []slog.Attr{slog.String("repository", string(k.repository)), slog.Int("pull", k.pull), slog.String("gate", k.gate)}
 		},
 		What: "deployments", Remedy: "give the App the permission deployments: write, or switch deployments off for the gate", Logger: o.Logger,
+		Done: func(ctx context.Context, k key) {
+			if o.Done != nil {
+				o.Done(ctx, k.repository, k.pull)
+			}
+		},
 	})
 	return p
 }
@@ -97,6 +104,14 @@ func (p *Publisher) Awaits(ctx context.Context, repository approval.RepositoryNa
 	}
 	return false
 }
+
+// Owes says whether something is to be written of a pull request.
+func (p *Publisher) Owes(repository approval.RepositoryName, pull int) bool {
+	return p.queue.Holds(func(k key) bool { return k.repository == repository && k.pull == pull })
+}
+
+// Closed is nothing: what did not land has no Deployment.
+func (*Publisher) Closed(approval.RepositoryName, int) {}
 
 // Run writes until the context ends.
 func (p *Publisher) Run(ctx context.Context) { p.queue.Run(ctx) }

@@ -6,8 +6,9 @@
 //	                        ▲                       │
 //	                        └── later, with a wait ─┘
 //
-// Errands are kept in memory alone. Whoever puts them says the same again after a restart
-// if it still matters, so Do has to find out what is written already.
+// Errands are kept in memory alone. Whoever puts them keeps that there are some, until Done
+// tells that they were carried out, and says the same again after a restart if it still
+// matters, so Do has to find out what is written already.
 package errand
 
 import (
@@ -26,12 +27,15 @@ import (
 type Options[K comparable, W any] struct {
 	// Do carries a word out. What it returns is told below.
 	Do func(ctx context.Context, word W) error
-	// Repository is where a key's writes go, Attrs name it in logs.
+	// Repository is where a key's writes go: what may not be written there is not tried for
+	// others of it. Attrs name the key in logs.
 	Repository func(K) approval.RepositoryName
 	Attrs      func(K) []slog.Attr
 	// What is written, in the plural, and Remedy is what to do when the App may not.
 	What, Remedy string
 	Logger       *slog.Logger
+	// Done is told that nothing is left to be done for a key. It may be nil.
+	Done func(context.Context, K)
 }
 
 // Queue holds what is to be written. Make it with New; Run writes, Put may be called at any
@@ -41,7 +45,7 @@ type Options[K comparable, W any] struct {
 // A Later says when instead. A limit of GitHub's makes all errands wait as long as GitHub
 // asks. What the App may not do (403) is tried again after an hour, together with all else
 // of that repository, and logged once in that time. What GitHub will never take (422) is
-// given up.
+// given up. What anybody else refuses, Do says by Forbidden.
 type Queue[K comparable, W any] struct {
 	o Options[K, W]
 
@@ -50,13 +54,17 @@ type Queue[K comparable, W any] struct {
 	// mute says until when a repository is not written to.
 	mute map[approval.RepositoryName]time.Time
 	wake chan struct{}
+	// turns counts the words.
+	turns int
+	// refused counts how often in a row a repository was refused for good, see Forbidden.
+	refused map[approval.RepositoryName]int
 }
 
 type job[W any] struct {
 	word     W
 	due      time.Time
 	attempts int
-	// turn counts the words, so that one that comes while another is written is kept.
+	// turn is the word's number, so that one that comes while another is written is kept.
 	turn int
 }
 
@@ -75,7 +83,7 @@ func (l Later) Error() string { return "it is too early to write again" }
 
 // New makes a Queue.
 func New[K comparable, W any](o Options[K, W]) *Queue[K, W] {
-	return &Queue[K, W]{o: o, jobs: map[K]*job[W]{}, mute: map[approval.RepositoryName]time.Time{}, wake: make(chan struct{}, 1)}
+	return &Queue[K, W]{o: o, jobs: map[K]*job[W]{}, mute: map[approval.RepositoryName]time.Time{}, wake: make(chan struct{}, 1), refused: map[approval.RepositoryName]int{}}
 }
 
 // Put takes the place of what was put under the key before and is not done. It never
@@ -90,7 +98,8 @@ func (q *Queue[K, W]) Put(key K, word W, hurry func(before, now W) bool) {
 	} else if hurry != nil && hurry(j.word, word) {
 		j.due = q.mute[q.o.Repository(key)]
 	}
-	j.word, j.turn = word, j.turn+1
+	q.turns++
+	j.word, j.turn = word, q.turns
 	select {
 	case q.wake <- struct{}{}:
 	default:
@@ -120,6 +129,9 @@ func (q *Queue[K, W]) Step(ctx context.Context, now time.Time) (wait time.Durati
 		return wait
 	}
 	q.done(ctx, key, turn, q.o.Do(ctx, word))
+	if q.o.Done != nil && !q.holds(key) {
+		q.o.Done(ctx, key)
+	}
 	return 0
 }
 
@@ -167,11 +179,16 @@ func (q *Queue[K, W]) done(ctx context.Context, key K, turn int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j, now := q.jobs[key], time.Now()
+	if j == nil {
+		return // dropped meanwhile
+	}
 	attrs := append(q.o.Attrs(key), slog.String("what", q.o.What), slog.Any("error", err))
 	var later Later
+	var denied Forbidden
 	var refused *github.Error
 	switch {
 	case err == nil:
+		q.permitted(ctx, key)
 		j.attempts = 0
 		q.finish(key, j, turn)
 		return
@@ -179,6 +196,9 @@ func (q *Queue[K, W]) done(ctx context.Context, key K, turn int, err error) {
 		j.due = later.At
 		return
 	case ctx.Err() != nil:
+		return
+	case errors.As(err, &denied):
+		q.refuse(ctx, key, denied, attrs, now)
 		return
 	case errors.As(err, &refused) && refused.Limited:
 		for _, other := range q.jobs { // GitHub wants quiet
@@ -217,7 +237,11 @@ func (q *Queue[K, W]) forbidden(ctx context.Context, key K, attrs []slog.Attr, n
 	if !q.mute[repository].After(now) {
 		q.o.Logger.LogAttrs(ctx, slog.LevelError, "errand_not_permitted", append(attrs, slog.String("remedy", q.o.Remedy))...)
 	}
-	until := now.Add(muteFor)
+	q.silence(repository, now.Add(muteFor))
+}
+
+// silence keeps a repository from being written to until then.
+func (q *Queue[K, W]) silence(repository approval.RepositoryName, until time.Time) {
 	q.mute[repository] = until
 	for k, j := range q.jobs {
 		if q.o.Repository(k) == repository && j.due.Before(until) {

@@ -9,4 +9,7 @@
 //	                            │ differs
 //	                            ▼
 //	                  labels, read afresh ──► added and removed
+//
+// What is to be written is kept in memory, and owed until it is (Owes, Options.Done), so that
+// after a restart the pull request is reported on again.
 package label

@@ -98,6 +98,8 @@ type Options struct {
 	// Again is how soon labels that others changed are put right once more. Default 10
 	// minutes.
 	Again time.Duration
+	// Done is told that the labels of a pull request are what they are to be. It may be nil.
+	Done func(ctx context.Context, repository approval.RepositoryName, pull int)
 }
 
 // Publisher writes labels. Make it with New; Run writes, the other methods may be called at
@@ -141,6 +143,11 @@ func New(o Options) *Publisher {
 			return []slog.Attr{slog.String("repository", string(k.repository)), slog.Int("pull", k.pull)}
 		},
 		What: "labels", Remedy: "give the App the permission pull_requests: write, or switch labels off", Logger: o.Logger,
+		Done: func(ctx context.Context, k key) {
+			if o.Done != nil {
+				o.Done(ctx, k.repository, k.pull)
+			}
+		},
 	})
 	return p
 }
@@ -168,6 +175,16 @@ func (p *Publisher) Follow(r approval.PullReport) {
 
 // Awaits is false: what was missed is seen with the next report.
 func (p *Publisher) Awaits(context.Context, approval.RepositoryName, int) bool { return false }
+
+// Owes says whether the labels of a pull request are to be written.
+func (p *Publisher) Owes(repository approval.RepositoryName, pull int) bool {
+	return p.queue.Holds(func(k key) bool { return k == key{repository, pull} })
+}
+
+// Closed leaves the labels of a pull request as they are.
+func (p *Publisher) Closed(repository approval.RepositoryName, pull int) {
+	p.queue.Drop(func(k key) bool { return k == key{repository, pull} })
+}
 
 // Run writes until the context ends.
 func (p *Publisher) Run(ctx context.Context) { p.queue.Run(ctx) }

@@ -14,7 +14,7 @@
 // off the list, and is not asked again; somebody else is.
 //
 // Of those who can, the least loaded come first: those with the fewest open requests in the
-// pull requests that were reported on since the start. Nothing is read to find out. With
+// open pull requests that were reported on since the start. Nothing is read to find out. With
 // "team" the teams of a requirement are asked instead, each once.
 //
 // # Taking back
@@ -29,5 +29,7 @@
 //
 // Nothing waits for a request. GitHub refuses a whole request for one person who is no
 // collaborator (422), so then each is asked alone, and who cannot be asked is remembered.
-// A request whose answer was lost is seen when GitHub is read before the next.
+// A request whose answer was lost is seen when GitHub is read before the next. What is to be
+// asked is kept in memory, and owed until it was (Owes, Options.Done), so that after a restart
+// the pull request is reported on again.
 package reviewrequest

@@ -39,6 +39,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Pace keeps writes apart. Required.
 	Pace *errand.Pace
+	// Done is told that all who are to be asked were. It may be nil.
+	Done func(ctx context.Context, repository approval.RepositoryName, pull int)
 }
 
 // Publisher asks for reviews. Make it with New; Run asks, the other methods may be called
@@ -93,6 +95,11 @@ func New(o Options) *Publisher {
 			return []slog.Attr{slog.String("repository", string(k.repository)), slog.Int("pull", k.pull)}
 		},
 		What: "review requests", Remedy: "give the App the permission pull_requests: write", Logger: o.Logger,
+		Done: func(ctx context.Context, k key) {
+			if o.Done != nil {
+				o.Done(ctx, k.repository, k.pull)
+			}
+		},
 	})
 	return p
 }
@@ -122,6 +129,20 @@ func (p *Publisher) Follow(r approval.PullReport) {
 
 // Awaits is false: what was missed is seen with the next report.
 func (p *Publisher) Awaits(context.Context, approval.RepositoryName, int) bool { return false }
+
+// Owes says whether somebody may have to be asked.
+func (p *Publisher) Owes(repository approval.RepositoryName, pull int) bool {
+	return p.queue.Holds(func(k key) bool { return k == key{repository, pull} })
+}
+
+// Closed says that a pull request waits for nobody any more.
+func (p *Publisher) Closed(repository approval.RepositoryName, pull int) {
+	k := key{repository, pull}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue.Drop(func(o key) bool { return o == k })
+	delete(p.open, k)
+}
 
 // Run asks until the context ends.
 func (p *Publisher) Run(ctx context.Context) { p.queue.Run(ctx) }
@@ -359,7 +380,9 @@ func (p *Publisher) post(ctx context.Context, client *github.Client, w *word, m 
 	w.asked.Users = append(w.asked.Users, who.users...)
 	w.asked.Teams = append(w.asked.Teams, who.teams...)
 	p.mu.Lock()
-	p.open[w.key] = idsOf(w.asked.Users)
+	if p.queue.Holds(func(k key) bool { return k == w.key }) { // it was not closed meanwhile
+		p.open[w.key] = idsOf(w.asked.Users)
+	}
 	p.mu.Unlock()
 	p.log.LogAttrs(ctx, slog.LevelInfo, "review_requested", slog.String("repository", string(w.repository)), slog.Int("pull", w.pull),
 		slog.Any("of", who.names()))

@@ -354,3 +354,26 @@ func TestCompare(t *testing.T) {
 	_, err := w.model.Compare(t.Context(), uid, 1, 9)
 	require.ErrorIs(t, err, deployments.ErrNotFound)
 }
+
+// swapped is a record in whose place another one was put, as from a backup.
+type swapped struct{ history.Reader }
+
+// TestAnotherRecord: what was counted in one record is not said of a shorter one.
+func TestAnotherRecord(t *testing.T) {
+	t.Parallel()
+	long, short := newWorld(t), newWorld(t)
+	for range 5 {
+		long.sees(1, nil)
+	}
+	short.sees(2, nil)
+	record := &swapped{long.store}
+	m := deployments.New(record)
+	page, err := m.List(t.Context(), uid, 0, 2)
+	require.NoError(t, err)
+	require.Equal(t, 5, page.Total)
+	record.Reader = short.store
+	page, err = m.List(t.Context(), uid, 0, 2)
+	require.NoError(t, err)
+	require.Equal(t, 1, page.Total)
+	require.Equal(t, string(sha(2)), page.Deployments[0].Revisions[0].Revision)
+}

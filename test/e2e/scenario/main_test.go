@@ -115,6 +115,7 @@ func scenarios() []scenario {
 		{name: "stopped", services: one, enforce: true, play: stopped},
 		{name: "shown on GitHub", services: one, enforce: true, play: shownOnGitHub},
 		{name: "asks for reviews", services: one, play: asksForReviews},
+		{name: "open checks", services: one, play: openChecks},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 		{name: "found afterwards", services: one, reverts: true, play: foundAfterwards},
 	}
