@@ -33,7 +33,7 @@ func TestRecordDocument(t *testing.T) {
 		case part[3] != "":
 			n, err := strconv.Atoi(part[3])
 			require.NoError(t, err)
-			deployments(t, data, fmt.Sprint("part-", i, "-"), n)
+			writeDeployments(t, data, fmt.Sprint("part-", i, "-"), n)
 		case part[1] == "yaml":
 			config, err := os.ReadFile(file)
 			require.NoError(t, err)
