@@ -226,7 +226,10 @@ func TestEvidenceCommands(t *testing.T) {
 	require.Contains(t, outputs[5], "compared with 1 checkpoints")
 	proof := filepath.Join(t.TempDir(), "proof")
 	require.NoError(t, os.WriteFile(proof, []byte(outputs[6]), 0o600))
-	code, _, stderr := call(t, t.Context(), "ledger", "verify", "--proof", proof, "--public-key", public)
+	line, _, _ := strings.Cut(outputs[3], "\n")
+	exported := filepath.Join(t.TempDir(), "entry")
+	require.NoError(t, os.WriteFile(exported, []byte(line+"\n"), 0o600))
+	code, _, stderr := call(t, t.Context(), "ledger", "verify", "--proof", proof, "--entry", exported, "--public-key", public)
 	require.Zero(t, code, stderr)
 
 	written, err := os.ReadFile(filepath.Join("q1", "report.json"))
