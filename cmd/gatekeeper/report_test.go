@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"encoding/csv"
 	"encoding/json"
@@ -25,6 +26,12 @@ func recorded(t *testing.T, days int) (file string, store *sqlite.Store) {
 	file, data := configure(t)
 	code, _, stderr := call(t, t.Context(), "ledger", "init", "--config", file)
 	require.Zero(t, code, stderr)
+	return file, daily(t, data, days)
+}
+
+// daily writes the syncs.
+func daily(t *testing.T, data string, days int) *sqlite.Store {
+	t.Helper()
 	store, err := sqlite.Open(t.Context(), recordPath(data))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = store.Close() })
@@ -32,7 +39,7 @@ func recorded(t *testing.T, days int) (file string, store *sqlite.Store) {
 		at := time.Date(2026, 1, 1+day, 12, 0, 0, 0, time.UTC)
 		sees(t, store, "prod", at)
 	}
-	return file, store
+	return store
 }
 
 func sees(t *testing.T, store *sqlite.Store, gate string, at time.Time) {
@@ -199,7 +206,8 @@ func TestReportUsage(t *testing.T) {
 // TestEvidenceCommands: each command line of docs/evidence.md does what it says, and a line
 // of a report can be checked by it.
 func TestEvidenceCommands(t *testing.T) {
-	file, _ := recorded(t, 3)
+	file, data, public := keyed(t)
+	daily(t, data, 3)
 	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "evidence.md"))
 	require.NoError(t, err)
 	t.Chdir(filepath.Dir(file))
@@ -213,13 +221,25 @@ func TestEvidenceCommands(t *testing.T) {
 		require.Zero(t, code, "%s: %s", line, stderr)
 		outputs = append(outputs, stdout)
 	}
-	require.Len(t, outputs, 5)
+	require.Len(t, outputs, 7)
 	require.Contains(t, outputs[4], "intact: 3 entries")
+	require.Contains(t, outputs[5], "compared with 1 checkpoints")
+	proof := filepath.Join(t.TempDir(), "proof")
+	require.NoError(t, os.WriteFile(proof, []byte(outputs[6]), 0o600))
+	line, _, _ := strings.Cut(outputs[3], "\n")
+	exported := filepath.Join(t.TempDir(), "entry")
+	require.NoError(t, os.WriteFile(exported, []byte(line+"\n"), 0o600))
+	code, _, stderr := call(t, t.Context(), "ledger", "verify", "--proof", proof, "--entry", exported, "--public-key", public)
+	require.Zero(t, code, stderr)
 
 	written, err := os.ReadFile(filepath.Join("q1", "report.json"))
 	require.NoError(t, err)
 	var r audit.Report
 	require.NoError(t, json.Unmarshal(written, &r))
+	signed, err := os.ReadFile(filepath.Join("q1", "checkpoint.txt"))
+	require.NoError(t, err)
+	require.Equal(t, r.Record.Checkpoint, string(signed))
+	require.Contains(t, r.Record.Checkpoint, "\n3\n", "it is of all entries")
 	first, _, _ := strings.Cut(outputs[3], "\n")
 	var entry map[string]any
 	require.NoError(t, json.Unmarshal([]byte(first), &entry))
@@ -233,4 +253,26 @@ func TestEvidenceCommands(t *testing.T) {
 	for _, m := range audit.Meanings() {
 		require.Contains(t, string(doc), "\n| "+m.Kind+" | ")
 	}
+}
+
+// TestReportContradicted: there is no report of a record that ends before the last
+// checkpoint that was signed of it.
+func TestReportContradicted(t *testing.T) {
+	file, data, _ := keyed(t)
+	store := daily(t, data, 2)
+	require.NoError(t, store.Close())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	code, _, stderr := call(t, ctx, "serve", "--config", file) // signs when it starts
+	require.Zero(t, code, stderr)
+	require.FileExists(t, filepath.Join(data, "record.checkpoint"))
+	db, err := sql.Open("sqlite", recordPath(data))
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `DROP TRIGGER entries_delete; DELETE FROM entries WHERE sequence = 2`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	code, stdout, stderr := call(t, t.Context(), "report", "--gate", "prod", "--from", "2026-01-01", "--to", "2026-02-01", "--config", file)
+	require.Equal(t, exitFailed, code)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "the record contradicts a checkpoint")
 }

@@ -273,16 +273,3 @@ func found(r evidence.Report) []string {
 	}
 	return out
 }
-
-// exception is the only one of a kind.
-func exception(t *testing.T, r evidence.Report, kind string) evidence.Exception {
-	t.Helper()
-	var out []evidence.Exception
-	for _, e := range r.Exceptions {
-		if e.Kind == kind {
-			out = append(out, e)
-		}
-	}
-	require.Len(t, out, 1, "exceptions of kind %s among %v", kind, found(r))
-	return out[0]
-}

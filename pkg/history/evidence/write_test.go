@@ -123,7 +123,7 @@ func TestJSONIsWhole(t *testing.T) {
 	require.NoError(t, json.Unmarshal(first.Bytes(), &read))
 	require.NoError(t, evidence.WriteJSON(&second, read))
 	require.JSONEq(t, first.String(), second.String())
-	require.Equal(t, len(r.Changes), len(read.Changes))
+	require.Len(t, read.Changes, len(r.Changes))
 	require.Equal(t, hostile, read.Changes[slices.IndexFunc(read.Changes, func(c evidence.Change) bool { return c.Author == "mallory" })].Title)
 }
 
