@@ -42,8 +42,8 @@ func keyed(t *testing.T) (file, data, public string) {
 	return file, data, public
 }
 
-// writeDeployments appends n deployments, of three entries each.
-func writeDeployments(t *testing.T, data, prefix string, n int) {
+// recordDeployments appends n deployments, of three entries each.
+func recordDeployments(t *testing.T, data, prefix string, n int) {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), recordPath(data))
 	require.NoError(t, err)
@@ -92,9 +92,9 @@ func moveAway(t *testing.T, data string) {
 func TestLedgerProves(t *testing.T) {
 	file, data, public := keyed(t)
 	folder := t.TempDir()
-	writeDeployments(t, data, "i-", 4)
+	recordDeployments(t, data, "i-", 4)
 	older := save(t, folder, "older", must(t, "ledger", "prove", "--sign", "--config", file))
-	writeDeployments(t, data, "j-", 3)
+	recordDeployments(t, data, "j-", 3)
 
 	text := must(t, "ledger", "export", "--config", file)
 	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
@@ -162,12 +162,12 @@ func TestLedgerProves(t *testing.T) {
 func TestLedgerRewritten(t *testing.T) {
 	file, data, public := keyed(t)
 	folder := t.TempDir()
-	writeDeployments(t, data, "i-", 4)
+	recordDeployments(t, data, "i-", 4)
 	older := save(t, folder, "older", must(t, "ledger", "prove", "--sign", "--config", file))
 	exported := save(t, folder, "old.jsonl", must(t, "ledger", "export", "--config", file))
 	moveAway(t, data)
 	must(t, "ledger", "init", "--config", file)
-	writeDeployments(t, data, "x-", 5)
+	recordDeployments(t, data, "x-", 5)
 	require.Contains(t, must(t, "ledger", "verify", "--config", file), "intact")
 	require.Contains(t, fails(t, exitFailed, "ledger", "verify", "--config", file, "--against", older), "NOT INTACT at entry 1 (changed)")
 	require.Contains(t, fails(t, exitFailed, "ledger", "prove", "--since", older, "--config", file), "does not hold")
@@ -186,7 +186,7 @@ func TestLedgerRewritten(t *testing.T) {
 func TestLedgerImport(t *testing.T) {
 	file, data, public := keyed(t)
 	folder := t.TempDir()
-	writeDeployments(t, data, "i-", 80)
+	recordDeployments(t, data, "i-", 80)
 	text := must(t, "ledger", "export", "--config", file)
 	exported := save(t, folder, "record.jsonl", text)
 	require.Contains(t, fails(t, exitFailed, "ledger", "import", "--config", file, "--export", exported, "--public-key", public), "exists already")
@@ -202,7 +202,7 @@ func TestLedgerImport(t *testing.T) {
 	}
 	require.Contains(t, must(t, "ledger", "import", "--config", file, "--export", exported, "--public-key", public), "created the record")
 	require.Equal(t, text, must(t, "ledger", "export", "--config", file))
-	writeDeployments(t, data, "j-", 1)
+	recordDeployments(t, data, "j-", 1)
 	require.Contains(t, must(t, "ledger", "verify", "--config", file), "intact: 243 entries")
 }
 
@@ -210,7 +210,7 @@ func TestLedgerImport(t *testing.T) {
 func TestLedgerBackup(t *testing.T) {
 	file, data, public := keyed(t)
 	folder := t.TempDir()
-	writeDeployments(t, data, "i-", 4)
+	recordDeployments(t, data, "i-", 4)
 	// Another process has the record open.
 	store, err := sqlite.Open(t.Context(), recordPath(data))
 	require.NoError(t, err)
@@ -220,7 +220,7 @@ func TestLedgerBackup(t *testing.T) {
 	require.Contains(t, fails(t, exitFailed, "ledger", "backup", "--config", file, "--out", copied), "exists")
 	require.Contains(t, fails(t, exitUsage, "ledger", "backup", "--config", file), "--out is missing")
 
-	writeDeployments(t, data, "j-", 1)
+	recordDeployments(t, data, "j-", 1)
 	newer := must(t, "ledger", "prove", "--sign", "--config", file)
 	save(t, data, "record.checkpoint", newer)
 	moveAway(t, data)

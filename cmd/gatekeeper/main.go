@@ -53,7 +53,7 @@ A reviewed pull request on the env-overrides repository is the approval.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w (%s --help shows what is possible): %w", err, c.CommandPath(), errUsage)
 	})
-	root.AddCommand(adoptCommand(), configCommand(), diffCommand(), enforcementCommand(), serveCommand(), explainCommand(), doctorCommand(), inspectCommand(), ledgerCommand(), promoteCommand(), versionCommand())
+	root.AddCommand(adoptCommand(), configCommand(), diffCommand(), enforcementCommand(), serveCommand(), explainCommand(), doctorCommand(), inspectCommand(), ledgerCommand(), promoteCommand(), versionCommand(), metricsCommand())
 	root.AddCommand(operateCommands()...)
 	root.AddCommand(historyCommands()...)
 	root.AddCommand(reportCommand())

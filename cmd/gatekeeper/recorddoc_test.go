@@ -33,7 +33,7 @@ func TestRecordDocument(t *testing.T) {
 		case part[3] != "":
 			n, err := strconv.Atoi(part[3])
 			require.NoError(t, err)
-			writeDeployments(t, data, fmt.Sprint("part-", i, "-"), n)
+			recordDeployments(t, data, fmt.Sprint("part-", i, "-"), n)
 		case part[1] == "yaml":
 			config, err := os.ReadFile(file)
 			require.NoError(t, err)
@@ -79,7 +79,7 @@ func runExample(t *testing.T, line string) (string, bool) {
 		if _, err := exec.LookPath("node"); err != nil {
 			return "", false
 		}
-		out, err := exec.CommandContext(t.Context(), "node", words[1:]...).Output() //nolint:gosec // what the page says
+		out, err := exec.CommandContext(t.Context(), "node", words[1:]...).Output()
 		require.NoError(t, err, line)
 		printed = string(out)
 	default:

@@ -29,7 +29,7 @@ type shown struct {
 	asks bool
 }
 
-func showing(cfg config.Config, app *github.App, box *inbox.Store, sign checkpointing, done func(context.Context, approval.RepositoryName, int), log *slog.Logger) shown {
+func showing(cfg config.Config, app *github.App, box *inbox.Store, done func(context.Context, approval.RepositoryName, int), sign checkpointing, log *slog.Logger) shown {
 	pace := errand.NewPace(0)
 	return shown{
 		deployments: deployment.New(deployment.Options{

@@ -41,6 +41,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	c.registries(f.Registries, at(root, "registries"))
 	c.enforcement(f.Enforcement, at(root, "enforcement"))
 	c.previews(&f.Previews, at(root, "previews"))
+	c.metrics(f.Metrics, at(root, "metrics"))
 	c.api(f.API, at(root, "api"))
 	return c.gates(f, root)
 }

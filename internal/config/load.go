@@ -125,6 +125,7 @@ func (f *File) setDefaults() {
 		}
 	}
 	def(&f.Server.Listen, ":8080")
+	f.Metrics.setDefaults()
 	if f.Enforcement != nil {
 		f.Enforcement.setDefaults()
 	}

@@ -25,6 +25,8 @@ type File struct {
 	Enforcement *Enforcement `yaml:"enforcement"`
 	// Previews are the rendered diffs on pull requests.
 	Previews Previews `yaml:"previews"`
+	// Metrics say how the metrics of DORA are computed.
+	Metrics Metrics `yaml:"metrics"`
 	// Checkpoints are signed lines of text that stand for the whole record.
 	Checkpoints Checkpoints `yaml:"checkpoints"`
 	// API is the read API. Without it none is served.

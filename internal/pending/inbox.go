@@ -66,16 +66,6 @@ func (in *Inbox) Follow(r approval.PullReport) {
 	in.reports[Pull{r.Repository, r.Number}] = r
 }
 
-// Closed forgets a pull request that was closed without a merge.
-func (in *Inbox) Closed(repository approval.RepositoryName, pull int) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	delete(in.reports, Pull{repository, pull})
-}
-
-// Owes is false: nothing is written anywhere.
-func (in *Inbox) Owes(approval.RepositoryName, int) bool { return false }
-
 // Awaits is false: what it does not hear of it looks at.
 func (in *Inbox) Awaits(context.Context, approval.RepositoryName, int) bool { return false }
 

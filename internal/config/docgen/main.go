@@ -19,6 +19,7 @@ import (
 func schemas() []string {
 	return []string{
 		"internal/config/schema.go",
+		"internal/config/schemadora.go",
 		"internal/config/schemaenforce.go",
 		"internal/config/schemaimage.go",
 		"internal/config/schemaledger.go",

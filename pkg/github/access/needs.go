@@ -48,6 +48,8 @@ func Events() []Subscription {
 		{Name: "check_run", For: "checks that a gate asks for, and buttons"},
 		{Name: "membership", For: "who joins or leaves a team"},
 		{Name: "team", For: "teams that are renamed or deleted"},
+		{Name: "member", For: "who gets or loses access to a repository"},
+		{Name: "organization", For: "who joins or leaves the organization"},
 		{Name: "merge_group", For: "merge queues that need a gate's check (optional)", Optional: true},
 	}
 }

@@ -38,6 +38,7 @@ func TestShared(t *testing.T) {
 		get := func(share bool, key string) int {
 			t.Helper()
 			v, err := s.get(t.Context(), share, key, c.read)
+			synctest.Wait() // until it is kept
 			require.NoError(t, err)
 			return v
 		}
@@ -55,6 +56,7 @@ func TestShared(t *testing.T) {
 		c.err = errors.New("no")
 		_, err := s.get(t.Context(), false, "a", c.read)
 		require.Error(t, err)
+		synctest.Wait()
 		c.err = nil
 		require.Equal(t, 7, get(true, "a"), "an error serves nobody, nor what was before")
 		require.Equal(t, []int{8, 9, 10}, []int{get(true, "c"), get(true, "d"), get(true, "a")}, "it is bounded")
@@ -91,10 +93,12 @@ func TestSharedWhileReading(t *testing.T) {
 		ask(true, 2) // of the one that runs now, which began after the event
 		ask(false, 3)
 		all.Wait()
+		synctest.Wait()
 		require.Equal(t, 3, c.n)
 		time.Sleep(time.Second)
 
 		// A read that is too slow to be of now serves only those who waited for it.
+		synctest.Wait()
 		c.takes = sharedFor + time.Second
 		ask(true, 3)
 		synctest.Wait()

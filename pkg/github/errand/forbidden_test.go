@@ -3,6 +3,7 @@ package errand_test
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,9 +19,9 @@ import (
 func TestForbiddenForGood(t *testing.T) {
 	t.Parallel()
 	var log written
-	allowed := false
+	var allowed atomic.Bool
 	play(t, func(word string, _ int) error {
-		if strings.HasPrefix(word, "no") && !allowed {
+		if strings.HasPrefix(word, "no") && !allowed.Load() {
 			return errand.Forbidden{Err: errors.New("no right"), Remedy: "give this right"}
 		}
 		return nil
@@ -39,12 +40,12 @@ func TestForbiddenForGood(t *testing.T) {
 		require.Contains(t, log.String(), "give this right")
 		require.Contains(t, log.String(), "no right")
 
-		allowed = true
+		allowed.Store(true)
 		pass(6 * time.Hour)
 		require.Len(t, r.words(), 9, "the second does not wait for its own turn")
 		require.Zero(t, q.Len())
 		require.Equal(t, 1, strings.Count(log.String(), "errand_permitted"))
-		allowed = false
+		allowed.Store(false)
 		q.Put("a1", "no", nil)
 		synctest.Wait()
 		require.Equal(t, 2, strings.Count(log.String(), "errand_not_permitted"), "it is news again")

@@ -59,7 +59,7 @@ func (r *reader) next() (line, bool, error) {
 	if bytes.HasPrefix(text, []byte(checkpointPrefix)) {
 		signed, err := r.checkpoint(text)
 		if err != nil {
-			return line{wrong: err, claims: true}, true, nil
+			return line{wrong: err, claims: true}, true, nil //nolint:nilerr // it is the line that is wrong
 		}
 		return line{checkpoint: &signed}, true, nil
 	}

@@ -49,7 +49,7 @@ func (s second) file(t *testing.T, name, text string) string {
 func (s second) verdict(t *testing.T, text []byte, checkpoints ...string) (said string, intact bool) {
 	t.Helper()
 	args := append([]string{s.script, s.file(t, "record.jsonl", string(text)), s.key}, checkpoints...)
-	output, err := exec.CommandContext(t.Context(), s.node, args...).CombinedOutput() //nolint:gosec // a script of this repository
+	output, err := exec.CommandContext(t.Context(), s.node, args...).CombinedOutput()
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
 		require.Equal(t, 1, exit.ExitCode(), "it could not find out: %s", output)
 	} else {
@@ -74,7 +74,7 @@ func TestSecondVerifier(t *testing.T) {
 	text := write(t, signer, record)
 	seed := mathrand.Uint64()
 	t.Logf("seed %d", seed)
-	r := mathrand.New(mathrand.NewPCG(seed, 2)) //nolint:gosec // chance, not a secret
+	r := mathrand.New(mathrand.NewPCG(seed, 2))
 	forge := forged(t)
 	for range 40 {
 		m := mutate(r, text, forge)

@@ -69,7 +69,7 @@ func WriteEntries(ctx context.Context, w io.Writer, entries merkle.Entries, from
 func lines(ctx context.Context, out *bufio.Writer, entries merkle.Entries, from, to uint64, each func(history.Entry, []byte) error) error {
 	var line, sealed []byte
 	for from <= to {
-		found, err := entries.Entries(ctx, from, int(min(page, to-from+1))) //nolint:gosec // at most a page
+		found, err := entries.Entries(ctx, from, int(min(page, to-from+1)))
 		if err != nil {
 			return fmt.Errorf("read the record: %w", err)
 		}

@@ -21,7 +21,7 @@ func (m many) Entries(_ context.Context, from uint64, limit int) ([]history.Entr
 	if from > uint64(len(m)) {
 		return nil, nil
 	}
-	return m[from-1 : min(len(m), int(from)-1+limit)], nil //nolint:gosec // at most the length
+	return m[from-1 : min(len(m), int(from)-1+limit)], nil
 }
 
 // BenchmarkNotary measures what it takes to start, with and without the cache of hashes,

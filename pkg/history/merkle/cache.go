@@ -106,4 +106,4 @@ func replaceFile(path, text string) (err error) {
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // asSize is a sequence number as the size of a tree.
-func asSize(sequence uint64) int64 { return int64(min(sequence, math.MaxInt64)) } //nolint:gosec // it fits
+func asSize(sequence uint64) int64 { return int64(min(sequence, math.MaxInt64)) }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,10 +56,8 @@ func parseText(text string) (Checkpoint, error) {
 	if c.Root, err = parseHash(lines[2]); err != nil {
 		return Checkpoint{}, fmt.Errorf("root hash: %w", err)
 	}
-	for _, extension := range lines[3 : len(lines)-1] {
-		if extension == "" {
-			return Checkpoint{}, errors.New("an empty line in a checkpoint")
-		}
+	if slices.Contains(lines[3:len(lines)-1], "") {
+		return Checkpoint{}, errors.New("an empty line in a checkpoint")
 	}
 	return c, nil
 }

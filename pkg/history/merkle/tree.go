@@ -70,15 +70,6 @@ func restore(size int64, r tlog.HashReader) (Tree, error) {
 	return Tree{size: size, edge: edge}, nil
 }
 
-// rootOf is the root of the first leaves.
-func rootOf(size int64, r tlog.HashReader) (tlog.Hash, error) {
-	tree, err := restore(size, r)
-	if err != nil {
-		return tlog.Hash{}, err
-	}
-	return tree.Root(), nil
-}
-
 func emptyRoot() tlog.Hash {
 	root, _ := tlog.TreeHash(0, nil) // which reads nothing
 	return root

@@ -43,7 +43,7 @@ func (w *World) install() error {
 		Slug: "gatekeeper", Owner: Organization,
 		WebhookURL: "http://" + w.Address + "/webhooks/github", WebhookSecret: webhookSecret,
 		Permissions: w.permissions(),
-		Events:      []string{"push", "pull_request", "pull_request_review", "issue_comment", "check_run", "membership", "team", "merge_group"},
+		Events:      []string{"push", "pull_request", "pull_request_review", "issue_comment", "check_run", "membership", "team", "member", "organization", "merge_group"},
 	})
 	if err != nil {
 		return err
