@@ -3,7 +3,6 @@ package scenario
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -69,7 +68,7 @@ func foundAfterwards(t *testing.T, s *story) {
 		`^2 .*succeeded +` + first[:7] + ` +#\d+ +gatekeeper +bob, carol .*Healthy`,
 		`^1 .*before Gatekeeper$`,
 	} {
-		require.Regexp(t, regexp.MustCompile(pattern), rows[i+1])
+		require.Regexp(t, pattern, rows[i+1])
 	}
 	shown := s.reads("show", app, "3")
 	require.Contains(t, shown, "Config by    bob, carol")
