@@ -135,46 +135,58 @@ type metricsPart struct {
 	Quorum         *float64    `json:"quorumMedianSeconds"`
 }
 
+// errNoSuchTeam is of a team that is not configured.
+var errNoSuchTeam = errors.New("is not in the configuration under metrics.teams")
+
 // errNoSuchScope is of a scope that the record has nothing of.
 var errNoSuchScope = errors.New("the record has no deployment of it")
 
-func showMetrics(ctx context.Context, w io.Writer, m config.Metrics, from observations, scope dora.Scope, o measureOptions) error {
+// measured computes what is shown.
+func measured(ctx context.Context, m config.Metrics, from observations, scope dora.Scope, o measureOptions) (metricsShown, error) {
 	policy, err := metricsPolicy(m)
 	if err != nil {
-		return err
+		return metricsShown{}, err
 	}
 	now := o.now().UTC()
 	window, err := dora.ParseWindow(o.from, o.to, o.last, now, policy.Zone)
 	if err != nil {
-		return fmt.Errorf("%w: %w", err, errUsage)
+		return metricsShown{}, fmt.Errorf("%w: %w", err, errUsage)
 	}
 	benchmark, err := benchmarkOf(o.year)
 	if err != nil {
-		return err
+		return metricsShown{}, err
 	}
 	if scope.Kind == dora.ScopeTeam && !slices.ContainsFunc(m.Teams, func(t config.MetricsTeam) bool { return t.Name == scope.Name }) {
-		return fmt.Errorf("team %q is not in the configuration under metrics.teams", scope.Name)
+		return metricsShown{}, fmt.Errorf("team %q %w", scope.Name, errNoSuchTeam)
 	}
 	apps, err := from.Applications(ctx)
 	if err != nil {
-		return err
+		return metricsShown{}, err
 	}
 	var all []dora.Assessed
 	for _, app := range apps {
 		app.Teams = m.TeamsOf(app.Name)
 		a, err := dora.Assess(app, policy, now)
 		if err != nil {
-			return fmt.Errorf("assess %s: %w", app.Name, err)
+			return metricsShown{}, fmt.Errorf("assess %s: %w", app.Name, err)
 		}
 		all = append(all, a)
 	}
 	scopes := scopesOf(all, scope)
 	if len(scopes) == 0 && scope.Kind != dora.ScopeAll {
-		return fmt.Errorf("%s %s: %w", scope.Kind, scope.Name, errNoSuchScope)
+		return metricsShown{}, fmt.Errorf("%s %s: %w", scope.Kind, scope.Name, errNoSuchScope)
 	}
 	shown := metricsShown{Window: window, Policy: policy, Benchmark: benchmark, Reports: []metricsReport{}}
 	for _, s := range scopes {
 		shown.Reports = append(shown.Reports, measureScope(all, s, window, policy, benchmark))
+	}
+	return shown, nil
+}
+
+func showMetrics(ctx context.Context, w io.Writer, m config.Metrics, from observations, scope dora.Scope, o measureOptions) error {
+	shown, err := measured(ctx, m, from, scope, o)
+	if err != nil {
+		return err
 	}
 	switch o.output {
 	case "json":
@@ -189,7 +201,7 @@ func showMetrics(ctx context.Context, w io.Writer, m config.Metrics, from observ
 		}
 		return nil
 	default:
-		style := metricsStyle{ascii: o.ascii || !unicodeLocale(os.Getenv), colour: colourful(w, os.Getenv), zone: policy.Zone}
+		style := metricsStyle{ascii: o.ascii || !unicodeLocale(os.Getenv), colour: colourful(w, os.Getenv), zone: shown.Policy.Zone}
 		_, err := io.WriteString(w, style.text(shown, scope.Kind == dora.ScopeAll))
 		if err != nil {
 			return fmt.Errorf("print the metrics: %w", err)

@@ -76,7 +76,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, held.release)
-	sign, closer, err := signing(ctx, cfg, record, log)
+	sign, prove, closer, err := signing(ctx, cfg, record, log)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	readable, err := connectReadAPI(ctx, cfg, cluster, decider, record, log)
+	reading, err := connectReadAPI(ctx, cfg, cluster, readable{decider, record, approvals, prove}, log)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -232,7 +232,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return nil
 	})
 	group.Go(func() error { return held.run(ctx) })
-	group.Go(func() error { return readable.run(ctx) })
+	group.Go(func() error { return reading.run(ctx) })
 	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })

@@ -19,6 +19,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
 	"github.com/argo-gatekeeper/gatekeeper/internal/kubeauth"
+	"github.com/argo-gatekeeper/gatekeeper/internal/measures"
+	"github.com/argo-gatekeeper/gatekeeper/internal/pending"
 	"github.com/argo-gatekeeper/gatekeeper/internal/readapi"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -29,9 +31,36 @@ type readServer struct {
 	server   *http.Server
 }
 
+// readable is what the read API shows.
+type readable struct {
+	decider   *gate.Gate
+	record    history.Reader
+	approvals *pending.Inbox
+	prove     entryProving
+}
+
+// readMetrics computes the metrics of DORA as the command line does.
+func readMetrics(m config.Metrics, from observations) func(context.Context, readapi.MetricsQuery) (any, error) {
+	return func(ctx context.Context, q readapi.MetricsQuery) (any, error) {
+		o := measureOptions{app: q.Application, gate: q.Gate, team: q.Team, from: q.From, to: q.To, last: q.Last, file: "-", output: "json", now: time.Now}
+		scope, err := o.scope()
+		if err != nil {
+			return nil, fmt.Errorf("%w: name one of application, gate and team; an application is namespace/name", readapi.ErrAsked)
+		}
+		shown, err := measured(ctx, m, from, scope, o)
+		switch {
+		case errors.Is(err, errNoSuchScope), errors.Is(err, errNoSuchTeam):
+			return nil, fmt.Errorf("%w: %w", readapi.ErrNone, err)
+		case errors.Is(err, errUsage):
+			return nil, fmt.Errorf("%w: %w", readapi.ErrAsked, err)
+		}
+		return shown, err
+	}
+}
+
 // connectReadAPI listens, so that an address that is taken is known before anything
 // else begins.
-func connectReadAPI(ctx context.Context, cfg config.Config, cluster argoCD, decider *gate.Gate, record history.Reader, log *slog.Logger) (readServer, error) {
+func connectReadAPI(ctx context.Context, cfg config.Config, cluster argoCD, from readable, log *slog.Logger) (readServer, error) {
 	if cfg.File.API == nil {
 		return readServer{}, nil
 	}
@@ -40,9 +69,13 @@ func connectReadAPI(ctx context.Context, cfg config.Config, cluster argoCD, deci
 		return readServer{}, err
 	}
 	handler := readapi.New(readapi.Options{
-		Who: who, Policies: cfg.Policies, Record: record, Logger: log,
+		Who: who, Policies: cfg.Policies, Record: from.record, Logger: log,
+		Metrics: readMetrics(cfg.File.Metrics, measures.NewLoader(from.record)), Prove: from.prove,
+		Pending: func(ctx context.Context, login string) (any, error) {
+			return from.approvals.Pending(ctx, pending.Request{For: login})
+		},
 		Applications: func() []readapi.Application {
-			current := decider.Current()
+			current := from.decider.Current()
 			all := make([]readapi.Application, len(current))
 			for i, c := range current {
 				all[i] = shownApplication(c)
@@ -50,7 +83,7 @@ func connectReadAPI(ctx context.Context, cfg config.Config, cluster argoCD, deci
 			return all
 		},
 		Application: func(name string) (readapi.Application, bool) {
-			c, ok := decider.CurrentOf(name)
+			c, ok := from.decider.CurrentOf(name)
 			return shownApplication(c), ok
 		},
 	})

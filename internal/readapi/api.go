@@ -24,7 +24,13 @@ type Options struct {
 	Applications func() []Application
 	Application  func(name string) (Application, bool)
 	Record       history.Reader
-	Logger       *slog.Logger
+	// Metrics are those of DORA, Pending is what waits for approvals, of a login or of
+	// everybody. Their errors may wrap ErrAsked and ErrNone.
+	Metrics func(ctx context.Context, q MetricsQuery) (any, error)
+	Pending func(ctx context.Context, login string) (any, error)
+	// Prove proves an entry under a checkpoint of now; nil when nothing is signed.
+	Prove  func(ctx context.Context, sequence uint64) (Proof, error)
+	Logger *slog.Logger
 }
 
 // prefix is before every path. The number changes when an answer changes so that it
@@ -66,9 +72,12 @@ func (a *api) routes() []route {
 		{"/applications/:namespace/:name/deployments", []string{"from", "limit"}, a.deployments},
 		{"/applications/:namespace/:name/deployments/:number", nil, a.deployment},
 		{"/applications/:namespace/:name/compare", []string{"from", "to"}, a.compare},
+		{"/pending", []string{"for"}, a.pending},
+		{"/metrics", []string{"application", "gate", "team", "from", "to", "last"}, a.metrics},
 		{"/record", nil, a.head},
 		{"/record/entries", []string{"kind", "application", "from", "limit"}, a.entries},
 		{"/record/entries/:sequence", nil, a.entry},
+		{"/record/entries/:sequence/proof", nil, a.proof},
 	}
 }
 

@@ -95,6 +95,26 @@ func TestAnswers(t *testing.T) {
 	w.refused(w.request(fmt.Sprintf("/record/entries/%d", head.Sequence+1)), http.StatusNotFound, "has no entry")
 }
 
+// TestAskedOfOthers: what others work out is handed on, with what the reader can put right.
+func TestAskedOfOthers(t *testing.T) {
+	w := newWorld(t)
+	get[map[string]any](w, "/metrics?gate=prod&from=2026-01-01&to=2026-02-01")
+	require.Equal(t, MetricsQuery{Gate: "prod", From: "2026-01-01", To: "2026-02-01"}, w.metrics)
+	w.refused(w.request("/metrics?gate=none"), http.StatusNotFound, "gate none")
+	w.refused(w.request("/metrics?gate=bad"), http.StatusBadRequest, "the gate bad")
+	require.Equal(t, []any{"of carol"}, get[map[string]any](w, "/pending?for=carol")["unread"])
+
+	w.refused(w.request("/record/entries/1/proof"), http.StatusNotFound, "checkpoints.keyFile")
+	w.prove = func(_ context.Context, sequence uint64) (Proof, error) {
+		return Proof{Sequence: sequence, Checkpoint: "signed", Proof: "proof"}, nil
+	}
+	w.serve(w.record)
+	w.refused(w.request("/record/entries/1/proof"), http.StatusNotFound, "has no entry 1")
+	w.append("uid-a", "i")
+	require.Equal(t, Proof{Sequence: 3, Checkpoint: "signed", Proof: "proof"}, get[Proof](w, "/record/entries/3/proof"))
+	w.refused(w.request("/record/entries/x/proof"), http.StatusBadRequest, "by its number")
+}
+
 // TestPages: every Application is on exactly one page, whatever the size, also when some
 // come and go in between.
 func TestPages(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -37,6 +38,9 @@ type world struct {
 	router  routers.Router
 	log     *bytes.Buffer
 	who     Authenticator
+	// metrics is what was asked for last; prove signs.
+	metrics MetricsQuery
+	prove   func(ctx context.Context, sequence uint64) (Proof, error)
 }
 
 func newWorld(t *testing.T) *world {
@@ -72,7 +76,20 @@ func (w *world) serve(record history.Reader) {
 			}
 			return Application{}, false
 		},
-		Record: record, Logger: slog.New(slog.NewJSONHandler(w.log, nil)),
+		Metrics: func(_ context.Context, q MetricsQuery) (any, error) {
+			w.metrics = q
+			switch q.Gate {
+			case "none":
+				return nil, fmt.Errorf("gate none: %w", ErrNone)
+			case "bad":
+				return nil, fmt.Errorf("the gate bad: %w", ErrAsked)
+			}
+			return map[string]any{"window": map[string]any{}, "policy": map[string]any{}, "benchmark": nil, "reports": []any{}}, nil
+		},
+		Pending: func(_ context.Context, login string) (any, error) {
+			return map[string]any{"items": []any{}, "unread": []string{"of " + login}}, nil
+		},
+		Prove: w.prove, Record: record, Logger: slog.New(slog.NewJSONHandler(w.log, nil)),
 	})
 }
 

@@ -102,6 +102,11 @@ func readByPrograms(t *testing.T, s *story) {
 	require.Contains(t, body, `"name":"`+application+`"`)
 	require.Contains(t, body, `"waiting":1`)
 
+	status, body = read(token, "/pending?for=carol")
+	require.Equal(t, http.StatusOK, status, body)
+	require.Contains(t, body, `"requirement":"sre"`)
+	require.Contains(t, body, fmt.Sprintf(`"number":%d`, pull.Number))
+
 	s.approve(payments.Carol, pull.Number)
 	s.runs(payments.Ledger, sha, "5000", 2)
 	reader, stranger := s.serviceAccountToken("reader"), s.serviceAccountToken("stranger")
@@ -124,6 +129,29 @@ func readByPrograms(t *testing.T, s *story) {
 	require.Len(t, page.Items, 1)
 	require.Equal(t, sha, page.Items[0].Payload.Candidate.Revisions[0].SHA)
 	require.Len(t, page.Items[0].Payload.Approvers, 2)
+
+	status, body = read(reader, "/applications/"+application+"/deployments")
+	require.Equal(t, http.StatusOK, status, body)
+	var deployed struct {
+		Items []struct {
+			Result          string
+			SyncedBy        struct{ Kind string }
+			ConfigApprovers []string
+			Revisions       []struct{ Revision string }
+			Pulls           []struct{ Number int }
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &deployed))
+	newest := deployed.Items[0]
+	require.Equal(t, []string{"succeeded", "gatekeeper", sha}, []string{newest.Result, newest.SyncedBy.Kind, newest.Revisions[0].Revision})
+	require.ElementsMatch(t, []string{"bob", "carol"}, newest.ConfigApprovers)
+	require.Equal(t, pull.Number, newest.Pulls[0].Number)
+	status, body = read(token, "/metrics?gate=prod&last=7d")
+	require.Equal(t, http.StatusOK, status, body)
+	require.Contains(t, body, `"reports":[{`)
+	status, body = read(token, "/record/entries/1/proof")
+	require.Equal(t, http.StatusNotFound, status, body)
+	require.Contains(t, body, "checkpoints.keyFile")
 
 	for _, refused := range []struct {
 		token, path string
