@@ -70,7 +70,7 @@ func play(t *testing.T, random *rand.Rand, model, store history.Record) {
 			case 5:
 				drafts = append(drafts, historytest.Denied(app, pick(gates)))
 			case 6:
-				drafts = append(drafts, historytest.Observed(app, pick(gates), time.Duration(at)*time.Minute)) //nolint:gosec // small
+				drafts = append(drafts, historytest.Observed(app, pick(gates), time.Duration(at)*time.Minute))
 			case 7:
 				drafts = append(drafts, historytest.Health(app, 1+random.Uint64N(at+1), "Healthy"))
 			default:
