@@ -1,8 +1,10 @@
 package scenario
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -20,6 +22,17 @@ func (s *story) reads(args ...string) string {
 	return out
 }
 
+// history waits until the history of an Application has what a pattern finds.
+func (s *story) history(app, pattern string) {
+	s.t.Helper()
+	want := regexp.MustCompile(pattern)
+	err := payments.Await(s.ctx, "the history of "+app+" to have "+pattern, func(ctx context.Context) (bool, string, error) {
+		out, err := s.Gatekeeper(ctx, "history", app, "--config", s.Config)
+		return want.MatchString(out), out, err
+	})
+	require.NoError(s.t, err)
+}
+
 // foundAfterwards: without enforcement, somebody syncs what nobody approved while
 // gatekeeper is stopped. It is found after the restart and marked, the history tells it
 // from the deployments of the gate, and a rollback by number brings those back.
@@ -33,6 +46,7 @@ func foundAfterwards(t *testing.T, s *story) {
 	s.runs(payments.Ledger, second, "3000", 3)
 	s.recorded(payments.Ledger, "outcome", 2)
 	s.recorded(payments.Ledger, "observed", 1) // from before the gate
+	s.history(app, `(?m)^3 .*Healthy`)         // what becomes of a deployment is not seen by one who is stopped
 	require.NoError(t, gatekeeper.Stop(s.ctx))
 
 	sneaky := s.propose(payments.Alice, payments.Ledger, "9000")
