@@ -21,7 +21,7 @@ func (t tables) Select(ctx context.Context, s history.Selection, limit int) ([]h
 	if s.Newest {
 		order = "DESC"
 	}
-	entries, err := t.entries(ctx, maxBatch, where+" ORDER BY sequence "+order+" LIMIT ? OFFSET ?", append(args, max(limit, 0), s.Skip)...)
+	entries, err := t.entries(ctx, maxBatch, where+" ORDER BY sequence "+order+" LIMIT +? OFFSET ?", append(args, max(limit, 0), s.Skip)...)
 	if err != nil {
 		return nil, fmt.Errorf("select entries: %w", err)
 	}
