@@ -146,7 +146,7 @@ func (f verifyFlags) verifyRecord(ctx context.Context, w io.Writer, cfg config.C
 	if len(f.archives) > 0 && !ok {
 		return fmt.Errorf("--archive needs --public-key when the configuration has no key: %w", errUsage)
 	}
-	return overArchives(ctx, r, key, f.archives, func(over *archive.Reader) error {
+	err = overArchives(ctx, r, key, f.archives, func(over *archive.Reader) error {
 		report, tree, err := merkle.Verify(ctx, over.ForVerification(), known...)
 		if err != nil {
 			return fmt.Errorf("verify the record: %w", err)
@@ -161,6 +161,15 @@ func (f verifyFlags) verifyRecord(ctx context.Context, w io.Writer, cfg config.C
 		}
 		return f.print(w, v)
 	})
+	if !errors.Is(err, archive.ErrOther) {
+		return err
+	}
+	// Perhaps the entry is at fault that should know the archive.
+	report, tree, broken := merkle.Verify(ctx, r, known...)
+	if broken != nil || report.Fault == nil {
+		return errors.Join(err, broken)
+	}
+	return f.print(w, verified{Report: report, Size: tree.Size, Root: tree.Root.String(), Checkpoints: len(known)})
 }
 
 // archivedRange is what was archived together.

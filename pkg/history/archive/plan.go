@@ -45,6 +45,11 @@ func (p Plan) Archived() int { return int(p.To-p.From) + 1 - len(p.Kept) } //nol
 // range begins after the last one that was archived, and ends before the first entry of
 // that time or later, and before the first order to sync that may still be carried out.
 func Make(ctx context.Context, r history.Reader, before, now time.Time) (Plan, error) {
+	return keeping(ctx, r, before, now, KeptOperations)
+}
+
+// keeping is Make, and keeps that many operations.
+func keeping(ctx context.Context, r history.Reader, before, now time.Time, operations int) (Plan, error) {
 	if now.Sub(before) < Youngest {
 		return Plan{}, fmt.Errorf("%w: what is younger than %d days stays, whatever is asked for", ErrNothing, int(Youngest.Hours()/24))
 	}
@@ -56,7 +61,7 @@ func Make(ctx context.Context, r history.Reader, before, now time.Time) (Plan, e
 	if len(done) > 0 {
 		p.From = done[len(done)-1].To + 1
 	}
-	s := survey{now: now, before: before, from: p.From, intents: map[string]*intent{}, applications: map[string]*application{}, latest: map[latest]uint64{}}
+	s := survey{keeps: operations, now: now, before: before, from: p.From, intents: map[string]*intent{}, applications: map[string]*application{}, latest: map[latest]uint64{}}
 	if err := s.read(ctx, r); err != nil {
 		return Plan{}, err
 	}
@@ -76,6 +81,7 @@ func Make(ctx context.Context, r history.Reader, before, now time.Time) (Plan, e
 
 // survey is what it takes to know which entries the gate may still read.
 type survey struct {
+	keeps       int
 	now, before time.Time
 	from        uint64
 	// to is the last entry of the range; done is true once it is found.
@@ -165,21 +171,21 @@ func (s *survey) add(e history.Entry) error {
 			return err
 		}
 		s.intents[e.Intent] = &intent{[]uint64{e.Sequence}, p.DecisionSequence}
-		app.intents = newest(app.intents, operation{e.Sequence, e.Intent})
+		app.intents = s.newest(app.intents, operation{e.Sequence, e.Intent})
 	case history.KindOutcome:
 		p, err := history.Decode[history.OutcomePayload](e)
 		if err != nil {
 			return err
 		}
 		o := operation{e.Sequence, e.Intent}
-		if app.operations, app.outcomes = newest(app.operations, o), newest(app.outcomes, o); p.Result == history.ResultSucceeded {
-			app.deployments = newest(app.deployments, o)
+		if app.operations, app.outcomes = s.newest(app.operations, o), s.newest(app.outcomes, o); p.Result == history.ResultSucceeded {
+			app.deployments = s.newest(app.deployments, o)
 		}
 		s.became(e)
 	case history.KindAbandoned:
 		s.became(e)
 	case history.KindObserved:
-		app.operations = newest(app.operations, operation{e.Sequence, ""})
+		app.operations = s.newest(app.operations, operation{e.Sequence, ""})
 	case history.KindHealth:
 		p, err := history.Decode[history.HealthPayload](e)
 		if err != nil {
@@ -271,9 +277,9 @@ func (s *survey) kept(from, to uint64) []uint64 {
 	return slices.DeleteFunc(all, func(n uint64) bool { return n < from || n > to })
 }
 
-// newest adds an operation, and leaves out what is more than the gate looks back.
-func newest(all []operation, o operation) []operation {
-	if all = append(all, o); len(all) > KeptOperations {
+// newest adds an operation, and leaves out what is more than is kept.
+func (s *survey) newest(all []operation, o operation) []operation {
+	if all = append(all, o); len(all) > s.keeps {
 		return all[1:]
 	}
 	return all
