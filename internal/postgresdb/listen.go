@@ -15,6 +15,9 @@ import (
 // and a word for what was written there.
 const Channel = "gatekeeper"
 
+// RecordAppended is the word for entries that were appended to the record.
+const RecordAppended = "record"
+
 // What notifications tell of besides the words of those who send them.
 const (
 	// Anything may have been written: the connection is new or was lost, and what was
