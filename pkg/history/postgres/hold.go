@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
 )
 
 // ErrHeld says that another process works on the record.
@@ -18,7 +20,7 @@ var ErrHeld = errors.New("another process works on the record")
 // The record does not rest on it; what it holds is decided by every append anew.
 type Hold struct {
 	config *pgx.ConnConfig
-	hide   secret
+	hide   postgresdb.Secret
 	every  time.Duration
 	lock   int64
 	conn   *pgx.Conn
@@ -28,7 +30,7 @@ type Hold struct {
 
 // Hold takes the hold, or fails with ErrHeld. Run keeps it, and Release gives it back.
 func (s *Store) Hold(ctx context.Context) (*Hold, error) {
-	h := &Hold{config: s.pool.Config().ConnConfig, hide: s.hide, every: s.timeout, lock: key("serve", s.schema)}
+	h := &Hold{config: s.pool.Config().ConnConfig, hide: s.hide, every: s.timeout, lock: postgresdb.Key("serve", s.schema)}
 	if err := h.take(ctx); err != nil {
 		return nil, err
 	}
@@ -40,7 +42,7 @@ func (h *Hold) take(ctx context.Context) error {
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, h.config)
 	if err != nil {
-		return h.hide.clean(fmt.Errorf("hold the record: %w", err))
+		return h.hide.Clean(fmt.Errorf("hold the record: %w", err))
 	}
 	var taken bool
 	err = conn.QueryRow(ctx, "SELECT pg_catalog.pg_try_advisory_lock($1)", h.lock).Scan(&taken)
@@ -50,7 +52,7 @@ func (h *Hold) take(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return h.hide.clean(fmt.Errorf("hold the record: %w", errors.Join(err, h.end(ctx, conn))))
+		return h.hide.Clean(fmt.Errorf("hold the record: %w", errors.Join(err, h.end(ctx, conn))))
 	}
 	h.conn, h.session = conn, conn.PgConn().PID()
 	return nil
@@ -125,7 +127,7 @@ func (h *Hold) Release(ctx context.Context) error {
 		return nil
 	}
 	if err := h.end(ctx, h.conn); err != nil {
-		return h.hide.clean(fmt.Errorf("release the record: %w", err))
+		return h.hide.Clean(fmt.Errorf("release the record: %w", err))
 	}
 	return nil
 }
