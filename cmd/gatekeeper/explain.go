@@ -217,7 +217,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 		return fmt.Errorf("make a folder for the mirrors: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	hub, err := connectGitHub(cfg, witness, dir, func(github.Call) {}, log)
+	hub, err := connectGitHub(cfg, witness, dir, func(github.Call) {}, nil, log)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ type File struct {
 	DataDirectory string `yaml:"dataDirectory"`
 	// Record is where the record is kept, if not in the data directory.
 	Record Record `yaml:"record"`
+	// Replicas let several processes share the work. Without it one process runs alone.
+	Replicas *Replicas `yaml:"replicas"`
 	// Groups are lists of people by name, so that several requirements can share
 	// them.
 	Groups []Group `yaml:"groups"`

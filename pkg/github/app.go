@@ -51,6 +51,9 @@ type Options struct {
 	// Observe is told of every request that was sent. It must be safe for
 	// concurrent use and return at once. Nil is allowed.
 	Observe func(Call)
+	// Guard is asked before each request that could change something; what it refuses is
+	// not sent. It must be safe for concurrent use. Nil lets everything through.
+	Guard func() error
 	// Logger is required.
 	Logger *slog.Logger
 }
@@ -99,6 +102,9 @@ func NewApp(o Options) (*App, error) {
 	next, err := baseTransport(o)
 	if err != nil {
 		return nil, err
+	}
+	if o.Guard != nil {
+		next = guarded{next, o.Guard}
 	}
 	a := &App{id: o.AppID, key: key, base: base, next: next, options: o, owners: map[string]*installation{},
 		slots: make(chan struct{}, maxInFlight)}
