@@ -232,7 +232,7 @@ func (v *verifier) step(ctx context.Context, e Entry, known []Head) (*Fault, err
 		v.open[e.Intent] = n
 	case KindOutcome, KindAbandoned:
 		delete(v.open, e.Intent)
-	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth:
+	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth, KindPolicy:
 	}
 	return nil, nil //nolint:nilnil // No fault and no error is the good case.
 }
