@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -103,13 +106,19 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	if wait, err := unready(collected); wait > 0 || err != nil {
 		return wait, err
 	}
+	_, deciding := g.tracer.Child(ctx, "decide", trace.SpanKindInternal)
 	decision := approval.Explain(p, facts)
+	deciding.End()
 	g.metrics.decided(p.Gate, decision.Verdict)
 	g.owed(ctx, app, p, facts.BrokenGlass)
 	g.revert(ctx, p, facts)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
 	state = withUngated(withFailure(app, state, last), live, last)
+	span := tracing.From(ctx)
+	span.Text(tracing.Gate, p.Gate)
+	span.Text(tracing.Verdict, string(decision.Verdict))
+	span.Text(tracing.State, state)
 	if ready {
 		state, on, err := g.act(ctx, head, p, facts, decision)
 		g.remember(ctx, app, p, decision, state, told...)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/calendar"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -101,6 +102,8 @@ type Options struct {
 	Reverter Reverter
 	Logger   *slog.Logger
 	Metrics  *Metrics
+	// Tracer may be nil: then nothing is traced.
+	Tracer *tracing.Tracer
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
@@ -143,6 +146,7 @@ type Gate struct {
 	asks      asks
 	log       *slog.Logger
 	metrics   *Metrics
+	tracer    *tracing.Tracer
 	now       func() time.Time
 	workers   int
 	resync    time.Duration
@@ -153,6 +157,8 @@ type Gate struct {
 	memory  memory
 	names   names
 	tickets tickets
+	// causes are the spans that woke keys.
+	causes  tracing.Causes[Key]
 	waits   patience
 	denials *denials
 	// warnOnly: see Options.
@@ -186,7 +192,7 @@ func New(o Options) *Gate {
 	g := &Gate{
 		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		calendars: calendars(o.Policies), followers: o.Followers, observers: o.Observers,
-		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		log: o.Logger, metrics: o.Metrics, tracer: o.Tracer, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter, previews: o.Previews, previewsMost: o.PreviewsMost,
 	}
 	if g.now == nil {
@@ -272,11 +278,17 @@ func (g *Gate) next(ctx context.Context) bool {
 	tickets, owed := g.tickets.take(key), g.debts.newest(key)
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), reconcileTimeout)
 	defer cancel()
+	causes := g.causes.Take(key)
+	work, span := g.tracer.Reconcile(work, key.kind(), causes)
+	defer span.End()
+	key.describe(span)
 
 	start := g.now()
 	again, err := g.reconcile(work, key)
 	g.metrics.reconciled(key, err, g.now().Sub(start))
 	if err != nil {
+		span.Fail(err)
+		g.causes.GiveBack(key, causes)
 		g.tickets.giveBack(key, tickets)
 		g.retry(work, key, err)
 		return true

@@ -152,7 +152,7 @@ const judgedWait = 5 * time.Second
 func (g *Gate) Awaits(ctx context.Context, applications []string) []approval.Awaited {
 	since := g.now()
 	for _, app := range applications {
-		g.WakeKey(app)
+		g.WakeKey(ctx, app)
 	}
 	ctx, cancel := context.WithTimeout(ctx, judgedWait)
 	defer cancel()
