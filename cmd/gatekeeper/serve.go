@@ -33,7 +33,7 @@ import (
 )
 
 func serveCommand() *cobra.Command {
-	return withConfig(&cobra.Command{
+	c := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Receive webhooks, decide, and sync what is approved",
 		Long: `Receive GitHub's webhooks, watch Argo CD's Applications, decide, record, and sync
@@ -41,7 +41,14 @@ what is approved. Runs until SIGTERM or SIGINT, then finishes what it has begun.
 
 Logs are JSON lines on standard error. /healthz, /readyz and /metrics are served
 beside /webhooks/github.`,
-	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+	}
+	profiles := profilingFlags(c)
+	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+		stop, err := profiles.start(ctx, processLog([]string{"serve"}, c.ErrOrStderr()))
+		if err != nil {
+			return err
+		}
+		defer stop()
 		return serve(ctx, cfg, c.ErrOrStderr())
 	})
 }
@@ -93,6 +100,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, box.Close)
+	registry.MustRegister(newStores(cfg, box, record, log))
 
 	// Who is asked.
 	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), seen.calls.GitHub, log)

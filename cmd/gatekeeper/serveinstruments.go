@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -116,6 +115,3 @@ func (i instruments) observers(others ...gate.Observer) []gate.Observer {
 	}
 	return append(others, instrument.Outcomes{Tracer: i.tracer})
 }
-
-// errPprofAddress refuses to show profiles to everybody by a slip.
-var errPprofAddress = errors.New("profiles hold what is in memory, secrets included: listen on a loopback address such as 127.0.0.1:6060, or add --pprof-anywhere")

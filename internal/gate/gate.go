@@ -208,13 +208,13 @@ func New(o Options) *Gate {
 	if g.resync == 0 {
 		g.resync = 5 * time.Minute
 	}
-	g.queue = workqueue.NewTypedRateLimitingQueue(
-		workqueue.NewTypedItemExponentialFailureRateLimiter[Key](250*time.Millisecond, time.Minute))
+	waiting := &arrivals{now: g.now, waited: g.metrics.waited}
+	g.queue = newQueue(waiting)
 	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
 	g.debts.store, g.debts.log = o.Debts, o.Logger
 	g.open = newOpenPulls(o.Policies, o.Judgements, o.Logger)
 	g.reporting = make(chan struct{}, max(1, g.workers/2))
-	g.metrics.watch(g.queue.Len, g.Outdated)
+	g.metrics.watch(g.queue.Len, g.Outdated, waiting.oldest)
 	return g
 }
 
@@ -328,20 +328,24 @@ func (g *Gate) retry(ctx context.Context, key Key, err error) {
 	if errors.Is(err, approval.ErrStale) || errors.Is(err, errRaced) {
 		// Somebody else was faster; look again at once, but not for ever: each time
 		// an intent may be left behind in the record.
+		g.metrics.retried(retryRaced)
 		g.log.LogAttrs(ctx, slog.LevelDebug, "reconcile_raced", attrs...)
 		g.queue.AddAfter(key, g.raced.When(key))
 		return
 	}
 	if errors.Is(err, approval.ErrLater) {
+		g.metrics.retried(retryLater)
 		g.log.LogAttrs(ctx, slog.LevelDebug, "report_postponed", attrs...)
 		g.queue.AddAfter(key, max(retryAfter(err), time.Millisecond))
 		return
 	}
 	if wait := retryAfter(err); wait > 0 {
+		g.metrics.retried(retryAsked)
 		g.log.LogAttrs(ctx, slog.LevelWarn, "reconcile_postponed", append(attrs, slog.Duration("wait", wait))...)
 		g.queue.AddAfter(key, wait)
 		return
 	}
+	g.metrics.retried(retryFailed)
 	g.log.LogAttrs(ctx, slog.LevelWarn, "reconcile_failed", append(attrs, slog.Int("attempts", g.queue.NumRequeues(key)+1))...)
 	g.queue.AddRateLimited(key)
 }

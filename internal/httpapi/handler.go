@@ -20,7 +20,7 @@ type Options struct {
 	Metrics http.Handler
 	// Webhooks may be nil.
 	Webhooks *WebhookMetrics
-	Logger  *slog.Logger
+	Logger   *slog.Logger
 }
 
 // New makes the handler.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,11 +32,6 @@ type Calls struct {
 	kubernetes *prometheus.HistogramVec
 	fetches    *prometheus.HistogramVec
 	appends    *prometheus.HistogramVec
-	sequence   prometheus.Gauge
-
-	mu sync.Mutex
-	// head is the newest sequence that was appended.
-	head uint64
 }
 
 // NewCalls makes Calls. The tracer may be nil. Register them with a registry.
@@ -74,14 +68,11 @@ func NewCalls(tracer *tracing.Tracer) *Calls {
 			Name: "gatekeeper_record_append_seconds", Help: "Appends to the record by result: ok, conflict (somebody else was faster; it is done again), failed.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14), // 0.5 ms to 4 s
 		}, []string{"result"}),
-		sequence: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "gatekeeper_record_sequence", Help: "The newest entry that this process appended to the record.",
-		}),
 	}
 }
 
 func (c *Calls) collectors() []prometheus.Collector {
-	return []prometheus.Collector{c.github, c.remaining, c.reset, c.limited, c.argocd, c.kubernetes, c.fetches, c.appends, c.sequence}
+	return []prometheus.Collector{c.github, c.remaining, c.reset, c.limited, c.argocd, c.kubernetes, c.fetches, c.appends}
 }
 
 // Describe implements prometheus.Collector.

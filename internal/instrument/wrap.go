@@ -33,7 +33,6 @@ func (r record) Append(ctx context.Context, expect history.Head, drafts ...histo
 	switch {
 	case err == nil:
 		r.calls.appends.WithLabelValues("ok").Observe(took)
-		r.calls.appended(head.Sequence)
 		span.Number(tracing.Sequence, int(head.Sequence)) //nolint:gosec // a count of entries
 	case errors.Is(err, history.ErrConflict):
 		r.calls.appends.WithLabelValues("conflict").Observe(took)
@@ -43,16 +42,6 @@ func (r record) Append(ctx context.Context, expect history.Head, drafts ...histo
 		span.Fail(err)
 	}
 	return head, err //nolint:wrapcheck // callers know its errors
-}
-
-// appended keeps the newest sequence: appends of others may end in another order.
-func (c *Calls) appended(sequence uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if sequence > c.head {
-		c.head = sequence
-		c.sequence.Set(float64(sequence))
-	}
 }
 
 // Collector makes spans of what is collected; without tracing it is the collector itself.

@@ -36,7 +36,7 @@ func traced(t *testing.T, s *story) {
 	s.approve(payments.Bob, pull.Number)
 	sha := s.merge(pull.Number, "squash")
 	s.verdict(payments.Ledger, "blocked", "quorum.missing")
-	s.says(pull.Number, "1 of 2", "blocked")
+	s.says(pull.Number, "1 of 2", "already merged")
 	s.approve(payments.Carol, pull.Number)
 	s.runs(payments.Ledger, sha, "5000", 2)
 	s.recorded(payments.Ledger, "outcome", 1)
