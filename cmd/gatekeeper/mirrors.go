@@ -25,6 +25,8 @@ type mirrors struct {
 	log *slog.Logger
 	// fetched is told of every fetch that is over; nil for nobody.
 	fetched func(ctx context.Context, repository approval.RepositoryName, began time.Time, err error)
+	// caFile has the authorities of GitHub's certificate; empty for the system's.
+	caFile string
 
 	mu   sync.Mutex
 	open map[string]*mirror.Mirror
@@ -52,7 +54,7 @@ func (m *mirrors) get(ctx context.Context, name approval.RepositoryName) (*mirro
 		fetched = func(ctx context.Context, began time.Time, err error) { m.fetched(ctx, name, began, err) }
 	}
 	opened, err := mirror.Open(ctx, mirror.Options{
-		Dir: dir, URL: m.url + "/" + string(name) + ".git", Logger: m.log, Fetched: fetched,
+		Dir: dir, URL: m.url + "/" + string(name) + ".git", CAFile: m.caFile, Logger: m.log, Fetched: fetched,
 		Token: func(ctx context.Context) (string, error) {
 			client, err := m.app.Client(ctx, name)
 			if err != nil {

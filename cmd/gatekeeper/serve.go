@@ -79,7 +79,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, record.Close)
-	held, err := holdRecord(ctx, record, log)
+	held, err := holdRecord(ctx, record, cfg.File.Replicas != nil, log)
 	if err != nil {
 		return err
 	}
@@ -95,15 +95,18 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, counter.Close)
-	box, err := inbox.Open(ctx, inboxPath(cfg.File.DataDirectory))
+	opened, err := openInbox(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	box := opened.Store
 	closers = append(closers, box.Close)
 	registry.MustRegister(newStores(cfg, box, record, log))
 
-	// Who is asked.
-	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), seen.calls.GitHub, log)
+	// Who is asked. GitHub is written to by the replica that leads alone.
+	var self replica
+	leads := func() error { return self.leads() }
+	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), seen.calls.GitHub, leads, log)
 	if err != nil {
 		return err
 	}
@@ -149,7 +152,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			decider.WakeApplication(after)
 		},
 	})
-	enforced, err := connectEnforcement(ctx, cfg, cluster, registry, log)
+	if self, err = connectReplicas(cfg, cluster, fitness(watcher.HasSynced, record), registry, log); err != nil {
+		return err
+	}
+	enforced, err := connectEnforcement(ctx, cfg, cluster, leads, registry, log)
 	if err != nil {
 		return err
 	}
@@ -173,7 +179,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		}),
 		Tracer: seen.tracer, Collector: instrument.Collector(seen.tracer, hub.collector), Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: seen.calls.Record(record), Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
 		Reporter: instrument.Reporter(seen.tracer, reports), Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: seen.observers(shown.links, happenings{enforced}), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
-		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
+		Leadership: self.leadership(),
+		Previews:   previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -236,29 +243,15 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	group.Go(func() error { return held.run(ctx) })
 	group.Go(func() error { return reading.run(ctx) })
 	group.Go(func() error { return enforced.run(ctx, decider, seen.tracer) })
-	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
-	group.Go(func() error { return soaks.watch.Run(ctx) })
+	group.Go(func() error { return follower{self, decider}.run(ctx) })
 	group.Go(func() error {
-		if err := whenSynced(ctx, watcher); err != nil {
-			return nil //nolint:nilerr // stopped before there was anything to do
-		}
-		both, ctx := errgroup.WithContext(ctx)
-		both.Go(func() error { return decider.Run(ctx) })
-		both.Go(func() error { return intake.Run(ctx) })
-		both.Go(func() error {
-			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log}.run(ctx)
+		return self.run(ctx, leader{
+			synced: func(ctx context.Context) error { return whenSynced(ctx, watcher) }, decider: decider, intake: intake,
+			pulls:   openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log},
+			answers: answers, measured: measured, enforced: enforced, shown: shown, soaks: soaks, previews: previewed,
+			prune: func(ctx context.Context) error { return prune(ctx, box, log) }, missed: redeliver.New(hub.app, log, nil),
 		})
-		both.Go(func() error { return answers.Run(ctx) })
-		both.Go(func() error { return measured.Run(ctx) })
-		return both.Wait()
-	})
-	group.Go(func() error { return prune(ctx, box, log) })
-	group.Go(func() error { return previewed.run(ctx) })
-	// What GitHub could not deliver while nobody listened, it is asked for again.
-	group.Go(func() error {
-		redeliver.New(hub.app, log, nil).Run(ctx, redeliver.DefaultInterval)
-		return nil
 	})
 	err = group.Wait()
 	log.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopped")

@@ -54,6 +54,9 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 		slog.String("revision", revisions(d.Candidate)), slog.String("initiated_by", release.InitiatedBy()),
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "sync_intended", attrs...)
+	if err := g.leads(); err != nil {
+		return "not synced", on, err // whoever leads now settles the intent
+	}
 	if err := g.apps.Sync(ctx, release); err != nil {
 		g.metrics.synced(p.Gate, "refused")
 		return "not synced: Argo CD did not take the sync", on, fmt.Errorf("sync %s to %s: %w", app.Key(), revisions(d.Candidate), err)
@@ -136,6 +139,9 @@ func (g *Gate) appendFor(ctx context.Context, head history.Head, uid string, pay
 			drafts = append(drafts, history.Draft{Time: g.now(), Application: uid, Payload: p})
 		}
 		after, err := g.record.Append(ctx, head, drafts...)
+		if err == nil {
+			g.appended(after, len(drafts))
+		}
 		if !errors.Is(err, history.ErrConflict) {
 			return after, err
 		}
@@ -166,7 +172,11 @@ func (g *Gate) appendAnyway(ctx context.Context, drafts ...history.Draft) error 
 		if err != nil {
 			return fmt.Errorf("read the record's head: %w", err)
 		}
-		if _, err = g.record.Append(ctx, head, drafts...); !errors.Is(err, history.ErrConflict) {
+		after, err := g.record.Append(ctx, head, drafts...)
+		if err == nil {
+			g.appended(after, len(drafts))
+		}
+		if !errors.Is(err, history.ErrConflict) {
 			return err
 		}
 	}

@@ -172,9 +172,9 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 				return g.unrecorded(ctx, app, err)
 			}
 		}
-		known, ok := g.settledDecision(ctx, app)
-		if !ok {
-			return deny(refusedUnknown, "gate "+p.Gate+" is judging it right now; try again in a moment")
+		known, answer := g.decisionNow(ctx, p, app)
+		if !answer.Allowed {
+			return answer
 		}
 		if g.now().Sub(known.at) > decisionsKept*g.resync {
 			return deny(refusedUnknown, "gate "+p.Gate+" has not judged it for too long; see its log, or try again in a moment")
@@ -183,7 +183,9 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		if err != nil {
 			return g.unrecorded(ctx, app, err)
 		}
-		grounds, rollback, answer := g.groundsFor(ctx, p, app, known, ordered, r.Start.Candidate)
+		var grounds grounds
+		var rollback bool
+		grounds, rollback, answer = g.groundsFor(ctx, p, app, known, ordered, r.Start.Candidate)
 		if !answer.Allowed || r.DryRun {
 			return answer
 		}

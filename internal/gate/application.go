@@ -109,6 +109,9 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	_, deciding := g.tracer.Child(ctx, "decide", trace.SpanKindInternal)
 	decision := approval.Explain(p, facts)
 	deciding.End()
+	if err := g.leads(); err != nil {
+		return 0, err // another replica may have begun while the facts were collected
+	}
 	g.metrics.decided(p.Gate, decision.Verdict)
 	g.owed(ctx, app, p, facts.BrokenGlass)
 	g.revert(ctx, p, facts)

@@ -3,7 +3,9 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -119,6 +121,10 @@ type Options struct {
 	// OnDenied is told of each refusal, at most once in a while of the same one. It may
 	// be nil.
 	OnDenied func(ctx context.Context, application, uid, text string)
+	// Leadership says who works, where several replicas share the record, and Shared is
+	// where the one that leads leaves what it knows. Both are nil for one process alone.
+	Leadership Leadership
+	Shared     Shared
 	// Resync is how often every protected Application is judged again without an
 	// event. Default 5 minutes.
 	Resync time.Duration
@@ -151,7 +157,8 @@ type Gate struct {
 	workers   int
 	resync    time.Duration
 
-	queue workqueue.TypedRateLimitingInterface[Key]
+	queue   workqueue.TypedRateLimitingInterface[Key]
+	waiting *arrivals // in queue
 	// raced counts how often in a row somebody else was faster.
 	raced   workqueue.TypedRateLimiter[Key]
 	memory  memory
@@ -181,7 +188,13 @@ type Gate struct {
 	sharing sharing
 	// operations are those that are on record; began is when this process did.
 	operations operationsKnown
-	began      time.Time
+	began      atomic.Pointer[time.Time]
+	// leadership and shared: see Options; own are the entries of this process, following
+	// is what it knows from another one.
+	leadership Leadership
+	shared     Shared
+	own        own
+	following  following
 	observe    time.Duration
 	// reporting has room for the reports that may be under way at once.
 	reporting chan struct{}
@@ -198,7 +211,9 @@ func New(o Options) *Gate {
 	if g.now == nil {
 		g.now = time.Now
 	}
-	g.began = g.now()
+	began := g.now()
+	g.began.Store(&began)
+	g.leadership, g.shared = o.Leadership, o.Shared
 	if g.observe = o.Observe; g.observe == 0 {
 		g.observe = observeByDefault
 	}
@@ -208,19 +223,27 @@ func New(o Options) *Gate {
 	if g.resync == 0 {
 		g.resync = 5 * time.Minute
 	}
-	waiting := &arrivals{now: g.now, waited: g.metrics.waited}
-	g.queue = newQueue(waiting)
+	g.waiting = &arrivals{now: g.now, waited: g.metrics.waited}
+	g.queue = newQueue(g.waiting)
 	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
 	g.debts.store, g.debts.log = o.Debts, o.Logger
 	g.open = newOpenPulls(o.Policies, o.Judgements, o.Logger)
 	g.reporting = make(chan struct{}, max(1, g.workers/2))
-	g.metrics.watch(g.queue.Len, g.Outdated, waiting.oldest)
+	g.metrics.watch(g.queued, g.Outdated, g.oldest)
 	return g
 }
 
 // Run reconciles until the context ends, then lets running work finish: a
 // reconcile that has recorded its intent is not cut off before it has acted.
 func (g *Gate) Run(ctx context.Context) error {
+	var head history.Head
+	if g.leadership != nil {
+		g.lead()
+		var err error
+		if head, err = g.record.Head(ctx); err != nil {
+			return fmt.Errorf("read the record's head: %w", err)
+		}
+	}
 	g.WakeAll()
 	g.wakeOwed(ctx)
 	var group errgroup.Group
@@ -232,7 +255,15 @@ func (g *Gate) Run(ctx context.Context) error {
 		})
 	}
 	group.Go(func() error {
-		g.tellDenials(ctx)
+		if g.leadership == nil {
+			g.tellDenials(ctx)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if g.leadership != nil {
+			g.followRecord(ctx, head)
+		}
 		return nil
 	})
 	group.Go(func() error {
@@ -318,6 +349,7 @@ func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err
 	if key.Group.Head != "" {
 		return g.reconcileGroup(ctx, key)
 	}
+	defer g.share(ctx, key.Application)
 	return g.reconcileApplication(ctx, key)
 }
 

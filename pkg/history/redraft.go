@@ -44,6 +44,8 @@ func decodeAny(e Entry) (Payload, error) {
 		return Decode[ObservedPayload](e)
 	case KindHealth:
 		return Decode[HealthPayload](e)
+	case KindArchived:
+		return Decode[ArchivedPayload](e)
 	default:
 		return nil, fmt.Errorf("entry %d is of the unknown kind %q", e.Sequence, e.Kind)
 	}
