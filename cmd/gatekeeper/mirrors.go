@@ -23,10 +23,10 @@ type mirrors struct {
 	url string // of GitHub, without a slash at the end
 	app *github.App
 	log *slog.Logger
-	// caFile has the authorities of GitHub's certificate; empty for the system's.
-	caFile string
 	// fetched is told of every fetch that is over; nil for nobody.
 	fetched func(ctx context.Context, repository approval.RepositoryName, began time.Time, err error)
+	// caFile has the authorities of GitHub's certificate; empty for the system's.
+	caFile string
 
 	mu   sync.Mutex
 	open map[string]*mirror.Mirror

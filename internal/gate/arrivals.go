@@ -72,3 +72,11 @@ func (a *arrivals) oldest() time.Duration {
 	}
 	return a.now().Sub(a.keys[0].at)
 }
+
+// oldest is how long the key that is next has waited, as far as this replica works.
+func (g *Gate) oldest() time.Duration {
+	if g.leads() != nil {
+		return 0
+	}
+	return g.waiting.oldest()
+}

@@ -155,7 +155,8 @@ type Gate struct {
 	workers   int
 	resync    time.Duration
 
-	queue workqueue.TypedRateLimitingInterface[Key]
+	queue   workqueue.TypedRateLimitingInterface[Key]
+	waiting *arrivals // in queue
 	// raced counts how often in a row somebody else was faster.
 	raced   workqueue.TypedRateLimiter[Key]
 	memory  memory
@@ -221,13 +222,13 @@ func New(o Options) *Gate {
 	if g.resync == 0 {
 		g.resync = 5 * time.Minute
 	}
-	waiting := &arrivals{now: g.now, waited: g.metrics.waited}
-	g.queue = newQueue(waiting)
+	g.waiting = &arrivals{now: g.now, waited: g.metrics.waited}
+	g.queue = newQueue(g.waiting)
 	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
 	g.debts.store, g.debts.log = o.Debts, o.Logger
 	g.open = newOpenPulls(g.rules(), o.Judgements, o.Logger)
 	g.reporting = make(chan struct{}, max(1, g.workers/2))
-	g.metrics.watch(g.queued, g.Outdated, waiting.oldest)
+	g.metrics.watch(g.queued, g.Outdated, g.oldest)
 	return g
 }
 
