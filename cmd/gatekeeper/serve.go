@@ -54,6 +54,7 @@ const shutdownTimeout = 15 * time.Second
 // decides, who listens. It returns when the context ends and all work is done.
 func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error) {
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	live := newSettings(cfg)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -119,7 +120,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, box, soaks, log)
+	imageFacts, err := connectImages(cfg, hub, box, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			}
 		},
 		OnChange: func(before, after approval.Application) {
-			soaks.changed(cfg.Policies, before, after)
+			soaks.changed(live.policies(), before, after)
 			if after.UID == "" {
 				after = before // it is gone
 				sets.Forget(after.Key())
@@ -141,48 +142,50 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			decider.WakeApplication(after)
 		},
 	})
-	enforced, err := connectEnforcement(ctx, cfg, cluster, registry, log)
+	enforced, err := connectEnforcement(ctx, live, cluster, registry, log)
 	if err != nil {
 		return err
 	}
 	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
-	measured, err := connectMeasures(cfg, record, watcher.List, registry, log)
+	measured, err := connectMeasures(cfg, live.policies, record, watcher.List, registry, log)
 	if err != nil {
 		return err
 	}
 	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
 	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, registry, log)
-	shown := showing(cfg, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, sign, log)
-	shown.links = newLinks(cfg, cluster, log)
-	approvals := waiting(cfg, hub, func() *gate.Gate { return decider })
+	shown := showing(live, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, sign, log)
+	shown.links = newLinks(live, cluster, log)
+	approvals := waiting(live, hub, func() *gate.Gate { return decider })
+	rules, err := rulesOf(cfg, imageFacts)
+	if err != nil {
+		return err
+	}
 	decider = gate.New(gate.Options{
-		Policies: cfg.Policies,
+		Rules: rules,
 		Applications: applications{
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		},
-		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
+		Collector: hub.collector, Closures: closures, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
 		Reporter: reports, Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
-	takes := ordering{policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log}
-	answers, err := answering(cfg, takes, box, hub, shown.asker(), previewed.differ(decider))
+	takes := ordering{policies: live.policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log}
+	answers, err := answering(live, takes, box, hub, shown.asker(), previewed.differ(decider))
 	if err != nil {
 		return err
 	}
 	intake.WhenAsked(answers.Wake)
 
 	// Who listens.
-	secrets := make([][]byte, len(cfg.Secrets.WebhookSecrets))
-	for i, s := range cfg.Secrets.WebhookSecrets {
-		secrets[i] = s.Reveal()
-	}
 	handler := httpapi.New(httpapi.Options{
-		Verify: func(signature string, body []byte) error { return webhook.Verify(secrets, signature, body) },
+		Verify: func(signature string, body []byte) error {
+			return webhook.Verify(live.webhookSecrets(), signature, body)
+		},
 		Store: func(ctx context.Context, guid, event string, body []byte) error {
 			_, err := box.Put(ctx, inbox.Delivery{GUID: guid, Event: event, Received: time.Now(), Body: body})
 			if err == nil {
@@ -203,14 +206,16 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	reading, err := connectReadAPI(ctx, cfg, cluster, readable{decider, record, approvals, prove}, log)
+	reading, err := connectReadAPI(ctx, live, cluster, readable{decider, record, approvals, prove}, log)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("address", listener.Addr().String()),
 		slog.String("version", currentVersion().Version), slog.Int("gates", len(cfg.Policies)))
 
+	changes := following(live, hub, api, box, soaks, enforced, decider, watcher.List, registry, log)
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return changes.run(ctx) })
 	server := httpapi.NewServer(handler)
 	group.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -245,7 +250,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		both.Go(func() error { return decider.Run(ctx) })
 		both.Go(func() error { return intake.Run(ctx) })
 		both.Go(func() error {
-			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log}.run(ctx)
+			return openPulls{live.policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log, changes.pulls}.run(ctx)
 		})
 		both.Go(func() error { return answers.Run(ctx) })
 		both.Go(func() error { return measured.Run(ctx) })
