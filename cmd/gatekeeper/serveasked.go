@@ -32,7 +32,7 @@ func answering(live *settings, o ordering, box *inbox.Store, h hub, asker comman
 			client, err := registryClient(cfg)
 			return promotions{cfg: cfg, reader: o.reader, promoter: promoter, registry: client, log: o.log}, err
 		}, h.app},
-		Logger: o.log,
+		Logger: o.log, Tracer: o.tracer,
 	}), nil
 }
 

@@ -25,6 +25,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/events"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
+	"github.com/argo-gatekeeper/gatekeeper/internal/instrument"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/admission"
 )
@@ -55,7 +57,7 @@ type enforcement struct {
 }
 
 // connectEnforcement makes no request.
-func connectEnforcement(ctx context.Context, live *settings, cluster argoCD, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
+func connectEnforcement(ctx context.Context, live *settings, cluster argoCD, leads func() error, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
 	cfg := live.now()
 	e := cfg.File.Enforcement
 	if e == nil {
@@ -82,7 +84,7 @@ func connectEnforcement(ctx context.Context, live *settings, cluster argoCD, reg
 		Objects: enforce.NewCluster(cluster.client), Render: func(bundle []byte) ([]*unstructured.Unstructured, error) {
 			return enforcementObjects(live.now())(bundle)
 		}, Certificates: out.certificates,
-		Manage: e.Managed(), Metrics: metrics, Logger: log,
+		Manage: e.Managed(), May: func() bool { return leads() == nil }, Metrics: metrics, Logger: log,
 	})
 	registry.MustRegister(metrics, out.metrics, out.events, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gatekeeper_certificate_expires_timestamp_seconds", Help: "When the certificate for the API server ends; 0 when there is none.",
@@ -123,6 +125,13 @@ func (e *enforcement) answer(ctx context.Context, review []byte) ([]byte, error)
 	return e.responder.Load().Answer(ctx, review)
 }
 
+// leads is told that this process has begun to lead.
+func (e *enforcement) leads() {
+	if e != nil {
+		e.enforcer.Wake()
+	}
+}
+
 // warns says whether refusals are only warnings.
 func (e *enforcement) warns() bool { return e != nil && e.mode == admission.Warn }
 
@@ -135,11 +144,11 @@ func (e *enforcement) ready() error {
 }
 
 // run answers the API server until the context ends.
-func (e *enforcement) run(ctx context.Context, g *gate.Gate) error {
+func (e *enforcement) run(ctx context.Context, g *gate.Gate, tracer *tracing.Tracer) error {
 	if e == nil {
 		return nil
 	}
-	responder, err := newResponder(enforcementSettings(e.live.now()), e.parser, g)
+	responder, err := newResponder(enforcementSettings(e.live.now()), e.parser, instrument.Admit(tracer, g.Admit))
 	if err != nil {
 		return err
 	}
@@ -148,9 +157,9 @@ func (e *enforcement) run(ctx context.Context, g *gate.Gate) error {
 	if err != nil {
 		return fmt.Errorf("listen for the API server: %w", err)
 	}
-	server := httpapi.NewAdmissionServer(httpapi.NewAdmission(httpapi.AdmissionOptions{
+	server := httpapi.NewAdmissionServer(instrument.Continued(tracer, httpapi.NewAdmission(httpapi.AdmissionOptions{
 		Admit: e.answer, Warn: e.warns(), Metrics: e.metrics, Logger: e.log,
-	}), e.certificates.GetCertificate, e.log)
+	})), e.certificates.GetCertificate, e.log)
 	e.log.LogAttrs(ctx, slog.LevelInfo, "enforcing", slog.String("address", listener.Addr().String()), slog.String("mode", e.cfg.Mode))
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error {

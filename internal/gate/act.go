@@ -57,6 +57,9 @@ func (g *Gate) act(ctx context.Context, head history.Head, now *rules, p approva
 		slog.String("revision", revisions(d.Candidate)), slog.String("initiated_by", release.InitiatedBy()),
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "sync_intended", attrs...)
+	if err := g.leads(); err != nil {
+		return "not synced", on, err // whoever leads now settles the intent
+	}
 	if err := g.current(now); err != nil {
 		// The intent stays open, and is abandoned by the next reconcile.
 		return "not synced: the policies have just been exchanged", on, err
@@ -147,6 +150,9 @@ func (g *Gate) appendFor(ctx context.Context, head history.Head, uid string, pay
 			drafts = append(drafts, history.Draft{Time: g.now(), Application: uid, Payload: p})
 		}
 		after, err := g.record.Append(ctx, head, drafts...)
+		if err == nil {
+			g.appended(after, len(drafts))
+		}
 		if !errors.Is(err, history.ErrConflict) {
 			return after, err
 		}
@@ -177,7 +183,11 @@ func (g *Gate) appendAnyway(ctx context.Context, drafts ...history.Draft) error 
 		if err != nil {
 			return fmt.Errorf("read the record's head: %w", err)
 		}
-		if _, err = g.record.Append(ctx, head, drafts...); !errors.Is(err, history.ErrConflict) {
+		after, err := g.record.Append(ctx, head, drafts...)
+		if err == nil {
+			g.appended(after, len(drafts))
+		}
+		if !errors.Is(err, history.ErrConflict) {
 			return err
 		}
 	}

@@ -186,9 +186,9 @@ func (g *Gate) admitStart(ctx context.Context, now *rules, p approval.Policy, ap
 				return g.unrecorded(ctx, app, err)
 			}
 		}
-		known, ok := g.settledDecision(ctx, now, app)
-		if !ok {
-			return deny(refusedUnknown, "gate "+p.Gate+" is judging it right now; try again in a moment")
+		known, answer := g.decisionNow(ctx, now, p, app)
+		if !answer.Allowed {
+			return answer
 		}
 		if g.now().Sub(known.at) > decisionsKept*g.resync {
 			return deny(refusedUnknown, "gate "+p.Gate+" has not judged it for too long; see its log, or try again in a moment")
@@ -197,7 +197,9 @@ func (g *Gate) admitStart(ctx context.Context, now *rules, p approval.Policy, ap
 		if err != nil {
 			return g.unrecorded(ctx, app, err)
 		}
-		grounds, rollback, answer := g.groundsFor(ctx, p, app, known, ordered, r.Start.Candidate)
+		var grounds grounds
+		var rollback bool
+		grounds, rollback, answer = g.groundsFor(ctx, p, app, known, ordered, r.Start.Candidate)
 		if !answer.Allowed || r.DryRun {
 			return answer
 		}

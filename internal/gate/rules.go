@@ -109,6 +109,15 @@ type enacted struct {
 	mu    sync.Mutex
 	seen  uint64
 	gates map[string]history.PolicyPayload
+	// since is when each was recorded.
+	since map[string]time.Time
+}
+
+// from is since when the record, as far as it was read, has the policy of a gate.
+func (e *enacted) from(gate string) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.since[gate]
 }
 
 // policiesRead is how many policies are read at once.
@@ -136,6 +145,10 @@ func (e *enacted) at(ctx context.Context, record history.Reader, head history.He
 			if gates[p.Gate] = p; p.After == "" {
 				delete(gates, p.Gate)
 			}
+			if e.since == nil {
+				e.since = map[string]time.Time{}
+			}
+			e.since[p.Gate] = entry.Time
 			seen = entry.Sequence
 		}
 		if len(entries) == 0 {

@@ -50,7 +50,7 @@ type Options struct {
 	// Waiting is nil where nothing is synced: then nobody says that something is to be.
 	Waiting Waiting
 	// Wake asks for a new decision on one Application, WakeAll on all. Nil does nothing.
-	Wake    func(application string)
+	Wake    func(ctx context.Context, application string)
 	WakeAll func()
 	Logger  *slog.Logger
 }
@@ -65,7 +65,7 @@ type Operator struct {
 // New makes an Operator.
 func New(o Options) *Operator {
 	if o.Wake == nil {
-		o.Wake = func(string) {}
+		o.Wake = func(context.Context, string) {}
 	}
 	if o.WakeAll == nil {
 		o.WakeAll = func() {}
@@ -164,7 +164,7 @@ func (o *Operator) give(ctx context.Context, check func(orders.Standing) error, 
 		if act.Application == "" {
 			o.o.WakeAll()
 		} else {
-			o.o.Wake(act.Application)
+			o.o.Wake(ctx, act.Application)
 		}
 	}
 	return acts, nil

@@ -26,12 +26,14 @@ const (
 	KindObserved Kind = "observed"
 	// KindHealth: how the Application fared after a deployment.
 	KindHealth Kind = "health"
+	// KindArchived: the payloads of earlier entries were moved to an archive.
+	KindArchived Kind = "archived"
 	// KindPolicy: by what a gate judges from here on.
 	KindPolicy Kind = "policy"
 )
 
 // Entry is one line of the record. Its fields are exactly what its digest is
-// computed from, the Digest itself excepted.
+// computed from, the Digest itself and the Leaf excepted.
 type Entry struct {
 	// Sequence counts from 1 without gaps.
 	Sequence uint64 `json:"sequence"`
@@ -50,6 +52,9 @@ type Entry struct {
 	// Payload is canonical JSON; Decode reads it.
 	Payload json.RawMessage `json:"payload"`
 	Digest  Digest          `json:"digest"`
+	// Leaf is empty for a whole entry. For one whose payload was archived, and which has
+	// none, it is the entry's hash in the Merkle tree (LeafOf).
+	Leaf Digest `json:"leaf,omitempty"`
 }
 
 // Head is the record's head once this entry is its last.
