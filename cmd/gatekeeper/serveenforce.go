@@ -23,6 +23,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/events"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
+	"github.com/argo-gatekeeper/gatekeeper/internal/instrument"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/admission"
 )
@@ -50,7 +52,7 @@ type enforcement struct {
 }
 
 // connectEnforcement makes no request.
-func connectEnforcement(ctx context.Context, cfg config.Config, cluster argoCD, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
+func connectEnforcement(ctx context.Context, cfg config.Config, cluster argoCD, leads func() error, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
 	e := cfg.File.Enforcement
 	if e == nil {
 		log.LogAttrs(ctx, slog.LevelWarn, "not_enforced", slog.String("remedy", "write an enforcement section"))
@@ -74,7 +76,7 @@ func connectEnforcement(ctx context.Context, cfg config.Config, cluster argoCD, 
 	metrics := enforce.NewMetrics()
 	out.enforcer = enforce.New(enforce.Options{
 		Objects: enforce.NewCluster(cluster.client), Render: enforcementObjects(cfg), Certificates: out.certificates,
-		Manage: e.Managed(), Metrics: metrics, Logger: log,
+		Manage: e.Managed(), May: func() bool { return leads() == nil }, Metrics: metrics, Logger: log,
 	})
 	registry.MustRegister(metrics, out.metrics, out.events, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gatekeeper_certificate_expires_timestamp_seconds", Help: "When the certificate for the API server ends; 0 when there is none.",
@@ -110,6 +112,13 @@ func (e *enforcement) denied(_ context.Context, application, uid, text string) {
 	e.events.Emit(events.Application{Namespace: namespace, Name: name, UID: uid}, events.Warning, "GatekeeperDenied", text)
 }
 
+// leads is told that this process has begun to lead.
+func (e *enforcement) leads() {
+	if e != nil {
+		e.enforcer.Wake()
+	}
+}
+
 // warns says whether refusals are only warnings.
 func (e *enforcement) warns() bool { return e != nil && e.settings.Mode == admission.Warn }
 
@@ -122,11 +131,11 @@ func (e *enforcement) ready() error {
 }
 
 // run answers the API server until the context ends.
-func (e *enforcement) run(ctx context.Context, g *gate.Gate) error {
+func (e *enforcement) run(ctx context.Context, g *gate.Gate, tracer *tracing.Tracer) error {
 	if e == nil {
 		return nil
 	}
-	responder, err := newResponder(e.settings, e.parser, g)
+	responder, err := newResponder(e.settings, e.parser, instrument.Admit(tracer, g.Admit))
 	if err != nil {
 		return err
 	}
@@ -134,9 +143,9 @@ func (e *enforcement) run(ctx context.Context, g *gate.Gate) error {
 	if err != nil {
 		return fmt.Errorf("listen for the API server: %w", err)
 	}
-	server := httpapi.NewAdmissionServer(httpapi.NewAdmission(httpapi.AdmissionOptions{
+	server := httpapi.NewAdmissionServer(instrument.Continued(tracer, httpapi.NewAdmission(httpapi.AdmissionOptions{
 		Admit: responder.Answer, Warn: e.warns(), Metrics: e.metrics, Logger: e.log,
-	}), e.certificates.GetCertificate, e.log)
+	})), e.certificates.GetCertificate, e.log)
 	e.log.LogAttrs(ctx, slog.LevelInfo, "enforcing", slog.String("address", listener.Addr().String()), slog.String("mode", e.cfg.Mode))
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error {

@@ -47,6 +47,8 @@ type Secrets struct {
 	CheckpointKey Secret
 	// APITokens are those of api.tokens, in their order.
 	APITokens []Secret
+	// TracingHeaders are those for the collector of traces, by name.
+	TracingHeaders map[string]Secret
 }
 
 // Load reads and checks a configuration file and the secrets it names. The
@@ -121,10 +123,7 @@ func (f *File) setDefaults() {
 	}
 	def(&f.GitHub.URL, "https://github.com")
 	if f.GitHub.APIURL == "" {
-		f.GitHub.APIURL = "https://api.github.com/"
-		if f.GitHub.URL != "https://github.com" {
-			f.GitHub.APIURL = trimSlash(f.GitHub.URL) + "/api/v3/"
-		}
+		f.GitHub.APIURL = APIURL(f.GitHub.URL)
 	}
 	def(&f.Server.Listen, ":8080")
 	f.Metrics.setDefaults()
