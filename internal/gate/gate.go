@@ -288,7 +288,7 @@ func (g *Gate) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case <-tick.C:
-				g.wakeWithin(g.resync / 2)
+				g.wakeWithin(g.resync * 9 / 10)
 			}
 		}
 	})
