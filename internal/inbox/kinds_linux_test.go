@@ -99,6 +99,16 @@ func (s *server) giveBack(o postgresdb.Options) {
 	s.idle = append(s.idle, o)
 }
 
+// schemaOn is a schema of a cluster.
+func schemaOn(c *postgrestest.Cluster, name string) postgresdb.Options {
+	return postgresdb.Options{DSN: c.DSN(postgrestest.Superuser, "postgres"), Schema: name, Connections: 4}
+}
+
+// proxied is a connection string through a proxy.
+func proxied(p *postgrestest.Proxy) string {
+	return fmt.Sprintf("host=127.0.0.1 port=%d user=%s dbname=postgres sslmode=disable", p.Port(), postgrestest.Superuser)
+}
+
 // together opens an inbox in PostgreSQL until the test ends.
 func together(t testing.TB, o postgresdb.Options) *inbox.Shared {
 	t.Helper()
