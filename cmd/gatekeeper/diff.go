@@ -225,7 +225,7 @@ func (o *diffOptions) ofPull(ctx context.Context, cfg config.Config, app approva
 		return p, fmt.Errorf("make a folder for the mirrors: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	hub, err := connectGitHub(cfg, witness, dir, func(github.Call) {}, commandLog(stderr))
+	hub, err := connectGitHub(cfg, witness, dir, func(github.Call) {}, nil, commandLog(stderr))
 	if err != nil {
 		return p, err
 	}

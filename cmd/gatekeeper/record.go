@@ -44,14 +44,18 @@ type held struct {
 	release func() error
 }
 
-// holdRecord makes this process the one that works on the record. A SQLite file belongs to
-// whoever has it open; PostgreSQL is asked.
-func holdRecord(ctx context.Context, record openedRecord, log *slog.Logger) (held, error) {
+// holdRecord makes this process the one that works on the record, or one of those that
+// share it. A SQLite file belongs to whoever has it open; PostgreSQL is asked.
+func holdRecord(ctx context.Context, record openedRecord, shared bool, log *slog.Logger) (held, error) {
 	store, ok := record.(*postgres.Store)
 	if !ok {
 		return held{func(context.Context) error { return nil }, func() error { return nil }}, nil
 	}
-	hold, err := store.Hold(ctx)
+	take := store.Hold
+	if shared {
+		take = store.Share
+	}
+	hold, err := take(ctx)
 	if err != nil {
 		return held{}, err
 	}

@@ -71,7 +71,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, record.Close)
-	held, err := holdRecord(ctx, record, log)
+	held, err := holdRecord(ctx, record, cfg.File.Replicas != nil, log)
 	if err != nil {
 		return err
 	}
@@ -94,10 +94,12 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	box := opened.Store
 	closers = append(closers, box.Close)
 
-	// Who is asked.
+	// Who is asked. GitHub is written to by the replica that leads alone.
+	var self replica
+	leads := func() error { return self.leads() }
 	calls := newGitHubMetrics()
 	registry.MustRegister(calls)
-	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), calls.observe, log)
+	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), calls.observe, leads, log)
 	if err != nil {
 		return err
 	}
@@ -142,7 +144,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			decider.WakeApplication(after)
 		},
 	})
-	enforced, err := connectEnforcement(ctx, cfg, cluster, registry, log)
+	if self, err = connectReplicas(cfg, cluster, fitness(watcher.HasSynced, record), registry, log); err != nil {
+		return err
+	}
+	enforced, err := connectEnforcement(ctx, cfg, cluster, leads, registry, log)
 	if err != nil {
 		return err
 	}
@@ -166,7 +171,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
 		Reporter: reports, Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
-		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
+		Leadership: self.leadership(),
+		Previews:   previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -235,29 +241,15 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	group.Go(func() error { return held.run(ctx) })
 	group.Go(func() error { return reading.run(ctx) })
 	group.Go(func() error { return enforced.run(ctx, decider) })
-	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
-	group.Go(func() error { return soaks.watch.Run(ctx) })
+	group.Go(func() error { return follower{self, decider}.run(ctx) })
 	group.Go(func() error {
-		if err := whenSynced(ctx, watcher); err != nil {
-			return nil //nolint:nilerr // stopped before there was anything to do
-		}
-		both, ctx := errgroup.WithContext(ctx)
-		both.Go(func() error { return decider.Run(ctx) })
-		both.Go(func() error { return intake.Run(ctx) })
-		both.Go(func() error {
-			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log}.run(ctx)
+		return self.run(ctx, leader{
+			synced: func(ctx context.Context) error { return whenSynced(ctx, watcher) }, decider: decider, intake: intake,
+			pulls:   openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log},
+			answers: answers, measured: measured, enforced: enforced, shown: shown, soaks: soaks, previews: previewed,
+			prune: func(ctx context.Context) error { return prune(ctx, box, log) }, missed: redeliver.New(hub.app, log, nil),
 		})
-		both.Go(func() error { return answers.Run(ctx) })
-		both.Go(func() error { return measured.Run(ctx) })
-		return both.Wait()
-	})
-	group.Go(func() error { return prune(ctx, box, log) })
-	group.Go(func() error { return previewed.run(ctx) })
-	// What GitHub could not deliver while nobody listened, it is asked for again.
-	group.Go(func() error {
-		redeliver.New(hub.app, log, nil).Run(ctx, redeliver.DefaultInterval)
-		return nil
 	})
 	err = group.Wait()
 	log.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopped")

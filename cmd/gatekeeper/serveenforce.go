@@ -50,7 +50,7 @@ type enforcement struct {
 }
 
 // connectEnforcement makes no request.
-func connectEnforcement(ctx context.Context, cfg config.Config, cluster argoCD, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
+func connectEnforcement(ctx context.Context, cfg config.Config, cluster argoCD, leads func() error, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
 	e := cfg.File.Enforcement
 	if e == nil {
 		log.LogAttrs(ctx, slog.LevelWarn, "not_enforced", slog.String("remedy", "write an enforcement section"))
@@ -74,7 +74,7 @@ func connectEnforcement(ctx context.Context, cfg config.Config, cluster argoCD, 
 	metrics := enforce.NewMetrics()
 	out.enforcer = enforce.New(enforce.Options{
 		Objects: enforce.NewCluster(cluster.client), Render: enforcementObjects(cfg), Certificates: out.certificates,
-		Manage: e.Managed(), Metrics: metrics, Logger: log,
+		Manage: e.Managed(), May: func() bool { return leads() == nil }, Metrics: metrics, Logger: log,
 	})
 	registry.MustRegister(metrics, out.metrics, out.events, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gatekeeper_certificate_expires_timestamp_seconds", Help: "When the certificate for the API server ends; 0 when there is none.",
@@ -108,6 +108,13 @@ func (e *enforcement) denied(_ context.Context, application, uid, text string) {
 	}
 	namespace, name, _ := strings.Cut(application, "/")
 	e.events.Emit(events.Application{Namespace: namespace, Name: name, UID: uid}, events.Warning, "GatekeeperDenied", text)
+}
+
+// leads is told that this process has begun to lead.
+func (e *enforcement) leads() {
+	if e != nil {
+		e.enforcer.Wake()
+	}
 }
 
 // warns says whether refusals are only warnings.

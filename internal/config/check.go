@@ -42,6 +42,7 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	c.enforcement(f.Enforcement, at(root, "enforcement"))
 	c.previews(&f.Previews, at(root, "previews"))
 	c.record(&f.Record, at(root, "record"))
+	c.replicas(f, root)
 	c.metrics(f.Metrics, at(root, "metrics"))
 	c.api(f.API, at(root, "api"))
 	return c.gates(f, root)

@@ -16,6 +16,8 @@ type File struct {
 	DataDirectory string `yaml:"dataDirectory"`
 	// Record is where the record is kept, if not in the data directory.
 	Record Record `yaml:"record"`
+	// Replicas let several processes share the work. Without it one process runs alone.
+	Replicas *Replicas `yaml:"replicas"`
 	// Groups are lists of people by name, so that several requirements can share
 	// them.
 	Groups []Group `yaml:"groups"`
@@ -53,8 +55,11 @@ type GitHub struct {
 	// accepted for a loopback address only.
 	URL string `yaml:"url"`
 	// APIURL is the REST API. Default https://api.github.com/ for github.com,
-	// else URL followed by /api/v3/.
+	// https://api.NAME.ghe.com/ for NAME.ghe.com, else URL followed by /api/v3/.
 	APIURL string `yaml:"apiURL"`
+	// CAFile is a PEM file of the authorities that sign GitHub's certificate, for the
+	// API and for git alike. Default: those of the system, which it takes the place of.
+	CAFile string `yaml:"caFile"`
 	// AppID is the number of the GitHub App. Required.
 	AppID int64 `yaml:"appID"`
 	// PrivateKeyFile is the App's private key in PEM form. Required.

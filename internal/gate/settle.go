@@ -205,6 +205,9 @@ func (g *Gate) recordSettled(ctx context.Context, head history.Head, app approva
 	if err != nil {
 		return head, nil, fmt.Errorf("record outcomes: %w", err)
 	}
+	if g.leads() != nil {
+		return head, told, nil // the replica that leads finds it on record, and tells
+	}
 	for _, p := range settled {
 		if o, ok := p.(history.OutcomePayload); ok {
 			g.endedAnew(ctx, app, o)

@@ -51,6 +51,9 @@ type Options struct {
 	// Observe is told of every request that was sent. It must be safe for
 	// concurrent use and return at once. Nil is allowed.
 	Observe func(Call)
+	// Guard is asked before each request that could change something; what it refuses is
+	// not sent. It must be safe for concurrent use. Nil lets everything through.
+	Guard func() error
 	// Logger is required.
 	Logger *slog.Logger
 }
@@ -99,6 +102,9 @@ func NewApp(o Options) (*App, error) {
 	next, err := baseTransport(o)
 	if err != nil {
 		return nil, err
+	}
+	if o.Guard != nil {
+		next = guarded{next, o.Guard}
 	}
 	a := &App{id: o.AppID, key: key, base: base, next: next, options: o, owners: map[string]*installation{},
 		slots: make(chan struct{}, maxInFlight)}
@@ -203,6 +209,12 @@ func baseTransport(o Options) (http.RoundTripper, error) {
 		}
 		return o.Transport, nil
 	}
+	return Transport(o.CertificatesPEM)
+}
+
+// Transport trusts the authorities of a PEM file, or the system's when there are none,
+// and uses the proxy of the environment. It makes no request.
+func Transport(certificatesPEM []byte) (*http.Transport, error) {
 	t := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -214,9 +226,9 @@ func baseTransport(o Options) (http.RoundTripper, error) {
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
-	if len(o.CertificatesPEM) > 0 {
+	if len(certificatesPEM) > 0 {
 		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(o.CertificatesPEM) {
+		if !roots.AppendCertsFromPEM(certificatesPEM) {
 			return nil, errors.New("the file of root certificates holds none")
 		}
 		t.TLSClientConfig.RootCAs = roots

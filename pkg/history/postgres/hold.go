@@ -26,11 +26,20 @@ type Hold struct {
 	conn   *pgx.Conn
 	// session is that of the connection, or of the one that was lost.
 	session uint32
+	// shared lets others hold that share, too.
+	shared bool
 }
 
 // Hold takes the hold, or fails with ErrHeld. Run keeps it, and Release gives it back.
-func (s *Store) Hold(ctx context.Context) (*Hold, error) {
-	h := &Hold{config: s.pool.Config().ConnConfig, hide: s.hide, every: s.timeout, lock: postgresdb.Key("serve", s.schema)}
+func (s *Store) Hold(ctx context.Context) (*Hold, error) { return s.hold(ctx, false) }
+
+// Share takes the hold together with other processes that share it, which choose by
+// themselves who works. It keeps those away that work alone, and fails with ErrHeld when one
+// does.
+func (s *Store) Share(ctx context.Context) (*Hold, error) { return s.hold(ctx, true) }
+
+func (s *Store) hold(ctx context.Context, shared bool) (*Hold, error) {
+	h := &Hold{config: s.pool.Config().ConnConfig, hide: s.hide, every: s.timeout, lock: postgresdb.Key("serve", s.schema), shared: shared}
 	if err := h.take(ctx); err != nil {
 		return nil, err
 	}
@@ -45,10 +54,14 @@ func (h *Hold) take(ctx context.Context) error {
 		return h.hide.Clean(fmt.Errorf("hold the record: %w", err))
 	}
 	var taken bool
-	err = conn.QueryRow(ctx, "SELECT pg_catalog.pg_try_advisory_lock($1)", h.lock).Scan(&taken)
+	take, remedy := "SELECT pg_catalog.pg_try_advisory_lock($1)", "one at a time does, so stop the other one first, or let both share it (replicas)"
+	if h.shared {
+		take, remedy = "SELECT pg_catalog.pg_try_advisory_lock_shared($1)", "it works alone, without replicas in its configuration, so stop it first"
+	}
+	err = conn.QueryRow(ctx, take, h.lock).Scan(&taken)
 	if err == nil && !taken {
 		if err = h.forget(ctx, conn); err == nil {
-			err = fmt.Errorf("%w; one at a time does, so stop the other one first", ErrHeld)
+			err = fmt.Errorf("%w; %s", ErrHeld, remedy)
 		}
 	}
 	if err != nil {

@@ -99,3 +99,29 @@ func TestHold(t *testing.T) {
 	require.NoError(t, hold.Release(t.Context()))
 	require.NoError(t, taken.Release(t.Context()))
 }
+
+// TestShare: processes that share the hold keep away who works alone, and the other way
+// round.
+func TestShare(t *testing.T) {
+	t.Parallel()
+	o := at(t)
+	first, second, third := create(t, o), open(t, o), open(t, o)
+	one, err := first.Share(t.Context())
+	require.NoError(t, err)
+	two, err := second.Share(t.Context())
+	require.NoError(t, err, "together")
+	_, err = third.Hold(t.Context())
+	require.ErrorIs(t, err, postgres.ErrHeld)
+	require.ErrorContains(t, err, "let both share it")
+	require.NoError(t, one.Release(t.Context()))
+	_, err = third.Hold(t.Context())
+	require.ErrorIs(t, err, postgres.ErrHeld, "as long as any is left")
+	require.NoError(t, two.Release(t.Context()))
+
+	alone, err := third.Hold(t.Context())
+	require.NoError(t, err)
+	_, err = first.Share(t.Context())
+	require.ErrorIs(t, err, postgres.ErrHeld)
+	require.ErrorContains(t, err, "without replicas in its configuration")
+	require.NoError(t, alone.Release(t.Context()))
+}
