@@ -14,6 +14,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/operate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
@@ -26,7 +27,8 @@ type ordering struct {
 	reader   *argo.Reader
 	record   history.Record
 	// wake asks for a new decision on an Application; it does nothing in a command.
-	wake func(application string)
+	wake   func(ctx context.Context, application string)
+	tracer *tracing.Tracer // nil in a command
 	// decider judges and wakes; nil in a command.
 	decider *gate.Gate
 	log     *slog.Logger
@@ -100,6 +102,6 @@ func orderHere(cfg config.Config, record history.Record, log *slog.Logger, use f
 	}
 	return use(ordering{
 		policies: cfg.Policies, reader: argo.NewReader(cluster.client, cluster.parser), record: record,
-		wake: func(string) {}, log: log,
+		wake: func(context.Context, string) {}, log: log,
 	}.verbs())
 }

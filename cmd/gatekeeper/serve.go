@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -22,6 +20,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
+	"github.com/argo-gatekeeper/gatekeeper/internal/instrument"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argoapi"
@@ -34,7 +33,7 @@ import (
 )
 
 func serveCommand() *cobra.Command {
-	return withConfig(&cobra.Command{
+	c := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Receive webhooks, decide, and sync what is approved",
 		Long: `Receive GitHub's webhooks, watch Argo CD's Applications, decide, record, and sync
@@ -42,7 +41,14 @@ what is approved. Runs until SIGTERM or SIGINT, then finishes what it has begun.
 
 Logs are JSON lines on standard error. /healthz, /readyz and /metrics are served
 beside /webhooks/github.`,
-	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+	}
+	profiles := profilingFlags(c)
+	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+		stop, err := profiles.start(ctx, processLog([]string{"serve"}, c.ErrOrStderr()))
+		if err != nil {
+			return err
+		}
+		defer stop()
 		return serve(ctx, cfg, c.ErrOrStderr())
 	})
 }
@@ -53,12 +59,14 @@ const shutdownTimeout = 15 * time.Second
 // serve wires everything, from the outside in: who is asked, what is kept, who
 // decides, who listens. It returns when the context ends and all work is done.
 func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error) {
-	log := slog.New(slog.NewJSONHandler(stderr, nil))
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	seen, err := connectInstruments(ctx, cfg, stderr)
+	if err != nil {
+		return err
+	}
+	log, registry := seen.log, seen.registry
 
 	// Closed in reverse order, after all work has ended.
-	var closers []func() error
+	closers := []func() error{seen.close}
 	defer func() {
 		for _, closer := range slices.Backward(closers) {
 			err = errors.Join(err, closer())
@@ -93,22 +101,22 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	}
 	box := opened.Store
 	closers = append(closers, box.Close)
+	registry.MustRegister(newStores(cfg, box, record, log))
 
 	// Who is asked. GitHub is written to by the replica that leads alone.
 	var self replica
 	leads := func() error { return self.leads() }
-	calls := newGitHubMetrics()
-	registry.MustRegister(calls)
-	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), calls.observe, leads, log)
+	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), seen.calls.GitHub, leads, log)
 	if err != nil {
 		return err
 	}
+	hub.repositories.fetched = seen.calls.Fetched
 	closers = append(closers, hub.repositories.close)
-	cluster, err := connectArgoCD(cfg)
+	cluster, err := connectArgoCD(cfg, seen.calls.Kubernetes)
 	if err != nil {
 		return err
 	}
-	api, err := connectArgoAPI(cfg)
+	api, err := connectArgoAPI(cfg, seen.calls.ArgoCD)
 	if err != nil {
 		return err
 	}
@@ -118,7 +126,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	// cache, so the gate is known to the watcher by a variable.
 	var decider *gate.Gate
 	reader := argo.NewReader(cluster.client, cluster.parser)
-	soaks, err := newProvings(ctx, cfg, box, reader, func(application string) { decider.WakeKey(application) }, log)
+	soaks, err := newProvings(ctx, cfg, box, reader, func(application string) { decider.WakeKey(ctx, application) }, log)
 	if err != nil {
 		return err
 	}
@@ -165,18 +173,18 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	approvals := waiting(cfg, hub, func() *gate.Gate { return decider })
 	decider = gate.New(gate.Options{
 		Policies: cfg.Policies,
-		Applications: applications{
+		Applications: instrument.Applications(seen.tracer, applications{
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
-		},
-		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
-		Reporter: reports, Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		}),
+		Tracer: seen.tracer, Collector: instrument.Collector(seen.tracer, hub.collector), Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: seen.calls.Record(record), Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
+		Reporter: instrument.Reporter(seen.tracer, reports), Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: seen.observers(shown.links, happenings{enforced}), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
 		Leadership: self.leadership(),
 		Previews:   previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
-	takes := ordering{policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log}
+	takes := ordering{policies: cfg.Policies, reader: reader, record: seen.calls.Record(record), wake: decider.WakeKey, decider: decider, log: log, tracer: seen.tracer}
 	answers, err := answering(cfg, takes, box, hub, shown.asker(), previewed.differ(decider))
 	if err != nil {
 		return err
@@ -190,13 +198,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	}
 	handler := httpapi.New(httpapi.Options{
 		Verify: func(signature string, body []byte) error { return webhook.Verify(secrets, signature, body) },
-		Store: func(ctx context.Context, guid, event string, body []byte) error {
-			_, err := box.Put(ctx, inbox.Delivery{GUID: guid, Event: event, Received: time.Now(), Body: body})
-			if err == nil {
-				intake.Wake()
-			}
-			return err
-		},
+		Store:  seen.store(box, intake.Wake),
 		Ready: func(context.Context) error {
 			if !watcher.HasSynced() {
 				return errors.New("the Applications have not been read yet")
@@ -204,7 +206,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			return enforced.ready()
 		},
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		Logger:  log,
+		Logger:  log, Webhooks: seen.webhooks,
 	})
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.File.Server.Listen)
 	if err != nil {
@@ -240,7 +242,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	})
 	group.Go(func() error { return held.run(ctx) })
 	group.Go(func() error { return reading.run(ctx) })
-	group.Go(func() error { return enforced.run(ctx, decider) })
+	group.Go(func() error { return enforced.run(ctx, decider, seen.tracer) })
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error { return follower{self, decider}.run(ctx) })
 	group.Go(func() error {

@@ -32,7 +32,7 @@ func answering(cfg config.Config, o ordering, box *inbox.Store, h hub, asker com
 		Adopter:  adopt.New(adopt.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}),
 		Differ:   differ,
 		Promoter: promoting{promotions{cfg: cfg, reader: o.reader, promoter: promoter, registry: client, log: o.log}, h.app},
-		Logger:   o.log,
+		Logger:   o.log, Tracer: o.tracer,
 	}), nil
 }
 

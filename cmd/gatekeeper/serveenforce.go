@@ -23,6 +23,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/events"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
+	"github.com/argo-gatekeeper/gatekeeper/internal/instrument"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/admission"
 )
@@ -129,11 +131,11 @@ func (e *enforcement) ready() error {
 }
 
 // run answers the API server until the context ends.
-func (e *enforcement) run(ctx context.Context, g *gate.Gate) error {
+func (e *enforcement) run(ctx context.Context, g *gate.Gate, tracer *tracing.Tracer) error {
 	if e == nil {
 		return nil
 	}
-	responder, err := newResponder(e.settings, e.parser, g)
+	responder, err := newResponder(e.settings, e.parser, instrument.Admit(tracer, g.Admit))
 	if err != nil {
 		return err
 	}
@@ -141,9 +143,9 @@ func (e *enforcement) run(ctx context.Context, g *gate.Gate) error {
 	if err != nil {
 		return fmt.Errorf("listen for the API server: %w", err)
 	}
-	server := httpapi.NewAdmissionServer(httpapi.NewAdmission(httpapi.AdmissionOptions{
+	server := httpapi.NewAdmissionServer(instrument.Continued(tracer, httpapi.NewAdmission(httpapi.AdmissionOptions{
 		Admit: responder.Answer, Warn: e.warns(), Metrics: e.metrics, Logger: e.log,
-	}), e.certificates.GetCertificate, e.log)
+	})), e.certificates.GetCertificate, e.log)
 	e.log.LogAttrs(ctx, slog.LevelInfo, "enforcing", slog.String("address", listener.Addr().String()), slog.String("mode", e.cfg.Mode))
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error {

@@ -27,7 +27,7 @@ func TestPromoteByComment(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	cluster, err := connectArgoCD(cfg)
 	require.NoError(t, err)
-	app, err := connectApp(cfg, func(github.Call) {}, log)
+	app, err := connectApp(cfg, func(context.Context, github.Call) {}, log)
 	require.NoError(t, err)
 	promoter, err := promote.New(promote.Options{GitHub: app, WebURL: cfg.File.GitHub.URL, Logger: log})
 	require.NoError(t, err)

@@ -30,7 +30,7 @@ type Options struct {
 	Desk         *orders.Desk
 	// Wake asks for a new decision on an Application, "namespace/name". Nil does
 	// nothing.
-	Wake   func(application string)
+	Wake   func(ctx context.Context, application string)
 	Logger *slog.Logger
 }
 
@@ -40,7 +40,7 @@ type Adopter struct{ o Options }
 // New makes an Adopter.
 func New(o Options) *Adopter {
 	if o.Wake == nil {
-		o.Wake = func(string) {}
+		o.Wake = func(context.Context, string) {}
 	}
 	return &Adopter{o}
 }
@@ -210,7 +210,7 @@ func (a *Adopter) AdoptAs(ctx context.Context, by Giver, r Request) (Answer, err
 			slog.String("application", act.Application), slog.String("gate", act.Gate), slog.String("order", act.ID),
 			slog.String("by", act.Person.Name), slog.String("reason", act.Reason), slog.String("digest", act.SpecDigest))
 		answer.Adopted = append(answer.Adopted, Done{Application: act.Application, ID: act.ID})
-		a.o.Wake(act.Application)
+		a.o.Wake(ctx, act.Application)
 	}
 	return answer, nil
 }

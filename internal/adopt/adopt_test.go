@@ -71,7 +71,7 @@ func begin(t *testing.T) *setup {
 	}
 	s.adopter = adopt.New(adopt.Options{
 		Policies: []approval.Policy{policy("prod", "prod", "both"), policy("other", "both")}, Applications: s.cluster,
-		Desk: orders.NewDesk(orders.Options{Record: store}), Wake: func(a string) { s.woken = append(s.woken, a) },
+		Desk: orders.NewDesk(orders.Options{Record: store}), Wake: func(_ context.Context, a string) { s.woken = append(s.woken, a) },
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	return s

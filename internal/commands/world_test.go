@@ -318,13 +318,13 @@ func (w *world) LookAt(_ context.Context, _ approval.RepositoryName, number int)
 
 func (w *world) Protected(approval.RepositoryName) []approval.Application { return w.apps }
 
-func (w *world) WakePull(_ approval.RepositoryName, number int) {
+func (w *world) WakePull(_ context.Context, _ approval.RepositoryName, number int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.woken = append(w.woken, "#"+strconv.Itoa(number))
 }
 
-func (w *world) WakeKey(app string) {
+func (w *world) WakeKey(_ context.Context, app string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.woken = append(w.woken, app)

@@ -47,6 +47,8 @@ type Secrets struct {
 	CheckpointKey Secret
 	// APITokens are those of api.tokens, in their order.
 	APITokens []Secret
+	// TracingHeaders are those for the collector of traces, by name.
+	TracingHeaders map[string]Secret
 }
 
 // Load reads and checks a configuration file and the secrets it names. The

@@ -35,6 +35,8 @@ type File struct {
 	Checkpoints Checkpoints `yaml:"checkpoints"`
 	// API is the read API. Without it none is served.
 	API *API `yaml:"api"`
+	// Tracing sends traces to OpenTelemetry. Without it none are made.
+	Tracing *Tracing `yaml:"tracing"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
 }

@@ -98,7 +98,7 @@ func newWorld(t *testing.T) *world {
 		Policies:     w.policies,
 		Applications: w, People: w, Judge: w, Waiting: w, History: w, Numbers: w,
 		Desk: orders.NewDesk(orders.Options{Record: store, Now: func() time.Time { return now }}),
-		Wake: func(a string) { w.woken = append(w.woken, a) }, WakeAll: func() { w.woken = append(w.woken, "all") },
+		Wake: func(_ context.Context, a string) { w.woken = append(w.woken, a) }, WakeAll: func() { w.woken = append(w.woken, "all") },
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	return w

@@ -49,7 +49,7 @@ type Options struct {
 	// Waiting is nil where nothing is synced: then nobody says that something is to be.
 	Waiting Waiting
 	// Wake asks for a new decision on one Application, WakeAll on all. Nil does nothing.
-	Wake    func(application string)
+	Wake    func(ctx context.Context, application string)
 	WakeAll func()
 	Logger  *slog.Logger
 }
@@ -64,7 +64,7 @@ type Operator struct {
 // New makes an Operator.
 func New(o Options) *Operator {
 	if o.Wake == nil {
-		o.Wake = func(string) {}
+		o.Wake = func(context.Context, string) {}
 	}
 	if o.WakeAll == nil {
 		o.WakeAll = func() {}
@@ -162,7 +162,7 @@ func (o *Operator) give(ctx context.Context, check func(orders.Standing) error, 
 		if act.Application == "" {
 			o.o.WakeAll()
 		} else {
-			o.o.Wake(act.Application)
+			o.o.Wake(ctx, act.Application)
 		}
 	}
 	return acts, nil

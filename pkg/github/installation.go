@@ -65,7 +65,7 @@ type source struct {
 type finder func(context.Context) (int64, error)
 
 func newInstallation(app *App, owner string) *installation {
-	in := &installation{app: app, owner: owner, wire: app.newWire(), turn: make(chan struct{}, 1)}
+	in := &installation{app: app, owner: owner, wire: app.newWire(owner), turn: make(chan struct{}, 1)}
 	in.turn <- struct{}{}
 	return in
 }

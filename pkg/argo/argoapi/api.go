@@ -54,6 +54,8 @@ type Options struct {
 	InsecureSkipVerify bool
 	// Timeout bounds each call, connecting included; 10 s by default.
 	Timeout time.Duration
+	// Intercept sees every call, for those who count them. Nil is allowed.
+	Intercept grpc.UnaryClientInterceptor
 }
 
 // API is a client of argocd-server. It is safe for concurrent use.
@@ -92,7 +94,7 @@ func New(options Options) (*API, error) {
 		}
 		transport = credentials.NewTLS(config)
 	}
-	connection, err := grpc.NewClient("dns:///"+address,
+	dial := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithUserAgent("gatekeeper"),
 		grpc.WithNoProxy(),
@@ -103,7 +105,11 @@ func New(options Options) (*API, error) {
 		// A peer that vanished without a word would otherwise be noticed after minutes.
 		// Argo CD closes connections that ask more often than every 10 s (common/common.go).
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
-	)
+	}
+	if options.Intercept != nil {
+		dial = append(dial, grpc.WithUnaryInterceptor(options.Intercept))
+	}
+	connection, err := grpc.NewClient("dns:///"+address, dial...)
 	if err != nil {
 		return nil, fmt.Errorf("configure the Argo CD API: %w", err)
 	}
