@@ -242,7 +242,7 @@ func (w *town) serve(resync time.Duration) {
 		Rules: gate.Rules{Policies: policies}, Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
 		Reporter: reports, Debts: box, Judgements: box,
 	})
-	w.open = openPulls{policies, collector.OpenPulls, reports.Reported, decider.Opened, log}
+	w.open = openPulls{func() []approval.Policy { return policies }, collector.OpenPulls, reports.Reported, decider.Opened, log, nil}
 	w.outdated = decider.Outdated
 	w.cluster.wake = decider.WakeApplication
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)

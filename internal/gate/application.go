@@ -318,7 +318,7 @@ func (g *Gate) remember(ctx context.Context, by *rules, app approval.Application
 	if before.uid != app.UID {
 		now.recorded, now.grounds = "", grounds{} // another Application of that name
 	}
-	now.uid, now.gate, now.decision, now.state, now.at, now.by = app.UID, p.Gate, d, state, g.now(), by
+	now.uid, now.gate, now.decision, now.state, now.at, now.by = app.UID, p.Gate, d, state, g.now(), by.identity(p.Gate)
 	if before.uid == app.UID && before.state == state && sameDecision(before.decision, d) {
 		g.memory.set(app.Key(), now)
 		return
