@@ -124,6 +124,7 @@ func (e *Election) Run(ctx context.Context, lead func(context.Context) error) er
 	campaign, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	stopped := make(chan struct{})
+	e.o.Logger.LogAttrs(ctx, slog.LevelInfo, "campaigning", slog.String("lease", e.o.Namespace+"/"+e.o.Name), slog.String("identity", e.o.Identity))
 	go func() {
 		defer close(stopped)
 		e.elector.Run(campaign)
