@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
-	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/internal/preview"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
@@ -215,7 +214,7 @@ func (o *diffOptions) ofPull(ctx context.Context, cfg config.Config, app approva
 	if err != nil {
 		return p, err
 	}
-	witness, err := inbox.Inspect(ctx, inboxPath(cfg.File.DataDirectory))
+	witness, err := inspectInbox(ctx, cfg)
 	if err != nil {
 		return p, err
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
-	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
@@ -205,7 +204,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	log := commandLog(stderr)
-	witness, err := inbox.Inspect(ctx, inboxPath(cfg.File.DataDirectory))
+	witness, err := inspectInbox(ctx, cfg)
 	if err != nil {
 		return err
 	}

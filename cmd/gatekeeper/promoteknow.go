@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
-	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval/imagediff"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
@@ -200,7 +199,7 @@ func (k *knowledge) soaks(ctx context.Context, cfg config.Config, reader *argo.R
 			cause: err,
 		})
 	}
-	witness, err := inbox.Inspect(ctx, inboxPath(cfg.File.DataDirectory))
+	witness, err := inspectInbox(ctx, cfg)
 	if err != nil {
 		unknown(err)
 		return

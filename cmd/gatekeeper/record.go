@@ -128,6 +128,11 @@ func createRecord(ctx context.Context, cfg config.Config, ownerDSN string) (wher
 	if p := cfg.File.Record.Postgres; p != nil {
 		where = "in the schema " + p.Schema
 		store, err = postgres.Create(ctx, postgresOptions(cfg), ownerDSN)
+		if err == nil {
+			if err = migrateInbox(ctx, cfg, ownerDSN); err != nil {
+				err = errors.Join(fmt.Errorf("the record is there, and the inbox is not; run gatekeeper ledger migrate for that: %w", err), store.Close())
+			}
+		}
 	} else {
 		if err := os.MkdirAll(cfg.File.DataDirectory, 0o700); err != nil {
 			return "", fmt.Errorf("create the data directory: %w", err)
@@ -176,6 +181,9 @@ func ledgerMigrateCommand() *cobra.Command {
 		Long: `Bring a record that an older version has written to this one. There is no way
 back, so back the record up first.
 
+The inbox, where webhook deliveries wait, is migrated with a record in PostgreSQL,
+and made if there is none yet.
+
 A record in a SQLite file is migrated by "gatekeeper serve" as well, when it
 starts. One in PostgreSQL is migrated here alone, by the role that owns it, and
 the role that appends is given the rights that it needs.`,
@@ -188,6 +196,9 @@ the role that appends is given the rights that it needs.`,
 		}
 		if cfg.File.Record.Postgres != nil {
 			if err := postgres.Migrate(ctx, postgresOptions(cfg), ownerDSN); err != nil {
+				return err
+			}
+			if err := migrateInbox(ctx, cfg, ownerDSN); err != nil {
 				return err
 			}
 		}

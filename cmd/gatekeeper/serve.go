@@ -87,10 +87,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, counter.Close)
-	box, err := inbox.Open(ctx, inboxPath(cfg.File.DataDirectory))
+	opened, err := openInbox(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	box := opened.Store
 	closers = append(closers, box.Close)
 
 	// Who is asked. GitHub is written to by the replica that leads alone.

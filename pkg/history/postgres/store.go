@@ -211,7 +211,7 @@ func (s *Store) append(ctx context.Context, expect history.Head, entries []histo
 	if err := history.CheckReferences(ctx, inside, entries); err != nil {
 		return err
 	}
-	if err := insert(ctx, tx, entries); err != nil {
+	if err := insert(ctx, tx, s.schema, entries); err != nil {
 		return err
 	}
 	delete(conn.Conn().PgConn().CustomData(), postgresdb.Warned)
@@ -240,8 +240,10 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-func insert(ctx context.Context, tx pgx.Tx, entries []history.Entry) error {
+// insert writes the entries, and wakes who listens for them once they are committed.
+func insert(ctx context.Context, tx pgx.Tx, schema string, entries []history.Entry) error {
 	batch := &pgx.Batch{}
+	batch.Queue("SELECT pg_catalog.pg_notify($1, $2)", postgresdb.Channel, schema+" "+postgresdb.RecordAppended)
 	for _, e := range entries {
 		batch.Queue("INSERT INTO entries ("+columns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 			int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), //nolint:gosec // A record never has 2^63 entries.
