@@ -147,6 +147,10 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if self, err = connectReplicas(cfg, cluster, fitness(watcher.HasSynced, record), registry, log); err != nil {
 		return err
 	}
+	var told *sharing // nothing by a process that runs alone
+	if cfg.File.Replicas != nil {
+		told = newSharing(opened.shared, log)
+	}
 	enforced, err := connectEnforcement(ctx, cfg, cluster, leads, registry, log)
 	if err != nil {
 		return err
@@ -171,8 +175,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		},
 		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
 		Reporter: reports, Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
-		Leadership: self.leadership(),
-		Previews:   previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
+		Leadership: self.leadership(), Shared: told.shared(),
+		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -242,9 +246,12 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	group.Go(func() error { return reading.run(ctx) })
 	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return watcher.Run(ctx) })
-	group.Go(func() error { return follower{self, decider}.run(ctx) })
+	group.Go(func() error {
+		return follower{self, decider, told, listeners{intake.Wake, answers.Wake, decider.RecordGrew}}.run(ctx)
+	})
 	group.Go(func() error {
 		return self.run(ctx, leader{
+			identity: self.identity, sharing: told,
 			synced: func(ctx context.Context) error { return whenSynced(ctx, watcher) }, decider: decider, intake: intake,
 			pulls:   openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log},
 			answers: answers, measured: measured, enforced: enforced, shown: shown, soaks: soaks, previews: previewed,

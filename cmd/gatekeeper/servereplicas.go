@@ -22,7 +22,10 @@ import (
 
 // replica is this process among others that share the record. One that runs alone has no
 // election, and leads from the start to the end.
-type replica struct{ election *election.Election }
+type replica struct {
+	election *election.Election
+	identity string
+}
 
 // connectReplicas makes no request. Fit says why this process could not do the work.
 func connectReplicas(cfg config.Config, cluster argoCD, fit func(context.Context) error, registry prometheus.Registerer, log *slog.Logger) (replica, error) {
@@ -37,13 +40,14 @@ func connectReplicas(cfg config.Config, cluster argoCD, fit func(context.Context
 	if err != nil {
 		return replica{}, fmt.Errorf("read the host's name: %w", err)
 	}
+	identity := host + "_" + rand.Text()[:8]
 	metrics := election.NewMetrics()
 	registry.MustRegister(metrics)
 	e, err := election.New(election.Options{
 		Leases: leases, Namespace: cfg.File.Replicas.Namespace, Name: cfg.File.Replicas.Lease,
-		Identity: host + "_" + rand.Text()[:8], Fit: fit, Metrics: metrics, Logger: log,
+		Identity: identity, Fit: fit, Metrics: metrics, Logger: log,
 	})
-	return replica{e}, err
+	return replica{e, identity}, err
 }
 
 // leads is nil while this process may decide and act.
@@ -76,6 +80,8 @@ func (r replica) run(ctx context.Context, l leader) error {
 type follower struct {
 	replica replica
 	decider *gate.Gate
+	sharing *sharing
+	wake    listeners
 }
 
 func (f follower) run(ctx context.Context) error {
@@ -91,12 +97,15 @@ func (f follower) run(ctx context.Context) error {
 		f.decider.Follow(ctx)
 		return nil
 	})
+	both.Go(func() error { return f.sharing.listen(ctx, f.wake) })
 	return both.Wait()
 }
 
 // leader is what one process does, of several replicas the one that leads: it decides and
 // syncs, and writes to GitHub.
 type leader struct {
+	identity string
+	sharing  *sharing
 	synced   func(context.Context) error
 	decider  *gate.Gate
 	intake   *gate.Intake
@@ -113,8 +122,13 @@ type leader struct {
 }
 
 func (l leader) run(ctx context.Context) error {
+	announce, err := l.sharing.lead(ctx, l.identity)
+	if err != nil {
+		return err
+	}
 	l.enforced.leads()
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return announce(ctx) })
 	group.Go(func() error { return l.shown.run(ctx) })
 	group.Go(func() error { return l.soaks.watch.Run(ctx) })
 	group.Go(func() error {

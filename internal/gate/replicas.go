@@ -131,8 +131,22 @@ func (g *Gate) leadersDecision(ctx context.Context, p approval.Policy, app appro
 	}, nil
 }
 
-// followInterval is how often the replica that leads looks for what others have recorded.
-const followInterval = time.Second
+const (
+	// followInterval is how often the replica that leads looks for what others have recorded
+	// when nobody tells it.
+	followInterval = 5 * time.Second
+	// followRest is how long it does not look again: most of what is recorded is its own.
+	followRest = 50 * time.Millisecond
+)
+
+// RecordGrew says that something was recorded, by this process or another one. It never
+// blocks.
+func (g *Gate) RecordGrew() {
+	select {
+	case g.grew <- struct{}{}:
+	default:
+	}
+}
 
 // own are the entries that this process has appended and not come across yet.
 type own struct {
@@ -184,6 +198,13 @@ func (g *Gate) followRecord(ctx context.Context, from history.Head) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-g.grew:
+			rest := time.NewTimer(followRest)
+			select {
+			case <-ctx.Done():
+			case <-rest.C:
+			}
+			rest.Stop()
 		}
 	}
 }
