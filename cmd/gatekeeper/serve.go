@@ -188,24 +188,19 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	intake.WhenAsked(answers.Wake)
 
 	// Who listens.
+	reached := self.reach(record)
 	secrets := make([][]byte, len(cfg.Secrets.WebhookSecrets))
 	for i, s := range cfg.Secrets.WebhookSecrets {
 		secrets[i] = s.Reveal()
 	}
 	handler := httpapi.New(httpapi.Options{
 		Verify: func(signature string, body []byte) error { return webhook.Verify(secrets, signature, body) },
-		Store: func(ctx context.Context, guid, event string, body []byte) error {
-			_, err := box.Put(ctx, inbox.Delivery{GUID: guid, Event: event, Received: time.Now(), Body: body})
-			if err == nil {
-				intake.Wake()
-			}
-			return err
-		},
-		Ready: func(context.Context) error {
+		Store:  storing(box, self.patience(), intake.Wake),
+		Ready: func(ctx context.Context) error {
 			if !watcher.HasSynced() {
 				return errors.New("the Applications have not been read yet")
 			}
-			return enforced.ready()
+			return errors.Join(enforced.ready(), reached.ready(ctx))
 		},
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Logger:  log,
@@ -255,7 +250,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			synced: func(ctx context.Context) error { return whenSynced(ctx, watcher) }, decider: decider, intake: intake,
 			pulls:   openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log},
 			answers: answers, measured: measured, enforced: enforced, shown: shown, soaks: soaks, previews: previewed,
-			prune: func(ctx context.Context) error { return prune(ctx, box, log) }, missed: redeliver.New(hub.app, log, nil),
+			prune: func(ctx context.Context) error { return prune(ctx, box, log) }, missed: redeliver.New(hub.app, log, nil), missedEvery: self.missedEvery(),
 		})
 	})
 	err = group.Wait()

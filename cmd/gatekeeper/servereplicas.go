@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -66,6 +67,39 @@ func (r replica) leadership() gate.Leadership {
 	return r.election
 }
 
+// reach looks whether the others are of more use; a process that runs alone has none.
+func (r replica) reach(record openedRecord) *reach {
+	if r.election == nil {
+		return &reach{look: func(context.Context) error { return nil }}
+	}
+	return &reach{
+		look: func(ctx context.Context) error {
+			_, err := record.Head(ctx)
+			return err
+		},
+		renewed: r.election.Renewed, leads: r.election.Leads,
+	}
+}
+
+// patience is how long a delivery may wait for the database. A file is there or is not.
+func (r replica) patience() time.Duration {
+	if r.election == nil {
+		return 0
+	}
+	return storePatience
+}
+
+// missedOften is how often several replicas ask for what did not arrive: what one of them
+// was given and could not keep, no other one knows of.
+const missedOften = 30 * time.Second
+
+func (r replica) missedEvery() time.Duration {
+	if r.election == nil {
+		return redeliver.DefaultInterval
+	}
+	return missedOften
+}
+
 // run does the leader's work, once this process leads, until the context ends. When the
 // Lease was lost it returns election.ErrLost at once, and the process has to end: what this
 // one remembers is out of date as soon as another one works, so it begins anew.
@@ -118,7 +152,8 @@ type leader struct {
 	previews previews
 	prune    func(context.Context) error
 	// missed asks GitHub for what it could not deliver while nobody listened.
-	missed *redeliver.Sweeper
+	missed      *redeliver.Sweeper
+	missedEvery time.Duration
 }
 
 func (l leader) run(ctx context.Context) error {
@@ -146,7 +181,7 @@ func (l leader) run(ctx context.Context) error {
 	group.Go(func() error { return l.prune(ctx) })
 	group.Go(func() error { return l.previews.run(ctx) })
 	group.Go(func() error {
-		l.missed.Run(ctx, redeliver.DefaultInterval)
+		l.missed.Run(ctx, l.missedEvery)
 		return nil
 	})
 	return group.Wait()

@@ -180,5 +180,16 @@ func (e *Election) Leads() error {
 	return nil
 }
 
+// Renewed is when a renewal of whoever leads was noticed last; the zero time for never. A
+// leader renews only what it is fit for.
+func (e *Election) Renewed() time.Time {
+	e.lock.mu.Lock()
+	defer e.lock.mu.Unlock()
+	if e.lock.seen.HolderIdentity == "" {
+		return time.Time{}
+	}
+	return e.lock.at
+}
+
 // Led is nil while some replica is seen to lead. Otherwise the error wraps ErrNobody.
 func (e *Election) Led() error { return e.lock.held() }

@@ -70,7 +70,6 @@ func paused(h *team, _ *rand.Rand) {
 	case <-h.ctx.Done():
 		require.NoError(h.t, h.ctx.Err(), "the one that was paused goes on")
 	}
-	require.NotEmpty(h.t, zombie.events("leadership_lost"))
 }
 
 // cut parts the leader from the database until another one leads.
@@ -181,11 +180,6 @@ func TestSeveralReplicas(t *testing.T) {
 		before := h.terms.newest()
 		began := time.Now()
 		pull, sha := h.land(limit)
-		trying, stop := context.WithCancel(ctx)
-		var refused int
-		var wrong error
-		var tries sync.WaitGroup
-		tries.Go(func() { refused, wrong = h.personRefused(trying, payments.Ledger, sha) })
 
 		// The fault comes before, with or after the approval that makes it complete, and
 		// while a person syncs.
@@ -194,10 +188,7 @@ func TestSeveralReplicas(t *testing.T) {
 			wait(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
 			f.do(h, random)
 		})
-		wait(ctx, 500*time.Millisecond)
-		stop()
-		tries.Wait()
-		require.NoError(t, wrong)
+		require.NoError(t, h.personRefused(ctx, payments.Ledger, sha))
 		seen.allow(sha)
 		approved.Go(func() {
 			err := payments.Await(ctx, "the approval", func(context.Context) (bool, string, error) {
@@ -219,7 +210,7 @@ func TestSeveralReplicas(t *testing.T) {
 		require.NoError(t, h.personSyncs(ctx, service, sha))
 		syncs++
 		h.live(t, sha, limit)
-		t.Logf("%s: everything runs %s after %s; %d syncs were refused before", f.name, sha[:7], time.Since(began).Round(time.Millisecond), refused)
+		t.Logf("%s: everything runs %s after %s", f.name, sha[:7], time.Since(began).Round(time.Millisecond))
 	}
 	end()
 	load.Wait()
