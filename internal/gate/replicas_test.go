@@ -176,7 +176,9 @@ func TestFollowerRefuses(t *testing.T) {
 		"another gate":        {func(p *pair) { p.spoil(func(c *Current) { c.Gate = "stage" }) }, refusedUnknown, "try again in a moment"},
 		"not recorded":        {func(p *pair) { p.spoil(func(c *Current) { c.Entry = 0 }) }, refusedUnknown, "try again in a moment"},
 		"too old": {
-			func(p *pair) { p.spoil(func(c *Current) { c.Judged = c.Judged.Add(-decisionsKept*time.Hour - time.Second) }) },
+			func(p *pair) {
+				p.spoil(func(c *Current) { c.Judged = c.Judged.Add(-decisionsKept*time.Hour - time.Second) })
+			},
 			refusedUnknown, "has not judged it for too long",
 		},
 		"a zombie has written what was decided before": {func(p *pair) {
