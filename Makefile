@@ -5,6 +5,14 @@ SHELL       := /bin/bash
 .DEFAULT_GOAL := help
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# The program is told its commit and does not look at the checkout, so that a shallow clone builds the same.
+COMMIT      ?= $(shell git rev-parse HEAD 2>/dev/null)
+COMMIT_TIME ?= $(shell TZ=UTC git show -s --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ HEAD 2>/dev/null)
+GOBUILD     := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.commitTime=$(COMMIT_TIME)"
+# Architectures of the image.
+IMAGE_ARCHS ?= amd64 arm64
+# Must not be there yet: an image is never written over another.
+IMAGE       ?= bin/image
 # The race detector needs a C compiler.
 RACE    := $(if $(shell command -v gcc || command -v clang),-race,)
 # SQLite is C that was translated to Go, and works on memory of its own, which the race detector does not
@@ -25,7 +33,17 @@ help: ## Print this help
 
 .PHONY: build
 build: ## Build bin/gatekeeper
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/gatekeeper ./cmd/gatekeeper
+	$(GOBUILD) -o bin/gatekeeper ./cmd/gatekeeper
+
+.PHONY: image
+image: ## Build the container image as an OCI layout in bin/image, without a container engine (needs apt and dpkg-deb)
+	@for arch in $(IMAGE_ARCHS); do GOOS=linux GOARCH=$$arch $(GOBUILD) -o bin/linux-$$arch/gatekeeper ./cmd/gatekeeper; done
+	@go run ./internal/packaging/mkimage build -output $(IMAGE) -tag $(VERSION) -commit $(COMMIT) -created $(COMMIT_TIME) \
+	  $(foreach arch,$(IMAGE_ARCHS),-binary $(arch)=bin/linux-$(arch)/gatekeeper)
+
+.PHONY: image-lock
+image-lock: ## Pin the newest packages of Debian's release for the image (needs apt)
+	go run ./internal/packaging/mkimage lock
 
 .PHONY: test
 test: unit e2e ## Run every test: unit, then end to end

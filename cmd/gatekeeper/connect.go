@@ -43,6 +43,7 @@ func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe fu
 		return hub{}, fmt.Errorf("parse github.url: %w", err)
 	}
 	repositories := newMirrors(mirrorsDir, cfg.File.GitHub.URL, app, log)
+	repositories.caFile = cfg.Path(cfg.File.GitHub.CAFile)
 	collector, err := collect.New(collect.Options{
 		GitHub: app, Witness: kept, Pushes: kept, Memory: kept, Comments: kept, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
 		IndexGrace: cfg.File.GitHub.IndexGrace, MembershipTTL: cfg.File.GitHub.MembershipTTL,
@@ -60,8 +61,12 @@ func connectApp(cfg config.Config, observe func(github.Call), log *slog.Logger) 
 
 // connectGuarded is connectApp with a guard, which is asked before each write.
 func connectGuarded(cfg config.Config, observe func(github.Call), guard func() error, log *slog.Logger) (*github.App, error) {
+	authorities, err := githubAuthorities(cfg.Path(cfg.File.GitHub.CAFile))
+	if err != nil {
+		return nil, err
+	}
 	app, err := github.NewApp(github.Options{
-		BaseURL: cfg.File.GitHub.APIURL, AppID: cfg.File.GitHub.AppID,
+		BaseURL: cfg.File.GitHub.APIURL, AppID: cfg.File.GitHub.AppID, CertificatesPEM: authorities,
 		PrivateKeyPEM: cfg.Secrets.PrivateKey.Reveal(), Version: currentVersion().Version,
 		Observe: observe, Guard: guard, Logger: log,
 	})

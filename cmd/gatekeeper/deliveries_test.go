@@ -235,7 +235,7 @@ func (w *town) serve(resync time.Duration) {
 		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 	}}
 	decider := gate.New(gate.Options{
-		Policies: policies, Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
+		Rules: gate.Rules{Policies: policies}, Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
 		Reporter: reports, Debts: box, Judgements: box,
 	})
 	w.open = openPulls{policies, collector.OpenPulls, reports.Reported, decider.Opened, log}

@@ -28,6 +28,7 @@ type explainOptions struct {
 	live        bool
 	output      string
 	timeout     time.Duration
+	archives    []string
 }
 
 func explainCommand() *cobra.Command {
@@ -66,7 +67,7 @@ while gatekeeper serves.`,
 			if err != nil {
 				return err
 			}
-			return withRecord(c.Context(), cfg, func(r history.Reader) error {
+			return withArchives(c.Context(), cfg, o.archives, func(r history.Reader) error {
 				if o.live {
 					return explainLive(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), cfg, r, o)
 				}
@@ -75,6 +76,7 @@ while gatekeeper serves.`,
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file (required)")
+	archiveFlag(c, &o.archives)
 	c.Flags().Uint64Var(&o.entry, "entry", 0, "sequence number of the recorded decision (default: the newest)")
 	c.Flags().BoolVar(&o.live, "live", false, "collect the facts and decide now")
 	c.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")

@@ -22,6 +22,8 @@ type mirrors struct {
 	url string // of GitHub, without a slash at the end
 	app *github.App
 	log *slog.Logger
+	// caFile has the authorities of GitHub's certificate; empty for the system's.
+	caFile string
 
 	mu   sync.Mutex
 	open map[string]*mirror.Mirror
@@ -45,7 +47,7 @@ func (m *mirrors) get(ctx context.Context, name approval.RepositoryName) (*mirro
 		return nil, fmt.Errorf("create the mirrors' folder: %w", err)
 	}
 	opened, err := mirror.Open(ctx, mirror.Options{
-		Dir: dir, URL: m.url + "/" + string(name) + ".git", Logger: m.log,
+		Dir: dir, URL: m.url + "/" + string(name) + ".git", CAFile: m.caFile, Logger: m.log,
 		Token: func(ctx context.Context) (string, error) {
 			client, err := m.app.Client(ctx, name)
 			if err != nil {

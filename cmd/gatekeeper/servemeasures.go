@@ -22,7 +22,7 @@ func connectMeasures(cfg config.Config, record history.Reader, list func() []app
 		return nil, err
 	}
 	c := measures.NewCollector(measures.Options{
-		Source: measures.NewLoader(record), Policy: policy, Most: cfg.File.Metrics.Applications, Now: time.Now, Log: log,
+		Source: measures.NewSlowLoader(record), Policy: policy, Most: cfg.File.Metrics.Applications, Now: time.Now, Log: log,
 		Protected: func() []string {
 			var out []string
 			for _, app := range list() {

@@ -121,10 +121,7 @@ func (f *File) setDefaults() {
 	}
 	def(&f.GitHub.URL, "https://github.com")
 	if f.GitHub.APIURL == "" {
-		f.GitHub.APIURL = "https://api.github.com/"
-		if f.GitHub.URL != "https://github.com" {
-			f.GitHub.APIURL = trimSlash(f.GitHub.URL) + "/api/v3/"
-		}
+		f.GitHub.APIURL = APIURL(f.GitHub.URL)
 	}
 	def(&f.Server.Listen, ":8080")
 	f.Metrics.setDefaults()

@@ -55,8 +55,11 @@ type GitHub struct {
 	// accepted for a loopback address only.
 	URL string `yaml:"url"`
 	// APIURL is the REST API. Default https://api.github.com/ for github.com,
-	// else URL followed by /api/v3/.
+	// https://api.NAME.ghe.com/ for NAME.ghe.com, else URL followed by /api/v3/.
 	APIURL string `yaml:"apiURL"`
+	// CAFile is a PEM file of the authorities that sign GitHub's certificate, for the
+	// API and for git alike. Default: those of the system, which it takes the place of.
+	CAFile string `yaml:"caFile"`
 	// AppID is the number of the GitHub App. Required.
 	AppID int64 `yaml:"appID"`
 	// PrivateKeyFile is the App's private key in PEM form. Required.

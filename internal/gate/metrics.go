@@ -126,6 +126,13 @@ func (m *Metrics) owed(policies []approval.Policy, counts map[string]owedCount) 
 	}
 }
 
+// gone forgets a gate that there is not any more. What was counted stays.
+func (m *Metrics) gone(gate string) {
+	for _, v := range []*prometheus.GaugeVec{m.unreviewed, m.overdue, m.stuck} {
+		v.DeleteLabelValues(gate)
+	}
+}
+
 // stuckNow sets how many operations of each gate's Applications are stuck.
 func (m *Metrics) stuckNow(policies []approval.Policy, counts map[string]int) {
 	for _, p := range policies {

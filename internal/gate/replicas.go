@@ -70,7 +70,7 @@ var errUnsettled = errors.New("the replica that leads is judging it right now")
 // followedDecision is settledDecision on a replica that does not lead. It is what the record
 // says last, as long as the leader stands by it: nothing that arrived before the request may
 // wait, and somebody has to lead. The error says why there is none.
-func (g *Gate) followedDecision(ctx context.Context, p approval.Policy, app approval.Application) (remembered, error) {
+func (g *Gate) followedDecision(ctx context.Context, now *rules, p approval.Policy, app approval.Application) (remembered, error) {
 	if g.shared == nil {
 		return remembered{}, errUnsettled
 	}
@@ -80,7 +80,7 @@ func (g *Gate) followedDecision(ctx context.Context, p approval.Policy, app appr
 	tick := time.NewTicker(settleWait / 10)
 	defer tick.Stop()
 	for {
-		known, err := g.leadersDecision(ctx, p, app, asked)
+		known, err := g.leadersDecision(ctx, now, p, app, asked)
 		if err == nil || !errors.Is(err, errUnsettled) {
 			return known, err
 		}
@@ -94,7 +94,7 @@ func (g *Gate) followedDecision(ctx context.Context, p approval.Policy, app appr
 	}
 }
 
-func (g *Gate) leadersDecision(ctx context.Context, p approval.Policy, app approval.Application, asked time.Time) (remembered, error) {
+func (g *Gate) leadersDecision(ctx context.Context, now *rules, p approval.Policy, app approval.Application, asked time.Time) (remembered, error) {
 	if err := g.leadership.Led(); err != nil {
 		return remembered{}, err //nolint:wrapcheck // it says all
 	}
@@ -125,10 +125,12 @@ func (g *Gate) leadersDecision(ctx context.Context, p approval.Policy, app appro
 	if err != nil {
 		return remembered{}, fmt.Errorf("read the latest decision: %w", err)
 	}
-	return remembered{
-		uid: app.UID, gate: current.Gate, decision: decided.Decision, at: current.Judged, state: current.State,
-		grounds: groundsOf(latest.Sequence, decided),
-	}, nil
+	on := groundsOf(latest.Sequence, decided)
+	// A decision that stays what it was is not recorded again when only keys are others.
+	if now.File != "" && (on.policy != now.digests[p.Gate] || !current.Judged.After(g.enacted.from(p.Gate))) {
+		return remembered{}, errUnsettled
+	}
+	return remembered{uid: app.UID, gate: current.Gate, decision: decided.Decision, at: current.Judged, state: current.State, grounds: on}, nil
 }
 
 const (
@@ -235,7 +237,7 @@ func (g *Gate) followOnce(ctx context.Context, from history.Head) (history.Head,
 
 // others wakes what an entry of another process is about.
 func (g *Gate) others(ctx context.Context, e history.Entry) {
-	if e.Kind == history.KindDenied {
+	if e.Kind == history.KindDenied || e.Kind == history.KindArchived {
 		return // nothing changes
 	}
 	if e.Application == "" {
@@ -342,15 +344,15 @@ func (g *Gate) lead() {
 }
 
 // decisionNow is the decision that a person's sync is answered by.
-func (g *Gate) decisionNow(ctx context.Context, p approval.Policy, app approval.Application) (remembered, Admission) {
+func (g *Gate) decisionNow(ctx context.Context, now *rules, p approval.Policy, app approval.Application) (remembered, Admission) {
 	if g.leads() == nil {
-		known, ok := g.settledDecision(ctx, app)
+		known, ok := g.settledDecision(ctx, now, app)
 		if !ok {
 			return remembered{}, deny(refusedUnknown, "gate "+p.Gate+" is judging it right now; try again in a moment")
 		}
 		return known, Admission{Allowed: true}
 	}
-	known, err := g.followedDecision(ctx, p, app)
+	known, err := g.followedDecision(ctx, now, p, app)
 	switch {
 	case err == nil:
 		return known, Admission{Allowed: true}

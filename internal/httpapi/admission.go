@@ -40,7 +40,7 @@ func NewAdmission(o AdmissionOptions) http.Handler {
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.Use(recoverer(o.Logger))
-	a := admission{AdmissionOptions: o, slots: make(chan struct{}, maxReviews)}
+	a := admission{AdmissionOptions: o, slots: make(chan struct{}, maxReviews), work: newCrew(crewIdle)}
 	e.POST("/admission", a.receive)
 	return e
 }
@@ -48,6 +48,7 @@ func NewAdmission(o AdmissionOptions) http.Handler {
 type admission struct {
 	AdmissionOptions
 	slots chan struct{}
+	work  crew
 }
 
 // The verdicts, as they are counted.
@@ -102,12 +103,12 @@ func (a admission) answer(c *gin.Context, began time.Time) string {
 	}
 	ctx, cancel := context.WithDeadline(c.Request.Context(), began.Add(admitTimeout))
 	outcome := make(chan admitted, 1)
-	go func() {
+	a.work.do(func() {
 		// The place is given back when Admit has ended, not when the answer has gone.
 		defer func() { <-a.slots }()
 		defer cancel()
 		outcome <- a.admit(ctx, review)
-	}()
+	})
 	select {
 	case got := <-outcome:
 		return a.pass(c, uid, got)

@@ -209,6 +209,12 @@ func baseTransport(o Options) (http.RoundTripper, error) {
 		}
 		return o.Transport, nil
 	}
+	return Transport(o.CertificatesPEM)
+}
+
+// Transport trusts the authorities of a PEM file, or the system's when there are none,
+// and uses the proxy of the environment. It makes no request.
+func Transport(certificatesPEM []byte) (*http.Transport, error) {
 	t := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -220,9 +226,9 @@ func baseTransport(o Options) (http.RoundTripper, error) {
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
-	if len(o.CertificatesPEM) > 0 {
+	if len(certificatesPEM) > 0 {
 		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(o.CertificatesPEM) {
+		if !roots.AppendCertsFromPEM(certificatesPEM) {
 			return nil, errors.New("the file of root certificates holds none")
 		}
 		t.TLSClientConfig.RootCAs = roots

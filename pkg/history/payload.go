@@ -198,17 +198,20 @@ func (p AbandonedPayload) check(string, uint64) error {
 
 // payloadStruct lists the payloads, so that Decode takes nothing else.
 type payloadStruct interface {
-	DecisionPayload | IntentPayload | OutcomePayload | AbandonedPayload | ActPayload | DeniedPayload | ObservedPayload | HealthPayload
+	DecisionPayload | IntentPayload | OutcomePayload | AbandonedPayload | ActPayload | DeniedPayload | ObservedPayload | HealthPayload | ArchivedPayload | PolicyPayload
 	Payload
 }
 
-// Decode reads an entry's payload. An entry of another kind is an error, and so
+// Decode reads an entry's payload. One that was archived is ErrArchived. An entry of another kind is an error, and so
 // is a field that this version does not know: a newer version gave it a meaning,
 // and to leave it out could turn a partial deployment into a complete one.
 func Decode[P payloadStruct](e Entry) (P, error) {
 	var payload, none P
 	if e.Kind != payload.kind() {
 		return none, fmt.Errorf("entry %d is of kind %q, not %q", e.Sequence, e.Kind, payload.kind())
+	}
+	if e.Archived() {
+		return none, &ArchivedError{e.Sequence}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(e.Payload))
 	decoder.DisallowUnknownFields()

@@ -11,22 +11,19 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 )
 
 // schemas are the files that the configuration's structs are in.
-func schemas() []string {
-	return []string{
-		"internal/config/schema.go",
-		"internal/config/schemadora.go",
-		"internal/config/schemaenforce.go",
-		"internal/config/schemaimage.go",
-		"internal/config/schemaledger.go",
-		"internal/config/schemaoperate.go",
-		"internal/config/schemarecord.go",
-		"internal/config/schemasync.go",
+func schemas() ([]string, error) {
+	// In this order schema.go, which has the outermost struct, comes first.
+	found, err := filepath.Glob("internal/config/schema*.go")
+	if err == nil && len(found) == 0 {
+		err = errors.New("no schema files in internal/config; run it at the top of the repository")
 	}
+	return found, err
 }
 
 func main() {
@@ -40,7 +37,11 @@ func main() {
 }
 
 func run(output, check string) error {
-	text, err := reference(schemas())
+	files, err := schemas()
+	if err != nil {
+		return err
+	}
+	text, err := reference(files)
 	if err != nil {
 		return err
 	}

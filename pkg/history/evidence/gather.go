@@ -212,7 +212,7 @@ func (g *gathering) take(e history.Entry) error {
 		return g.takeAct(e, within)
 	case history.KindDenied:
 		return g.takeDenied(e, within)
-	case history.KindDecision, history.KindHealth:
+	case history.KindDecision, history.KindHealth, history.KindPolicy:
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ func Exercise(t *testing.T, create Create) {
 		"denied":            testDenied,
 		"observed":          testObserved,
 		"select":            testSelect,
+		"policies":          testPolicies,
 		"deployments":       testDeployments,
 		"reopen":            testReopen,
 		"paging":            testPaging,

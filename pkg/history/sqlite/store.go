@@ -125,13 +125,14 @@ func (s *Store) Append(ctx context.Context, expect history.Head, drafts ...histo
 	if err != nil {
 		return history.Head{}, fmt.Errorf("append to the record: %w", err)
 	}
-	if err := s.append(ctx, expect, entries); err != nil {
+	if err := s.appending(ctx, expect, entries, func(*transaction) error { return nil }); err != nil {
 		return history.Head{}, fmt.Errorf("append to the record after entry %d: %w", expect.Sequence, err)
 	}
 	return entries[len(entries)-1].Head(), nil
 }
 
-func (s *Store) append(ctx context.Context, expect history.Head, entries []history.Entry) (err error) {
+// appending inserts the entries and then runs what belongs to them, in one transaction.
+func (s *Store) appending(ctx context.Context, expect history.Head, entries []history.Entry, then func(*transaction) error) (err error) {
 	tx, err := s.writes.begin(ctx)
 	if err != nil {
 		return err
@@ -161,6 +162,9 @@ func (s *Store) append(ctx context.Context, expect history.Head, entries []histo
 		if err != nil {
 			return fmt.Errorf("insert entry %d: %w", e.Sequence, err)
 		}
+	}
+	if err := then(tx); err != nil {
+		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
