@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/transport"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
@@ -33,7 +35,7 @@ type keeper interface {
 // connectGitHub makes no request. The mirrors are kept in a folder of their own;
 // close them when the collector is not used any more. The guard is asked before each write;
 // it may be nil.
-func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe func(github.Call), guard func() error, log *slog.Logger) (hub, error) {
+func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe func(context.Context, github.Call), guard func() error, log *slog.Logger) (hub, error) {
 	app, err := connectGuarded(cfg, observe, guard, log)
 	if err != nil {
 		return hub{}, err
@@ -55,12 +57,12 @@ func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe fu
 }
 
 // connectApp makes no request.
-func connectApp(cfg config.Config, observe func(github.Call), log *slog.Logger) (*github.App, error) {
+func connectApp(cfg config.Config, observe func(context.Context, github.Call), log *slog.Logger) (*github.App, error) {
 	return connectGuarded(cfg, observe, nil, log)
 }
 
 // connectGuarded is connectApp with a guard, which is asked before each write.
-func connectGuarded(cfg config.Config, observe func(github.Call), guard func() error, log *slog.Logger) (*github.App, error) {
+func connectGuarded(cfg config.Config, observe func(context.Context, github.Call), guard func() error, log *slog.Logger) (*github.App, error) {
 	authorities, err := githubAuthorities(cfg.Path(cfg.File.GitHub.CAFile))
 	if err != nil {
 		return nil, err
@@ -83,15 +85,18 @@ type argoCD struct {
 	parser *argo.Parser
 }
 
-// connectArgoCD makes no request.
-func connectArgoCD(cfg config.Config) (argoCD, error) {
+// connectArgoCD makes no request. What wraps sees each that is made later.
+func connectArgoCD(cfg config.Config, wrap ...transport.WrapperFunc) (argoCD, error) {
 	kubeconfig, err := kubernetesConfig(cfg.File.Kubernetes)
 	if err != nil {
 		return argoCD{}, err
 	}
-	client, err := kubernetes(cfg.File.Kubernetes)
+	for _, w := range wrap {
+		kubeconfig.Wrap(w)
+	}
+	client, err := dynamic.NewForConfig(kubeconfig)
 	if err != nil {
-		return argoCD{}, err
+		return argoCD{}, fmt.Errorf("make a Kubernetes client: %w", err)
 	}
 	web, err := url.Parse(cfg.File.GitHub.URL)
 	if err != nil {

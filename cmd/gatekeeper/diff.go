@@ -108,7 +108,7 @@ func (o *diffOptions) compare(ctx context.Context, stderr io.Writer) (p approval
 	if err != nil {
 		return p, err
 	}
-	api, err := connectArgoAPI(cfg)
+	api, err := connectArgoAPI(cfg, nil)
 	if err != nil {
 		return p, err
 	}
@@ -225,7 +225,7 @@ func (o *diffOptions) ofPull(ctx context.Context, cfg config.Config, app approva
 		return p, fmt.Errorf("make a folder for the mirrors: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	hub, err := connectGitHub(cfg, witness, dir, func(github.Call) {}, nil, commandLog(stderr))
+	hub, err := connectGitHub(cfg, witness, dir, func(context.Context, github.Call) {}, nil, commandLog(stderr))
 	if err != nil {
 		return p, err
 	}

@@ -217,7 +217,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 		return fmt.Errorf("make a folder for the mirrors: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	hub, err := connectGitHub(cfg, witness, dir, func(github.Call) {}, nil, log)
+	hub, err := connectGitHub(cfg, witness, dir, func(context.Context, github.Call) {}, nil, log)
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
-	api, err := connectArgoAPI(cfg)
+	api, err := connectArgoAPI(cfg, nil)
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, witness, soaks, log)
+	imageFacts, err := connectImages(cfg, hub, witness, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}

@@ -49,25 +49,24 @@ func (r *reach) ready(ctx context.Context) error {
 	return fmt.Errorf("the database cannot be reached, and the replica that leads reaches it: %w", err)
 }
 
-// storing keeps deliveries, and tries for a while when the database cannot be reached: what
+// persistent keeps deliveries, and tries for a while when the database cannot be reached: what
 // GitHub is told was not kept comes again only when it is asked for.
-func storing(box *inbox.Store, patience time.Duration, wake func()) func(ctx context.Context, guid, event string, body []byte) error {
-	return func(ctx context.Context, guid, event string, body []byte) error {
-		received, again := time.Now(), time.NewTicker(storeAgain)
-		defer again.Stop()
-		for {
-			_, err := box.Put(ctx, inbox.Delivery{GUID: guid, Event: event, Received: received, Body: body})
-			if err == nil {
-				wake()
-				return nil
-			}
-			if ctx.Err() != nil || time.Since(received) >= patience {
-				return err
-			}
-			select {
-			case <-ctx.Done():
-			case <-again.C:
-			}
+type persistent struct {
+	putter
+	patience time.Duration
+}
+
+func (p persistent) Put(ctx context.Context, d inbox.Delivery) (fresh bool, err error) {
+	began, again := time.Now(), time.NewTicker(storeAgain)
+	defer again.Stop()
+	for {
+		fresh, err = p.putter.Put(ctx, d)
+		if err == nil || ctx.Err() != nil || time.Since(began) >= p.patience {
+			return fresh, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-again.C:
 		}
 	}
 }

@@ -4,6 +4,9 @@ import "time"
 
 // File is the configuration file. Its comments are the manual.
 type File struct {
+	// Version is that of the configuration's format. This is version 1, which a file
+	// without it has as well; "gatekeeper config migrate" brings older files to it.
+	Version int `yaml:"version"`
 	// GitHub is the App that Gatekeeper acts as. Required.
 	GitHub GitHub `yaml:"github"`
 	// ArgoCD is the API of Argo CD. Required.
@@ -35,6 +38,8 @@ type File struct {
 	Checkpoints Checkpoints `yaml:"checkpoints"`
 	// API is the read API. Without it none is served.
 	API *API `yaml:"api"`
+	// Tracing sends traces to OpenTelemetry. Without it none are made.
+	Tracing *Tracing `yaml:"tracing"`
 	// Gates are the policies, at least one.
 	Gates []Gate `yaml:"gates"`
 }

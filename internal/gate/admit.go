@@ -278,7 +278,7 @@ func (g *Gate) settledDecision(ctx context.Context, now *rules, app approval.App
 	defer tick.Stop()
 	for {
 		known, ok := g.memory.settled(app.Key())
-		if ok && known.uid == app.UID && known.by == now {
+		if ok && known.uid == app.UID && known.by == now.identity(known.gate) {
 			return known, true
 		}
 		select {

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -107,7 +110,9 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	if wait, err := unready(collected); wait > 0 || err != nil {
 		return wait, err
 	}
+	_, deciding := g.tracer.Child(ctx, "decide", trace.SpanKindInternal)
 	decision := approval.Explain(p, facts)
+	deciding.End()
 	if err := g.leads(); err != nil {
 		return 0, err // another replica may have begun while the facts were collected
 	}
@@ -120,6 +125,10 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
 	state = withUngated(withFailure(app, state, last), live, last)
+	span := tracing.From(ctx)
+	span.Text(tracing.Gate, p.Gate)
+	span.Text(tracing.Verdict, string(decision.Verdict))
+	span.Text(tracing.State, state)
 	if ready {
 		state, on, err := g.act(ctx, head, now, p, facts, decision)
 		g.remember(ctx, now, app, p, decision, state, told...)
@@ -309,7 +318,7 @@ func (g *Gate) remember(ctx context.Context, by *rules, app approval.Application
 	if before.uid != app.UID {
 		now.recorded, now.grounds = "", grounds{} // another Application of that name
 	}
-	now.uid, now.gate, now.decision, now.state, now.at, now.by = app.UID, p.Gate, d, state, g.now(), by
+	now.uid, now.gate, now.decision, now.state, now.at, now.by = app.UID, p.Gate, d, state, g.now(), by.identity(p.Gate)
 	if before.uid == app.UID && before.state == state && sameDecision(before.decision, d) {
 		g.memory.set(app.Key(), now)
 		return

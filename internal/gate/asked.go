@@ -29,6 +29,7 @@ func (in *Intake) ask(ctx context.Context, d inbox.Delivery, a approval.Asked) e
 	if _, err := in.inbox.Ask(ctx, id, a, d.Received); err != nil {
 		return fmt.Errorf("keep what was asked for: %w", err)
 	}
+	in.gate.tracer.Keep(ctx, id)
 	if in.asked != nil {
 		in.asked()
 	}
@@ -68,11 +69,13 @@ func (g *Gate) Protected(repository approval.RepositoryName) []approval.Applicat
 
 // WakePull judges a pull request again, and the Applications that read from its
 // repository.
-func (g *Gate) WakePull(repository approval.RepositoryName, number int) {
+func (g *Gate) WakePull(ctx context.Context, repository approval.RepositoryName, number int) {
 	for _, a := range g.Protected(repository) {
 		g.waits.hurry(a.Key())
 		g.sharing.mayNot(Key{Application: a.Key()})
+		g.causes.Add(ctx, Key{Application: a.Key()})
 		g.queue.Add(Key{Application: a.Key()})
 	}
+	g.causes.Add(ctx, Key{Repository: repository, Pull: number})
 	g.queue.Add(Key{Repository: repository, Pull: number})
 }

@@ -36,6 +36,7 @@ type debts struct {
 func (g *Gate) tell(ctx context.Context, keys ...Key) {
 	for _, k := range keys {
 		g.debts.owe(ctx, k)
+		g.causes.Add(ctx, k)
 		g.queue.Add(k)
 	}
 }

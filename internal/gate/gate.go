@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -101,6 +102,8 @@ type Options struct {
 	Reverter Reverter
 	Logger   *slog.Logger
 	Metrics  *Metrics
+	// Tracer may be nil: then nothing is traced.
+	Tracer *tracing.Tracer
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
@@ -147,16 +150,20 @@ type Gate struct {
 	asks      asks
 	log       *slog.Logger
 	metrics   *Metrics
+	tracer    *tracing.Tracer
 	now       func() time.Time
 	workers   int
 	resync    time.Duration
 
-	queue workqueue.TypedRateLimitingInterface[Key]
+	queue   workqueue.TypedRateLimitingInterface[Key]
+	waiting *arrivals // in queue
 	// raced counts how often in a row somebody else was faster.
 	raced   workqueue.TypedRateLimiter[Key]
 	memory  memory
 	names   names
 	tickets tickets
+	// causes are the spans that woke keys.
+	causes  tracing.Causes[Key]
 	waits   patience
 	denials *denials
 	// warnOnly: see Options.
@@ -197,7 +204,7 @@ func New(o Options) *Gate {
 	g := &Gate{
 		apps: o.Applications, collector: o.Collector, closures: o.Closures, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
 		followers: o.Followers, observers: o.Observers,
-		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		log: o.Logger, metrics: o.Metrics, tracer: o.Tracer, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter, previews: o.Previews, previewsMost: o.PreviewsMost,
 	}
 	g.inForce.Store(newRules(o.Rules, history.CauseStart))
@@ -217,13 +224,13 @@ func New(o Options) *Gate {
 	if g.resync == 0 {
 		g.resync = 5 * time.Minute
 	}
-	g.queue = workqueue.NewTypedRateLimitingQueue(
-		workqueue.NewTypedItemExponentialFailureRateLimiter[Key](250*time.Millisecond, time.Minute))
+	g.waiting = &arrivals{now: g.now, waited: g.metrics.waited}
+	g.queue = newQueue(g.waiting)
 	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
 	g.debts.store, g.debts.log = o.Debts, o.Logger
 	g.open = newOpenPulls(g.rules(), o.Judgements, o.Logger)
 	g.reporting = make(chan struct{}, max(1, g.workers/2))
-	g.metrics.watch(g.queued, g.Outdated)
+	g.metrics.watch(g.queued, g.Outdated, g.oldest)
 	return g
 }
 
@@ -312,11 +319,17 @@ func (g *Gate) next(ctx context.Context) bool {
 	tickets, owed := g.tickets.take(key), g.debts.newest(key)
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), reconcileTimeout)
 	defer cancel()
+	causes := g.causes.Take(key)
+	work, span := g.tracer.Reconcile(work, key.kind(), causes)
+	defer span.End()
+	key.describe(span)
 
 	start := g.now()
 	again, err := g.reconcile(work, key)
 	g.metrics.reconciled(key, err, g.now().Sub(start))
 	if err != nil {
+		span.Fail(err)
+		g.causes.GiveBack(key, causes)
 		g.tickets.giveBack(key, tickets)
 		g.retry(work, key, err)
 		return true
@@ -363,20 +376,24 @@ func (g *Gate) retry(ctx context.Context, key Key, err error) {
 	if errors.Is(err, approval.ErrStale) || errors.Is(err, errRaced) {
 		// Somebody else was faster; look again at once, but not for ever: each time
 		// an intent may be left behind in the record.
+		g.metrics.retried(retryRaced)
 		g.log.LogAttrs(ctx, slog.LevelDebug, "reconcile_raced", attrs...)
 		g.queue.AddAfter(key, g.raced.When(key))
 		return
 	}
 	if errors.Is(err, approval.ErrLater) {
+		g.metrics.retried(retryLater)
 		g.log.LogAttrs(ctx, slog.LevelDebug, "report_postponed", attrs...)
 		g.queue.AddAfter(key, max(retryAfter(err), time.Millisecond))
 		return
 	}
 	if wait := retryAfter(err); wait > 0 {
+		g.metrics.retried(retryAsked)
 		g.log.LogAttrs(ctx, slog.LevelWarn, "reconcile_postponed", append(attrs, slog.Duration("wait", wait))...)
 		g.queue.AddAfter(key, wait)
 		return
 	}
+	g.metrics.retried(retryFailed)
 	g.log.LogAttrs(ctx, slog.LevelWarn, "reconcile_failed", append(attrs, slog.Int("attempts", g.queue.NumRequeues(key)+1))...)
 	g.queue.AddRateLimited(key)
 }

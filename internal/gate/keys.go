@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
@@ -41,6 +42,17 @@ func (k Key) kind() string {
 		return "group"
 	}
 	return "application"
+}
+
+// describe says on a span what the key is.
+func (k Key) describe(s tracing.Span) {
+	switch {
+	case !s.On():
+	case k.Application != "":
+		s.Text(tracing.Application, k.Application)
+	default:
+		s.Text(tracing.Pull, k.String())
+	}
 }
 
 // WakeAll judges every protected Application again, and forgets what is
@@ -83,11 +95,12 @@ func (g *Gate) WakeApplication(a approval.Application) {
 
 // WakeKey judges the Application "namespace/name" again, if there is one that is
 // protected.
-func (g *Gate) WakeKey(application string) {
+func (g *Gate) WakeKey(ctx context.Context, application string) {
 	if slices.ContainsFunc(g.apps.List(), func(a approval.Application) bool {
 		return a.Key() == application && len(g.policiesFor(a)) > 0
 	}) {
 		g.sharing.mayNot(Key{Application: application})
+		g.causes.Add(ctx, Key{Application: application})
 		g.queue.Add(Key{Application: application})
 	}
 }

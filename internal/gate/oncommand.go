@@ -159,7 +159,7 @@ func (g *Gate) Awaits(ctx context.Context, applications []string) []approval.Awa
 	}
 	since := g.now()
 	for _, app := range applications {
-		g.WakeKey(app)
+		g.WakeKey(ctx, app)
 	}
 	ctx, cancel := context.WithTimeout(ctx, judgedWait)
 	defer cancel()

@@ -491,7 +491,7 @@ func TestDeadline(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, sha(1), s.argo.last().revision())
 		s.argo.run(payments, phaseSucceeded)
-		s.gate.WakeKey(payments)
+		s.gate.WakeKey(t.Context(), payments)
 		synctest.Wait()
 		require.InDelta(t, 1, s.gauge("unreviewed"), 0)
 		require.InDelta(t, 0, s.gauge("overdue"), 0)
@@ -501,7 +501,7 @@ func TestDeadline(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		require.InDelta(t, 1, s.gauge("overdue"), 0)
-		s.gate.WakeKey(payments)
+		s.gate.WakeKey(t.Context(), payments)
 		synctest.Wait()
 		cancel()
 		<-ended

@@ -249,7 +249,7 @@ func (g *Gate) others(ctx context.Context, e history.Entry) {
 	if i < 0 {
 		return
 	}
-	g.WakeKey(apps[i].Key())
+	g.WakeKey(ctx, apps[i].Key())
 	if e.Kind != history.KindOutcome {
 		return
 	}

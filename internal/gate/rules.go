@@ -77,12 +77,19 @@ func (r *rules) protecting(a approval.Application) []approval.Policy {
 	return out
 }
 
+// identity tells the policy of a gate, with the keys that it trusts, from others.
+func (r *rules) identity(gate string) string { return string(r.digests[gate] + " " + r.Keys[gate]) }
+
 // rules are those of now. What is judged takes them once, and looks again before anything
 // comes of it: see current.
 func (g *Gate) rules() *rules { return g.inForce.Load() }
 
 // Policies are those of now. The result is not to be changed.
 func (g *Gate) Policies() []approval.Policy { return g.rules().Policies }
+
+// Keys are the digests of the public keys that gates trust now, see Rules. The result is not
+// to be changed.
+func (g *Gate) Keys() map[string]history.Digest { return g.rules().Keys }
 
 // errExchanged says that the policies were exchanged while something was judged by the
 // ones before. It is judged anew.

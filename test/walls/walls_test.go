@@ -98,13 +98,16 @@ func TestWalls(t *testing.T) {
 		{part: "internal/adopt", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
 		{part: "internal/operate", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
 		{part: "internal/commands", may: []string{
-			"pkg/approval", "pkg/history", "pkg/github", "internal/orders", "internal/operate", "internal/adopt", "internal/console", "internal/inbox",
+			"pkg/approval", "pkg/history", "pkg/github", "internal/orders", "internal/operate", "internal/adopt", "internal/console", "internal/inbox", "internal/tracing",
 		}},
 		{part: "internal/measures", may: []string{"pkg/approval", "pkg/history"}},
+		{part: "internal/tracing/otlp", may: []string{"internal/tracing"}},
+		{part: "internal/tracing", may: []string{"pkg/approval"}, pure: true, libraries: []string{"go.opentelemetry.io/otel", "github.com/go-logr", "go.opentelemetry.io/auto/sdk", "github.com/cespare/xxhash"}},
 		{part: "internal/sparkline", pure: true},
 		{part: "internal/promcheck", pure: true},
 		{part: "internal/preview", may: []string{"pkg/approval", "pkg/argo/manifestdiff"}},
-		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/calendar", "internal/inbox", "internal/orders", "internal/preview"}},
+		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/calendar", "internal/inbox", "internal/orders", "internal/preview", "internal/tracing"}},
+		{part: "internal/instrument", may: []string{"pkg/approval", "pkg/history", "pkg/github", "internal/gate", "internal/tracing"}},
 		{part: "internal/pending", may: []string{"pkg/approval", "internal/console"}},
 		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		// The doctor looks at everything; what it looks through are interfaces of its own.
@@ -174,11 +177,15 @@ func TestLibrariesStayHome(t *testing.T) {
 		"github.com/aymanbagabas/go-udiff":        {"pkg/argo/manifestdiff"},
 		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
 		"github.com/jackc/pgx":                    {"pkg/history/postgres", "internal/postgresdb", "internal/inbox"},
-		"golang.org/x/mod/sumdb":                  {"pkg/history"},
-		"github.com/teambition/rrule-go":          {"internal/calendar"},
-		"github.com/spf13/cobra":                  {"cmd/gatekeeper", "test/e2e/standin/cmd"},
-		"github.com/santhosh-tekuri/jsonschema":   {"test/e2e/standin/contract"},
-		"github.com/ProtonMail/go-crypto":         {"internal/inspect", "pkg/github", "test/e2e/standin"},
+		// Who only makes spans does not depend on how they are sent.
+		"go.opentelemetry.io/otel/sdk":          {"internal/tracing"},
+		"go.opentelemetry.io/otel/exporters":    {"internal/tracing/otlp"},
+		"go.opentelemetry.io/proto":             {"internal/tracing/otlp", "test/e2e"},
+		"golang.org/x/mod/sumdb":                {"pkg/history"},
+		"github.com/teambition/rrule-go":        {"internal/calendar"},
+		"github.com/spf13/cobra":                {"cmd/gatekeeper", "test/e2e/standin/cmd"},
+		"github.com/santhosh-tekuri/jsonschema": {"test/e2e/standin/contract"},
+		"github.com/ProtonMail/go-crypto":       {"internal/inspect", "pkg/github", "test/e2e/standin"},
 	}
 	own, _ := load(t)
 	for _, p := range own {

@@ -119,6 +119,8 @@ func typeName(e ast.Expr) string {
 		return "duration"
 	case *ast.Ident:
 		switch e.Name {
+		case "float64":
+			return "number"
 		case "string":
 			return "text"
 		case "int", "int64":

@@ -114,6 +114,7 @@ func scenarios() []scenario {
 		{name: "always works", services: one, enforce: true, play: alwaysWorks},
 		{name: "stopped", services: one, enforce: true, play: stopped},
 		{name: "shown on GitHub", services: one, enforce: true, play: shownOnGitHub},
+		{name: "traced", services: one, enforce: true, play: traced},
 		{name: "verifiable", services: one, play: verifiable},
 		{name: "asks for reviews", services: one, play: asksForReviews},
 		{name: "open checks", services: one, play: openChecks},
