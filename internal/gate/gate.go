@@ -192,6 +192,7 @@ type Gate struct {
 	leadership Leadership
 	shared     Shared
 	own        own
+	grew       chan struct{}
 	following  following
 	observe    time.Duration
 	// reporting has room for the reports that may be under way at once.
@@ -213,6 +214,7 @@ func New(o Options) *Gate {
 	began := g.now()
 	g.began.Store(&began)
 	g.leadership, g.shared = o.Leadership, o.Shared
+	g.grew = make(chan struct{}, 1)
 	if g.observe = o.Observe; g.observe == 0 {
 		g.observe = observeByDefault
 	}
