@@ -61,8 +61,23 @@ func TestImage(t *testing.T) {
 		}
 	})
 
+	t.Run("has a list of what is in it", func(t *testing.T) {
+		require.Len(t, top.Manifests, 2)
+		attached := layout.manifest(t, top.Manifests[1])
+		require.Equal(t, index.Manifests[0].Digest, attached.Subject.Digest)
+		require.Equal(t, "application/vnd.cyclonedx+json", attached.Layers[0].MediaType)
+		list := string(layout.blob(t, attached.Layers[0]))
+		for _, part := range []string{"pkg:deb/debian/git@", "pkg:deb/debian/libc6@", "pkg:golang/github.com/argoproj/argo-cd/v2@", "pkg:golang/std@"} {
+			require.Contains(t, list, `"purl": "`+part)
+		}
+	})
+
 	if os.Getuid() != 0 {
 		t.Log("only root can unpack the image with its owners and change its root: what is in it is not run")
+		return
+	}
+	if out, err := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation", "private", "true").CombinedOutput(); err != nil {
+		t.Logf("this machine lets nobody mount (%s): what is in the image is not run", out)
 		return
 	}
 	root := t.TempDir()
