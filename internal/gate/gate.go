@@ -310,7 +310,7 @@ func (g *Gate) next(ctx context.Context) bool {
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), reconcileTimeout)
 	defer cancel()
 	causes := g.causes.Take(key)
-	work, span := g.tracer.Reconcile(work, key.kind(), causes)
+	work, span := g.tracer.Reconcile(served(work, tickets), key.kind(), causes)
 	defer span.End()
 	key.describe(span)
 
@@ -356,7 +356,7 @@ func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err
 // retry puts a failed key back: when the peer said how long to wait, exactly
 // then, else with exponential back-off.
 func (g *Gate) retry(ctx context.Context, key Key, err error) {
-	attrs := []slog.Attr{slog.String("key", key.String()), slog.Any("error", err)}
+	attrs := key.attrs(slog.Any("error", err))
 	if errors.Is(err, approval.ErrStale) || errors.Is(err, errRaced) {
 		// Somebody else was faster; look again at once, but not for ever: each time
 		// an intent may be left behind in the record.
