@@ -2,6 +2,7 @@ package measures
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,7 +111,7 @@ const again = 3
 func (l *Loader) read(ctx context.Context, uid string, app *application) error {
 	first := max(1, len(app.read)-again+1)
 	// The health that comes next is that of the newest one that succeeded.
-	for first > 1 && !app.read[first-1].live {
+	for first > 1 && !app.read[first-1].live && app.read[first-1].archived.IsZero() {
 		first--
 	}
 	read := slices.Clone(app.read[:first-1])
@@ -120,6 +121,10 @@ func (l *Loader) read(ctx context.Context, uid string, app *application) error {
 			return fmt.Errorf("read the deployments: %w", err)
 		}
 		for _, d := range page {
+			if d.Archived {
+				read = append(read, deployment{archived: d.Recorded})
+				continue
+			}
 			before, err := l.before(ctx, d)
 			if err != nil {
 				return err
@@ -147,6 +152,9 @@ func (l *Loader) before(ctx context.Context, d deployments.Deployment) (dora.Hea
 		return "", fmt.Errorf("the decision of entry %d is not on record", d.Decision)
 	}
 	p, err := history.Decode[history.DecisionPayload](entries[0])
+	if errors.Is(err, history.ErrArchived) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -27,8 +27,10 @@ type deployment struct {
 	// live: all of the Application was synced to the end. enrolled: it was there before the
 	// gate, and is none of its deployments. late: nobody watched, and it was found afterwards.
 	live, enrolled, late bool
-	health               []dora.Transition
-	gaps                 []dora.Interval
+	// archived is when one was recorded of which nothing more is at hand; zero for others.
+	archived time.Time
+	health   []dora.Transition
+	gaps     []dora.Interval
 	// watched: its health was still being watched when the next one began.
 	watched bool
 	// titles are those of its pull requests, by the ID of the change; reverts are those
@@ -139,10 +141,22 @@ func (o *deployment) gap(from, to time.Time) {
 // and the end of the next sync nobody watched, and neither did anybody during a sync.
 func join(read []deployment) dora.Application {
 	newest := read[len(read)-1]
+	for _, d := range slices.Backward(read) {
+		if newest = d; d.archived.IsZero() {
+			break
+		}
+	}
 	app := dora.Application{Name: newest.application, Gate: newest.gate}
 	var live *deployment
 	for i := range read {
 		d := &read[i]
+		if !d.archived.IsZero() {
+			if d.archived.After(app.ArchivedUntil) {
+				app.ArchivedUntil = d.archived
+			}
+			app.Live, live = nil, nil
+			continue
+		}
 		if d.enrolled {
 			if d.live {
 				app.Live = &dora.Target{Revisions: d.operation.Target.Revisions}

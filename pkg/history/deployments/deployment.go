@@ -21,6 +21,9 @@ type Deployment struct {
 	// Intent is the ID of the intent; empty for a sync that the gate was not asked about.
 	Intent string `json:"intent,omitempty"`
 
+	// Archived is true when what is on record of it was archived, and the archive is not at
+	// hand: then its number, its entry and when that was written are all there is.
+	Archived bool `json:"archived,omitempty"`
 	// Result says how it ended: by the gate's account, or by Argo CD's phase when the gate
 	// was not asked. Phase and Message are Argo CD's.
 	Result  history.Result `json:"result"`
@@ -52,6 +55,8 @@ type Deployment struct {
 	SyncedBy SyncedBy `json:"syncedBy"`
 	// Order is what a person ordered to have it: a rollback or the use of break-glass.
 	Order *Order `json:"order,omitempty"`
+	// Word is who said sync, where the gate waits for somebody to say so.
+	Word *Order `json:"word,omitempty"`
 	// ConfigApprovers and ImageApprovers are those whose approvals were counted, of the
 	// configuration and of the images. With distinct approvers, somebody who fits both
 	// quorums is in both lists.

@@ -14,7 +14,8 @@ import (
 type operation struct {
 	number int
 	entry  history.Entry
-	// intent and outcome are nil for one that was observed, and the other way round.
+	// intent and outcome are nil for one that was observed, and the other way round. All are
+	// nil for one that is archived.
 	intent   *history.IntentPayload
 	outcome  *history.OutcomePayload
 	observed *history.ObservedPayload
@@ -32,6 +33,9 @@ func (m *Model) operations(ctx context.Context, scope history.Selection, total, 
 	out := make([]operation, len(entries))
 	for i, entry := range entries {
 		out[i] = operation{number: first + i, entry: entry}
+		if entry.Archived() {
+			continue
+		}
 		if entry.Kind == history.KindObserved {
 			o, err := history.Decode[history.ObservedPayload](entry)
 			if err != nil {
@@ -64,6 +68,8 @@ func (m *Model) operations(ctx context.Context, scope history.Selection, total, 
 // result says how it ended.
 func (o *operation) result() history.Result {
 	switch {
+	case o.archived():
+		return ""
 	case o.outcome != nil:
 		return o.outcome.Result
 	case o.observed.Phase != phaseSucceeded:
@@ -74,6 +80,10 @@ func (o *operation) result() history.Result {
 		return history.ResultSucceeded
 	}
 }
+
+// archived says whether what it tells is not at hand. Nothing rests on it then: it counts,
+// and is neither live nor what somebody went back to.
+func (o *operation) archived() bool { return o.outcome == nil && o.observed == nil }
 
 const phaseSucceeded = "Succeeded"
 
@@ -86,6 +96,8 @@ func (o *operation) live() bool {
 // revisions are what was synced.
 func (o *operation) revisions() []string {
 	switch {
+	case o.archived():
+		return nil
 	case o.observed != nil:
 		return o.observed.Revisions
 	case len(o.outcome.Revisions) > 0:
@@ -172,7 +184,7 @@ func (m *Model) read(ctx context.Context, scope history.Selection, total, first,
 		return nil, err
 	}
 	// What was live before may be far back, when nothing succeeded since.
-	for begin > 1 && (neighbours{all}).before(first-begin) < 0 {
+	for begin > 1 && !all[0].archived() && (neighbours{all}).before(first-begin) < 0 {
 		next := max(1, begin-behindRead)
 		more, err := m.operations(ctx, scope, total, next, begin-1)
 		if err != nil {
@@ -187,6 +199,10 @@ func (m *Model) read(ctx context.Context, scope history.Selection, total, first,
 	}
 	var out []Deployment
 	for i := first - begin; i <= last-begin; i++ {
+		if o := &all[i]; o.archived() {
+			out = append(out, Deployment{Number: o.number, UID: o.entry.Application, Sequence: o.entry.Sequence, Recorded: o.entry.Time, Archived: true})
+			continue
+		}
 		d, err := m.deployment(ctx, &all[i], orders)
 		if err != nil {
 			return nil, err
@@ -259,6 +275,10 @@ type recordedOrder struct {
 	at  time.Time
 	// reviewedBy is of a use of break-glass.
 	reviewedBy string
+}
+
+func (o recordedOrder) told() *Order {
+	return &Order{ID: o.act.ID, Verb: o.act.Verb, Person: o.act.Person, Reason: o.act.Reason, At: o.at, ReviewedBy: o.reviewedBy}
 }
 
 func (m *Model) orders(ctx context.Context, scope history.Selection) (orderBook, error) {
@@ -340,12 +360,13 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 			return Deployment{}, fmt.Errorf("read what intent %q rests on: %w", i.ID, err)
 		}
 		if order, ok := orders[i.Act]; ok && i.Act != "" {
-			d.Order = &Order{
-				ID: order.act.ID, Verb: order.act.Verb, Person: order.act.Person, Reason: order.act.Reason, At: order.at, ReviewedBy: order.reviewedBy,
-			}
+			d.Order = order.told()
 			d.AskedBy = []string{order.act.Person.Name}
 		} else if d.SyncedBy.Kind == ByPerson {
 			d.AskedBy = []string{i.InitiatedBy}
+		}
+		if order, ok := orders[i.Asked]; ok && i.Asked != "" {
+			d.Word = order.told()
 		}
 	}
 	d.Failure = failure(d)
