@@ -127,6 +127,9 @@ func notes(d deployments.Deployment) []string {
 	}
 	note(d.Ungated && d.Approved == 0, "NOT LET THROUGH BY THE GATE")
 	note(d.Ungated && d.Approved > 0, "without the gate, of approved revisions")
+	if n := len(d.Marks); n > 0 {
+		note(d.Marks[n-1].Mark == history.MarkFailed, "marked as failed by "+visible(d.Marks[n-1].Person.Name))
+	}
 	note(d.Late, "observed late")
 	note(d.Same, "no change")
 	note(d.BackTo > 0, fmt.Sprintf("back to #%d", d.BackTo))
@@ -148,7 +151,13 @@ func describeDeployment(d deployments.Deployment) string {
 	fmt.Fprintf(&b, "Deployment #%d of %s, gate %s\n\n", d.Number, visible(d.Application), visible(d.Gate))
 	line("Result", string(d.Result))
 	line("Failure", visible(d.Failure))
+	if r := d.Resources; r != nil {
+		line("Resources", fmt.Sprintf("%d applied, %d failed", r.Applied, r.Failed))
+	}
 	line("Notes", strings.Join(notes(d), ", "))
+	for _, m := range d.Marks {
+		line("Marked", fmt.Sprintf("%s by %s on %s: %s  [%s]", m.Mark, visible(m.Person.Name), moment(m.At), visible(m.Reason), m.ID))
+	}
 	for _, r := range d.Revisions {
 		line("Revision", strings.TrimSpace(visible(string(r.Repository)+" "+r.Revision)))
 	}

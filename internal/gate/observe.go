@@ -188,7 +188,7 @@ func before(app approval.Application, gate string, seen []seenOperation) []histo
 func observation(app approval.Application, gate string, op seenOperation) history.ObservedPayload {
 	o := history.ObservedPayload{
 		Gate: gate, Application: app.Key(), Phase: op.Phase, Message: op.Message, Revisions: op.Revisions,
-		StartedAt: op.StartedAt, FinishedAt: op.FinishedAt, InitiatedBy: op.InitiatedBy, Partial: op.Partial,
+		StartedAt: op.StartedAt, FinishedAt: op.FinishedAt, InitiatedBy: op.InitiatedBy, Partial: op.Partial, Resources: op.Resources,
 	}
 	if op.last {
 		o.Health = app.Health

@@ -31,6 +31,8 @@ type Loader struct {
 type application struct {
 	// read are its deployments by number, from 1 on.
 	read []deployment
+	// marks are what people said about them.
+	marks []dora.Mark
 	// news: the record has more of it than was read.
 	news bool
 }
@@ -59,7 +61,9 @@ func (l *Loader) Applications(ctx context.Context) ([]dora.Application, error) {
 			}
 		}
 		if len(app.read) > 0 {
-			out = append(out, join(app.read))
+			joined := join(app.read)
+			joined.Marks = slices.Clone(app.marks)
+			out = append(out, joined)
 		}
 	}
 	slices.SortFunc(out, func(a, b dora.Application) int {
@@ -81,7 +85,7 @@ func (l *Loader) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the record's head: %w", err)
 	}
-	tells := []history.Kind{history.KindOutcome, history.KindObserved, history.KindHealth}
+	tells := []history.Kind{history.KindOutcome, history.KindObserved, history.KindHealth, history.KindAct}
 	for l.next <= head.Sequence {
 		entries, err := l.record.Select(ctx, history.Selection{Kinds: tells, From: l.next, Before: head.Sequence + 1}, entriesRead)
 		if err != nil {
@@ -92,6 +96,13 @@ func (l *Loader) look(ctx context.Context) error {
 			break
 		}
 		for _, e := range entries {
+			if e.Kind == history.KindAct {
+				if err := l.mark(ctx, e); err != nil {
+					return err
+				}
+				l.next = e.Sequence + 1
+				continue
+			}
 			app := l.apps[e.Application]
 			if app == nil {
 				app = &application{}
@@ -100,6 +111,26 @@ func (l *Loader) look(ctx context.Context) error {
 			app.news, l.next = true, e.Sequence+1
 		}
 	}
+	return nil
+}
+
+// mark keeps what a person said about a deployment, which may be an old one.
+func (l *Loader) mark(ctx context.Context, e history.Entry) error {
+	act, err := history.Decode[history.ActPayload](e)
+	if err != nil || act.Verb != history.VerbMark {
+		return err
+	}
+	number, err := l.model.Number(ctx, e.Application, act.Deployment)
+	if err != nil {
+		return fmt.Errorf("find what entry %d marks: %w", e.Sequence, err)
+	}
+	app := l.apps[e.Application]
+	if app == nil {
+		return fmt.Errorf("entry %d marks a deployment that is not on record", e.Sequence)
+	}
+	app.marks = append(app.marks, dora.Mark{
+		Operation: operationID(act.Application, number), At: e.Time, By: act.Person.Name, Failed: act.Mark == history.MarkFailed,
+	})
 	return nil
 }
 

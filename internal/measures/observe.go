@@ -39,11 +39,16 @@ type deployment struct {
 	reverts []string
 }
 
+// operationID names a deployment in the metrics.
+func operationID(application string, number int) string {
+	return fmt.Sprintf("%s#%d", application, number)
+}
+
 // observe says what a deployment tells.
 func observe(d deployments.Deployment, before dora.Health) deployment {
 	out := deployment{application: d.Application, gate: d.Gate, live: d.Succeeded(), enrolled: d.Before, late: d.Late, titles: map[string]string{}}
 	op := dora.Operation{
-		ID: fmt.Sprintf("%s#%d", d.Application, d.Number), StartedAt: d.StartedAt, FinishedAt: d.FinishedAt, Phase: dora.Phase(d.Phase),
+		ID: operationID(d.Application, d.Number), StartedAt: d.StartedAt, FinishedAt: d.FinishedAt, Phase: dora.Phase(d.Phase),
 		Partial: d.Result == history.ResultPartial, Before: before,
 	}
 	if op.FinishedAt.IsZero() {
@@ -58,6 +63,13 @@ func observe(d deployments.Deployment, before dora.Health) deployment {
 	if op.Phase == dora.Succeeded {
 		op.Applied = dora.AppliedSome
 	} else {
+		switch {
+		case d.Resources == nil:
+		case d.Resources.Applied > 0:
+			op.Applied = dora.AppliedSome
+		default:
+			op.Applied = dora.AppliedNone
+		}
 		// gitops-engine says so of an operation that somebody stopped (v0.7, pkg/sync/sync_context.go).
 		op.Terminated = strings.HasPrefix(d.Message, "Operation terminated")
 	}

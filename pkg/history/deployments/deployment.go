@@ -31,6 +31,10 @@ type Deployment struct {
 	Message string         `json:"message,omitempty"`
 	// Failure says in one line why it is none of what was wanted; empty when it succeeded.
 	Failure string `json:"failure,omitempty"`
+	// Resources say what became of the resources, of hooks apart; nil when that is not known.
+	Resources *approval.ResourceResults `json:"resources,omitempty"`
+	// Marks are what people said about it, oldest first. The newest holds.
+	Marks []Mark `json:"marks,omitempty"`
 	// Revisions are what was synced, in the order of the sources.
 	Revisions  []Revision `json:"revisions"`
 	StartedAt  time.Time  `json:"startedAt,omitzero"`
@@ -134,6 +138,16 @@ type Order struct {
 	At     time.Time      `json:"at"`
 	// ReviewedBy looked at a use of break-glass; empty when nobody did.
 	ReviewedBy string `json:"reviewedBy,omitempty"`
+}
+
+// Mark is what a person said about a deployment.
+type Mark struct {
+	ID string `json:"id"`
+	// Mark is history.MarkFailed or history.MarkNotFailed.
+	Mark   string         `json:"mark"`
+	Person history.Person `json:"person"`
+	Reason string         `json:"reason"`
+	At     time.Time      `json:"at"`
 }
 
 // Pull is a pull request that a deployment brought. Times that are not known are zero.

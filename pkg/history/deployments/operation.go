@@ -1,6 +1,7 @@
 package deployments
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -270,6 +271,17 @@ func (m *Model) wentBack(ctx context.Context, n neighbours, at int, orders order
 // orderBook are the orders about an Application by their IDs.
 type orderBook map[string]recordedOrder
 
+// marksOf are what people said about the deployment of an entry.
+func (b orderBook) marksOf(sequence uint64) (marks []Mark) {
+	for id, o := range b {
+		if o.act.Verb == history.VerbMark && o.act.Deployment == sequence {
+			marks = append(marks, Mark{ID: id, Mark: o.act.Mark, Person: o.act.Person, Reason: o.act.Reason, At: o.at})
+		}
+	}
+	slices.SortFunc(marks, func(a, b Mark) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	return marks
+}
+
 type recordedOrder struct {
 	act history.ActPayload
 	at  time.Time
@@ -320,7 +332,7 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 	health := ""
 	if seen := o.observed; seen != nil {
 		d.Application, d.Gate, d.Phase, d.Message = seen.Application, seen.Gate, seen.Phase, seen.Message
-		d.StartedAt, d.FinishedAt, health = seen.StartedAt, seen.FinishedAt, seen.Health
+		d.StartedAt, d.FinishedAt, health, d.Resources = seen.StartedAt, seen.FinishedAt, seen.Health, seen.Resources
 		d.Ungated, d.Approved, d.Before, d.Late = !seen.Before, seen.Covers, seen.Before, seen.Late
 		d.SyncedBy = SyncedBy{Kind: ByPerson, Text: seen.InitiatedBy}
 		if seen.InitiatedBy == automatedSync {
@@ -339,6 +351,7 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 		i := o.intent
 		d.Application, d.Gate, d.Intent, d.Phase, d.Message = i.Application, i.Gate, i.ID, o.outcome.Phase, o.outcome.Message
 		d.StartedAt, d.FinishedAt, health = o.outcome.StartedAt, o.outcome.FinishedAt, o.outcome.Health
+		d.Resources = o.outcome.Resources
 		d.Decision, d.PolicyDigest, d.FactsDigest = i.DecisionSequence, i.PolicyDigest, i.FactsDigest
 		for n, r := range i.Candidate.Revisions {
 			if n < len(d.Revisions) {
@@ -369,6 +382,7 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 			d.Word = order.told()
 		}
 	}
+	d.Marks = orders.marksOf(d.Sequence)
 	d.Failure = failure(d)
 	return d, m.health(ctx, &d, health)
 }
