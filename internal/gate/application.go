@@ -99,6 +99,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	}
 	p := policies[0]
 	facts, collected := g.collect(ctx, p, app, last, ordered, share)
+	facts.Ungated = ungated(live, last)
 	g.contents.learn(facts)
 	if wait, err := unready(collected); wait > 0 || err != nil {
 		return wait, err
@@ -109,7 +110,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	g.revert(ctx, p, facts)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
-	state = withUngated(withFailure(app, state, last), live, last)
+	state = withUngated(withFailure(app, state, last), facts.Ungated)
 	if ready {
 		state, on, err := g.act(ctx, head, p, facts, decision)
 		g.remember(ctx, app, p, decision, state, told...)
