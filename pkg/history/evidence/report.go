@@ -142,6 +142,8 @@ type Change struct {
 	// LetThrough says on what grounds.
 	LetThrough string `json:"letThrough"`
 	SyncedBy   string `json:"syncedBy"`
+	// SyncSaidBy said sync, where the gate waits for somebody to say so.
+	SyncSaidBy string `json:"syncSaidBy,omitempty"`
 	Ended      Proof  `json:"ended"`
 	Decided    *Proof `json:"decided,omitempty"`
 }

@@ -119,6 +119,7 @@ func scenarios() []scenario {
 		{name: "open checks", services: one, play: openChecks},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 		{name: "found afterwards", services: one, reverts: true, play: foundAfterwards},
+		{name: "measured", services: one, play: recovers},
 	}
 }
 
