@@ -78,6 +78,7 @@ func TestWalls(t *testing.T) {
 		{part: "pkg/history/postgres", may: []string{"pkg/history", "pkg/approval", "internal/postgresdb"}},
 		{part: "pkg/history/merkle", may: []string{"pkg/history", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
 		{part: "pkg/history/export", may: []string{"pkg/history", "pkg/history/merkle", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
+		{part: "pkg/history/archive", may: []string{"pkg/history", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
 		{part: "pkg/history/historytest", may: []string{"pkg/history", "pkg/approval"}},
 		// The metrics know nothing of how they are recorded.
 		{part: "pkg/history/dora", pure: true},
@@ -117,6 +118,9 @@ func TestWalls(t *testing.T) {
 		{part: "internal/readapi", may: []string{"pkg/approval", "pkg/history"}},
 		{part: "internal/kubeauth"},
 		{part: "internal/certs"},
+		{part: "internal/election"},
+		{part: "internal/reload", may: []string{"pkg/approval", "internal/calendar", "internal/config"}},
+		{part: "internal/setup", may: []string{"pkg/approval", "pkg/github"}},
 		{part: "internal/enforce"},
 		{part: "internal/events"},
 		{part: "cmd/gatekeeper", may: []string{"pkg", "internal"}},
