@@ -54,7 +54,7 @@ func (m *mirrors) get(ctx context.Context, name approval.RepositoryName) (*mirro
 		fetched = func(ctx context.Context, began time.Time, err error) { m.fetched(ctx, name, began, err) }
 	}
 	opened, err := mirror.Open(ctx, mirror.Options{
-		Dir: dir, URL: m.url + "/" + string(name) + ".git", CAFile: m.caFile, Logger: m.log, Fetched: fetched,
+		Dir: dir, URL: m.url + "/" + string(name) + ".git", CAFile: m.caFile, Logger: m.log.With(slog.String("repository", string(name))), Fetched: fetched,
 		Token: func(ctx context.Context) (string, error) {
 			client, err := m.app.Client(ctx, name)
 			if err != nil {

@@ -226,7 +226,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("address", listener.Addr().String()),
 		slog.String("version", currentVersion().Version), slog.Int("gates", len(cfg.Policies)))
 
-	changes := following(live, hub, api, box, soaks, enforced, decider, watcher.List, registry, log)
+	changes := following(live, hub, api, box, soaks, enforced, decider, watcher.List, seen)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return changes.run(ctx) })
 	server := httpapi.NewServer(handler)

@@ -14,8 +14,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/events"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
@@ -87,6 +85,7 @@ type changes struct {
 	enforced *enforcement
 	decider  *gate.Gate
 	list     func() []approval.Application
+	admit    func(context.Context, gate.AdmissionRequest) gate.Admission
 	// keys are those that the rules of now trust.
 	keys    map[string]history.Digest
 	waiting []string
@@ -97,13 +96,13 @@ type changes struct {
 }
 
 func following(live *settings, h hub, api *argoapi.API, box *inbox.Store, soaks *provings, enforced *enforcement, decider *gate.Gate,
-	list func() []approval.Application, registry prometheus.Registerer, log *slog.Logger,
+	list func() []approval.Application, seen instruments,
 ) *changes {
 	c := &changes{
-		live: live, hub: h, api: api, box: box, soaks: soaks, enforced: enforced, decider: decider, list: list,
-		keys: decider.Keys(), pulls: make(chan struct{}, 1), metrics: reload.NewMetrics(), log: log,
+		live: live, hub: h, api: api, box: box, soaks: soaks, enforced: enforced, decider: decider, list: list, admit: instrument.Admit(seen.tracer, decider.Admit),
+		keys: decider.Keys(), pulls: make(chan struct{}, 1), metrics: reload.NewMetrics(), log: seen.log,
 	}
-	registry.MustRegister(c.metrics)
+	seen.registry.MustRegister(c.metrics)
 	return c
 }
 
@@ -135,7 +134,7 @@ func (c *changes) apply(ctx context.Context, next config.Config) error {
 	if err != nil {
 		return err
 	}
-	enforce, err := c.enforced.prepare(taken, c.decider)
+	enforce, err := c.enforced.prepare(taken, c.admit)
 	if err != nil {
 		return err
 	}
@@ -208,11 +207,11 @@ func (c *changes) rejected(_ context.Context, reason error) {
 
 // prepare makes what answers the API server by a configuration, and returns what puts it in
 // place.
-func (e *enforcement) prepare(cfg config.Config, g *gate.Gate) (put func(), err error) {
+func (e *enforcement) prepare(cfg config.Config, admit func(context.Context, gate.AdmissionRequest) gate.Admission) (put func(), err error) {
 	if e == nil {
 		return func() {}, nil
 	}
-	responder, err := newResponder(enforcementSettings(cfg), e.parser, instrument.Admit(e.tracer, g.Admit))
+	responder, err := newResponder(enforcementSettings(cfg), e.parser, admit)
 	if err != nil {
 		return nil, err
 	}

@@ -93,6 +93,14 @@ func readFile(path string) ([]byte, error) {
 // Parse decodes a configuration strictly and fills in the defaults. The node is
 // the top of the document, for positions. The meaning is checked by Load.
 func Parse(name string, data []byte) (File, *yaml.Node, error) {
+	peek := &checker{file: name}
+	if top, err := peek.top(data); err == nil {
+		// Of a newer version nothing else would make sense.
+		peek.versionOf(top, Version)
+		if err := peek.err(); err != nil {
+			return File{}, nil, err
+		}
+	}
 	c := &checker{file: name}
 	var file File
 	root, err := c.decode(data, &file, "github, argocd, dataDirectory and gates")

@@ -255,7 +255,7 @@ func (g *Gate) others(ctx context.Context, e history.Entry) {
 	}
 	o, err := history.Decode[history.OutcomePayload](e)
 	if err != nil {
-		g.log.LogAttrs(ctx, slog.LevelError, "outcome_not_told", slog.String("application", apps[i].Key()), slog.Any("error", err))
+		g.log.LogAttrs(ctx, slog.LevelError, "outcome_unreadable", slog.String("application", apps[i].Key()), slog.Any("error", err))
 		return
 	}
 	g.endedAnew(ctx, apps[i], o)

@@ -78,7 +78,7 @@ func TestCutConnections(t *testing.T) {
 		through.DSN, through.Connections, through.Timeout = proxied(p), 1, patience
 		n := 0
 		// run does it with a cut and says what the connection passed on.
-		run := func(cut postgrestest.Cut) (failed error, passed [2][]byte) {
+		run := func(cut postgrestest.Cut) (passed [2][]byte, failed error) {
 			if c.prepare != nil {
 				require.NoError(t, c.prepare(direct, n))
 				require.NoError(t, c.prepare(direct, n+1))
@@ -94,16 +94,16 @@ func TestCutConnections(t *testing.T) {
 			}
 			require.NoError(t, errors.Join(s.Close()))
 			p.Settle(t)
-			return failed, passed
+			return passed, failed
 		}
-		failed, passed := run(postgrestest.Cut{After: 1 << 30})
+		passed, failed := run(postgrestest.Cut{After: 1 << 30})
 		require.NoError(t, failed)
 		seen := map[bool]int{}
 		for _, d := range []postgrestest.Direction{postgrestest.ToServer, postgrestest.ToClient} {
 			begin := 0
 			for _, end := range postgrestest.Messages(t, passed[d]) {
 				for _, after := range []int{begin, (begin + end) / 2, end - 1} {
-					failed, _ := run(postgrestest.Cut{Direction: d, After: after})
+					_, failed := run(postgrestest.Cut{Direction: d, After: after})
 					name := fmt.Sprintf("%s: %d bytes of direction %d", c.name, after, d)
 					done, err := c.done(direct, n)
 					require.NoError(t, err, name)

@@ -2,6 +2,7 @@ package inbox_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -139,8 +140,10 @@ func TestManyJudgements(t *testing.T) {
 	for i := range all {
 		all[i].Term = term
 	}
-	require.Equal(t, len(all), len(got))
-	require.True(t, fmt.Sprint(all) == fmt.Sprint(got), "they are not the same")
+	digest := func(of []inbox.Judgement) string { // A difference of megabytes helps nobody.
+		return fmt.Sprintf("%d %x", len(of), sha256.Sum256(fmt.Append(nil, of)))
+	}
+	require.Equal(t, digest(all), digest(got))
 }
 
 func TestJudgementLimits(t *testing.T) {

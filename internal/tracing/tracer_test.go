@@ -201,6 +201,9 @@ func TestLogNamesTheSpan(t *testing.T) {
 	log.LogAttrs(ctx, slog.LevelInfo, "inside")
 	require.Contains(t, text.String(), `"trace_id":"`+tracer.Delivery(guid).TraceID().String()+`"`)
 	require.Contains(t, text.String(), `"part":"gate"`)
+	require.NotContains(t, text.String(), "deliveries")
+	log.LogAttrs(tracing.Serving(t.Context(), []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", guid}), slog.LevelInfo, "serving")
+	require.Contains(t, text.String(), `"deliveries":["3","4","5","6","7","8","9","`+guid+`"]`)
 }
 
 func TestClassesOfErrors(t *testing.T) {

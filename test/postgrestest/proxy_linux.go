@@ -88,7 +88,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return // closed
 		}
-		server, err := net.Dial("unix", p.target)
+		server, err := (&net.Dialer{}).DialContext(p.t.Context(), "unix", p.target)
 		if err != nil {
 			_ = client.Close()
 			continue
@@ -264,7 +264,7 @@ func (l *Link) afterwards(data []byte, to io.Writer, d Direction, how How) bool 
 	case d == ToClient:
 		return true // Nobody hears it.
 	case how == Late:
-		time.Sleep(lateness)
+		<-time.After(lateness)
 		_, err := to.Write(data)
 		return err == nil
 	default:
