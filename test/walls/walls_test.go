@@ -119,6 +119,7 @@ func TestWalls(t *testing.T) {
 		{part: "internal/certs"},
 		{part: "internal/enforce"},
 		{part: "internal/events"},
+		{part: "internal/election"},
 		{part: "cmd/gatekeeper", may: []string{"pkg", "internal"}},
 		{part: "test", may: []string{"test"}},
 	}
