@@ -123,6 +123,7 @@ func TestWalls(t *testing.T) {
 		{part: "internal/setup", may: []string{"pkg/approval", "pkg/github"}},
 		{part: "internal/enforce"},
 		{part: "internal/events"},
+		{part: "internal/election"},
 		{part: "cmd/gatekeeper", may: []string{"pkg", "internal"}},
 		{part: "test", may: []string{"test"}},
 	}
