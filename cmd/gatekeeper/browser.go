@@ -38,6 +38,6 @@ func openBrowser(ctx context.Context, address string) (remove func(), err error)
 	if err := cmd.Start(); err != nil {
 		return remove, errors.Join(fmt.Errorf("start %s: %w", program, err), os.RemoveAll(dir))
 	}
-	go func() { _ = cmd.Wait() }() // what it prints is of no interest
+	go func() { _ = cmd.Wait() }()               // what it prints is of no interest
 	return func() { _ = os.RemoveAll(dir) }, nil // the link in it was used or never will be
 }
