@@ -167,7 +167,7 @@ func (p *patient) connectArgoAPI() error {
 }
 
 func (p *patient) connectHub() error {
-	app, err := connectApp(p.cfg, func(github.Call) {}, p.log)
+	app, err := connectApp(p.cfg, func(context.Context, github.Call) {}, p.log)
 	if err != nil {
 		return err
 	}

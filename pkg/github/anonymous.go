@@ -1,6 +1,7 @@
 package github
 
 import (
+	"context"
 	"errors"
 
 	gh "github.com/google/go-github/v60/github"
@@ -21,12 +22,12 @@ func Anonymous(o Options) (*gh.Client, error) {
 		o.Timeout = DefaultTimeout
 	}
 	if o.Observe == nil {
-		o.Observe = func(Call) {}
+		o.Observe = func(context.Context, Call) {}
 	}
 	next, err := baseTransport(o)
 	if err != nil {
 		return nil, err
 	}
 	a := &App{base: base, next: next, options: o, slots: make(chan struct{}, maxInFlight)}
-	return a.newAPI(a.newWire()), nil
+	return a.newAPI(a.newWire("")), nil
 }

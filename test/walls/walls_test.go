@@ -75,7 +75,7 @@ func TestWalls(t *testing.T) {
 		{part: "pkg/approval/imagediff", may: []string{"pkg/approval"}, pure: true, libraries: []string{"go.yaml.in/yaml/v4", "sigs.k8s.io/yaml"}},
 		{part: "pkg/approval", pure: true},
 		{part: "pkg/history/sqlite", may: []string{"pkg/history", "pkg/approval", "internal/sqlitefile"}},
-		{part: "pkg/history/postgres", may: []string{"pkg/history", "pkg/approval"}},
+		{part: "pkg/history/postgres", may: []string{"pkg/history", "pkg/approval", "internal/postgresdb"}},
 		{part: "pkg/history/merkle", may: []string{"pkg/history", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
 		{part: "pkg/history/export", may: []string{"pkg/history", "pkg/history/merkle", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
 		{part: "pkg/history/historytest", may: []string{"pkg/history", "pkg/approval"}},
@@ -86,7 +86,10 @@ func TestWalls(t *testing.T) {
 		{part: "pkg/argo", may: []string{"pkg/approval", "pkg/argo"}},
 		{part: "pkg/registry", may: []string{"pkg/approval"}, pure: true},
 		{part: "internal/sqlitefile"},
-		{part: "internal/inbox", may: []string{"pkg/approval", "internal/sqlitefile"}},
+		{part: "internal/postgresdb"},
+		{part: "internal/inbox", may: []string{"pkg/approval", "internal/sqlitefile", "internal/postgresdb"}},
+		// Makes the image, and is no part of what is in it.
+		{part: "internal/packaging"},
 		{part: "internal/calendar", may: []string{"pkg/approval"}},
 		{part: "internal/config", may: []string{"pkg/approval", "internal/calendar"}},
 		{part: "internal/policytest", may: []string{"pkg/approval", "internal/config"}},
@@ -95,13 +98,16 @@ func TestWalls(t *testing.T) {
 		{part: "internal/adopt", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
 		{part: "internal/operate", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
 		{part: "internal/commands", may: []string{
-			"pkg/approval", "pkg/history", "pkg/github", "internal/orders", "internal/operate", "internal/adopt", "internal/console", "internal/inbox",
+			"pkg/approval", "pkg/history", "pkg/github", "internal/orders", "internal/operate", "internal/adopt", "internal/console", "internal/inbox", "internal/tracing",
 		}},
 		{part: "internal/measures", may: []string{"pkg/approval", "pkg/history"}},
+		{part: "internal/tracing/otlp", may: []string{"internal/tracing"}},
+		{part: "internal/tracing", may: []string{"pkg/approval"}, pure: true, libraries: []string{"go.opentelemetry.io/otel", "github.com/go-logr", "go.opentelemetry.io/auto/sdk", "github.com/cespare/xxhash"}},
 		{part: "internal/sparkline", pure: true},
 		{part: "internal/promcheck", pure: true},
 		{part: "internal/preview", may: []string{"pkg/approval", "pkg/argo/manifestdiff"}},
-		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/calendar", "internal/inbox", "internal/orders", "internal/preview"}},
+		{part: "internal/gate", may: []string{"pkg/approval", "pkg/history", "internal/calendar", "internal/inbox", "internal/orders", "internal/preview", "internal/tracing"}},
+		{part: "internal/instrument", may: []string{"pkg/approval", "pkg/history", "pkg/github", "internal/gate", "internal/tracing"}},
 		{part: "internal/pending", may: []string{"pkg/approval", "internal/console"}},
 		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		// The doctor looks at everything; what it looks through are interfaces of its own.
@@ -165,20 +171,24 @@ func TestLibrariesStayHome(t *testing.T) {
 		// The rules for writes run with the API server's own language.
 		"github.com/google/cel-go": {"pkg/argo/admission"},
 		"k8s.io/apiserver":         {"pkg/argo/admission"},
-		// Only its in-process registry, for tests.
-		"github.com/google/go-containerregistry":  {"pkg/registry", "test/e2e/ociregistry"},
+		// Its in-process registry for tests, and the image itself.
+		"github.com/google/go-containerregistry":  {"pkg/registry", "test/e2e/ociregistry", "internal/packaging"},
 		"github.com/google/go-github":             {"pkg/github", "test/e2e/standin"},
 		"github.com/bradleyfalzon/ghinstallation": {"pkg/github", "test/e2e/standin"},
 		"go.yaml.in/yaml/v4":                      {"internal/config", "pkg/approval/imagediff", "test/e2e/standin/control"},
 		"sigs.k8s.io/yaml":                        {"pkg/argo", "pkg/approval/imagediff", "test/e2e/bypass", "cmd/gatekeeper"},
 		"github.com/aymanbagabas/go-udiff":        {"pkg/argo/manifestdiff"},
 		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
-		"github.com/jackc/pgx":                    {"pkg/history/postgres"},
-		"golang.org/x/mod/sumdb":                  {"pkg/history"},
-		"github.com/teambition/rrule-go":          {"internal/calendar"},
-		"github.com/spf13/cobra":                  {"cmd/gatekeeper", "test/e2e/standin/cmd"},
-		"github.com/santhosh-tekuri/jsonschema":   {"test/e2e/standin/contract"},
-		"github.com/ProtonMail/go-crypto":         {"internal/inspect", "pkg/github", "test/e2e/standin"},
+		"github.com/jackc/pgx":                    {"pkg/history/postgres", "internal/postgresdb", "internal/inbox"},
+		// Who only makes spans does not depend on how they are sent.
+		"go.opentelemetry.io/otel/sdk":          {"internal/tracing"},
+		"go.opentelemetry.io/otel/exporters":    {"internal/tracing/otlp"},
+		"go.opentelemetry.io/proto":             {"internal/tracing/otlp", "test/e2e"},
+		"golang.org/x/mod/sumdb":                {"pkg/history"},
+		"github.com/teambition/rrule-go":        {"internal/calendar"},
+		"github.com/spf13/cobra":                {"cmd/gatekeeper", "test/e2e/standin/cmd"},
+		"github.com/santhosh-tekuri/jsonschema": {"test/e2e/standin/contract"},
+		"github.com/ProtonMail/go-crypto":       {"internal/inspect", "pkg/github", "test/e2e/standin"},
 	}
 	own, _ := load(t)
 	for _, p := range own {
