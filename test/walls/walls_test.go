@@ -113,6 +113,7 @@ func TestWalls(t *testing.T) {
 		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		// The doctor looks at everything; what it looks through are interfaces of its own.
 		{part: "internal/doctor", may: []string{"pkg/approval", "pkg/argo/installation", "pkg/argo/argorbac", "pkg/argo/kuberbac", "pkg/github"}},
+		{part: "internal/setup", may: []string{"pkg/github/access", "pkg/github/registration"}},
 		{part: "internal/inspect", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		{part: "internal/httpapi"},
 		{part: "internal/readapi", may: []string{"pkg/approval", "pkg/history"}},
@@ -170,6 +171,8 @@ func TestLibrariesStayHome(t *testing.T) {
 		// The functions of ApplicationSets' templates.
 		"github.com/Masterminds/sprig": {"pkg/argo/appset"},
 		"helm.sh/helm":                 {"test/chart"},
+		// A browser that is driven, for tests.
+		"github.com/chromedp": {"test/e2e/setup"},
 		// The rules for writes run with the API server's own language.
 		"github.com/google/cel-go": {"pkg/argo/admission"},
 		"k8s.io/apiserver":         {"pkg/argo/admission"},
