@@ -91,6 +91,7 @@ fmt: ## Format the code
 .PHONY: generate
 generate: ## Write the generated documentation anew
 	go run ./internal/config/docgen -o docs/configuration.md
+	go run ./internal/config/docgen -schema -o docs/configuration.schema.json,internal/config/configuration.schema.json
 
 # The versions are those that test/e2e/standin/contract asserts; change them in both places.
 .PHONY: contracts
@@ -105,6 +106,7 @@ verify: ## Check that generated files, formatting and go.mod are up to date
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted (make fmt)"; exit 1; fi
 	go mod tidy -diff
 	go run ./internal/config/docgen -check docs/configuration.md
+	go run ./internal/config/docgen -schema -check docs/configuration.schema.json,internal/config/configuration.schema.json
 
 .PHONY: tools
 tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, gh (minutes the first time)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
-	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
@@ -29,6 +28,7 @@ type explainOptions struct {
 	live        bool
 	output      string
 	timeout     time.Duration
+	archives    []string
 }
 
 func explainCommand() *cobra.Command {
@@ -67,7 +67,7 @@ while gatekeeper serves.`,
 			if err != nil {
 				return err
 			}
-			return withRecord(c.Context(), cfg, func(r history.Reader) error {
+			return withArchives(c.Context(), cfg, o.archives, func(r history.Reader) error {
 				if o.live {
 					return explainLive(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), cfg, r, o)
 				}
@@ -76,6 +76,7 @@ while gatekeeper serves.`,
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file (required)")
+	archiveFlag(c, &o.archives)
 	c.Flags().Uint64Var(&o.entry, "entry", 0, "sequence number of the recorded decision (default: the newest)")
 	c.Flags().BoolVar(&o.live, "live", false, "collect the facts and decide now")
 	c.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
@@ -205,7 +206,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	log := commandLog(stderr)
-	witness, err := inbox.Inspect(ctx, inboxPath(cfg.File.DataDirectory))
+	witness, err := inspectInbox(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 		return fmt.Errorf("make a folder for the mirrors: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	hub, err := connectGitHub(cfg, witness, dir, func(github.Call) {}, log)
+	hub, err := connectGitHub(cfg, witness, dir, func(context.Context, github.Call) {}, nil, log)
 	if err != nil {
 		return err
 	}
@@ -225,7 +226,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
-	api, err := connectArgoAPI(cfg)
+	api, err := connectArgoAPI(cfg, nil)
 	if err != nil {
 		return err
 	}
@@ -235,7 +236,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, witness, soaks, log)
+	imageFacts, err := connectImages(cfg, hub, witness, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}

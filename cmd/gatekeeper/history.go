@@ -28,12 +28,14 @@ func historyCommands() []*cobra.Command {
 // historyOptions are what they have in common.
 type historyOptions struct {
 	file, uid, output string
+	archives          []string
 }
 
 func (o *historyOptions) flags(c *cobra.Command) {
 	c.Flags().StringVar(&o.file, "config", "", "configuration file (required)")
 	c.Flags().StringVar(&o.uid, "uid", "", "UID of an Application of that name (default the one that was deployed last)")
 	c.Flags().StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
+	archiveFlag(c, &o.archives)
 }
 
 // run reads the record and finds the Application.
@@ -50,7 +52,7 @@ func (o *historyOptions) run(c *cobra.Command, application string, use func(ctx 
 	if err != nil {
 		return err
 	}
-	return withRecord(c.Context(), cfg, func(r history.Reader) error {
+	return withArchives(c.Context(), cfg, o.archives, func(r history.Reader) error {
 		m := deployments.New(r)
 		uid := o.uid
 		if uid == "" {

@@ -19,6 +19,7 @@ import (
 func ledgerExportCommand() *cobra.Command {
 	var from uint64
 	var out string
+	var archives []string
 	c := withConfig(&cobra.Command{
 		Use:   "export --config FILE",
 		Short: "Write the record as JSON lines, oldest entry first",
@@ -27,9 +28,11 @@ func ledgerExportCommand() *cobra.Command {
 When the configuration has a key (checkpoints.keyFile), the last line is a signed
 checkpoint of all entries before it, with which anybody can verify the export:
 gatekeeper ledger verify --export FILE --public-key FILE. Without a key, and with
---from, there are entries alone.`,
+--from, there are entries alone.
+
+Of archived entries there are their hashes; with --archive they are whole again.`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
-		return readRecord(ctx, cfg, func(r history.Reader) error {
+		return withArchives(ctx, cfg, archives, func(r history.Reader) error {
 			if out == "" {
 				return exportTo(ctx, c.OutOrStdout(), cfg, r, from)
 			}
@@ -38,6 +41,7 @@ gatekeeper ledger verify --export FILE --public-key FILE. Without a key, and wit
 	})
 	c.Flags().Uint64Var(&from, "from", 1, "first entry to write")
 	c.Flags().StringVar(&out, "out", "", "new file to write to (default: standard output)")
+	archiveFlag(c, &archives)
 	return c
 }
 
@@ -187,10 +191,13 @@ func importExport(ctx context.Context, w io.Writer, cfg config.Config, from, pub
 		return err
 	}
 	report, end, err := export.Import(ctx, in, key, store, known...)
+	if errors.Is(err, history.ErrArchived) {
+		err = fmt.Errorf("%w; a record begins with whole entries alone: write the export with ledger export --archive FILE", err)
+	}
 	if err := errors.Join(err, store.Close()); err != nil {
 		return err
 	}
-	if err := (verifyFlags{}).print(w, verified{report, end.Size, end.Root.String(), len(known) + 1}); err != nil {
+	if err := (verifyFlags{}).print(w, verified{Report: report, Size: end.Size, Root: end.Root.String(), Checkpoints: len(known) + 1}); err != nil {
 		return err
 	}
 	// Unlike a renaming, a link never replaces a record that came meanwhile.

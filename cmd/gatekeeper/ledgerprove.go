@@ -18,6 +18,7 @@ import (
 // proveFlags say what is proved.
 type proveFlags struct {
 	checkpoint, since string
+	archives          []string
 	sign              bool
 }
 
@@ -37,12 +38,13 @@ The proof holds the checkpoint that it is under: that of --checkpoint, else one 
 is signed now with the key of the configuration. The entry itself is a line of
 "gatekeeper ledger export". Verify with "gatekeeper ledger verify --proof".`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
-		return readRecord(ctx, cfg, func(r history.Reader) error { return f.run(ctx, c.OutOrStdout(), cfg, r, c.Flags().Args()) })
+		return withArchives(ctx, cfg, f.archives, func(r history.Reader) error { return f.run(ctx, c.OutOrStdout(), cfg, r, c.Flags().Args()) })
 	})
 	c.Args = cobra.MaximumNArgs(1)
 	c.Flags().StringVar(&f.checkpoint, "checkpoint", "", "file with the checkpoint to prove under (default: one that is signed now)")
 	c.Flags().StringVar(&f.since, "since", "", "file with the older checkpoint")
 	c.Flags().BoolVar(&f.sign, "sign", false, "sign a checkpoint and prove nothing")
+	archiveFlag(c, &f.archives)
 	return c
 }
 

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/archive"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/export"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/merkle"
 )
@@ -19,7 +21,7 @@ import (
 // verifyFlags say what is verified, and against what.
 type verifyFlags struct {
 	config, export, publicKey, output string
-	against                           []string
+	against, archives                 []string
 	proof, entry                      string
 }
 
@@ -41,6 +43,9 @@ shows against checkpoints that were kept elsewhere: --against takes files with s
 checkpoints, and answers of GitHub's API about deployments
 (gh api "repos/OWNER/REPO/deployments?task=gatekeeper").
 
+Of entries that were archived (gatekeeper ledger archive) their hashes are verified;
+with --archive, also what they tell, and the archive itself.
+
 The exit status is 1 when something is wrong.`,
 		Args: noArgs,
 	}
@@ -48,6 +53,7 @@ The exit status is 1 when something is wrong.`,
 	c.Flags().StringVar(&f.export, "export", "", "export to verify; - for standard input")
 	c.Flags().StringVar(&f.publicKey, "public-key", "", "file with the public key (default with --config: that of the key in the configuration)")
 	c.Flags().StringArrayVar(&f.against, "against", nil, "file with a checkpoint that was kept elsewhere; may be repeated")
+	archiveFlag(c, &f.archives)
 	c.Flags().StringVar(&f.proof, "proof", "", "proof to verify")
 	c.Flags().StringVar(&f.entry, "entry", "", "file with the line of the entry that --proof is of")
 	c.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
@@ -72,6 +78,8 @@ func (f verifyFlags) run(c *cobra.Command) error {
 		return fmt.Errorf("one of --config, --export and --proof: %w", errUsage)
 	case f.config == "" && f.publicKey == "":
 		return fmt.Errorf("--public-key is missing; without it nothing shows who wrote the file: %w", errUsage)
+	case len(f.archives) > 0 && f.config == "":
+		return fmt.Errorf("--archive goes with --config; an archive alone is verified like an export, with --export: %w", errUsage)
 	case f.entry != "" && f.proof == "":
 		return fmt.Errorf("--entry goes with --proof: %w", errUsage)
 	}
@@ -108,6 +116,10 @@ type verified struct {
 	Root string `json:"root"`
 	// Checkpoints is the number of those that were compared.
 	Checkpoints int `json:"checkpoints"`
+	// From is the first entry of a file that begins in the middle of the record.
+	From uint64 `json:"from,omitempty"`
+	// Archived is what was verified by its hashes alone.
+	Archived []archivedRange `json:"archived,omitempty"`
 }
 
 func (f verifyFlags) verifyRecord(ctx context.Context, w io.Writer, cfg config.Config, r history.Reader) error {
@@ -131,11 +143,47 @@ func (f verifyFlags) verifyRecord(ctx context.Context, w io.Writer, cfg config.C
 	case len(f.against) > 0:
 		return fmt.Errorf("--against needs --public-key when the configuration has no key: %w", errUsage)
 	}
-	report, tree, err := merkle.Verify(ctx, r, known...)
-	if err != nil {
-		return fmt.Errorf("verify the record: %w", err)
+	if len(f.archives) > 0 && !ok {
+		return fmt.Errorf("--archive needs --public-key when the configuration has no key: %w", errUsage)
 	}
-	return f.print(w, verified{report, tree.Size, tree.Root.String(), len(known)})
+	err = overArchives(ctx, r, key, f.archives, func(over *archive.Reader) error {
+		report, tree, err := merkle.Verify(ctx, over.ForVerification(), known...)
+		if err != nil {
+			return fmt.Errorf("verify the record: %w", err)
+		}
+		v := verified{Report: report, Size: tree.Size, Root: tree.Root.String(), Checkpoints: len(known)}
+		if report.Intact() {
+			missing, err := over.Missing(ctx)
+			if err != nil {
+				return err
+			}
+			v.Archived = rangesOf(missing)
+		}
+		return f.print(w, v)
+	})
+	if !errors.Is(err, archive.ErrOther) {
+		return err
+	}
+	// Perhaps the entry is at fault that should know the archive.
+	report, tree, broken := merkle.Verify(ctx, r, known...)
+	if broken != nil || report.Fault == nil {
+		return errors.Join(err, broken)
+	}
+	return f.print(w, verified{Report: report, Size: tree.Size, Root: tree.Root.String(), Checkpoints: len(known)})
+}
+
+// archivedRange is what was archived together.
+type archivedRange struct {
+	From uint64         `json:"from"`
+	To   uint64         `json:"to"`
+	File history.Digest `json:"file"`
+}
+
+func rangesOf(archives []history.Archive) (all []archivedRange) {
+	for _, a := range archives {
+		all = append(all, archivedRange{a.From, a.To, a.File})
+	}
+	return all
 }
 
 func (f verifyFlags) verifyExport(c *cobra.Command) (err error) {
@@ -156,15 +204,32 @@ func (f verifyFlags) verifyExport(c *cobra.Command) (err error) {
 		defer func() { err = errors.Join(err, file.Close()) }()
 		in = file
 	}
-	report, end, err := export.Verify(c.Context(), in, key, known...)
+	v := verified{Checkpoints: len(known) + 1}
+	var stubs []uint64
+	report, end, err := export.VerifyEach(c.Context(), in, key, func(e history.Entry) error {
+		if v.From == 0 {
+			v.From = e.Sequence
+		}
+		if e.Archived() {
+			stubs = append(stubs, e.Sequence)
+		}
+		if e.Kind != history.KindArchived {
+			return nil
+		}
+		p, err := history.Decode[history.ArchivedPayload](e)
+		if slices.ContainsFunc(stubs, p.Covers) {
+			v.Archived = append(v.Archived, archivedRange{p.From, p.To, p.File})
+		}
+		return err
+	}, known...)
 	if err != nil {
 		return err
 	}
-	root := ""
+	v.Report, v.Size = report, end.Size
 	if report.Intact() {
-		root = end.Root.String()
+		v.Root = end.Root.String()
 	}
-	return f.print(c.OutOrStdout(), verified{report, end.Size, root, len(known) + 1})
+	return f.print(c.OutOrStdout(), v)
 }
 
 func (f verifyFlags) verifyProof(c *cobra.Command) error {
@@ -233,10 +298,17 @@ func (f verifyFlags) print(w io.Writer, v verified) error {
 	switch fault := v.Fault; {
 	case f.output == "json":
 		err = json.NewEncoder(w).Encode(v)
+	case v.Intact() && v.From > 1:
+		_, err = fmt.Fprintf(w, "intact: entries %d to %d, head %s, root %s, compared with %d checkpoints\n", v.From, v.Head.Sequence, v.Head.Digest, v.Root, v.Checkpoints)
 	case v.Intact():
 		_, err = fmt.Fprintf(w, "intact: %d entries, head %s, root %s, compared with %d checkpoints\n", v.Head.Sequence, v.Head.Digest, v.Root, v.Checkpoints)
 	case fault != nil:
 		_, err = fmt.Fprintf(w, "NOT INTACT at entry %d (%s): %s\n", fault.Sequence, fault.Kind, fault.Text)
+	}
+	for _, a := range v.Archived {
+		if f.output != "json" && err == nil {
+			_, err = fmt.Fprintf(w, "archived: entries %d to %d, of which the hashes were verified; what they tell is in the archive %s\n", a.From, a.To, a.File)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("print the report: %w", err)

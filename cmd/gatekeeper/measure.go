@@ -25,6 +25,7 @@ type measureOptions struct {
 	output                string
 	year                  int
 	ascii                 bool
+	archives              []string
 	now                   func() time.Time
 }
 
@@ -54,13 +55,14 @@ The record is only read, which works beside a running gatekeeper.`,
 			if err != nil {
 				return err
 			}
-			return withRecord(c.Context(), cfg, func(r history.Reader) error {
+			return withArchives(c.Context(), cfg, o.archives, func(r history.Reader) error {
 				return showMetrics(c.Context(), c.OutOrStdout(), cfg.File.Metrics, measures.NewLoader(r), scope, o)
 			})
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.file, "config", "", "configuration file (required)")
+	archiveFlag(c, &o.archives)
 	f.StringVar(&o.app, "app", "", "one Application, as NAMESPACE/NAME")
 	f.StringVar(&o.gate, "gate", "", "all Applications of a gate")
 	f.StringVar(&o.team, "team", "", "all Applications of a team, as the configuration names it under metrics.teams")

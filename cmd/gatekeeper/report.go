@@ -24,6 +24,7 @@ import (
 
 type reportOptions struct {
 	file, gate, from, to, last, out, output string
+	archives                                []string
 }
 
 func reportCommand() *cobra.Command {
@@ -67,7 +68,7 @@ signed checkpoint.txt.`,
 			shown := newProgress(c.ErrOrStderr())
 			about.Progress = shown.step
 			var made audit.Report
-			err = withRecord(c.Context(), cfg, func(r history.Reader) error {
+			err = withArchives(c.Context(), cfg, o.archives, func(r history.Reader) error {
 				if keyed {
 					about.Checkpoint = func(ctx context.Context, head history.Head) (string, error) {
 						return signFor(ctx, cfg, r, signer, head)
@@ -85,6 +86,7 @@ signed checkpoint.txt.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.file, "config", "", "configuration file (required)")
+	archiveFlag(c, &o.archives)
 	f.StringVar(&o.gate, "gate", "", "gate to report on; also one that is not configured any more (required)")
 	f.StringVar(&o.from, "from", "", "beginning, for example 2026-01-01 or 2026-01-01T09:00:00Z")
 	f.StringVar(&o.to, "to", "", "end, which does not belong to it (default now)")

@@ -2,6 +2,7 @@ package measures
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type Record = history.Reader
 type Loader struct {
 	record Record
 	model  *deployments.Model
+	pace   *pace // nil for as fast as it can
 
 	mu   sync.Mutex
 	next uint64
@@ -30,8 +32,12 @@ type Loader struct {
 type application struct {
 	// read are its deployments by number, from 1 on.
 	read []deployment
+	// marks are what people said about them.
+	marks []dora.Mark
 	// news: the record has more of it than was read.
 	news bool
+	// order is its place among the others.
+	order string
 }
 
 // NewLoader makes a Loader that has read nothing yet.
@@ -39,31 +45,49 @@ func NewLoader(record Record) *Loader {
 	return &Loader{record: record, model: deployments.New(record), next: 1, apps: map[string]*application{}}
 }
 
+// NewSlowLoader makes a Loader that leaves most of the machine to others, for work in the
+// background.
+func NewSlowLoader(record Record) *Loader {
+	l := NewLoader(record)
+	l.pace = newPace()
+	return l
+}
+
 // entriesRead is how many entries are read at a time.
-const entriesRead = 500
+const entriesRead = 200
 
 // Applications are all that the record tells of, by name. It returns everything up to the
 // end of the record, or an error.
 func (l *Loader) Applications(ctx context.Context) ([]dora.Application, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.pace.resume()
 	if err := l.look(ctx); err != nil {
 		return nil, err
 	}
-	out := make([]dora.Application, 0, len(l.apps))
+	found := make([]*application, 0, len(l.apps))
 	for uid, app := range l.apps {
 		if app.news {
 			if err := l.read(ctx, uid, app); err != nil {
 				return nil, err
 			}
+			if err := l.pace.breathe(ctx); err != nil {
+				return nil, err
+			}
 		}
 		if len(app.read) > 0 {
-			out = append(out, join(app.read))
+			found = append(found, app)
 		}
 	}
-	slices.SortFunc(out, func(a, b dora.Application) int {
-		return strings.Compare(a.Name+" "+firstOperation(a), b.Name+" "+firstOperation(b))
-	})
+	slices.SortFunc(found, func(a, b *application) int { return strings.Compare(a.order, b.order) })
+	out := make([]dora.Application, len(found))
+	for i, app := range found {
+		if err := l.pace.breathe(ctx); err != nil {
+			return nil, err
+		}
+		out[i] = join(app.read)
+		out[i].Marks = slices.Clone(app.marks)
+	}
 	return out, nil
 }
 
@@ -80,7 +104,7 @@ func (l *Loader) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the record's head: %w", err)
 	}
-	tells := []history.Kind{history.KindOutcome, history.KindObserved, history.KindHealth}
+	tells := []history.Kind{history.KindOutcome, history.KindObserved, history.KindHealth, history.KindAct}
 	for l.next <= head.Sequence {
 		entries, err := l.record.Select(ctx, history.Selection{Kinds: tells, From: l.next, Before: head.Sequence + 1}, entriesRead)
 		if err != nil {
@@ -91,6 +115,13 @@ func (l *Loader) look(ctx context.Context) error {
 			break
 		}
 		for _, e := range entries {
+			if e.Kind == history.KindAct {
+				if err := l.mark(ctx, e); err != nil {
+					return err
+				}
+				l.next = e.Sequence + 1
+				continue
+			}
 			app := l.apps[e.Application]
 			if app == nil {
 				app = &application{}
@@ -98,7 +129,30 @@ func (l *Loader) look(ctx context.Context) error {
 			}
 			app.news, l.next = true, e.Sequence+1
 		}
+		if err := l.pace.breathe(ctx); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// mark keeps what a person said about a deployment, which may be an old one.
+func (l *Loader) mark(ctx context.Context, e history.Entry) error {
+	act, err := history.Decode[history.ActPayload](e)
+	if err != nil || act.Verb != history.VerbMark {
+		return err
+	}
+	number, err := l.model.Number(ctx, e.Application, act.Deployment)
+	if err != nil {
+		return fmt.Errorf("find what entry %d marks: %w", e.Sequence, err)
+	}
+	app := l.apps[e.Application]
+	if app == nil {
+		return fmt.Errorf("entry %d marks a deployment that is not on record", e.Sequence)
+	}
+	app.marks = append(app.marks, dora.Mark{
+		Operation: operationID(act.Application, number), At: e.Time, By: act.Person.Name, Failed: act.Mark == history.MarkFailed,
+	})
 	return nil
 }
 
@@ -110,7 +164,7 @@ const again = 3
 func (l *Loader) read(ctx context.Context, uid string, app *application) error {
 	first := max(1, len(app.read)-again+1)
 	// The health that comes next is that of the newest one that succeeded.
-	for first > 1 && !app.read[first-1].live {
+	for first > 1 && !app.read[first-1].live && app.read[first-1].archived.IsZero() {
 		first--
 	}
 	read := slices.Clone(app.read[:first-1])
@@ -120,6 +174,10 @@ func (l *Loader) read(ctx context.Context, uid string, app *application) error {
 			return fmt.Errorf("read the deployments: %w", err)
 		}
 		for _, d := range page {
+			if d.Archived {
+				read = append(read, deployment{archived: d.Recorded})
+				continue
+			}
 			before, err := l.before(ctx, d)
 			if err != nil {
 				return err
@@ -128,6 +186,10 @@ func (l *Loader) read(ctx context.Context, uid string, app *application) error {
 		}
 		if len(page) < deployments.PageMost {
 			app.read, app.news = read, false
+			if len(read) > 0 {
+				joined := join(read)
+				app.order = joined.Name + " " + firstOperation(joined)
+			}
 			return nil
 		}
 	}
@@ -147,6 +209,9 @@ func (l *Loader) before(ctx context.Context, d deployments.Deployment) (dora.Hea
 		return "", fmt.Errorf("the decision of entry %d is not on record", d.Decision)
 	}
 	p, err := history.Decode[history.DecisionPayload](entries[0])
+	if errors.Is(err, history.ErrArchived) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}

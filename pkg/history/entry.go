@@ -26,10 +26,14 @@ const (
 	KindObserved Kind = "observed"
 	// KindHealth: how the Application fared after a deployment.
 	KindHealth Kind = "health"
+	// KindArchived: the payloads of earlier entries were moved to an archive.
+	KindArchived Kind = "archived"
+	// KindPolicy: by what a gate judges from here on.
+	KindPolicy Kind = "policy"
 )
 
 // Entry is one line of the record. Its fields are exactly what its digest is
-// computed from, the Digest itself excepted.
+// computed from, the Digest itself and the Leaf excepted.
 type Entry struct {
 	// Sequence counts from 1 without gaps.
 	Sequence uint64 `json:"sequence"`
@@ -40,7 +44,7 @@ type Entry struct {
 	Time time.Time `json:"time"`
 	Kind Kind      `json:"kind"`
 	// Application is the UID of the Argo CD Application; empty for an order about a
-	// whole gate.
+	// whole gate, and for a gate's policy.
 	Application string `json:"application"`
 	// Intent is the ID of the intent that the entry is or belongs to; empty for
 	// all others.
@@ -48,6 +52,9 @@ type Entry struct {
 	// Payload is canonical JSON; Decode reads it.
 	Payload json.RawMessage `json:"payload"`
 	Digest  Digest          `json:"digest"`
+	// Leaf is empty for a whole entry. For one whose payload was archived, and which has
+	// none, it is the entry's hash in the Merkle tree (LeafOf).
+	Leaf Digest `json:"leaf,omitempty"`
 }
 
 // Head is the record's head once this entry is its last.
@@ -65,7 +72,7 @@ type Draft struct {
 	// Time must not be zero, and is between the years 1970 and 2261.
 	Time time.Time
 	// Application is the UID of the Argo CD Application; empty for an order about a
-	// whole gate.
+	// whole gate, and for a gate's policy.
 	Application string
 	// Payload is one of the payload structs of this package, by value.
 	Payload Payload

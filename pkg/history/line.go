@@ -19,12 +19,16 @@ const MaxLine = MaxPayload + 12*MaxName + 1024
 // without the member "digest".
 func (e Entry) AppendSealed(text []byte) []byte { return e.appendSealed(text) }
 
-// Sealed says whether the digest is that of the entry.
+// Sealed says whether the digest is that of the entry. It is false for an archived one.
 func (e Entry) Sealed() bool { return e.seal() == e.Digest }
 
 // AppendLine appends the entry's canonical JSON, which is its line in an export: the
-// bytes of AppendSealed with the member "digest" at its place.
+// bytes of AppendSealed with the member "digest" at its place. An archived entry has a line
+// of another form.
 func (e Entry) AppendLine(text []byte) []byte {
+	if e.Archived() {
+		return e.appendStub(text)
+	}
 	at := len(text)
 	text = e.appendSealed(text)
 	// It follows the first member, "application".
@@ -48,6 +52,9 @@ type LineParser struct {
 func (p *LineParser) Parse(line []byte) (Entry, error) {
 	if len(line) > MaxLine {
 		return Entry{}, fmt.Errorf("a line of %d bytes, more than %d", len(line), MaxLine)
+	}
+	if bytes.HasPrefix(line, []byte(stubPrefix)) {
+		return parseStub(line)
 	}
 	if !p.canonical.isCanonical(line) {
 		return Entry{}, errors.New("the line is not canonical JSON")

@@ -44,6 +44,10 @@ func decodeAny(e Entry) (Payload, error) {
 		return Decode[ObservedPayload](e)
 	case KindHealth:
 		return Decode[HealthPayload](e)
+	case KindArchived:
+		return Decode[ArchivedPayload](e)
+	case KindPolicy:
+		return Decode[PolicyPayload](e)
 	default:
 		return nil, fmt.Errorf("entry %d is of the unknown kind %q", e.Sequence, e.Kind)
 	}

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,9 +76,38 @@ func Verify(ctx context.Context, r Reader, known ...Head) (Report, error) {
 }
 
 // VerifyEach is Verify, and calls each with every entry that it found intact, in order,
-// and with the bytes that its digest is of, which are valid until it returns.
+// and with the bytes that its digest is of, which are valid until it returns and are no
+// more than a remnant for an archived entry.
 func VerifyEach(ctx context.Context, r Reader, each func(e Entry, sealed []byte), known ...Head) (Report, error) {
 	v := verifier{reader: r, open: map[string]uint64{}, each: each}
+	listed, err := archiveEntries(ctx, r)
+	if err != nil {
+		return Report{}, fmt.Errorf("verify the record: %w", err)
+	}
+	var claims []ArchivedPayload
+	for _, entry := range listed {
+		claim, err := Decode[ArchivedPayload](entry)
+		if err != nil || !v.fits(entry) {
+			return v.report(fault(entry.Sequence, FaultChanged, "entry %d, which says what is archived, does not fit its digest", entry.Sequence)), nil
+		}
+		claims = append(claims, claim)
+	}
+	v.ranges = NewRanges(Head{}, claims...)
+	report, err := v.run(ctx, known)
+	if err != nil || report.Fault == nil {
+		return report, err
+	}
+	switch again, err := archiveEntries(ctx, r); {
+	case err != nil:
+		return Report{}, fmt.Errorf("verify the record: %w", err)
+	case len(again) > len(listed):
+		return Report{}, errors.New("entries were archived while the record was verified; verify it again")
+	}
+	return report, nil
+}
+
+func (v *verifier) run(ctx context.Context, known []Head) (Report, error) {
+	r := v.reader
 	for {
 		head, err := r.Head(ctx)
 		if err != nil {
@@ -102,6 +132,8 @@ func VerifyEach(ctx context.Context, r Reader, each func(e Entry, sealed []byte)
 
 type verifier struct {
 	reader Reader
+	// ranges are those that are archived.
+	ranges *Ranges
 	each   func(e Entry, sealed []byte)
 	// at is the last entry that was found intact, before the one before it.
 	at, before Head
@@ -150,6 +182,9 @@ func (v *verifier) walk(ctx context.Context, known []Head) (*Fault, error) {
 	// Pages also end when the context does; that is not the record's end.
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if found := v.ranges.Finish(v.at); found != nil {
+		return found, nil
 	}
 	for _, head := range known {
 		if head.Sequence > v.at.Sequence {
@@ -208,10 +243,16 @@ func (v *verifier) step(ctx context.Context, e Entry, known []Head) (*Fault, err
 		return fault(n, FaultDropped, "entry %d is missing; the next one is entry %d", n, e.Sequence), nil
 	case e.Sequence < n:
 		return fault(n, FaultInserted, "an entry %d stands at place %d", e.Sequence, n), nil
+	case e.Archived():
+		if found := v.ranges.Check(e); found != nil {
+			return found, nil
+		}
 	case !v.fits(e):
 		return v.misplaced(ctx, e)
 	case !v.canonical.isCanonical(e.Payload):
 		return fault(n, FaultChanged, "the payload of entry %d is not in canonical form", n), nil
+	}
+	switch {
 	case e.Previous != v.at.Digest && n == 1:
 		return fault(n, FaultDropped, "the first entry names one before it"), nil
 	case e.Previous != v.at.Digest:
@@ -225,6 +266,10 @@ func (v *verifier) step(ctx context.Context, e Entry, known []Head) (*Fault, err
 			return fault(n, FaultChanged, "entry %d is not the one that is known: it, or an entry before it, was written anew", n), nil
 		}
 	}
+	if found, before := v.ranges.Add(e, v.at); found != nil {
+		v.at = before
+		return found, nil
+	}
 	v.before, v.at = v.at, e.Head()
 	v.each(e, v.sealed)
 	switch e.Kind {
@@ -232,7 +277,7 @@ func (v *verifier) step(ctx context.Context, e Entry, known []Head) (*Fault, err
 		v.open[e.Intent] = n
 	case KindOutcome, KindAbandoned:
 		delete(v.open, e.Intent)
-	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth:
+	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth, KindArchived, KindPolicy:
 	}
 	return nil, nil //nolint:nilnil // No fault and no error is the good case.
 }

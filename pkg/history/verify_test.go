@@ -53,6 +53,10 @@ func (l *list) OpenIntentsOf(ctx context.Context, application string) ([]history
 	return slices.DeleteFunc(open, func(e history.Entry) bool { return e.Application != application }), err
 }
 
+func (l *list) Select(context.Context, history.Selection, int) ([]history.Entry, error) {
+	return nil, nil
+}
+
 func (l *list) OpenIntents(context.Context) ([]history.Entry, error) {
 	if l.onOpen != nil {
 		l.onOpen()

@@ -14,6 +14,7 @@ import (
 
 // reader reads an export line by line.
 type reader struct {
+	begun  bool
 	in     *bufio.Reader
 	long   []byte
 	parser history.LineParser
@@ -28,13 +29,16 @@ func newReader(in io.Reader, key merkle.Verifier) *reader {
 type line struct {
 	entry      history.Entry
 	checkpoint *merkle.Signed
+	opening    *opening
 	wrong      error
 	// claims is true for a line that is wrong and begins as a checkpoint does.
 	claims bool
 }
 
 // sealed says whether the line is an entry whose digest fits.
-func (l line) sealed() bool { return l.wrong == nil && l.checkpoint == nil && l.entry.Sealed() }
+func (l line) sealed() bool {
+	return l.wrong == nil && l.checkpoint == nil && l.opening == nil && (l.entry.Archived() || l.entry.Sealed())
+}
 
 var errLineEnd = errors.New("it has no line end: the file was cut off")
 
@@ -56,6 +60,12 @@ func (r *reader) next() (line, bool, error) {
 		return line{}, false, fmt.Errorf("read the export: %w", err)
 	}
 	text = text[:len(text)-1]
+	first := !r.begun
+	r.begun = true
+	if first && (bytes.HasPrefix(text, []byte(archivesPrefix)) || bytes.HasPrefix(text, []byte(beforePrefix))) {
+		o, err := parseOpening(text)
+		return line{opening: &o, wrong: err}, true, nil
+	}
 	if bytes.HasPrefix(text, []byte(checkpointPrefix)) {
 		signed, err := r.checkpoint(text)
 		if err != nil {

@@ -23,7 +23,7 @@ func Verify(ctx context.Context, in io.Reader, key merkle.Verifier, known ...mer
 }
 
 func verify(ctx context.Context, in io.Reader, key merkle.Verifier, known []merkle.Checkpoint, each func(history.Entry) error) (history.Report, merkle.Signed, error) {
-	v := verifier{reader: newReader(in, key), known: merkle.Compare(known...), each: each}
+	v := verifier{reader: newReader(in, key), checkpoints: known, known: merkle.Compare(known...), each: each, ranges: history.NewRanges(history.Head{})}
 	fault, err := v.walk(ctx)
 	if err != nil {
 		return history.Report{}, merkle.Signed{}, fmt.Errorf("verify the export after entry %d: %w", v.at.Sequence, err)
@@ -38,6 +38,11 @@ func verify(ctx context.Context, in io.Reader, key merkle.Verifier, known []merk
 type verifier struct {
 	reader *reader
 	known  *merkle.Comparison
+	// checkpoints are those that are known, for when the file begins in the middle.
+	checkpoints []merkle.Checkpoint
+	ranges      *history.Ranges
+	// middle is true until the first entry of a file that begins in the middle of a record.
+	middle bool
 	each   func(history.Entry) error
 	// at is the last entry that was found intact.
 	at history.Head
@@ -77,6 +82,9 @@ func (v *verifier) walk(ctx context.Context) (*history.Fault, error) {
 			return v.finish(*l.checkpoint)
 		case l.wrong != nil:
 			return v.broken(l)
+		case l.opening != nil:
+			v.open(*l.opening)
+			continue
 		}
 		found, err := v.step(l.entry)
 		if found != nil || err != nil {
@@ -89,7 +97,10 @@ func (v *verifier) walk(ctx context.Context) (*history.Fault, error) {
 func (v *verifier) step(e history.Entry) (*history.Fault, error) {
 	n := v.at.Sequence + 1
 	v.seal = e.AppendSealed(v.seal[:0])
-	switch fits := e.Digest.Of(v.seal); {
+	if v.middle && e.Sequence == n {
+		v.at.Digest, v.middle = e.Previous, false // the tree says whether it is that
+	}
+	switch fits := e.Archived() || e.Digest.Of(v.seal); {
 	case !fits:
 		return v.unsealed(e)
 	case e.Sequence != n:
@@ -103,6 +114,15 @@ func (v *verifier) step(e history.Entry) (*history.Fault, error) {
 		v.at = history.Head{Sequence: n - 2, Digest: v.recent[(n-2)%window]}
 		return fault(last.Sequence, history.FaultChanged, "entry %d is not the one that entry %d was written after", n-1, n), nil
 	}
+	if e.Archived() {
+		if found := v.ranges.Check(e); found != nil {
+			return found, nil
+		}
+	}
+	if found, before := v.ranges.Add(e, v.at); found != nil {
+		v.at = before
+		return found, nil
+	}
 	if err := v.each(e); err != nil {
 		return nil, err
 	}
@@ -110,6 +130,16 @@ func (v *verifier) step(e history.Entry) (*history.Fault, error) {
 	v.at = e.Head()
 	v.recent[n%window] = e.Digest
 	return nil, nil //nolint:nilnil // No fault and no error is the good case.
+}
+
+// open takes what the first line says.
+func (v *verifier) open(o opening) {
+	v.ranges = history.NewRanges(history.Head{}, o.claims...)
+	if o.tree != nil {
+		v.known = merkle.CompareFrom(*o.tree, v.checkpoints...)
+		v.at, v.middle = history.Head{Sequence: uint64(o.tree.Size())}, true //nolint:gosec // never negative
+		v.ranges = history.NewRanges(v.at)
+	}
 }
 
 // finish verifies the checkpoint, and that it is the end.
@@ -125,6 +155,9 @@ func (v *verifier) finish(end merkle.Signed) (*history.Fault, error) {
 	}
 	if more {
 		return fault(n, history.FaultReordered, "a checkpoint of %d entries stands at place %d, and more follows", end.Size, n), nil
+	}
+	if found := v.ranges.Finish(v.at); found != nil {
+		return found, nil
 	}
 	switch size := end.Size; {
 	case size > tree.Size:
@@ -156,4 +189,10 @@ func (v *verifier) broken(l line) (*history.Fault, error) {
 		return fault(n, history.FaultTruncated, "the export ends within line %d", n), nil
 	}
 	return fault(n, history.FaultChanged, "line %d is not an entry as it was written: %v", n, l.wrong), nil
+}
+
+// VerifyEach is Verify, and calls each with every entry that is intact, in order. What it
+// says of them counts for as much as the report at the end.
+func VerifyEach(ctx context.Context, in io.Reader, key merkle.Verifier, each func(history.Entry) error, known ...merkle.Checkpoint) (history.Report, merkle.Signed, error) {
+	return verify(ctx, in, key, known, each)
 }

@@ -27,9 +27,24 @@ func Write(ctx context.Context, w io.Writer, entries merkle.Entries, under merkl
 	var tree merkle.Tree
 	var stored []tlog.Hash
 	out := bufio.NewWriterSize(w, 1<<16)
-	err := lines(ctx, out, entries, 1, uint64(under.Size), func(e history.Entry, sealed []byte) error { //nolint:gosec // never negative
-		stored = tree.Add(tlog.RecordHash(sealed), stored[:0])
-		if e.Sequence != uint64(tree.Size()) || !e.Sealed() { //nolint:gosec // as above
+	archives, err := stubbed(ctx, entries, uint64(under.Size)) //nolint:gosec // never negative
+	if err != nil {
+		return err
+	}
+	if len(archives) > 0 {
+		head, err := history.Canonical(archivesLine{archives})
+		if err != nil {
+			return fmt.Errorf("write what is archived: %w", err)
+		}
+		_, _ = out.Write(append(head, '\n')) // Flush tells
+	}
+	err = lines(ctx, out, entries, 1, uint64(under.Size), func(e history.Entry, sealed []byte) error { //nolint:gosec // never negative
+		leaf := tlog.RecordHash(sealed)
+		if e.Archived() {
+			leaf = merkle.Leaf(e)
+		}
+		stored = tree.Add(leaf, stored[:0])
+		if e.Sequence != uint64(tree.Size()) || !e.Archived() && !e.Sealed() { //nolint:gosec // as above
 			return fmt.Errorf("entry %d: %w", e.Sequence, merkle.ErrContradicts)
 		}
 		return nil

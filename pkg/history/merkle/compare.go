@@ -24,6 +24,18 @@ type Comparison struct {
 	fault   *history.Fault
 }
 
+// CompareFrom begins a comparison of what comes after the entries of a tree. What is known
+// of fewer entries is not compared.
+func CompareFrom(t Tree, known ...Checkpoint) *Comparison {
+	known = slices.DeleteFunc(slices.Clone(known), func(k Checkpoint) bool { return k.Size < t.size })
+	c := Compare()
+	c.tree, c.known, c.matched, c.head = t, nil, history.Head{Sequence: uint64(t.size)}, history.Head{Sequence: uint64(t.size)} //nolint:gosec // never negative
+	slices.SortStableFunc(known, func(a, b Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
+	c.known = known
+	c.look(c.head)
+	return c
+}
+
 // Compare begins a comparison.
 func Compare(known ...Checkpoint) *Comparison {
 	known = slices.Clone(known)
@@ -35,7 +47,7 @@ func Compare(known ...Checkpoint) *Comparison {
 
 // Add adds the next entry; sealed are the bytes that its digest is of.
 func (c *Comparison) Add(e history.Entry, sealed []byte) {
-	c.stored = c.tree.Add(tlog.RecordHash(sealed), c.stored[:0])
+	c.stored = c.tree.Add(leafOf(e, sealed), c.stored[:0])
 	c.head = e.Head()
 	c.look(c.head)
 }
@@ -94,6 +106,14 @@ func (c *Comparison) Finish(report history.Report) history.Report {
 // Verify verifies a record, and that it has every one of the checkpoints. See
 // history.Verify.
 func Verify(ctx context.Context, r history.Reader, known ...Checkpoint) (history.Report, Checkpoint, error) {
+	archives, err := history.Archives(ctx, r)
+	if err == nil { // else VerifyEach says what is wrong
+		for _, a := range archives {
+			if root, err := parseHash(a.Root); err == nil {
+				known = append(slices.Clip(known), Checkpoint{Size: asSize(a.To), Root: root})
+			}
+		}
+	}
 	c := Compare(known...)
 	report, err := history.VerifyEach(ctx, r, c.Add)
 	if err != nil {

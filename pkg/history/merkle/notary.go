@@ -131,7 +131,7 @@ func (n *Notary) fromCache(ctx context.Context) error {
 	}
 	// The entry names the one before it, and so on: it stands for all of them. With the
 	// next entries the chain is followed from here.
-	if len(entries) == 0 || entries[0].Sequence != uint64(size) || Leaf(entries[0]) != leaf[0] || !entries[0].Sealed() { //nolint:gosec // as above
+	if len(entries) == 0 || entries[0].Sequence != uint64(size) || Leaf(entries[0]) != leaf[0] || !follows(entries[0], entries[0].Previous) { //nolint:gosec // as above
 		return errors.New("the record's entry is not the one in the cache of hashes")
 	}
 	n.tree, n.head = tree, entries[0].Digest
@@ -160,11 +160,11 @@ func (n *Notary) advance(ctx context.Context) error {
 			}
 		}
 		for _, e := range entries {
-			if asSize(e.Sequence) != tree.size+1 || e.Previous != head || !e.Sealed() {
+			if asSize(e.Sequence) != tree.size+1 || !follows(e, head) || e.Archived() && n.last.Note != "" && asSize(e.Sequence) > n.last.Size {
 				return fmt.Errorf("entry %d is not what follows entry %d; gatekeeper ledger verify says more: %w", e.Sequence, tree.size, ErrContradicts)
 			}
 			sealed = e.AppendSealed(sealed[:0])
-			stored = tree.Add(tlog.RecordHash(sealed), stored[:0])
+			stored = tree.Add(leafOf(e, sealed), stored[:0])
 			head = e.Digest
 			if out != nil {
 				for _, hash := range stored {
@@ -186,6 +186,13 @@ func (n *Notary) advance(ctx context.Context) error {
 	}
 	n.tree, n.head = tree, head
 	return nil
+}
+
+// follows says whether an entry comes after that digest. Of an archived one the tree alone
+// says whether it is what it was: it is in the tree of a checkpoint that was signed before
+// its payload was removed.
+func follows(e history.Entry, head history.Digest) bool {
+	return e.Previous == head && (e.Archived() || e.Sealed())
 }
 
 func (n *Notary) contradiction() error {

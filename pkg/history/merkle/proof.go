@@ -1,6 +1,7 @@
 package merkle
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -64,6 +65,9 @@ func ParseInclusion(text string, key Verifier) (Inclusion, error) {
 // Check says whether the entry is the one that the proof is for. Its digest is not looked
 // at: the leaf covers everything else, and the digest follows from that.
 func (p Inclusion) Check(e history.Entry) error {
+	if e.Archived() {
+		return fmt.Errorf("entry %d is archived, and what is left of it is nothing that is proved: %w", e.Sequence, ErrProof)
+	}
 	if e.Sequence != p.Sequence {
 		return fmt.Errorf("the proof is for entry %d, not %d: %w", p.Sequence, e.Sequence, ErrProof)
 	}
@@ -74,8 +78,21 @@ func (p Inclusion) Check(e history.Entry) error {
 	return nil
 }
 
-// Leaf is the entry's leaf hash.
-func Leaf(e history.Entry) tlog.Hash { return tlog.RecordHash(e.AppendSealed(nil)) }
+// Leaf is the entry's leaf hash. Of an archived entry it is what the record says.
+func Leaf(e history.Entry) tlog.Hash { return leafOf(e, e.AppendSealed(nil)) }
+
+// leafOf is Leaf for an entry of which the sealed bytes are at hand. An archived one with
+// something else than a hash has the zero hash, which no entry has.
+func leafOf(e history.Entry, sealed []byte) (leaf tlog.Hash) {
+	if !e.Archived() {
+		return tlog.RecordHash(sealed)
+	}
+	digits, _ := strings.CutPrefix(string(e.Leaf), "sha256:")
+	if n, err := hex.Decode(leaf[:], []byte(digits[:min(len(digits), 2*tlog.HashSize)])); err != nil || n != tlog.HashSize {
+		return tlog.Hash{}
+	}
+	return leaf
+}
 
 // Consistency proves that the tree of a checkpoint continues that of an older one.
 type Consistency struct {

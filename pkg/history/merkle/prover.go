@@ -31,6 +31,9 @@ func (p Prover) Inclusion(ctx context.Context, sequence uint64, under Signed) (h
 	if len(entries) == 0 || entries[0].Sequence != sequence {
 		return history.Entry{}, Inclusion{}, fmt.Errorf("entry %d is not in the record: %w", sequence, ErrContradicts)
 	}
+	if entries[0].Archived() {
+		return history.Entry{}, Inclusion{}, &history.ArchivedError{Sequence: sequence}
+	}
 	proof := Inclusion{Sequence: sequence, Checkpoint: under}
 	err = p.with(ctx, under, func(r tlog.HashReader) error {
 		proof.Hashes, err = tlog.ProveRecord(under.Size, asSize(sequence)-1, r)
@@ -102,7 +105,7 @@ func (p Prover) compute(ctx context.Context, under Signed) (memory, error) {
 				return nil, fmt.Errorf("entry %d is missing: %w", tree.size+1, ErrContradicts)
 			}
 			sealed = e.AppendSealed(sealed[:0])
-			hashes = tree.Add(tlog.RecordHash(sealed), hashes)
+			hashes = tree.Add(leafOf(e, sealed), hashes)
 		}
 	}
 	if tree.size != under.Size || tree.Root() != under.Root {

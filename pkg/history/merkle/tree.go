@@ -1,7 +1,9 @@
 package merkle
 
 import (
+	"fmt"
 	"math/bits"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -14,6 +16,18 @@ type Tree struct {
 	// edge holds the root of one full subtree for each bit that is set in size, the
 	// largest first.
 	edge []tlog.Hash
+}
+
+// Edge holds the root of one full subtree for each bit that is set in the size, the
+// largest first. It is what it takes to go on with a tree.
+func (t *Tree) Edge() []tlog.Hash { return slices.Clone(t.edge) }
+
+// NewTree is the tree with that edge. Whether it is one of a record shows in its root.
+func NewTree(size int64, edge []tlog.Hash) (Tree, error) {
+	if size < 0 || bits.OnesCount64(uint64(size)) != len(edge) { //nolint:gosec // not negative
+		return Tree{}, fmt.Errorf("a tree of %d leaves has no edge of %d hashes", size, len(edge))
+	}
+	return Tree{size: size, edge: slices.Clone(edge)}, nil
 }
 
 // Size is the number of leaves.

@@ -35,14 +35,16 @@ var migrations embed.FS
 type Store struct {
 	Reader
 	writes *prepared
+	mover  *mover
 }
 
 func newStore(file *sqlitefile.File) *Store {
-	return &Store{newReader(file), newPrepared(file.Write())}
+	return &Store{newReader(file), newPrepared(file.Write()), newMover(file)}
 }
 
 // Close releases the record. Reads and appends that are under way fail.
 func (s *Store) Close() error {
+	s.mover.close()
 	return errors.Join(s.writes.close(), s.Reader.Close())
 }
 
@@ -116,7 +118,7 @@ func schema() (sqlitefile.Schema, error) {
 	if err != nil {
 		return sqlitefile.Schema{}, fmt.Errorf("load the migrations: %w", err)
 	}
-	return sqlitefile.Schema{ApplicationID: applicationID, Migrations: files}, nil
+	return sqlitefile.Schema{ApplicationID: applicationID, Migrations: files, LogPages: logPages}, nil
 }
 
 // Append implements history.Record.
@@ -125,13 +127,14 @@ func (s *Store) Append(ctx context.Context, expect history.Head, drafts ...histo
 	if err != nil {
 		return history.Head{}, fmt.Errorf("append to the record: %w", err)
 	}
-	if err := s.append(ctx, expect, entries); err != nil {
+	if err := s.appending(ctx, expect, entries, func(*transaction) error { return nil }); err != nil {
 		return history.Head{}, fmt.Errorf("append to the record after entry %d: %w", expect.Sequence, err)
 	}
 	return entries[len(entries)-1].Head(), nil
 }
 
-func (s *Store) append(ctx context.Context, expect history.Head, entries []history.Entry) (err error) {
+// appending inserts the entries and then runs what belongs to them, in one transaction.
+func (s *Store) appending(ctx context.Context, expect history.Head, entries []history.Entry, then func(*transaction) error) (err error) {
 	tx, err := s.writes.begin(ctx)
 	if err != nil {
 		return err
@@ -162,8 +165,16 @@ func (s *Store) append(ctx context.Context, expect history.Head, entries []histo
 			return fmt.Errorf("insert entry %d: %w", e.Sequence, err)
 		}
 	}
+	if err := then(tx); err != nil {
+		return err
+	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	size := 0
+	for _, e := range entries {
+		size += len(e.Payload)
+	}
+	s.mover.wrote(size)
 	return nil
 }

@@ -114,11 +114,14 @@ func scenarios() []scenario {
 		{name: "always works", services: one, enforce: true, play: alwaysWorks},
 		{name: "stopped", services: one, enforce: true, play: stopped},
 		{name: "shown on GitHub", services: one, enforce: true, play: shownOnGitHub},
+		{name: "traced", services: one, enforce: true, play: traced},
 		{name: "verifiable", services: one, play: verifiable},
 		{name: "asks for reviews", services: one, play: asksForReviews},
 		{name: "open checks", services: one, play: openChecks},
+		{name: "configured anew", services: one, enforce: true, play: configured},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 		{name: "found afterwards", services: one, reverts: true, play: foundAfterwards},
+		{name: "measured", services: one, play: recovers},
 	}
 }
 

@@ -1,0 +1,286 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+const (
+	// KeptOperations is how many operations, outcomes, deployments and intents of each
+	// Application stay whole, whatever their age. The gate looks back as far as 50 of each:
+	// for what a rollback may go back to, for uses of break-glass, and for operations that
+	// Argo CD still shows.
+	KeptOperations = 60
+	// Youngest is what an entry must be older than. Health is observed after a deployment for
+	// an hour unless the configuration says otherwise, and words to sync expire within days.
+	Youngest = 7 * 24 * time.Hour
+
+	page = 512
+)
+
+// ErrNothing says that nothing can be archived.
+var ErrNothing = errors.New("there is nothing to archive")
+
+// Plan is what can be archived.
+type Plan struct {
+	// From and To are the first and the last entry of the range.
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+	// Kept are the entries of the range that stay whole.
+	Kept []uint64 `json:"kept"`
+	// Stubs is the digest of the stubs of the range.
+	Stubs history.Digest `json:"-"`
+}
+
+// Archived counts the entries whose payloads go.
+func (p Plan) Archived() int { return int(p.To-p.From) + 1 - len(p.Kept) } //nolint:gosec // a record never has 2^63 entries
+
+// Make reads the whole record and plans to archive what was recorded before a time. The
+// range begins after the last one that was archived, and ends before the first entry of
+// that time or later, and before the first order to sync that may still be carried out.
+func Make(ctx context.Context, r history.Reader, before, now time.Time) (Plan, error) {
+	return keeping(ctx, r, before, now, KeptOperations)
+}
+
+// keeping is Make, and keeps that many operations.
+func keeping(ctx context.Context, r history.Reader, before, now time.Time, operations int) (Plan, error) {
+	if now.Sub(before) < Youngest {
+		return Plan{}, fmt.Errorf("%w: what is younger than %d days stays, whatever is asked for", ErrNothing, int(Youngest.Hours()/24))
+	}
+	done, err := history.Archives(ctx, r)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{From: 1}
+	if len(done) > 0 {
+		p.From = done[len(done)-1].To + 1
+	}
+	s := survey{keeps: operations, now: now, before: before, from: p.From, intents: map[string]*intent{}, applications: map[string]*application{}, latest: map[latest]uint64{}}
+	if err := s.read(ctx, r); err != nil {
+		return Plan{}, err
+	}
+	p.To, p.Stubs = s.to, s.stubs.Digest()
+	if p.To < p.From {
+		return Plan{}, fmt.Errorf("%w: from entry %d on, nothing was recorded before %s, or an order to sync from then is still in force", ErrNothing, p.From, before.UTC().Format(time.RFC3339))
+	}
+	if err := s.open(ctx, r); err != nil {
+		return Plan{}, err
+	}
+	p.Kept = s.kept(p.From, p.To)
+	if p.Archived() == 0 {
+		return Plan{}, fmt.Errorf("%w: the entries %d to %d are all still needed to decide", ErrNothing, p.From, p.To)
+	}
+	return p, nil
+}
+
+// survey is what it takes to know which entries the gate may still read.
+type survey struct {
+	keeps       int
+	now, before time.Time
+	from        uint64
+	// to is the last entry of the range; done is true once it is found.
+	to    uint64
+	done  bool
+	stubs history.StubsDigest
+
+	intents      map[string]*intent
+	applications map[string]*application
+	latest       map[latest]uint64
+	// always stay whatever else does.
+	always []uint64
+}
+
+// latest names the newest decision of a gate on an Application.
+type latest struct{ application, gate string }
+
+type intent struct {
+	// entries are its own and those of what became of it; decision is what it rests on.
+	entries  []uint64
+	decision uint64
+}
+
+// application has the newest entries of each sort, oldest first.
+type application struct {
+	operations, outcomes, deployments, intents []operation
+	// rollback is the intent that the newest order to go back names.
+	rollback string
+	health   []health
+}
+
+type operation struct {
+	entry  uint64
+	intent string
+}
+
+type health struct{ entry, of uint64 }
+
+func (s *survey) read(ctx context.Context, r history.Reader) error {
+	for next := uint64(1); ; {
+		entries, err := r.Entries(ctx, next, page)
+		if err != nil {
+			return fmt.Errorf("read the record: %w", err)
+		}
+		if len(entries) == 0 {
+			return nil
+		}
+		for _, e := range entries {
+			if e.Sequence != next {
+				return fmt.Errorf("entry %d is missing; gatekeeper ledger verify says more", next)
+			}
+			next++
+			if err := s.add(e); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// gateOf is the gate of a decision, which is read without the rest.
+type gateOf struct {
+	Gate string `json:"gate"`
+}
+
+func (s *survey) add(e history.Entry) error {
+	if err := s.bound(e); err != nil {
+		return err
+	}
+	if e.Archived() {
+		return nil // nothing of it was needed then, and nothing is now
+	}
+	app := s.applications[e.Application]
+	if app == nil {
+		app = &application{}
+		s.applications[e.Application] = app
+	}
+	switch e.Kind {
+	case history.KindDecision:
+		var d gateOf
+		if err := json.Unmarshal(e.Payload, &d); err != nil {
+			return fmt.Errorf("read entry %d: %w", e.Sequence, err)
+		}
+		s.latest[latest{e.Application, d.Gate}] = e.Sequence
+	case history.KindIntent:
+		p, err := history.Decode[history.IntentPayload](e)
+		if err != nil {
+			return err
+		}
+		s.intents[e.Intent] = &intent{[]uint64{e.Sequence}, p.DecisionSequence}
+		app.intents = s.newest(app.intents, operation{e.Sequence, e.Intent})
+	case history.KindOutcome:
+		p, err := history.Decode[history.OutcomePayload](e)
+		if err != nil {
+			return err
+		}
+		o := operation{e.Sequence, e.Intent}
+		if app.operations, app.outcomes = s.newest(app.operations, o), s.newest(app.outcomes, o); p.Result == history.ResultSucceeded {
+			app.deployments = s.newest(app.deployments, o)
+		}
+		s.became(e)
+	case history.KindAbandoned:
+		s.became(e)
+	case history.KindObserved:
+		app.operations = s.newest(app.operations, operation{e.Sequence, ""})
+	case history.KindHealth:
+		p, err := history.Decode[history.HealthPayload](e)
+		if err != nil {
+			return err
+		}
+		app.health = append(app.health, health{e.Sequence, p.Of})
+	case history.KindAct:
+		p, err := history.Decode[history.ActPayload](e)
+		if err != nil {
+			return err
+		}
+		if p.Verb == history.VerbRollback {
+			app.rollback = p.Intent
+		}
+		s.always = append(s.always, e.Sequence)
+	case history.KindArchived:
+		s.always = append(s.always, e.Sequence)
+	case history.KindDenied:
+	}
+	return nil
+}
+
+func (s *survey) became(e history.Entry) {
+	if i := s.intents[e.Intent]; i != nil {
+		i.entries = append(i.entries, e.Sequence)
+	}
+}
+
+// bound finds the end of the range.
+func (s *survey) bound(e history.Entry) error {
+	if s.done || e.Sequence < s.from {
+		return nil
+	}
+	if s.done = !e.Time.Before(s.before); !s.done && e.Kind == history.KindAct {
+		p, err := history.Decode[history.ActPayload](e)
+		if err != nil {
+			return err
+		}
+		// What the gate does about it rests on all entries since.
+		s.done = p.Verb == history.VerbSync && s.now.Before(p.Expires)
+	}
+	if !s.done {
+		if !e.Sealed() {
+			return fmt.Errorf("entry %d does not fit its digest; gatekeeper ledger verify says more", e.Sequence)
+		}
+		s.to = e.Sequence
+		s.stubs.Add(e)
+	}
+	return nil
+}
+
+// open keeps what is not settled.
+func (s *survey) open(ctx context.Context, r history.Reader) error {
+	entries, err := r.OpenIntents(ctx)
+	if err != nil {
+		return fmt.Errorf("read the open intents: %w", err)
+	}
+	for _, e := range entries {
+		s.keep(e.Intent)
+	}
+	return nil
+}
+
+// keep keeps an intent, what became of it, and what it rests on.
+func (s *survey) keep(id string) {
+	if i := s.intents[id]; i != nil {
+		s.always = append(append(s.always, i.entries...), i.decision)
+	}
+}
+
+func (s *survey) kept(from, to uint64) []uint64 {
+	for _, sequence := range s.latest {
+		s.always = append(s.always, sequence)
+	}
+	for _, app := range s.applications {
+		for _, o := range slices.Concat(app.operations, app.outcomes, app.deployments, app.intents) {
+			s.always = append(s.always, o.entry)
+			s.keep(o.intent)
+		}
+		s.keep(app.rollback)
+		for _, h := range app.health {
+			if slices.ContainsFunc(app.operations, func(o operation) bool { return o.entry == h.of }) {
+				s.always = append(s.always, h.entry)
+			}
+		}
+	}
+	slices.Sort(s.always)
+	all := slices.Compact(s.always)
+	return slices.DeleteFunc(all, func(n uint64) bool { return n < from || n > to })
+}
+
+// newest adds an operation, and leaves out what is more than is kept.
+func (s *survey) newest(all []operation, o operation) []operation {
+	if all = append(all, o); len(all) > s.keeps {
+		return all[1:]
+	}
+	return all
+}
