@@ -192,7 +192,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"golang.org/x/mod/sumdb":                {"pkg/history"},
 		"github.com/teambition/rrule-go":        {"internal/calendar"},
 		"github.com/spf13/cobra":                {"cmd/gatekeeper", "test/e2e/standin/cmd"},
-		"github.com/santhosh-tekuri/jsonschema": {"test/e2e/standin/contract"},
+		"github.com/santhosh-tekuri/jsonschema": {"test/e2e/standin/contract", "test/examples", "internal/packaging/sbom"},
 		"github.com/ProtonMail/go-crypto":       {"internal/inspect", "pkg/github", "test/e2e/standin"},
 	}
 	own, _ := load(t)
