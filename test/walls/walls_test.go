@@ -94,6 +94,7 @@ func TestWalls(t *testing.T) {
 		{part: "internal/calendar", may: []string{"pkg/approval"}},
 		{part: "internal/config", may: []string{"pkg/approval", "internal/calendar"}},
 		{part: "internal/policytest", may: []string{"pkg/approval", "internal/config"}},
+		{part: "internal/reload", may: []string{"pkg/approval", "internal/config", "internal/calendar"}},
 		{part: "internal/console", pure: true},
 		{part: "internal/orders", may: []string{"pkg/approval", "pkg/history"}, pure: true},
 		{part: "internal/adopt", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
@@ -182,7 +183,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"github.com/bradleyfalzon/ghinstallation": {"pkg/github", "test/e2e/standin"},
 		"go.yaml.in/yaml/v4":                      {"internal/config", "pkg/approval/imagediff", "test/e2e/standin/control"},
 		"sigs.k8s.io/yaml":                        {"pkg/argo", "pkg/approval/imagediff", "test/e2e/bypass", "cmd/gatekeeper"},
-		"github.com/aymanbagabas/go-udiff":        {"pkg/argo/manifestdiff"},
+		"github.com/aymanbagabas/go-udiff":        {"pkg/argo/manifestdiff", "cmd/gatekeeper"},
 		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
 		"github.com/jackc/pgx":                    {"pkg/history/postgres", "internal/postgresdb", "internal/inbox"},
 		// Who only makes spans does not depend on how they are sent.
@@ -192,7 +193,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"golang.org/x/mod/sumdb":                {"pkg/history"},
 		"github.com/teambition/rrule-go":        {"internal/calendar"},
 		"github.com/spf13/cobra":                {"cmd/gatekeeper", "test/e2e/standin/cmd"},
-		"github.com/santhosh-tekuri/jsonschema": {"test/e2e/standin/contract", "test/examples", "internal/packaging/sbom"},
+		"github.com/santhosh-tekuri/jsonschema": {"internal/config", "test/e2e/standin/contract", "test/examples", "internal/packaging/sbom"},
 		"github.com/ProtonMail/go-crypto":       {"internal/inspect", "pkg/github", "test/e2e/standin"},
 	}
 	own, _ := load(t)
