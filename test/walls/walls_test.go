@@ -104,6 +104,7 @@ func TestWalls(t *testing.T) {
 		}},
 		{part: "internal/measures", may: []string{"pkg/approval", "pkg/history"}},
 		{part: "internal/tracing/otlp", may: []string{"internal/tracing"}},
+		{part: "internal/tracing/tracingtest", may: []string{"internal/tracing"}},
 		{part: "internal/tracing", may: []string{"pkg/approval"}, pure: true, libraries: []string{"go.opentelemetry.io/otel", "github.com/go-logr", "go.opentelemetry.io/auto/sdk", "github.com/cespare/xxhash"}},
 		{part: "internal/sparkline", pure: true},
 		{part: "internal/promcheck", pure: true},
