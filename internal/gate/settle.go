@@ -365,7 +365,7 @@ func (g *Gate) outcome(ctx context.Context, app approval.Application, intent his
 		slog.String("phase", op.Phase), slog.String("message", op.Message))
 	return history.OutcomePayload{
 		Intent: intent.ID, Result: result, Phase: op.Phase, Message: op.Message, Revisions: op.Revisions,
-		StartedAt: op.StartedAt, FinishedAt: op.FinishedAt, Health: app.Health,
+		StartedAt: op.StartedAt, FinishedAt: op.FinishedAt, Health: app.Health, Resources: op.Resources,
 	}
 }
 
