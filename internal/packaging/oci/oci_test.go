@@ -46,6 +46,10 @@ func TestLayout(t *testing.T) {
 	digest, err := b.Digest()
 	require.NoError(t, err)
 
+	same, err := built(t, "x").Digest()
+	require.NoError(t, err)
+	require.Equal(t, digest, same, "the same input gives the same bytes")
+
 	read, err := ReadLayout(dir)
 	require.NoError(t, err)
 	again, err := read.Digest()
