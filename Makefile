@@ -5,6 +5,14 @@ SHELL       := /bin/bash
 .DEFAULT_GOAL := help
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# The program is told its commit and does not look at the checkout, so that a shallow clone builds the same.
+COMMIT      ?= $(shell git rev-parse HEAD 2>/dev/null)
+COMMIT_TIME ?= $(shell TZ=UTC git show -s --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ HEAD 2>/dev/null)
+GOBUILD     := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.commitTime=$(COMMIT_TIME)"
+# Architectures of the image.
+IMAGE_ARCHS ?= amd64 arm64
+# Must not be there yet: an image is never written over another.
+IMAGE       ?= bin/image
 # The race detector needs a C compiler.
 RACE    := $(if $(shell command -v gcc || command -v clang),-race,)
 # SQLite is C that was translated to Go, and works on memory of its own, which the race detector does not
@@ -25,7 +33,17 @@ help: ## Print this help
 
 .PHONY: build
 build: ## Build bin/gatekeeper
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/gatekeeper ./cmd/gatekeeper
+	$(GOBUILD) -o bin/gatekeeper ./cmd/gatekeeper
+
+.PHONY: image
+image: ## Build the container image as an OCI layout in bin/image, without a container engine (needs apt and dpkg-deb)
+	@for arch in $(IMAGE_ARCHS); do GOOS=linux GOARCH=$$arch $(GOBUILD) -o bin/linux-$$arch/gatekeeper ./cmd/gatekeeper; done
+	@go run ./internal/packaging/mkimage build -output $(IMAGE) -tag $(VERSION) -commit $(COMMIT) -created $(COMMIT_TIME) \
+	  $(foreach arch,$(IMAGE_ARCHS),-binary $(arch)=bin/linux-$(arch)/gatekeeper)
+
+.PHONY: image-lock
+image-lock: ## Pin the newest packages of Debian's release for the image (needs apt)
+	go run ./internal/packaging/mkimage lock
 
 .PHONY: test
 test: unit e2e ## Run every test: unit, then end to end
@@ -62,8 +80,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
 	  done; done
 
 .PHONY: lint
-lint: ## Run golangci-lint, built from its pinned version
+lint: ## Run golangci-lint and actionlint, built from their pinned versions
 	@bin="$$(go run ./test/e2e/tools/build lint | awk '{print $$2}')/golangci-lint"; "$$bin" run --timeout 15m ./...
+	@bin="$$(go run ./test/e2e/tools/build workflows | awk '{print $$2}')/actionlint"; "$$bin" -shellcheck= -pyflakes= .github/workflows/*.yml
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -72,6 +91,7 @@ fmt: ## Format the code
 .PHONY: generate
 generate: ## Write the generated documentation anew
 	go run ./internal/config/docgen -o docs/configuration.md
+	go run ./internal/config/docgen -schema -o docs/configuration.schema.json,internal/config/configuration.schema.json
 
 # The versions are those that test/e2e/standin/contract asserts; change them in both places.
 .PHONY: contracts
@@ -86,6 +106,7 @@ verify: ## Check that generated files, formatting and go.mod are up to date
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted (make fmt)"; exit 1; fi
 	go mod tidy -diff
 	go run ./internal/config/docgen -check docs/configuration.md
+	go run ./internal/config/docgen -schema -check docs/configuration.schema.json,internal/config/configuration.schema.json
 
 .PHONY: tools
 tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, gh (minutes the first time)

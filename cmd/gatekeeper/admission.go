@@ -26,7 +26,7 @@ func admissionSettings(policies []approval.Policy) admission.Settings {
 }
 
 // newResponder joins the rules and the gate.
-func newResponder(settings admission.Settings, parser *argo.Parser, g *gate.Gate) (admission.Responder, error) {
+func newResponder(settings admission.Settings, parser *argo.Parser, admit func(context.Context, gate.AdmissionRequest) gate.Admission) (admission.Responder, error) {
 	evaluator, err := admission.NewEvaluator(settings)
 	if err != nil {
 		return admission.Responder{}, err
@@ -34,7 +34,7 @@ func newResponder(settings admission.Settings, parser *argo.Parser, g *gate.Gate
 	return admission.Responder{
 		Evaluator: evaluator, Parser: parser, Mode: settings.Mode,
 		Judge: func(ctx context.Context, examined admission.Examination) admission.Judgement {
-			answer := g.Admit(ctx, asked(settings, examined))
+			answer := admit(ctx, asked(settings, examined))
 			return admission.Judgement{Allowed: answer.Allowed, Text: answer.Text}
 		},
 	}, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/transport"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
@@ -31,9 +33,10 @@ type keeper interface {
 }
 
 // connectGitHub makes no request. The mirrors are kept in a folder of their own;
-// close them when the collector is not used any more.
-func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe func(github.Call), log *slog.Logger) (hub, error) {
-	app, err := connectApp(cfg, observe, log)
+// close them when the collector is not used any more. The guard is asked before each write;
+// it may be nil.
+func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe func(context.Context, github.Call), guard func() error, log *slog.Logger) (hub, error) {
+	app, err := connectGuarded(cfg, observe, guard, log)
 	if err != nil {
 		return hub{}, err
 	}
@@ -42,6 +45,7 @@ func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe fu
 		return hub{}, fmt.Errorf("parse github.url: %w", err)
 	}
 	repositories := newMirrors(mirrorsDir, cfg.File.GitHub.URL, app, log)
+	repositories.caFile = cfg.Path(cfg.File.GitHub.CAFile)
 	collector, err := collect.New(collect.Options{
 		GitHub: app, Witness: kept, Pushes: kept, Memory: kept, Comments: kept, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
 		IndexGrace: cfg.File.GitHub.IndexGrace, MembershipTTL: cfg.File.GitHub.MembershipTTL,
@@ -53,11 +57,20 @@ func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe fu
 }
 
 // connectApp makes no request.
-func connectApp(cfg config.Config, observe func(github.Call), log *slog.Logger) (*github.App, error) {
+func connectApp(cfg config.Config, observe func(context.Context, github.Call), log *slog.Logger) (*github.App, error) {
+	return connectGuarded(cfg, observe, nil, log)
+}
+
+// connectGuarded is connectApp with a guard, which is asked before each write.
+func connectGuarded(cfg config.Config, observe func(context.Context, github.Call), guard func() error, log *slog.Logger) (*github.App, error) {
+	authorities, err := githubAuthorities(cfg.Path(cfg.File.GitHub.CAFile))
+	if err != nil {
+		return nil, err
+	}
 	app, err := github.NewApp(github.Options{
-		BaseURL: cfg.File.GitHub.APIURL, AppID: cfg.File.GitHub.AppID,
+		BaseURL: cfg.File.GitHub.APIURL, AppID: cfg.File.GitHub.AppID, CertificatesPEM: authorities,
 		PrivateKeyPEM: cfg.Secrets.PrivateKey.Reveal(), Version: currentVersion().Version,
-		Observe: observe, Logger: log,
+		Observe: observe, Guard: guard, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the GitHub App: %w", err)
@@ -72,15 +85,18 @@ type argoCD struct {
 	parser *argo.Parser
 }
 
-// connectArgoCD makes no request.
-func connectArgoCD(cfg config.Config) (argoCD, error) {
+// connectArgoCD makes no request. What wraps sees each that is made later.
+func connectArgoCD(cfg config.Config, wrap ...transport.WrapperFunc) (argoCD, error) {
 	kubeconfig, err := kubernetesConfig(cfg.File.Kubernetes)
 	if err != nil {
 		return argoCD{}, err
 	}
-	client, err := kubernetes(cfg.File.Kubernetes)
+	for _, w := range wrap {
+		kubeconfig.Wrap(w)
+	}
+	client, err := dynamic.NewForConfig(kubeconfig)
 	if err != nil {
-		return argoCD{}, err
+		return argoCD{}, fmt.Errorf("make a Kubernetes client: %w", err)
 	}
 	web, err := url.Parse(cfg.File.GitHub.URL)
 	if err != nil {

@@ -24,6 +24,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
+	"github.com/argo-gatekeeper/gatekeeper/internal/instrument"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
@@ -142,6 +144,8 @@ type town struct {
 	// seen are the endpoints of those calls, in the order of their answers.
 	seenMu sync.Mutex
 	seen   []string
+	// tracer is nil unless a test sets it.
+	tracer *tracing.Tracer
 }
 
 // now is GitHub's clock.
@@ -235,10 +239,10 @@ func (w *town) serve(resync time.Duration) {
 		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 	}}
 	decider := gate.New(gate.Options{
-		Policies: policies, Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
+		Rules: gate.Rules{Policies: policies}, Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
 		Reporter: reports, Debts: box, Judgements: box,
 	})
-	w.open = openPulls{policies, collector.OpenPulls, reports.Reported, decider.Opened, log}
+	w.open = openPulls{func() []approval.Policy { return policies }, collector.OpenPulls, reports.Reported, decider.Opened, log, nil}
 	w.outdated = decider.Outdated
 	w.cluster.wake = decider.WakeApplication
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -268,7 +272,8 @@ func (w *town) serve(resync time.Duration) {
 	require.NoError(t, w.SetWebhook(w.app.ID, srv.URL+"/webhooks/github", secret))
 }
 
-func (w *town) observe(c github.Call) {
+func (w *town) observe(ctx context.Context, c github.Call) {
+	instrument.TraceGitHub(ctx, w.tracer, c)
 	switch {
 	case strings.Contains(c.Endpoint, "access_tokens"), strings.Contains(c.Endpoint, "/installation"):
 	case strings.HasPrefix(c.Endpoint, "GET "):

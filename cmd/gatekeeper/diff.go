@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
-	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/internal/preview"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
@@ -109,7 +108,7 @@ func (o *diffOptions) compare(ctx context.Context, stderr io.Writer) (p approval
 	if err != nil {
 		return p, err
 	}
-	api, err := connectArgoAPI(cfg)
+	api, err := connectArgoAPI(cfg, nil)
 	if err != nil {
 		return p, err
 	}
@@ -215,7 +214,7 @@ func (o *diffOptions) ofPull(ctx context.Context, cfg config.Config, app approva
 	if err != nil {
 		return p, err
 	}
-	witness, err := inbox.Inspect(ctx, inboxPath(cfg.File.DataDirectory))
+	witness, err := inspectInbox(ctx, cfg)
 	if err != nil {
 		return p, err
 	}
@@ -226,7 +225,7 @@ func (o *diffOptions) ofPull(ctx context.Context, cfg config.Config, app approva
 		return p, fmt.Errorf("make a folder for the mirrors: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	hub, err := connectGitHub(cfg, witness, dir, func(github.Call) {}, commandLog(stderr))
+	hub, err := connectGitHub(cfg, witness, dir, func(context.Context, github.Call) {}, nil, commandLog(stderr))
 	if err != nil {
 		return p, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"os"
 	"time"
@@ -61,7 +60,7 @@ func connectPatient(cfg config.Config, secrets error, o doctorOptions, log *slog
 		p.Rights = func(ctx context.Context, need []doctor.Right) ([]doctor.Right, error) { return lacking(ctx, own, need) }
 	}
 	p.Skew["GitHub"] = func(ctx context.Context) (time.Duration, error) {
-		return access.Skew(ctx, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, cfg.File.GitHub.APIURL)
+		return githubSkew(ctx, cfg)
 	}
 	if secrets != nil {
 		for _, name := range []string{"Hub", "ArgoAPI", "Closure"} {
@@ -168,7 +167,7 @@ func (p *patient) connectArgoAPI() error {
 }
 
 func (p *patient) connectHub() error {
-	app, err := connectApp(p.cfg, func(github.Call) {}, p.log)
+	app, err := connectApp(p.cfg, func(context.Context, github.Call) {}, p.log)
 	if err != nil {
 		return err
 	}
@@ -179,6 +178,7 @@ func (p *patient) connectHub() error {
 		return fmt.Errorf("make a folder for the mirrors: %w", err)
 	}
 	repositories := newMirrors(dir, p.cfg.File.GitHub.URL, app, p.log)
+	repositories.caFile = p.cfg.Path(p.cfg.File.GitHub.CAFile)
 	p.closers = append(p.closers, func() error { return errors.Join(repositories.close(), os.RemoveAll(dir)) })
 	h := &heads{mirrors: repositories, finder: closure.New(objects{repositories}), policies: p.cfg.Policies, known: map[string]approval.SHA{}}
 	p.Closure = h.closure

@@ -15,7 +15,6 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
-	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
@@ -207,7 +206,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	log := commandLog(stderr)
-	witness, err := inbox.Inspect(ctx, inboxPath(cfg.File.DataDirectory))
+	witness, err := inspectInbox(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -218,7 +217,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 		return fmt.Errorf("make a folder for the mirrors: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	hub, err := connectGitHub(cfg, witness, dir, func(github.Call) {}, log)
+	hub, err := connectGitHub(cfg, witness, dir, func(context.Context, github.Call) {}, nil, log)
 	if err != nil {
 		return err
 	}
@@ -227,7 +226,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
-	api, err := connectArgoAPI(cfg)
+	api, err := connectArgoAPI(cfg, nil)
 	if err != nil {
 		return err
 	}
@@ -237,7 +236,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, witness, soaks, log)
+	imageFacts, err := connectImages(cfg, hub, witness, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ A reviewed pull request on the env-overrides repository is the approval.`,
 	root.AddCommand(adoptCommand(), configCommand(), diffCommand(), enforcementCommand(), serveCommand(), explainCommand(), doctorCommand(), inspectCommand(), ledgerCommand(), promoteCommand(), versionCommand(), metricsCommand())
 	root.AddCommand(operateCommands()...)
 	root.AddCommand(historyCommands()...)
-	root.AddCommand(reportCommand())
+	root.AddCommand(reportCommand(), setupCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
@@ -22,6 +23,10 @@ type mirrors struct {
 	url string // of GitHub, without a slash at the end
 	app *github.App
 	log *slog.Logger
+	// fetched is told of every fetch that is over; nil for nobody.
+	fetched func(ctx context.Context, repository approval.RepositoryName, began time.Time, err error)
+	// caFile has the authorities of GitHub's certificate; empty for the system's.
+	caFile string
 
 	mu   sync.Mutex
 	open map[string]*mirror.Mirror
@@ -44,8 +49,12 @@ func (m *mirrors) get(ctx context.Context, name approval.RepositoryName) (*mirro
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, fmt.Errorf("create the mirrors' folder: %w", err)
 	}
+	var fetched func(context.Context, time.Time, error)
+	if m.fetched != nil {
+		fetched = func(ctx context.Context, began time.Time, err error) { m.fetched(ctx, name, began, err) }
+	}
 	opened, err := mirror.Open(ctx, mirror.Options{
-		Dir: dir, URL: m.url + "/" + string(name) + ".git", Logger: m.log,
+		Dir: dir, URL: m.url + "/" + string(name) + ".git", CAFile: m.caFile, Logger: m.log.With(slog.String("repository", string(name))), Fetched: fetched,
 		Token: func(ctx context.Context) (string, error) {
 			client, err := m.app.Client(ctx, name)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/operate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
@@ -22,11 +23,12 @@ import (
 
 // ordering is what orders rest on, in the running process and in a command alike.
 type ordering struct {
-	policies []approval.Policy
+	policies func() []approval.Policy
 	reader   *argo.Reader
 	record   history.Record
 	// wake asks for a new decision on an Application; it does nothing in a command.
-	wake func(application string)
+	wake   func(ctx context.Context, application string)
+	tracer *tracing.Tracer // nil in a command
 	// decider judges and wakes; nil in a command.
 	decider *gate.Gate
 	log     *slog.Logger
@@ -99,7 +101,7 @@ func orderHere(cfg config.Config, record history.Record, log *slog.Logger, use f
 		return err
 	}
 	return use(ordering{
-		policies: cfg.Policies, reader: argo.NewReader(cluster.client, cluster.parser), record: record,
-		wake: func(string) {}, log: log,
+		policies: newSettings(cfg).policies, reader: argo.NewReader(cluster.client, cluster.parser), record: record,
+		wake: func(context.Context, string) {}, log: log,
 	}.verbs())
 }

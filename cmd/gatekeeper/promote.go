@@ -117,7 +117,7 @@ func runPromote(ctx context.Context, stdout, stderr io.Writer, cfg config.Config
 	if err != nil {
 		return err
 	}
-	app, err := connectApp(cfg, func(github.Call) {}, log)
+	app, err := connectApp(cfg, func(context.Context, github.Call) {}, log)
 	if err != nil {
 		return err
 	}

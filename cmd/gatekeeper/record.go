@@ -44,14 +44,18 @@ type held struct {
 	release func() error
 }
 
-// holdRecord makes this process the one that works on the record. A SQLite file belongs to
-// whoever has it open; PostgreSQL is asked.
-func holdRecord(ctx context.Context, record openedRecord, log *slog.Logger) (held, error) {
+// holdRecord makes this process the one that works on the record, or one of those that
+// share it. A SQLite file belongs to whoever has it open; PostgreSQL is asked.
+func holdRecord(ctx context.Context, record openedRecord, shared bool, log *slog.Logger) (held, error) {
 	store, ok := record.(*postgres.Store)
 	if !ok {
 		return held{func(context.Context) error { return nil }, func() error { return nil }}, nil
 	}
-	hold, err := store.Hold(ctx)
+	take := store.Hold
+	if shared {
+		take = store.Share
+	}
+	hold, err := take(ctx)
 	if err != nil {
 		return held{}, err
 	}
@@ -124,6 +128,11 @@ func createRecord(ctx context.Context, cfg config.Config, ownerDSN string) (wher
 	if p := cfg.File.Record.Postgres; p != nil {
 		where = "in the schema " + p.Schema
 		store, err = postgres.Create(ctx, postgresOptions(cfg), ownerDSN)
+		if err == nil {
+			if err = migrateInbox(ctx, cfg, ownerDSN); err != nil {
+				err = errors.Join(fmt.Errorf("the record is there, and the inbox is not; run gatekeeper ledger migrate for that: %w", err), store.Close())
+			}
+		}
 	} else {
 		if err := os.MkdirAll(cfg.File.DataDirectory, 0o700); err != nil {
 			return "", fmt.Errorf("create the data directory: %w", err)
@@ -172,6 +181,9 @@ func ledgerMigrateCommand() *cobra.Command {
 		Long: `Bring a record that an older version has written to this one. There is no way
 back, so back the record up first.
 
+The inbox, where webhook deliveries wait, is migrated with a record in PostgreSQL,
+and made if there is none yet.
+
 A record in a SQLite file is migrated by "gatekeeper serve" as well, when it
 starts. One in PostgreSQL is migrated here alone, by the role that owns it, and
 the role that appends is given the rights that it needs.`,
@@ -184,6 +196,9 @@ the role that appends is given the rights that it needs.`,
 		}
 		if cfg.File.Record.Postgres != nil {
 			if err := postgres.Migrate(ctx, postgresOptions(cfg), ownerDSN); err != nil {
+				return err
+			}
+			if err := migrateInbox(ctx, cfg, ownerDSN); err != nil {
 				return err
 			}
 		}

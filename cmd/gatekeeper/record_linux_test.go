@@ -93,7 +93,7 @@ func TestRecordInPostgres(t *testing.T) {
 	// Another one does not work beside it.
 	record, err = openRecord(t.Context(), cfg)
 	require.NoError(t, err)
-	other, err := holdRecord(t.Context(), record, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	other, err := holdRecord(t.Context(), record, false, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	require.NoError(t, err)
 	fails("stop the other one first", "serve", "--config", file)
 	works("intact: 1 entries", "ledger", "verify", "--config", file)

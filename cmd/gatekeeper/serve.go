@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -22,6 +20,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/httpapi"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
+	"github.com/argo-gatekeeper/gatekeeper/internal/instrument"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/argoapi"
@@ -34,7 +33,7 @@ import (
 )
 
 func serveCommand() *cobra.Command {
-	return withConfig(&cobra.Command{
+	c := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Receive webhooks, decide, and sync what is approved",
 		Long: `Receive GitHub's webhooks, watch Argo CD's Applications, decide, record, and sync
@@ -42,7 +41,14 @@ what is approved. Runs until SIGTERM or SIGINT, then finishes what it has begun.
 
 Logs are JSON lines on standard error. /healthz, /readyz and /metrics are served
 beside /webhooks/github.`,
-	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+	}
+	profiles := profilingFlags(c)
+	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+		stop, err := profiles.start(ctx, processLog([]string{"serve"}, c.ErrOrStderr()))
+		if err != nil {
+			return err
+		}
+		defer stop()
 		return serve(ctx, cfg, c.ErrOrStderr())
 	})
 }
@@ -53,12 +59,14 @@ const shutdownTimeout = 15 * time.Second
 // serve wires everything, from the outside in: who is asked, what is kept, who
 // decides, who listens. It returns when the context ends and all work is done.
 func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error) {
-	log := slog.New(slog.NewJSONHandler(stderr, nil))
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	seen, err := connectInstruments(ctx, cfg, stderr)
+	if err != nil {
+		return err
+	}
+	live, log, registry := newSettings(cfg), seen.log, seen.registry
 
 	// Closed in reverse order, after all work has ended.
-	var closers []func() error
+	closers := []func() error{seen.close}
 	defer func() {
 		for _, closer := range slices.Backward(closers) {
 			err = errors.Join(err, closer())
@@ -71,7 +79,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, record.Close)
-	held, err := holdRecord(ctx, record, log)
+	held, err := holdRecord(ctx, record, cfg.File.Replicas != nil, log)
 	if err != nil {
 		return err
 	}
@@ -87,25 +95,28 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, counter.Close)
-	box, err := inbox.Open(ctx, inboxPath(cfg.File.DataDirectory))
+	opened, err := openInbox(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	box := opened.Store
 	closers = append(closers, box.Close)
+	registry.MustRegister(newStores(cfg, box, record, log))
 
-	// Who is asked.
-	calls := newGitHubMetrics()
-	registry.MustRegister(calls)
-	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), calls.observe, log)
+	// Who is asked. GitHub is written to by the replica that leads alone.
+	var self replica
+	leads := func() error { return self.leads() }
+	hub, err := connectGitHub(cfg, box, mirrorsPath(cfg.File.DataDirectory), seen.calls.GitHub, leads, log)
 	if err != nil {
 		return err
 	}
+	hub.repositories.fetched = seen.calls.Fetched
 	closers = append(closers, hub.repositories.close)
-	cluster, err := connectArgoCD(cfg)
+	cluster, err := connectArgoCD(cfg, seen.calls.Kubernetes)
 	if err != nil {
 		return err
 	}
-	api, err := connectArgoAPI(cfg)
+	api, err := connectArgoAPI(cfg, seen.calls.ArgoCD)
 	if err != nil {
 		return err
 	}
@@ -115,11 +126,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	// cache, so the gate is known to the watcher by a variable.
 	var decider *gate.Gate
 	reader := argo.NewReader(cluster.client, cluster.parser)
-	soaks, err := newProvings(ctx, cfg, box, reader, func(application string) { decider.WakeKey(application) }, log)
+	soaks, err := newProvings(ctx, cfg, box, reader, func(application string) { decider.WakeKey(ctx, application) }, log)
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, box, soaks, log)
+	imageFacts, err := connectImages(cfg, hub, box, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}
@@ -133,7 +144,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			}
 		},
 		OnChange: func(before, after approval.Application) {
-			soaks.changed(cfg.Policies, before, after)
+			soaks.changed(live.policies(), before, after)
 			if after.UID == "" {
 				after = before // it is gone
 				sets.Forget(after.Key())
@@ -141,76 +152,83 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			decider.WakeApplication(after)
 		},
 	})
-	enforced, err := connectEnforcement(ctx, cfg, cluster, registry, log)
+	if self, err = connectReplicas(cfg, cluster, fitness(watcher.HasSynced, record), registry, log); err != nil {
+		return err
+	}
+	var told *sharing // nothing by a process that runs alone
+	if cfg.File.Replicas != nil {
+		told = newSharing(opened.shared, log)
+	}
+	enforced, err := connectEnforcement(ctx, live, cluster, leads, seen.tracer, registry, log)
 	if err != nil {
 		return err
 	}
 	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
-	measured, err := connectMeasures(cfg, record, watcher.List, registry, log)
+	measured, err := connectMeasures(cfg, live.policies, record, watcher.List, registry, log)
 	if err != nil {
 		return err
 	}
 	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
 	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, registry, log)
-	shown := showing(cfg, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, sign, log)
-	shown.links = newLinks(cfg, cluster, log)
-	approvals := waiting(cfg, hub, func() *gate.Gate { return decider })
+	shown := showing(live, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, sign, log)
+	shown.links = newLinks(live, cluster, log)
+	approvals := waiting(live, hub, func() *gate.Gate { return decider })
+	rules, err := rulesOf(cfg, imageFacts)
+	if err != nil {
+		return err
+	}
 	decider = gate.New(gate.Options{
-		Policies: cfg.Policies,
-		Applications: applications{
+		Rules: rules,
+		Applications: instrument.Applications(seen.tracer, applications{
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
-		},
-		Collector: hub.collector, Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: record, Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
-		Reporter: reports, Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: []gate.Observer{shown.links, happenings{enforced}}, OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		}),
+		Tracer: seen.tracer, Collector: instrument.Collector(seen.tracer, hub.collector), Closures: closures, Specs: specs{reader, api, sets}, Record: seen.calls.Record(record), Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
+		Reporter: instrument.Reporter(seen.tracer, reports), Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: seen.observers(shown.links, happenings{enforced}), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
+		Leadership: self.leadership(), Shared: told.shared(),
 		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
-	takes := ordering{policies: cfg.Policies, reader: reader, record: record, wake: decider.WakeKey, decider: decider, log: log}
-	answers, err := answering(cfg, takes, box, hub, shown.asker(), previewed.differ(decider))
+	takes := ordering{policies: live.policies, reader: reader, record: seen.calls.Record(record), wake: decider.WakeKey, decider: decider, log: log, tracer: seen.tracer}
+	answers, err := answering(live, takes, box, hub, shown.asker(), previewed.differ(decider))
 	if err != nil {
 		return err
 	}
 	intake.WhenAsked(answers.Wake)
 
 	// Who listens.
-	secrets := make([][]byte, len(cfg.Secrets.WebhookSecrets))
-	for i, s := range cfg.Secrets.WebhookSecrets {
-		secrets[i] = s.Reveal()
-	}
+	reached := self.reach(record)
 	handler := httpapi.New(httpapi.Options{
-		Verify: func(signature string, body []byte) error { return webhook.Verify(secrets, signature, body) },
-		Store: func(ctx context.Context, guid, event string, body []byte) error {
-			_, err := box.Put(ctx, inbox.Delivery{GUID: guid, Event: event, Received: time.Now(), Body: body})
-			if err == nil {
-				intake.Wake()
-			}
-			return err
+		Verify: func(signature string, body []byte) error {
+			return webhook.Verify(live.webhookSecrets(), signature, body)
 		},
-		Ready: func(context.Context) error {
+		Store: seen.store(persistent{box, self.patience()}, intake.Wake),
+		Ready: func(ctx context.Context) error {
 			if !watcher.HasSynced() {
 				return errors.New("the Applications have not been read yet")
 			}
-			return enforced.ready()
+			return errors.Join(enforced.ready(), reached.ready(ctx))
 		},
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		Logger:  log,
+		Logger:  log, Webhooks: seen.webhooks,
 	})
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.File.Server.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	reading, err := connectReadAPI(ctx, cfg, cluster, readable{decider, record, approvals, prove}, log)
+	reading, err := connectReadAPI(ctx, live, cluster, readable{decider, record, approvals, prove}, log)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("address", listener.Addr().String()),
 		slog.String("version", currentVersion().Version), slog.Int("gates", len(cfg.Policies)))
 
+	changes := following(live, hub, api, box, soaks, enforced, decider, watcher.List, seen)
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return changes.run(ctx) })
 	server := httpapi.NewServer(handler)
 	group.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -234,29 +252,18 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	group.Go(func() error { return held.run(ctx) })
 	group.Go(func() error { return reading.run(ctx) })
 	group.Go(func() error { return enforced.run(ctx, decider) })
-	group.Go(func() error { return shown.run(ctx) })
 	group.Go(func() error { return watcher.Run(ctx) })
-	group.Go(func() error { return soaks.watch.Run(ctx) })
 	group.Go(func() error {
-		if err := whenSynced(ctx, watcher); err != nil {
-			return nil //nolint:nilerr // stopped before there was anything to do
-		}
-		both, ctx := errgroup.WithContext(ctx)
-		both.Go(func() error { return decider.Run(ctx) })
-		both.Go(func() error { return intake.Run(ctx) })
-		both.Go(func() error {
-			return openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log}.run(ctx)
-		})
-		both.Go(func() error { return answers.Run(ctx) })
-		both.Go(func() error { return measured.Run(ctx) })
-		return both.Wait()
+		return follower{self, decider, told, listeners{intake.Wake, answers.Wake, decider.RecordGrew}}.run(ctx)
 	})
-	group.Go(func() error { return prune(ctx, box, log) })
-	group.Go(func() error { return previewed.run(ctx) })
-	// What GitHub could not deliver while nobody listened, it is asked for again.
 	group.Go(func() error {
-		redeliver.New(hub.app, log, nil).Run(ctx, redeliver.DefaultInterval)
-		return nil
+		return self.run(ctx, leader{
+			identity: self.identity, sharing: told,
+			synced: func(ctx context.Context) error { return whenSynced(ctx, watcher) }, decider: decider, intake: intake,
+			pulls:   openPulls{live.policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log, changes.pulls},
+			answers: answers, measured: measured, enforced: enforced, shown: shown, soaks: soaks, previews: previewed,
+			prune: func(ctx context.Context) error { return prune(ctx, box, log) }, missed: redeliver.New(hub.app, log, nil), missedEvery: self.missedEvery(),
+		})
 	})
 	err = group.Wait()
 	log.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopped")

@@ -27,11 +27,13 @@ func TestPromoteByComment(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	cluster, err := connectArgoCD(cfg)
 	require.NoError(t, err)
-	app, err := connectApp(cfg, func(github.Call) {}, log)
+	app, err := connectApp(cfg, func(context.Context, github.Call) {}, log)
 	require.NoError(t, err)
 	promoter, err := promote.New(promote.Options{GitHub: app, WebURL: cfg.File.GitHub.URL, Logger: log})
 	require.NoError(t, err)
-	p := promoting{promotions{cfg: cfg, reader: argo.NewReader(cluster.client, cluster.parser), promoter: promoter, log: log}, app}
+	p := promoting{func() (promotions, error) {
+		return promotions{cfg: cfg, reader: argo.NewReader(cluster.client, cluster.parser), promoter: promoter, log: log}, nil
+	}, app}
 	can, err := p.Can(t.Context(), "acme/env")
 	require.NoError(t, err)
 	require.True(t, can)

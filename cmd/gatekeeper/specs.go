@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"google.golang.org/grpc"
+
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo"
@@ -11,10 +13,10 @@ import (
 )
 
 // connectArgoAPI makes no request. Close the result.
-func connectArgoAPI(cfg config.Config) (*argoapi.API, error) {
+func connectArgoAPI(cfg config.Config, intercept grpc.UnaryClientInterceptor) (*argoapi.API, error) {
 	return argoapi.New(argoapi.Options{
 		Server: cfg.File.ArgoCD.Server, TokenFile: cfg.Path(cfg.File.ArgoCD.TokenFile),
-		PlainText: cfg.File.ArgoCD.Plaintext, CAFile: cfg.Path(cfg.File.ArgoCD.CAFile),
+		PlainText: cfg.File.ArgoCD.Plaintext, CAFile: cfg.Path(cfg.File.ArgoCD.CAFile), Intercept: intercept,
 	})
 }
 

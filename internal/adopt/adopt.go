@@ -25,12 +25,13 @@ type Applications interface {
 
 // Options make an Adopter.
 type Options struct {
-	Policies     []approval.Policy
+	// Policies are those of now.
+	Policies     func() []approval.Policy
 	Applications Applications
 	Desk         *orders.Desk
 	// Wake asks for a new decision on an Application, "namespace/name". Nil does
 	// nothing.
-	Wake   func(application string)
+	Wake   func(ctx context.Context, application string)
 	Logger *slog.Logger
 }
 
@@ -40,7 +41,7 @@ type Adopter struct{ o Options }
 // New makes an Adopter.
 func New(o Options) *Adopter {
 	if o.Wake == nil {
-		o.Wake = func(string) {}
+		o.Wake = func(context.Context, string) {}
 	}
 	return &Adopter{o}
 }
@@ -210,7 +211,7 @@ func (a *Adopter) AdoptAs(ctx context.Context, by Giver, r Request) (Answer, err
 			slog.String("application", act.Application), slog.String("gate", act.Gate), slog.String("order", act.ID),
 			slog.String("by", act.Person.Name), slog.String("reason", act.Reason), slog.String("digest", act.SpecDigest))
 		answer.Adopted = append(answer.Adopted, Done{Application: act.Application, ID: act.ID})
-		a.o.Wake(act.Application)
+		a.o.Wake(ctx, act.Application)
 	}
 	return answer, nil
 }
@@ -249,7 +250,7 @@ func ambiguous(app approval.Application, policies []approval.Policy) error {
 }
 
 func (a *Adopter) gates(app approval.Application) []approval.Policy {
-	return slices.DeleteFunc(slices.Clone(a.o.Policies), func(p approval.Policy) bool { return !p.Protects(app) })
+	return slices.DeleteFunc(slices.Clone(a.o.Policies()), func(p approval.Policy) bool { return !p.Protects(app) })
 }
 
 func item(app approval.Application, fields []approval.SpecField, policies []approval.Policy, standing orders.Standing) Item {

@@ -91,7 +91,7 @@ func (w *work) order(ctx context.Context, origin string, c command.Command) (ans
 	if err == nil && !ok {
 		err = fmt.Errorf("the order %s is not on record", origin)
 	}
-	w.Gates.WakePull(w.repository, w.asked.Pull)
+	w.Gates.WakePull(ctx, w.repository, w.asked.Pull)
 	return told, err
 }
 
@@ -139,9 +139,9 @@ func (w *work) again(ctx context.Context, c command.Command) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		w.Gates.WakeKey(app)
+		w.Gates.WakeKey(ctx, app)
 	} else {
-		w.Gates.WakePull(w.repository, w.asked.Pull)
+		w.Gates.WakePull(ctx, w.repository, w.asked.Pull)
 	}
 	text := "Everything is being read again and decided anew"
 	if c.Verb == command.Sync {
@@ -184,7 +184,7 @@ func (w *work) request(ctx context.Context, c command.Command) (answer, error) {
 		if err := w.Asker.Resume(ctx, w.repository, w.asked.Pull); err != nil {
 			return answer{}, err
 		}
-		w.Gates.WakePull(w.repository, w.asked.Pull)
+		w.Gates.WakePull(ctx, w.repository, w.asked.Pull)
 	}
 	return done("Asked for a review: " + codes(slices.Concat(c.Logins, all)) + "."), nil
 }

@@ -49,7 +49,7 @@ func (w *work) approve(ctx context.Context) (answer, error) {
 	}); err != nil {
 		return answer{}, err
 	}
-	w.Gates.WakePull(w.repository, w.asked.Pull)
+	w.Gates.WakePull(ctx, w.repository, w.asked.Pull)
 	head := facts.Pull.Head
 	switch report, facts, err = w.look(ctx); {
 	case ctx.Err() != nil:

@@ -16,7 +16,7 @@ func (w *work) cancel(ctx context.Context) (answer, error) {
 		return answer{}, err
 	}
 	if n > 0 {
-		w.Gates.WakePull(w.repository, w.asked.Pull)
+		w.Gates.WakePull(ctx, w.repository, w.asked.Pull)
 	}
 	requests, err := w.takeBack(ctx)
 	switch {

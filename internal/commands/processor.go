@@ -10,10 +10,13 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/argo-gatekeeper/gatekeeper/internal/adopt"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/internal/operate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
 )
@@ -52,8 +55,8 @@ type Gates interface {
 	Protected(repository approval.RepositoryName) []approval.Application
 	// WakePull judges a pull request and the Applications of its repository again, and
 	// WakeKey one Application.
-	WakePull(repository approval.RepositoryName, number int)
-	WakeKey(application string)
+	WakePull(ctx context.Context, repository approval.RepositoryName, number int)
+	WakeKey(ctx context.Context, application string)
 }
 
 // Requester asks people for their review; *conversation.Conversation does.
@@ -85,7 +88,8 @@ type Promoter interface {
 
 // Options make a Processor.
 type Options struct {
-	Policies []approval.Policy
+	// Policies are those of now.
+	Policies func() []approval.Policy
 	Store    Store
 	Hub      Hub
 	Gates    Gates
@@ -99,6 +103,8 @@ type Options struct {
 	Differ   Differ
 	Promoter Promoter
 	Logger   *slog.Logger
+	// Tracer may be nil: then nothing is traced.
+	Tracer *tracing.Tracer
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -343,9 +349,18 @@ func (p *Processor) outcome(id string, err error) error {
 }
 
 // one takes one request as far as it goes. What has begun is not cut off.
-func (p *Processor) one(ctx context.Context, r inbox.Request) error {
+func (p *Processor) one(ctx context.Context, r inbox.Request) (failed error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	ctx, span := p.Tracer.Resume(ctx, r.ID, "command", trace.SpanKindConsumer, time.Time{})
+	defer func() {
+		span.Fail(failed)
+		span.End()
+	}()
+	if span.On() {
+		span.Text(tracing.Request, r.ID)
+		span.Text(tracing.Pull, fmt.Sprintf("%s#%d", r.Asked.Repository, r.Asked.Pull))
+	}
 	w := &work{Processor: p, id: r.ID, received: r.Received, asked: r.Asked, answered: r.Answered}
 	if len(r.Progress) > 0 {
 		if err := json.Unmarshal(r.Progress, &w.progress); err != nil {

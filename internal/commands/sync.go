@@ -33,7 +33,7 @@ func (w *work) sync(ctx context.Context, origin string, c command.Command) (answ
 	if err == nil && !ok {
 		err = fmt.Errorf("the order %s is not on record", origin)
 	}
-	w.Gates.WakePull(w.repository, w.asked.Pull)
+	w.Gates.WakePull(ctx, w.repository, w.asked.Pull)
 	return told, err
 }
 

@@ -207,9 +207,9 @@ func (w *world) processor(edits ...func(*commands.Options)) *commands.Processor 
 	for _, edit := range edits {
 		edit(&o)
 	}
-	o.Policies = w.policies
-	o.Operator = operate.New(operate.Options{Policies: w.policies, Applications: w, People: w, Judge: w, Waiting: w, History: w, Desk: o.Desk, Logger: w.logger()})
-	o.Adopter = adopt.New(adopt.Options{Policies: w.policies, Applications: w, Desk: o.Desk, Logger: w.logger()})
+	o.Policies = func() []approval.Policy { return w.policies }
+	o.Operator = operate.New(operate.Options{Policies: o.Policies, Applications: w, People: w, Judge: w, Waiting: w, History: w, Desk: o.Desk, Logger: w.logger()})
+	o.Adopter = adopt.New(adopt.Options{Policies: o.Policies, Applications: w, Desk: o.Desk, Logger: w.logger()})
 	return commands.New(o)
 }
 
@@ -318,13 +318,13 @@ func (w *world) LookAt(_ context.Context, _ approval.RepositoryName, number int)
 
 func (w *world) Protected(approval.RepositoryName) []approval.Application { return w.apps }
 
-func (w *world) WakePull(_ approval.RepositoryName, number int) {
+func (w *world) WakePull(_ context.Context, _ approval.RepositoryName, number int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.woken = append(w.woken, "#"+strconv.Itoa(number))
 }
 
-func (w *world) WakeKey(app string) {
+func (w *world) WakeKey(_ context.Context, app string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.woken = append(w.woken, app)

@@ -42,8 +42,10 @@ func (c *checker) check(f *File, root *yaml.Node) []approval.Policy {
 	c.enforcement(f.Enforcement, at(root, "enforcement"))
 	c.previews(&f.Previews, at(root, "previews"))
 	c.record(&f.Record, at(root, "record"))
+	c.replicas(f, root)
 	c.metrics(f.Metrics, at(root, "metrics"))
 	c.api(f.API, at(root, "api"))
+	c.tracing(f.Tracing, at(root, "tracing"))
 	return c.gates(f, root)
 }
 
@@ -165,6 +167,7 @@ func (c *checker) secrets(f File, root *yaml.Node, dir string, from func(path st
 		s.CheckpointKey = read(f.Checkpoints.KeyFile, "checkpoints", "keyFile")
 	}
 	s.APITokens = c.apiTokens(f.API, at(root, "api"), read)
+	s.TracingHeaders = c.headers(f.Tracing, at(root, "tracing"), read)
 	return s
 }
 

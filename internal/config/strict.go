@@ -122,6 +122,8 @@ func scalarFits(n *yaml.Node, t reflect.Type) bool {
 		return tag == "!!bool"
 	case reflect.Int, reflect.Int64:
 		return tag == "!!int"
+	case reflect.Float64:
+		return tag == "!!int" || tag == "!!float"
 	default:
 		return false
 	}
@@ -135,6 +137,8 @@ func kindName(t reflect.Type) string {
 		return "true or false"
 	case reflect.Int, reflect.Int64:
 		return "a whole number"
+	case reflect.Float64:
+		return "a number such as 0.5"
 	default:
 		return t.String()
 	}

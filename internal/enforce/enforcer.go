@@ -42,7 +42,10 @@ type Options struct {
 	Render       func(caBundle []byte) ([]*unstructured.Unstructured, error)
 	Certificates Certificates
 	// Manage writes. Without it, drift is only told.
-	Manage  bool
+	Manage bool
+	// May says whether this process writes now: of several replicas one does. Nil means
+	// that it always does.
+	May     func() bool
 	Metrics *Metrics
 	Logger  *slog.Logger
 	// Resync is how often everything is compared without an event. Default 1 minute.
@@ -81,6 +84,9 @@ func New(o Options) *Enforcer {
 	if o.Resync == 0 {
 		o.Resync = defaultResync
 	}
+	if o.May == nil {
+		o.May = func() bool { return true }
+	}
 	return &Enforcer{
 		o: o, writes: rate.NewLimiter(rate.Every(writeEvery), writeBurst), wake: make(chan struct{}, 1),
 		placed: map[string]string{}, told: map[string]string{}, problem: errNotYet,
@@ -92,7 +98,7 @@ func New(o Options) *Enforcer {
 func (e *Enforcer) Ready() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.once || !e.o.Manage {
+	if e.once || !e.o.Manage || !e.o.May() {
 		return nil
 	}
 	return fmt.Errorf("enforcement is not in place: %w", e.problem)
@@ -121,6 +127,9 @@ func (e *Enforcer) Run(ctx context.Context) error {
 	})
 	return all.Wait()
 }
+
+// Wake has everything compared again, for example when May says something else.
+func (e *Enforcer) Wake() { e.changed() }
 
 func (e *Enforcer) changed() {
 	select {
@@ -165,7 +174,7 @@ func (e *Enforcer) settle(ctx context.Context, err error) {
 	switch {
 	case first:
 		e.o.Logger.LogAttrs(ctx, slog.LevelInfo, "enforcement_in_place", slog.Bool("managed", e.o.Manage))
-	case err != nil && (e.o.Manage || !errors.Is(err, errDrift)):
+	case err != nil && (e.o.Manage && e.o.May() || !errors.Is(err, errDrift)):
 		e.tell(ctx, "", slog.LevelError, "enforcement_failed", slog.String("error", err.Error()))
 	default:
 		delete(e.told, "")
@@ -234,17 +243,20 @@ func (e *Enforcer) one(ctx context.Context, want *unstructured.Unstructured) (li
 	if drift && e.renewed(ctx, want, live) {
 		return live, true, nil
 	}
-	if drift && e.o.Manage {
+	manage := e.o.Manage && e.o.May()
+	if drift && manage {
 		e.o.Metrics.drift.WithLabelValues(kind).Inc()
 		e.o.Logger.LogAttrs(ctx, slog.LevelWarn, "enforcement_drift", attrs...)
 		delete(e.placed, kind) // told once, should the repair have to be tried again
 	}
-	if !e.o.Manage {
-		if drift {
+	if !manage {
+		if drift && !e.o.Manage {
 			e.o.Metrics.drift.WithLabelValues(kind).Inc()
 			delete(e.placed, kind) // counted once
 		}
-		e.tell(ctx, kind, slog.LevelWarn, "enforcement_drift", attrs...)
+		if !e.o.Manage { // else the replica that writes says so
+			e.tell(ctx, kind, slog.LevelWarn, "enforcement_drift", attrs...)
+		}
 		return live, true, fmt.Errorf("%w: %s %s: %s", errDrift, kind, want.GetName(), differences[0])
 	}
 	if err := e.writes.Wait(ctx); err != nil {

@@ -29,6 +29,7 @@ func (in *Intake) ask(ctx context.Context, d inbox.Delivery, a approval.Asked) e
 	if _, err := in.inbox.Ask(ctx, id, a, d.Received); err != nil {
 		return fmt.Errorf("keep what was asked for: %w", err)
 	}
+	in.gate.tracer.Keep(ctx, id)
 	if in.asked != nil {
 		in.asked()
 	}
@@ -55,7 +56,7 @@ func (g *Gate) LookAt(ctx context.Context, repository approval.RepositoryName, n
 func (g *Gate) Protected(repository approval.RepositoryName) []approval.Application {
 	var out []approval.Application
 	for _, a := range g.apps.List() {
-		if readsFrom(a, repository) && slices.ContainsFunc(g.policies, func(p approval.Policy) bool {
+		if readsFrom(a, repository) && slices.ContainsFunc(g.Policies(), func(p approval.Policy) bool {
 			_, ok := p.Repository(repository)
 			return ok && p.Protects(a)
 		}) {
@@ -68,11 +69,13 @@ func (g *Gate) Protected(repository approval.RepositoryName) []approval.Applicat
 
 // WakePull judges a pull request again, and the Applications that read from its
 // repository.
-func (g *Gate) WakePull(repository approval.RepositoryName, number int) {
+func (g *Gate) WakePull(ctx context.Context, repository approval.RepositoryName, number int) {
 	for _, a := range g.Protected(repository) {
 		g.waits.hurry(a.Key())
 		g.sharing.mayNot(Key{Application: a.Key()})
+		g.causes.Add(ctx, Key{Application: a.Key()})
 		g.queue.Add(Key{Application: a.Key()})
 	}
+	g.causes.Add(ctx, Key{Repository: repository, Pull: number})
 	g.queue.Add(Key{Repository: repository, Pull: number})
 }

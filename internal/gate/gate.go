@@ -3,14 +3,16 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
-	"github.com/argo-gatekeeper/gatekeeper/internal/calendar"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -78,12 +80,11 @@ type Reporter interface {
 
 // Options make a Gate.
 type Options struct {
-	Policies     []approval.Policy
+	// Rules are those of the start, see Exchange.
+	Rules
 	Applications Applications
 	Collector    Collector
 	Closures     Closures
-	// Images may be nil when no gate has an image quorum.
-	Images Images
 	// Specs may be nil when no gate asks for approved specs.
 	Specs    Specs
 	Record   history.Record
@@ -101,6 +102,8 @@ type Options struct {
 	Reverter Reverter
 	Logger   *slog.Logger
 	Metrics  *Metrics
+	// Tracer may be nil: then nothing is traced.
+	Tracer *tracing.Tracer
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Workers reconcile keys side by side. Default 4.
@@ -116,6 +119,10 @@ type Options struct {
 	// OnDenied is told of each refusal, at most once in a while of the same one. It may
 	// be nil.
 	OnDenied func(ctx context.Context, application, uid, text string)
+	// Leadership says who works, where several replicas share the record, and Shared is
+	// where the one that leads leaves what it knows. Both are nil for one process alone.
+	Leadership Leadership
+	Shared     Shared
 	// Resync is how often every protected Application is judged again without an
 	// event. Default 5 minutes.
 	Resync time.Duration
@@ -124,11 +131,12 @@ type Options struct {
 // Gate reconciles Applications and pull requests. Make it with New; all methods
 // are safe for concurrent use.
 type Gate struct {
-	policies  []approval.Policy
+	inForce   atomic.Pointer[rules]
+	enacted   enacted
+	running   atomic.Bool
 	apps      Applications
 	collector Collector
 	closures  Closures
-	images    Images
 	specs     Specs
 	record    history.Record
 	// book is what people ordered.
@@ -137,22 +145,25 @@ type Gate struct {
 	followers []Follower
 	observers []Observer
 	rollouts  rollouts
-	calendars map[string]*calendar.Calendar
 	reviews   reviews
 	stalls    stalls
 	asks      asks
 	log       *slog.Logger
 	metrics   *Metrics
+	tracer    *tracing.Tracer
 	now       func() time.Time
 	workers   int
 	resync    time.Duration
 
-	queue workqueue.TypedRateLimitingInterface[Key]
+	queue   workqueue.TypedRateLimitingInterface[Key]
+	waiting *arrivals // in queue
 	// raced counts how often in a row somebody else was faster.
 	raced   workqueue.TypedRateLimiter[Key]
 	memory  memory
 	names   names
 	tickets tickets
+	// causes are the spans that woke keys.
+	causes  tracing.Causes[Key]
 	waits   patience
 	denials *denials
 	// warnOnly: see Options.
@@ -175,7 +186,14 @@ type Gate struct {
 	sharing sharing
 	// operations are those that are on record; began is when this process did.
 	operations operationsKnown
-	began      time.Time
+	began      atomic.Pointer[time.Time]
+	// leadership and shared: see Options; own are the entries of this process, following
+	// is what it knows from another one.
+	leadership Leadership
+	shared     Shared
+	own        own
+	grew       chan struct{}
+	following  following
 	observe    time.Duration
 	// reporting has room for the reports that may be under way at once.
 	reporting chan struct{}
@@ -184,15 +202,19 @@ type Gate struct {
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
-		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
-		calendars: calendars(o.Policies), followers: o.Followers, observers: o.Observers,
-		log: o.Logger, metrics: o.Metrics, now: o.Now, workers: o.Workers, resync: o.Resync,
+		apps: o.Applications, collector: o.Collector, closures: o.Closures, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
+		followers: o.Followers, observers: o.Observers,
+		log: o.Logger, metrics: o.Metrics, tracer: o.Tracer, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter, previews: o.Previews, previewsMost: o.PreviewsMost,
 	}
+	g.inForce.Store(newRules(o.Rules, history.CauseStart))
 	if g.now == nil {
 		g.now = time.Now
 	}
-	g.began = g.now()
+	began := g.now()
+	g.began.Store(&began)
+	g.leadership, g.shared = o.Leadership, o.Shared
+	g.grew = make(chan struct{}, 1)
 	if g.observe = o.Observe; g.observe == 0 {
 		g.observe = observeByDefault
 	}
@@ -202,19 +224,36 @@ func New(o Options) *Gate {
 	if g.resync == 0 {
 		g.resync = 5 * time.Minute
 	}
-	g.queue = workqueue.NewTypedRateLimitingQueue(
-		workqueue.NewTypedItemExponentialFailureRateLimiter[Key](250*time.Millisecond, time.Minute))
+	g.waiting = &arrivals{now: g.now, waited: g.metrics.waited}
+	g.queue = newQueue(g.waiting)
 	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
 	g.debts.store, g.debts.log = o.Debts, o.Logger
-	g.open = newOpenPulls(o.Policies, o.Judgements, o.Logger)
+	g.open = newOpenPulls(g.rules(), o.Judgements, o.Logger)
 	g.reporting = make(chan struct{}, max(1, g.workers/2))
-	g.metrics.watch(g.queue.Len, g.Outdated)
+	g.metrics.watch(g.queued, g.Outdated, g.oldest)
 	return g
 }
 
 // Run reconciles until the context ends, then lets running work finish: a
 // reconcile that has recorded its intent is not cut off before it has acted.
+//
+// Before anything else the record is told by which policies is judged from here on, if it
+// has others. A Gate that runs is the one that decides.
 func (g *Gate) Run(ctx context.Context) error {
+	var head history.Head
+	if g.leadership != nil {
+		g.lead()
+		var err error
+		if head, err = g.record.Head(ctx); err != nil {
+			return fmt.Errorf("read the record's head: %w", err)
+		}
+	}
+	g.running.Store(true)
+	defer g.running.Store(false)
+	if err := g.enactAll(ctx); err != nil {
+		g.queue.ShutDown()
+		return nil //nolint:nilerr // stopped before there was anything to do
+	}
 	g.WakeAll()
 	g.wakeOwed(ctx)
 	var group errgroup.Group
@@ -226,7 +265,15 @@ func (g *Gate) Run(ctx context.Context) error {
 		})
 	}
 	group.Go(func() error {
-		g.tellDenials(ctx)
+		if g.leadership == nil {
+			g.tellDenials(ctx)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if g.leadership != nil {
+			g.followRecord(ctx, head)
+		}
 		return nil
 	})
 	group.Go(func() error {
@@ -243,7 +290,7 @@ func (g *Gate) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case <-tick.C:
-				g.wakeWithin(g.resync / 2)
+				g.wakeWithin(g.resync * 9 / 10)
 			}
 		}
 	})
@@ -272,11 +319,17 @@ func (g *Gate) next(ctx context.Context) bool {
 	tickets, owed := g.tickets.take(key), g.debts.newest(key)
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), reconcileTimeout)
 	defer cancel()
+	causes := g.causes.Take(key)
+	work, span := g.tracer.Reconcile(served(work, tickets), key.kind(), causes)
+	defer span.End()
+	key.describe(span)
 
 	start := g.now()
 	again, err := g.reconcile(work, key)
 	g.metrics.reconciled(key, err, g.now().Sub(start))
 	if err != nil {
+		span.Fail(err)
+		g.causes.GiveBack(key, causes)
 		g.tickets.giveBack(key, tickets)
 		g.retry(work, key, err)
 		return true
@@ -306,30 +359,41 @@ func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err
 	if key.Group.Head != "" {
 		return g.reconcileGroup(ctx, key)
 	}
+	defer g.share(ctx, key.Application)
 	return g.reconcileApplication(ctx, key)
 }
 
 // retry puts a failed key back: when the peer said how long to wait, exactly
 // then, else with exponential back-off.
 func (g *Gate) retry(ctx context.Context, key Key, err error) {
-	attrs := []slog.Attr{slog.String("key", key.String()), slog.Any("error", err)}
+	attrs := key.attrs(slog.Any("error", err))
+	if errors.Is(err, errNotEnacted) {
+		// It may last: another process may decide by another configuration.
+		g.log.LogAttrs(ctx, slog.LevelWarn, "policy_not_on_record", attrs...)
+		g.queue.AddAfter(key, g.raced.When(key))
+		return
+	}
 	if errors.Is(err, approval.ErrStale) || errors.Is(err, errRaced) {
 		// Somebody else was faster; look again at once, but not for ever: each time
 		// an intent may be left behind in the record.
+		g.metrics.retried(retryRaced)
 		g.log.LogAttrs(ctx, slog.LevelDebug, "reconcile_raced", attrs...)
 		g.queue.AddAfter(key, g.raced.When(key))
 		return
 	}
 	if errors.Is(err, approval.ErrLater) {
+		g.metrics.retried(retryLater)
 		g.log.LogAttrs(ctx, slog.LevelDebug, "report_postponed", attrs...)
 		g.queue.AddAfter(key, max(retryAfter(err), time.Millisecond))
 		return
 	}
 	if wait := retryAfter(err); wait > 0 {
+		g.metrics.retried(retryAsked)
 		g.log.LogAttrs(ctx, slog.LevelWarn, "reconcile_postponed", append(attrs, slog.Duration("wait", wait))...)
 		g.queue.AddAfter(key, wait)
 		return
 	}
+	g.metrics.retried(retryFailed)
 	g.log.LogAttrs(ctx, slog.LevelWarn, "reconcile_failed", append(attrs, slog.Int("attempts", g.queue.NumRequeues(key)+1))...)
 	g.queue.AddRateLimited(key)
 }
@@ -345,11 +409,5 @@ func retryAfter(err error) time.Duration {
 
 // policiesFor returns the policies that protect an Application.
 func (g *Gate) policiesFor(a approval.Application) []approval.Policy {
-	var out []approval.Policy
-	for _, p := range g.policies {
-		if p.Protects(a) {
-			out = append(out, p)
-		}
-	}
-	return out
+	return g.rules().protecting(a)
 }

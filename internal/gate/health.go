@@ -86,7 +86,7 @@ func (g *Gate) watchHealth(ctx context.Context, head history.Head, app approval.
 		health, at, written, n = h.Health, h.At, entry.Time, n+1
 	}
 	now := g.now()
-	next := history.HealthPayload{Of: of, Health: app.Health, At: now.UTC(), Late: written.Before(g.began)}
+	next := history.HealthPayload{Of: of, Health: app.Health, At: now.UTC(), Late: written.Before(*g.began.Load())}
 	over := now.Sub(live.finished) >= g.observe
 	switch {
 	case over, next.Late:

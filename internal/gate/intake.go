@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
@@ -153,7 +154,13 @@ func (in *Intake) release(h handled) {
 // take handles one delivery. A delivery that cannot be handled is kept, with
 // the reason, and tried again later.
 func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
+	ctx, span := in.gate.tracer.Taken(ctx, d.GUID)
+	defer span.End()
+	span.Text(tracing.Delivery, d.GUID)
+	span.Text(tracing.Event, d.Event)
 	keys, err := in.open(ctx, d)
+	span.Number(tracing.Woken, len(keys))
+	span.Fail(err)
 	if err != nil {
 		in.gate.metrics.delivery(d.Event, "failed")
 		in.log.LogAttrs(ctx, slog.LevelError, "delivery_failed",
@@ -183,10 +190,11 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 		finish(ctx)
 		return
 	}
-	in.gate.tickets.issue(keys, finish)
+	in.gate.tickets.issue(d.GUID, keys, finish)
 	for _, k := range keys {
 		in.gate.waits.hurry(k.Application)
 		in.gate.sharing.may(k)
+		in.gate.causes.Add(ctx, k)
 		in.gate.queue.Add(k)
 	}
 }

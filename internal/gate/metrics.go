@@ -20,6 +20,10 @@ type Metrics struct {
 	admissions *prometheus.CounterVec
 	reconciles *prometheus.HistogramVec
 	depth      prometheus.GaugeFunc
+	oldest     prometheus.GaugeFunc
+	waits      *prometheus.HistogramVec
+	retries    *prometheus.CounterVec
+	queueAge   func() time.Duration
 	unreviewed *prometheus.GaugeVec
 	overdue    *prometheus.GaugeVec
 	stuck      *prometheus.GaugeVec
@@ -66,12 +70,26 @@ func NewMetrics() *Metrics {
 		health: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatekeeper_health_changes_total", Help: "Changes of health after deployments that were recorded, by health.",
 		}, []string{"health"}),
-		queueLen:      func() int { return 0 },
+		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gatekeeper_queue_wait_seconds", Help: "How long keys waited to be worked on, by kind: application, pull, group.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 3, 12), // 1 ms to 3 min
+		}, []string{"kind"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatekeeper_queue_retries_total",
+			Help: "Keys that were put back, by reason: raced (somebody else was faster), later (told a moment ago), asked (a peer named a time), failed.",
+		}, []string{"reason"}),
+		queueLen: func() int { return 0 }, queueAge: func() time.Duration { return 0 },
 		outdatedPulls: func() int { return 0 },
 	}
 	m.depth = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gatekeeper_queue_depth", Help: "Keys that wait to be reconciled.",
 	}, func() float64 { return float64(m.queueLen()) })
+	m.oldest = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatekeeper_queue_oldest_seconds", Help: "How long the key that is next has waited; 0 when none waits.",
+	}, func() float64 { return m.queueAge().Seconds() })
+	for _, reason := range []string{retryRaced, retryLater, retryAsked, retryFailed} {
+		m.retries.WithLabelValues(reason)
+	}
 	m.outdated = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gatekeeper_open_pulls_outdated", Help: "Open pull requests that are to be judged again although nothing happened to them.",
 	}, func() float64 { return float64(m.outdatedPulls()) })
@@ -93,11 +111,25 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.outdated, m.unreviewed, m.overdue, m.stuck, m.ungated, m.health}
+	return []prometheus.Collector{m.decisions, m.syncs, m.deliveries, m.admissions, m.reconciles, m.depth, m.oldest, m.waits, m.retries, m.outdated, m.unreviewed, m.overdue, m.stuck, m.ungated, m.health}
 }
 
-func (m *Metrics) watch(queueLen, outdated func() int) {
-	m.queueLen, m.outdatedPulls = queueLen, outdated
+func (m *Metrics) watch(queueLen, outdated func() int, oldest func() time.Duration) {
+	m.queueLen, m.outdatedPulls, m.queueAge = queueLen, outdated, oldest
+}
+
+// Why keys are put back.
+const (
+	retryRaced  = "raced"
+	retryLater  = "later"
+	retryAsked  = "asked"
+	retryFailed = "failed"
+)
+
+func (m *Metrics) retried(reason string) { m.retries.WithLabelValues(reason).Inc() }
+
+func (m *Metrics) waited(k Key, wait time.Duration) {
+	m.waits.WithLabelValues(k.kind()).Observe(wait.Seconds())
 }
 
 func (m *Metrics) decided(gate string, v approval.Verdict) {
@@ -123,6 +155,13 @@ func (m *Metrics) owed(policies []approval.Policy, counts map[string]owedCount) 
 	for _, p := range policies {
 		m.unreviewed.WithLabelValues(p.Gate).Set(float64(counts[p.Gate].unreviewed))
 		m.overdue.WithLabelValues(p.Gate).Set(float64(counts[p.Gate].overdue))
+	}
+}
+
+// gone forgets a gate that there is not any more. What was counted stays.
+func (m *Metrics) gone(gate string) {
+	for _, v := range []*prometheus.GaugeVec{m.unreviewed, m.overdue, m.stuck} {
+		v.DeleteLabelValues(gate)
 	}
 }
 

@@ -161,7 +161,7 @@ func (g *Gate) unasked(ctx context.Context, app approval.Application, settled []
 		}
 		// Argo CD leaves out the parts of a second. What ended in the second of the start most
 		// likely ended before it.
-		o.Late = !op.FinishedAt.IsZero() && !op.FinishedAt.After(g.began)
+		o.Late = !op.FinishedAt.IsZero() && !op.FinishedAt.After(*g.began.Load())
 		found = append(found, o)
 		known.observed = append(known.observed, o)
 	}

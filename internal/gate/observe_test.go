@@ -82,6 +82,8 @@ func TestMet(t *testing.T) {
 	s.foreignRun(sha(0), "Failed")
 	s.clock.advance(time.Minute)
 	s.reconciled()
+	app := s.argo.live(payments)
+	require.True(t, s.gate.operations.knows(app.UID, seenOperations(app)), "what was recorded need not be read again")
 	s.reconciled()
 	seen := s.observed()
 	require.Len(t, seen, 2, "the one that is live, and what came after it")

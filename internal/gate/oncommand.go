@@ -128,7 +128,7 @@ func (a *asked) ends(order orders.Given, e history.Entry) (bool, error) {
 		}
 		carriedOut, since := a.intents[outcome.Intent]
 		return carriedOut || since && outcome.Result == history.ResultSucceeded, nil
-	case history.KindAbandoned, history.KindDenied, history.KindHealth:
+	case history.KindAbandoned, history.KindDenied, history.KindHealth, history.KindPolicy:
 		return false, nil
 	case history.KindObserved:
 		return true, nil // somebody has deployed since, without asking the gate
@@ -150,9 +150,16 @@ const judgedWait = 5 * time.Second
 // Awaits judges Applications anew and says which of them wait for somebody to say that
 // they are to be synced, and for what. What could not be judged in time does not wait.
 func (g *Gate) Awaits(ctx context.Context, applications []string) []approval.Awaited {
+	if err := g.leads(); err != nil {
+		out := make([]approval.Awaited, len(applications))
+		for i, app := range applications {
+			out[i] = approval.Awaited{Application: app, State: "this replica does not lead; say it to the one that does, or on the pull request"}
+		}
+		return out
+	}
 	since := g.now()
 	for _, app := range applications {
-		g.WakeKey(app)
+		g.WakeKey(ctx, app)
 	}
 	ctx, cancel := context.WithTimeout(ctx, judgedWait)
 	defer cancel()

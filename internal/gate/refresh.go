@@ -102,7 +102,7 @@ func (g *Gate) refreshNext(ctx context.Context, now time.Time, pace *refreshPace
 	}
 	pace.took(now)
 	g.open.wakes(next.key)
-	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_outdated", slog.String("pull", next.key.String()), slog.Int("outdated", len(outdated)))
+	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_outdated", next.key.attrs(slog.Int("outdated", len(outdated)))...)
 	g.queue.Add(next.key)
 	return pace.wait(now, doubtNews), false
 }
@@ -152,8 +152,8 @@ func (o *openPulls) unchanged(ctx context.Context, was outdatedPull, began uint6
 }
 
 // judgedOpen keeps what an open pull request was judged and reported on.
-func (g *Gate) judgedOpen(ctx context.Context, key Key, report approval.PullReport, answer approval.PullAnswer, began uint64) {
-	j := inbox.Judged{News: began, Basis: answer.Basis}
+func (g *Gate) judgedOpen(ctx context.Context, key Key, now *rules, report approval.PullReport, answer approval.PullAnswer, began uint64) {
+	j := inbox.Judged{News: began, Basis: answer.Basis, Policy: now.branches[inbox.Scope{Repository: key.Repository, Branch: answer.Pull.Base}.Key()]}
 	for _, of := range report.Gates {
 		j.Concerned = j.Concerned || of.Class != approval.ClassNone
 	}

@@ -205,9 +205,18 @@ func (g *Gate) recordSettled(ctx context.Context, head history.Head, app approva
 	if err != nil {
 		return head, nil, fmt.Errorf("record outcomes: %w", err)
 	}
+	if g.leads() != nil {
+		return head, told, nil // the replica that leads finds it on record, and tells
+	}
 	for _, p := range settled {
-		if o, ok := p.(history.OutcomePayload); ok {
+		switch o := p.(type) {
+		case history.OutcomePayload:
 			g.endedAnew(ctx, app, o)
+		case history.ObservedPayload:
+			// Those that were missing are on record now, so the next one who looks, which may
+			// be an answer to the API server, need not read it.
+			seen := seenOperations(app)
+			g.operations.note(app.UID, seen, seen)
 		}
 	}
 	return head, told, nil

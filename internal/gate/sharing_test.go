@@ -41,9 +41,9 @@ func TestSharing(t *testing.T) {
 
 	m.gate.WakeApplication(*m.argo.apps[payments])
 	require.Equal(t, []bool{false}, shares(), "Argo CD woke it")
-	m.gate.WakeKey(payments)
+	m.gate.WakeKey(t.Context(), payments)
 	require.Equal(t, []bool{false}, shares())
-	m.gate.WakePull(repository, 1)
+	m.gate.WakePull(t.Context(), repository, 1)
 	require.Equal(t, []bool{false}, shares(), "somebody asks for it")
 	m.deliver("push", pushed)
 	m.drain()

@@ -126,6 +126,7 @@ func requireRefusal(t *testing.T, w *httptest.ResponseRecorder) {
 // TestAdmissionLate: whatever Admit does with its time, there is an answer.
 func TestAdmissionLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		defer dismissed()
 		release := make(chan struct{})
 		defer close(release)
 		h, m := admitter(func(context.Context, []byte) ([]byte, error) { // it does not look at its context
@@ -153,6 +154,7 @@ func TestAdmissionLate(t *testing.T) {
 
 func TestAdmissionContextEndsEarlier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		defer dismissed()
 		h, _ := admitter(func(ctx context.Context, _ []byte) ([]byte, error) {
 			<-ctx.Done()
 			return []byte(denied), nil

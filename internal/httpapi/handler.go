@@ -18,7 +18,9 @@ type Options struct {
 	Ready func(ctx context.Context) error
 	// Metrics serves Prometheus.
 	Metrics http.Handler
-	Logger  *slog.Logger
+	// Webhooks may be nil.
+	Webhooks *WebhookMetrics
+	Logger   *slog.Logger
 }
 
 // New makes the handler.
@@ -28,7 +30,7 @@ func New(o Options) http.Handler {
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.Use(recoverer(o.Logger))
-	w := webhooks{verify: o.Verify, store: o.Store, log: o.Logger, slots: make(chan struct{}, maxConcurrent)}
+	w := webhooks{verify: o.Verify, store: o.Store, log: o.Logger, slots: make(chan struct{}, maxConcurrent), metrics: o.Webhooks}
 	e.POST("/webhooks/github", w.receive)
 	e.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", func(c *gin.Context) {

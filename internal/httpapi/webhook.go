@@ -18,11 +18,19 @@ type webhooks struct {
 	store  func(ctx context.Context, guid, event string, body []byte) error
 	log    *slog.Logger
 	slots  chan struct{}
+	// metrics may be nil.
+	metrics *WebhookMetrics
 }
 
-// receive verifies one delivery over its raw bytes, before anything reads them,
-// and stores it. Nothing is said about why a signature is wrong.
 func (w webhooks) receive(c *gin.Context) {
+	began := time.Now()
+	c.Request = received(c.Request, began)
+	w.metrics.observe(w.take(c), time.Since(began))
+}
+
+// take verifies one delivery over its raw bytes, before anything reads them, and stores
+// it. Nothing is said about why a signature is wrong. It returns the result.
+func (w webhooks) take(c *gin.Context) string {
 	wait := time.NewTimer(patience)
 	defer wait.Stop()
 	select {
@@ -31,39 +39,40 @@ func (w webhooks) receive(c *gin.Context) {
 	case <-wait.C:
 		c.Header("Retry-After", "1")
 		refuse(c, http.StatusServiceUnavailable, "too many deliveries at once")
-		return
+		return webhookBusy
 	}
 	ctx := c.Request.Context()
 	guid, event := c.GetHeader("X-GitHub-Delivery"), c.GetHeader("X-GitHub-Event")
 	if !isToken(guid, maxDeliveryID) || !isToken(event, maxEventName) {
 		refuse(c, http.StatusBadRequest, "X-GitHub-Delivery and X-GitHub-Event are required")
-		return
+		return webhookHeaders
 	}
 	if kind, _, _ := strings.Cut(c.ContentType(), ";"); kind != "application/json" {
 		refuse(c, http.StatusUnsupportedMediaType, "set the webhook's content type to application/json")
-		return
+		return webhookContentType
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxWebhookBody))
 	if err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			refuse(c, http.StatusRequestEntityTooLarge, "the payload is larger than 25 MB")
-			return
+			return webhookTooLarge
 		}
 		refuse(c, http.StatusBadRequest, "the payload could not be read")
-		return
+		return webhookUnreadable
 	}
 	attrs := []slog.Attr{slog.String("delivery", guid), slog.String("event", event)}
 	if err := w.verify(c.GetHeader("X-Hub-Signature-256"), body); err != nil {
 		w.log.LogAttrs(ctx, slog.LevelWarn, "delivery_refused", append(attrs, slog.Any("error", err))...)
 		refuse(c, http.StatusUnauthorized, "the signature is not valid")
-		return
+		return webhookSignature
 	}
 	if err := w.store(ctx, guid, event, body); err != nil {
 		w.log.LogAttrs(ctx, slog.LevelError, "delivery_not_stored", append(attrs, slog.Any("error", err))...)
 		refuse(c, http.StatusServiceUnavailable, "the delivery could not be stored; deliver it again")
-		return
+		return webhookNotStored
 	}
 	c.JSON(http.StatusAccepted, gin.H{"delivery": guid})
+	return webhookStored
 }
 
 func refuse(c *gin.Context, status int, text string) {

@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func (s *Store) Ask(ctx context.Context, id string, a approval.Asked, received t
 		return false, fmt.Errorf("keep what was asked as %s: %w", id, err)
 	}
 	changed, err := s.exec(ctx, `INSERT INTO asked (id, received, state, asked, progress, repository, pull)
-		VALUES (?, ?, 'pending', ?, x'', ?, ?) ON CONFLICT DO NOTHING`, id, received.UnixNano(), text, a.RepositoryID, a.Pull)
+		VALUES ($1, $2, 'pending', $3, $4, $5, $6) ON CONFLICT DO NOTHING`, id, received.UnixNano(), text, []byte{}, a.RepositoryID, a.Pull)
 	if err != nil {
 		return false, fmt.Errorf("keep what was asked as %s: %w", id, err)
 	}
@@ -46,7 +47,7 @@ func (s *Store) Ask(ctx context.Context, id string, a approval.Asked, received t
 
 // Requests returns what is not finished, oldest first, at most limit.
 func (s *Store) Requests(ctx context.Context, limit int) ([]Request, error) {
-	return s.requests(ctx, "SELECT id, received, asked, progress, answered FROM asked WHERE state = 'pending' ORDER BY received, id LIMIT ?", limit)
+	return s.requests(ctx, "SELECT id, received, asked, progress, answered FROM asked WHERE state = 'pending' ORDER BY received, id LIMIT $1", limit)
 }
 
 // Next returns what can be gone on with at the same time, at most limit: of each pull
@@ -55,7 +56,7 @@ func (s *Store) Requests(ctx context.Context, limit int) ([]Request, error) {
 func (s *Store) Next(ctx context.Context, limit int) ([]Request, error) {
 	return s.requests(ctx, `SELECT id, received, asked, progress, answered FROM (
 			SELECT *, row_number() OVER (PARTITION BY repository, pull, answered ORDER BY received, id) AS nth FROM asked WHERE state = 'pending'
-		) WHERE nth = 1 OR answered = 1 ORDER BY answered, received, id LIMIT ?`, limit)
+		) AS waiting WHERE nth = 1 OR answered ORDER BY answered, received, id LIMIT $1`, limit)
 }
 
 func (s *Store) requests(ctx context.Context, query string, limit int) (out []Request, err error) {
@@ -64,25 +65,24 @@ func (s *Store) requests(ctx context.Context, query string, limit int) (out []Re
 			out, err = nil, fmt.Errorf("read what was asked: %w", err)
 		}
 	}()
-	rows, err := s.file.Read().QueryContext(ctx, query, max(limit, 0))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.each(ctx, func(rows *sql.Rows) error {
 		var r Request
 		var received int64
 		var asked []byte
 		if err := rows.Scan(&r.ID, &received, &asked, &r.Progress, &r.Answered); err != nil {
-			return nil, err
+			return err
 		}
 		if err := json.Unmarshal(asked, &r.Asked); err != nil {
-			return nil, err
+			return err
+		}
+		if len(r.Progress) == 0 {
+			r.Progress = nil
 		}
 		r.Received = time.Unix(0, received).UTC()
 		out = append(out, r)
-	}
-	return out, rows.Err()
+		return nil
+	}, query, max(limit, 0))
+	return out, err
 }
 
 // SaveProgress keeps how far something was carried out.
@@ -90,17 +90,17 @@ func (s *Store) SaveProgress(ctx context.Context, id string, progress []byte) er
 	if len(progress) > maxProgress {
 		return fmt.Errorf("keep how far %s is: %d bytes: %w", id, len(progress), ErrInvalid)
 	}
-	return s.askedBefore(ctx, "keep how far "+id+" is", "UPDATE asked SET progress = ? WHERE id = ?", progress, id)
+	return s.askedBefore(ctx, "keep how far "+id+" is", "UPDATE asked SET progress = $1 WHERE id = $2", append([]byte{}, progress...), id)
 }
 
 // Answer says that all of something was carried out, and only the reply is owed.
 func (s *Store) Answer(ctx context.Context, id string) error {
-	return s.askedBefore(ctx, "note that "+id+" was carried out", "UPDATE asked SET answered = 1 WHERE id = ?", id)
+	return s.askedBefore(ctx, "note that "+id+" was carried out", "UPDATE asked SET answered = true WHERE id = $1", id)
 }
 
 // Finish says that something needs no more work.
 func (s *Store) Finish(ctx context.Context, id string) error {
-	return s.askedBefore(ctx, "finish "+id, "UPDATE asked SET state = 'done', progress = x'' WHERE id = ?", id)
+	return s.askedBefore(ctx, "finish "+id, "UPDATE asked SET state = 'done', progress = $1 WHERE id = $2", []byte{}, id)
 }
 
 func (s *Store) askedBefore(ctx context.Context, op, statement string, args ...any) error {
@@ -118,7 +118,7 @@ func (s *Store) askedBefore(ctx context.Context, op, statement string, args ...a
 // much. What was forgotten and is delivered again would be carried out again, so the
 // time is to be Retention ago, or longer.
 func (s *Store) PruneAsked(ctx context.Context, before time.Time) (int, error) {
-	changed, err := s.exec(ctx, "DELETE FROM asked WHERE state = 'done' AND received < ?", before.UnixNano())
+	changed, err := s.exec(ctx, "DELETE FROM asked WHERE state = 'done' AND received < $1", before.UnixNano())
 	if err != nil {
 		return 0, fmt.Errorf("forget what was asked before %s: %w", before.Format(time.RFC3339), err)
 	}
@@ -141,14 +141,19 @@ func (s *Store) SaveComment(ctx context.Context, w approval.WitnessedComment) er
 	if err != nil {
 		return fmt.Errorf("keep the approval by comment %d: %w: %w", w.Comment, ErrInvalid, err)
 	}
-	if _, err := s.exec(ctx, `INSERT INTO comment_approvals (comment, repository, pull, person, login, type, sha, base, written, body, withdrawn)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
-			coalesce((SELECT at FROM comment_withdrawals WHERE repository = ?2 AND pull = ?3 AND person = ?4 AND at >= ?9), 0))
-		ON CONFLICT (comment) DO NOTHING
-		ON CONFLICT (repository, pull, person) DO UPDATE SET comment = excluded.comment, login = excluded.login, type = excluded.type,
-			sha = excluded.sha, base = excluded.base, written = excluded.written, body = excluded.body, withdrawn = excluded.withdrawn
-		WHERE (excluded.written, excluded.comment) > (written, comment)`,
-		w.Comment, w.RepositoryID, w.Pull, int64(w.Person.ID), w.Person.Login, w.Person.Type, string(w.Commit), w.Base, w.At.UnixNano(), w.Body); err != nil {
+	err = s.alone(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO comment_approvals (comment, repository, pull, person, login, type, sha, base, written, body, withdrawn)
+			SELECT CAST($1 AS bigint), CAST($2 AS bigint), CAST($3 AS bigint), CAST($4 AS bigint), CAST($5 AS text), CAST($6 AS text),
+				CAST($7 AS text), CAST($8 AS text), CAST($9 AS bigint), CAST($10 AS text),
+				coalesce((SELECT at FROM comment_withdrawals WHERE repository = $2 AND pull = $3 AND person = $4 AND at >= $9), 0)
+			WHERE NOT EXISTS (SELECT 1 FROM comment_approvals WHERE comment = $1)
+			ON CONFLICT (repository, pull, person) DO UPDATE SET comment = excluded.comment, login = excluded.login, type = excluded.type,
+				sha = excluded.sha, base = excluded.base, written = excluded.written, body = excluded.body, withdrawn = excluded.withdrawn
+			WHERE (excluded.written, excluded.comment) > (comment_approvals.written, comment_approvals.comment)`,
+			w.Comment, w.RepositoryID, w.Pull, int64(w.Person.ID), w.Person.Login, w.Person.Type, string(w.Commit), w.Base, w.At.UnixNano(), w.Body)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("keep the approval by comment %d: %w", w.Comment, err)
 	}
 	return nil
@@ -161,17 +166,22 @@ func (s *Store) Withdraw(ctx context.Context, repositoryID int64, pull int, pers
 	if !validTime(at) {
 		return 0, fmt.Errorf("take back approvals of #%d: %w", pull, ErrInvalid)
 	}
-	// The mark is first: a comment that is kept in between is taken back by one or the other.
-	if _, err := s.exec(ctx, `INSERT INTO comment_withdrawals (repository, pull, person, at) VALUES (?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET at = max(at, excluded.at)`, repositoryID, pull, int64(person), at.UnixNano()); err != nil {
-		return 0, fmt.Errorf("take back approvals of #%d: %w", pull, err)
-	}
-	if _, err := s.exec(ctx, "UPDATE comment_approvals SET withdrawn = ? WHERE repository = ? AND pull = ? AND person = ? AND written <= ? AND withdrawn = 0",
-		at.UnixNano(), repositoryID, pull, int64(person), at.UnixNano()); err != nil {
+	// No comment is kept in between: it would be taken back by neither.
+	err := s.alone(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO comment_withdrawals (repository, pull, person, at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (repository, pull, person) DO UPDATE SET at = excluded.at WHERE excluded.at > comment_withdrawals.at`,
+			repositoryID, pull, int64(person), at.UnixNano()); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE comment_approvals SET withdrawn = $1 WHERE repository = $2 AND pull = $3 AND person = $4 AND written <= $1 AND withdrawn = 0",
+			at.UnixNano(), repositoryID, pull, int64(person))
+		return err
+	})
+	if err != nil {
 		return 0, fmt.Errorf("take back approvals of #%d: %w", pull, err)
 	}
 	var n int
-	_, err := s.row(ctx, []any{&n}, "SELECT count(*) FROM comment_approvals WHERE repository = ? AND pull = ? AND person = ? AND withdrawn = ?",
+	_, err = s.row(ctx, []any{&n}, "SELECT count(*) FROM comment_approvals WHERE repository = $1 AND pull = $2 AND person = $3 AND withdrawn = $4",
 		repositoryID, pull, int64(person), at.UnixNano())
 	if err != nil {
 		return 0, fmt.Errorf("count the approvals of #%d: %w", pull, err)
@@ -187,25 +197,21 @@ func (s *Store) Comments(ctx context.Context, repositoryID int64, pull int) (out
 			out, err = nil, fmt.Errorf("read the approvals by comment of #%d of repository %d: %w", pull, repositoryID, err)
 		}
 	}()
-	rows, err := s.file.Read().QueryContext(ctx, `SELECT comment, person, login, type, sha, base, written, body, withdrawn
-		FROM comment_approvals WHERE repository = ? AND pull = ? ORDER BY written, comment`, repositoryID, pull)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.each(ctx, func(rows *sql.Rows) error {
 		w := approval.WitnessedComment{RepositoryID: repositoryID, Pull: pull}
 		var written, withdrawn int64
 		if err := rows.Scan(&w.Comment, &w.Person.ID, &w.Person.Login, &w.Person.Type, &w.Commit, &w.Base, &written, &w.Body, &withdrawn); err != nil {
-			return nil, err
+			return err
 		}
 		w.At = time.Unix(0, written).UTC()
 		if withdrawn != 0 {
 			w.Withdrawn = time.Unix(0, withdrawn).UTC()
 		}
 		out = append(out, w)
-	}
-	return out, rows.Err()
+		return nil
+	}, `SELECT comment, person, login, type, sha, base, written, body, withdrawn
+		FROM comment_approvals WHERE repository = $1 AND pull = $2 ORDER BY written, comment`, repositoryID, pull)
+	return out, err
 }
 
 // Comments is as that of Store.

@@ -2,8 +2,10 @@ package inbox
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -77,9 +79,9 @@ func (s *Store) Put(ctx context.Context, d Delivery) (fresh bool, err error) {
 	if err := d.check(); err != nil {
 		return false, fmt.Errorf("keep a delivery: %w", err)
 	}
-	changed, err := s.exec(ctx, `INSERT INTO deliveries (guid, event, received, state, body) VALUES (?, ?, ?, 'pending', ?)
+	changed, err := s.exec(ctx, `INSERT INTO deliveries (guid, event, received, state, body) VALUES ($1, $2, $3, 'pending', $4)
 		ON CONFLICT (guid) DO UPDATE SET event = excluded.event, body = excluded.body, state = 'pending', attempts = 0, reason = ''
-		WHERE state = 'parked'`,
+		WHERE deliveries.state = 'parked'`,
 		d.GUID, d.Event, d.Received.UnixNano(), d.Body)
 	if err != nil {
 		return false, fmt.Errorf("keep delivery %s: %w", d.GUID, err)
@@ -95,30 +97,28 @@ func (s *Store) Pending(ctx context.Context, limit int) (pending []Delivery, err
 			pending, err = nil, fmt.Errorf("read the pending deliveries: %w", err)
 		}
 	}()
-	rows, err := s.file.Read().QueryContext(ctx,
-		"SELECT guid, event, received, body FROM deliveries WHERE state = 'pending' ORDER BY received, guid LIMIT ?", max(limit, 0))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for size := 0; size < maxBatch && rows.Next(); {
+	size := 0
+	err = s.each(ctx, func(rows *sql.Rows) error {
 		var d Delivery
 		var received int64
 		if err := rows.Scan(&d.GUID, &d.Event, &received, &d.Body); err != nil {
-			return nil, err
+			return err
 		}
 		d.Received = time.Unix(0, received).UTC()
 		pending = append(pending, d)
-		size += len(d.Body)
-	}
-	return pending, rows.Err()
+		if size += len(d.Body); size >= maxBatch {
+			return errEnough
+		}
+		return nil
+	}, s.db.pending, max(limit, 0))
+	return pending, err
 }
 
 // Done says that a delivery was processed. Its body is dropped; its GUID is
 // known until Prune forgets it. To say it twice does no harm. A GUID that is not
 // known fails with ErrUnknown.
 func (s *Store) Done(ctx context.Context, guid string) error {
-	changed, err := s.exec(ctx, "UPDATE deliveries SET state = 'done', reason = '', body = x'' WHERE guid = ?", guid)
+	changed, err := s.exec(ctx, "UPDATE deliveries SET state = 'done', reason = '', body = $1 WHERE guid = $2", []byte{}, guid)
 	if err != nil {
 		return fmt.Errorf("finish delivery %s: %w", guid, err)
 	}
@@ -131,8 +131,8 @@ func (s *Store) Done(ctx context.Context, guid string) error {
 // Failed counts a failed attempt of a pending delivery, and parks it after
 // MaxAttempts. What is not pending fails with ErrUnknown.
 func (s *Store) Failed(ctx context.Context, guid, reason string) error {
-	changed, err := s.exec(ctx, `UPDATE deliveries SET attempts = attempts + 1, reason = ?,
-		state = CASE WHEN attempts + 1 >= ? THEN 'parked' ELSE 'pending' END WHERE guid = ? AND state = 'pending'`,
+	changed, err := s.exec(ctx, `UPDATE deliveries SET attempts = attempts + 1, reason = $1,
+		state = CASE WHEN attempts + 1 >= $2 THEN 'parked' ELSE 'pending' END WHERE guid = $3 AND state = 'pending'`,
 		shorten(reason), MaxAttempts, guid)
 	if err != nil {
 		return fmt.Errorf("count a failure of delivery %s: %w", guid, err)
@@ -148,8 +148,8 @@ func shorten(s string) string {
 	if len(s) > maxName {
 		s = s[:maxName]
 	}
-	// A cut within a character leaves bytes that are no text.
-	return string([]rune(s))
+	// A cut within a character leaves bytes that are no text, and PostgreSQL's text has no NUL.
+	return strings.ReplaceAll(string([]rune(s)), "\x00", " ")
 }
 
 // Parked returns the deliveries that failed too often, oldest first: at most
@@ -160,22 +160,17 @@ func (s *Store) Parked(ctx context.Context, limit int) (parked []Parked, err err
 			parked, err = nil, fmt.Errorf("read the parked deliveries: %w", err)
 		}
 	}()
-	rows, err := s.file.Read().QueryContext(ctx,
-		"SELECT guid, event, received, attempts, reason FROM deliveries WHERE state = 'parked' ORDER BY received, guid LIMIT ?", max(limit, 0))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.each(ctx, func(rows *sql.Rows) error {
 		var p Parked
 		var received int64
 		if err := rows.Scan(&p.GUID, &p.Event, &received, &p.Attempts, &p.Reason); err != nil {
-			return nil, err
+			return err
 		}
 		p.Received = time.Unix(0, received).UTC()
 		parked = append(parked, p)
-	}
-	return parked, rows.Err()
+		return nil
+	}, "SELECT guid, event, received, attempts, reason FROM deliveries WHERE state = 'parked' ORDER BY received, guid LIMIT $1", max(limit, 0))
+	return parked, err
 }
 
 // Prune forgets the deliveries that were received before a time and are processed
@@ -185,18 +180,9 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
 	if !validTime(before) {
 		return 0, fmt.Errorf("forget the deliveries before %s: %w", before.Format(time.RFC3339), ErrInvalid)
 	}
-	changed, err := s.exec(ctx, "DELETE FROM deliveries WHERE state IN ('done', 'parked') AND received < ?", before.UnixNano())
+	changed, err := s.exec(ctx, "DELETE FROM deliveries WHERE state IN ('done', 'parked') AND received < $1", before.UnixNano())
 	if err != nil {
 		return 0, fmt.Errorf("forget the deliveries before %s: %w", before.Format(time.RFC3339), err)
 	}
 	return int(changed), nil
-}
-
-// exec runs one statement that writes and says how many rows it changed.
-func (s *Store) exec(ctx context.Context, statement string, args ...any) (int64, error) {
-	result, err := s.file.Write().ExecContext(ctx, statement, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }

@@ -58,174 +58,192 @@ func pending(t *testing.T, store *inbox.Store) []string {
 }
 
 func TestPending(t *testing.T) {
-	t.Parallel()
-	store := fresh(t)
-	require.Empty(t, pending(t, store))
-	require.True(t, put(t, store, delivery("b", 2)))
-	require.True(t, put(t, store, delivery("c", 1)))
-	require.True(t, put(t, store, delivery("a", 2)))
-	require.Equal(t, []string{"c", "a", "b"}, pending(t, store), "oldest first")
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		require.Empty(t, pending(t, store))
+		require.True(t, put(t, store, delivery("b", 2)))
+		require.True(t, put(t, store, delivery("c", 1)))
+		require.True(t, put(t, store, delivery("a", 2)))
+		require.Equal(t, []string{"c", "a", "b"}, pending(t, store), "oldest first")
 
-	oldest, err := store.Pending(t.Context(), 1)
-	require.NoError(t, err)
-	require.Equal(t, []inbox.Delivery{delivery("c", 1)}, oldest)
-	none, err := store.Pending(t.Context(), -1)
-	require.NoError(t, err)
-	require.Empty(t, none)
+		oldest, err := store.Pending(t.Context(), 1)
+		require.NoError(t, err)
+		require.Equal(t, []inbox.Delivery{delivery("c", 1)}, oldest)
+		none, err := store.Pending(t.Context(), -1)
+		require.NoError(t, err)
+		require.Empty(t, none)
 
-	require.NoError(t, store.Done(t.Context(), "c"))
-	require.Equal(t, []string{"a", "b"}, pending(t, store))
+		require.NoError(t, store.Done(t.Context(), "c"))
+		require.Equal(t, []string{"a", "b"}, pending(t, store))
+	})
 }
 
 func TestRedelivery(t *testing.T) {
-	t.Parallel()
-	store := fresh(t)
-	require.True(t, put(t, store, delivery("a", 1)))
-	require.False(t, put(t, store, delivery("a", 5)), "still pending")
-	waiting, err := store.Pending(t.Context(), 10)
-	require.NoError(t, err)
-	require.Equal(t, []inbox.Delivery{delivery("a", 1)}, waiting, "neither duplicated nor moved back in the queue")
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		require.True(t, put(t, store, delivery("a", 1)))
+		require.False(t, put(t, store, delivery("a", 5)), "still pending")
+		waiting, err := store.Pending(t.Context(), 10)
+		require.NoError(t, err)
+		require.Equal(t, []inbox.Delivery{delivery("a", 1)}, waiting, "neither duplicated nor moved back in the queue")
 
-	require.NoError(t, store.Failed(t.Context(), "a", "not yet"))
-	require.False(t, put(t, store, delivery("a", 5)), "failed, and still pending")
-	require.Equal(t, []string{"a"}, pending(t, store))
+		require.NoError(t, store.Failed(t.Context(), "a", "not yet"))
+		require.False(t, put(t, store, delivery("a", 5)), "failed, and still pending")
+		require.Equal(t, []string{"a"}, pending(t, store))
 
-	require.NoError(t, store.Done(t.Context(), "a"))
-	require.False(t, put(t, store, delivery("a", 9)), "processed")
-	require.Empty(t, pending(t, store))
-	require.NoError(t, store.Done(t.Context(), "a"), "to say it twice does no harm")
+		require.NoError(t, store.Done(t.Context(), "a"))
+		require.False(t, put(t, store, delivery("a", 9)), "processed")
+		require.Empty(t, pending(t, store))
+		require.NoError(t, store.Done(t.Context(), "a"), "to say it twice does no harm")
+	})
 }
 
 func TestParked(t *testing.T) {
-	t.Parallel()
-	store := fresh(t)
-	put(t, store, delivery("poison", 1))
-	put(t, store, delivery("good", 2))
-	for attempt := range inbox.MaxAttempts {
-		require.Equal(t, []string{"poison", "good"}, pending(t, store), "attempt %d", attempt)
-		require.NoError(t, store.Failed(t.Context(), "poison", fmt.Sprintf("attempt %d", attempt+1)))
-	}
-	require.Equal(t, []string{"good"}, pending(t, store))
-	parked, err := store.Parked(t.Context(), 10)
-	require.NoError(t, err)
-	require.Equal(t, []inbox.Parked{{GUID: "poison", Event: "push", Received: at(1), Attempts: 5, Reason: "attempt 5"}}, parked)
-	require.ErrorIs(t, store.Failed(t.Context(), "poison", "again"), inbox.ErrUnknown, "not pending")
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		put(t, store, delivery("poison", 1))
+		put(t, store, delivery("good", 2))
+		for attempt := range inbox.MaxAttempts {
+			require.Equal(t, []string{"poison", "good"}, pending(t, store), "attempt %d", attempt)
+			require.NoError(t, store.Failed(t.Context(), "poison", fmt.Sprintf("attempt %d", attempt+1)))
+		}
+		require.Equal(t, []string{"good"}, pending(t, store))
+		parked, err := store.Parked(t.Context(), 10)
+		require.NoError(t, err)
+		require.Equal(t, []inbox.Parked{{GUID: "poison", Event: "push", Received: at(1), Attempts: 5, Reason: "attempt 5"}}, parked)
+		require.ErrorIs(t, store.Failed(t.Context(), "poison", "again"), inbox.ErrUnknown, "not pending")
 
-	// A redelivery brings it back, with what it says now.
-	again := delivery("poison", 9)
-	again.Body = []byte(`{"mended":true}`)
-	require.True(t, put(t, store, again))
-	waiting, err := store.Pending(t.Context(), 1)
-	require.NoError(t, err)
-	again.Received = at(1)
-	require.Equal(t, []inbox.Delivery{again}, waiting)
-	require.NoError(t, store.Failed(t.Context(), "poison", "once"))
-	require.Equal(t, []string{"poison", "good"}, pending(t, store), "attempts count anew")
-	parked, err = store.Parked(t.Context(), 10)
-	require.NoError(t, err)
-	require.Empty(t, parked)
+		// A redelivery brings it back, with what it says now.
+		again := delivery("poison", 9)
+		again.Body = []byte(`{"mended":true}`)
+		require.True(t, put(t, store, again))
+		waiting, err := store.Pending(t.Context(), 1)
+		require.NoError(t, err)
+		again.Received = at(1)
+		require.Equal(t, []inbox.Delivery{again}, waiting)
+		require.NoError(t, store.Failed(t.Context(), "poison", "once"))
+		require.Equal(t, []string{"poison", "good"}, pending(t, store), "attempts count anew")
+		parked, err = store.Parked(t.Context(), 10)
+		require.NoError(t, err)
+		require.Empty(t, parked)
+	})
 }
 
 func TestLongReason(t *testing.T) {
-	t.Parallel()
-	store := fresh(t)
-	put(t, store, delivery("a", 1))
-	for range inbox.MaxAttempts {
-		require.NoError(t, store.Failed(t.Context(), "a", strings.Repeat("ü", 1000)+"\xff"))
-	}
-	parked, err := store.Parked(t.Context(), 1)
-	require.NoError(t, err)
-	require.Contains(t, parked[0].Reason, "üüü")
-	require.Less(t, len(parked[0].Reason), 300)
-	require.True(t, utf8.ValidString(parked[0].Reason))
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		put(t, store, delivery("a", 1))
+		for range inbox.MaxAttempts {
+			require.NoError(t, store.Failed(t.Context(), "a", strings.Repeat("ü", 1000)+"\xff"))
+		}
+		parked, err := store.Parked(t.Context(), 1)
+		require.NoError(t, err)
+		require.Contains(t, parked[0].Reason, "üüü")
+		require.Less(t, len(parked[0].Reason), 300)
+		require.True(t, utf8.ValidString(parked[0].Reason))
+	})
 }
 
 func TestUnknownDelivery(t *testing.T) {
-	t.Parallel()
-	store := fresh(t)
-	require.ErrorIs(t, store.Done(t.Context(), "a"), inbox.ErrUnknown)
-	require.ErrorIs(t, store.Failed(t.Context(), "a", "why"), inbox.ErrUnknown)
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		require.ErrorIs(t, store.Done(t.Context(), "a"), inbox.ErrUnknown)
+		require.ErrorIs(t, store.Failed(t.Context(), "a", "why"), inbox.ErrUnknown)
+	})
 }
 
 func TestPrune(t *testing.T) {
-	t.Parallel()
-	store := fresh(t)
-	for i, guid := range []string{"old done", "old pending", "old parked", "new done"} {
-		put(t, store, delivery(guid, i*10))
-	}
-	require.NoError(t, store.Done(t.Context(), "old done"))
-	require.NoError(t, store.Done(t.Context(), "new done"))
-	for range inbox.MaxAttempts {
-		require.NoError(t, store.Failed(t.Context(), "old parked", "why"))
-	}
-	forgotten, err := store.Prune(t.Context(), at(30))
-	require.NoError(t, err)
-	require.Equal(t, 2, forgotten)
-	require.Equal(t, []string{"old pending"}, pending(t, store))
-	require.False(t, put(t, store, delivery("new done", 31)), "still known")
-	require.True(t, put(t, store, delivery("old done", 31)), "forgotten")
-	_, err = store.Prune(t.Context(), time.Time{})
-	require.ErrorIs(t, err, inbox.ErrInvalid)
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		for i, guid := range []string{"old done", "old pending", "old parked", "new done"} {
+			put(t, store, delivery(guid, i*10))
+		}
+		require.NoError(t, store.Done(t.Context(), "old done"))
+		require.NoError(t, store.Done(t.Context(), "new done"))
+		for range inbox.MaxAttempts {
+			require.NoError(t, store.Failed(t.Context(), "old parked", "why"))
+		}
+		forgotten, err := store.Prune(t.Context(), at(30))
+		require.NoError(t, err)
+		require.Equal(t, 2, forgotten)
+		require.Equal(t, []string{"old pending"}, pending(t, store))
+		require.False(t, put(t, store, delivery("new done", 31)), "still known")
+		require.True(t, put(t, store, delivery("old done", 31)), "forgotten")
+		_, err = store.Prune(t.Context(), time.Time{})
+		require.ErrorIs(t, err, inbox.ErrInvalid)
+	})
 }
 
 func TestDeliveryLimits(t *testing.T) {
-	t.Parallel()
-	store := fresh(t)
-	for name, edit := range map[string]func(d *inbox.Delivery){
-		"no GUID":        func(d *inbox.Delivery) { d.GUID = "" },
-		"long GUID":      func(d *inbox.Delivery) { d.GUID = strings.Repeat("a", 257) },
-		"binary GUID":    func(d *inbox.Delivery) { d.GUID = "\xff" },
-		"no event":       func(d *inbox.Delivery) { d.Event = "" },
-		"long event":     func(d *inbox.Delivery) { d.Event = strings.Repeat("a", 257) },
-		"no time":        func(d *inbox.Delivery) { d.Received = time.Time{} },
-		"time too late":  func(d *inbox.Delivery) { d.Received = d.Received.AddDate(300, 0, 0) },
-		"no body":        func(d *inbox.Delivery) { d.Body = nil },
-		"body too large": func(d *inbox.Delivery) { d.Body = make([]byte, inbox.MaxBody+1) },
-	} {
-		d := delivery("a", 1)
-		edit(&d)
-		_, err := store.Put(t.Context(), d)
-		require.ErrorIs(t, err, inbox.ErrInvalid, name)
-	}
-	require.Empty(t, pending(t, store))
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		for name, edit := range map[string]func(d *inbox.Delivery){
+			"no GUID":        func(d *inbox.Delivery) { d.GUID = "" },
+			"long GUID":      func(d *inbox.Delivery) { d.GUID = strings.Repeat("a", 257) },
+			"binary GUID":    func(d *inbox.Delivery) { d.GUID = "\xff" },
+			"no event":       func(d *inbox.Delivery) { d.Event = "" },
+			"long event":     func(d *inbox.Delivery) { d.Event = strings.Repeat("a", 257) },
+			"no time":        func(d *inbox.Delivery) { d.Received = time.Time{} },
+			"time too late":  func(d *inbox.Delivery) { d.Received = d.Received.AddDate(300, 0, 0) },
+			"no body":        func(d *inbox.Delivery) { d.Body = nil },
+			"body too large": func(d *inbox.Delivery) { d.Body = make([]byte, inbox.MaxBody+1) },
+		} {
+			d := delivery("a", 1)
+			edit(&d)
+			_, err := store.Put(t.Context(), d)
+			require.ErrorIs(t, err, inbox.ErrInvalid, name)
+		}
+		require.Empty(t, pending(t, store))
+	})
 }
 
 // TestLargeDeliveries: a page of large deliveries is cut short and never empty.
 func TestLargeDeliveries(t *testing.T) {
-	t.Parallel()
-	store := fresh(t)
-	large := delivery("a", 0)
-	large.Body = make([]byte, 5<<20)
-	for i, guid := range []string{"a", "b", "c"} {
-		large.GUID, large.Received = guid, at(i)
-		put(t, store, large)
-	}
-	require.Equal(t, []string{"a", "b"}, pending(t, store))
-	require.NoError(t, store.Done(t.Context(), "a"))
-	require.NoError(t, store.Done(t.Context(), "b"))
-	require.Equal(t, []string{"c"}, pending(t, store))
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		large := delivery("a", 0)
+		large.Body = make([]byte, 5<<20)
+		for i, guid := range []string{"a", "b", "c"} {
+			large.GUID, large.Received = guid, at(i)
+			put(t, store, large)
+		}
+		require.Equal(t, []string{"a", "b"}, pending(t, store))
+		require.NoError(t, store.Done(t.Context(), "a"))
+		require.NoError(t, store.Done(t.Context(), "b"))
+		require.Equal(t, []string{"c"}, pending(t, store))
+	})
 }
 
 // TestConcurrentPut: of several deliveries of one GUID, one is fresh.
 func TestConcurrentPut(t *testing.T) {
-	t.Parallel()
-	store := fresh(t)
-	const workers = 8
-	isNew, errs := make([]bool, workers), make([]error, workers)
-	var group sync.WaitGroup
-	for i := range workers {
-		group.Go(func() { isNew[i], errs[i] = store.Put(t.Context(), delivery("a", i)) })
-	}
-	group.Wait()
-	require.NoError(t, errors.Join(errs...))
-	count := 0
-	for _, was := range isNew {
-		if was {
-			count++
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		const workers = 8
+		isNew, errs := make([]bool, workers), make([]error, workers)
+		var group sync.WaitGroup
+		for i := range workers {
+			group.Go(func() { isNew[i], errs[i] = store.Put(t.Context(), delivery("a", i)) })
 		}
-	}
-	require.Equal(t, 1, count)
-	require.Equal(t, []string{"a"}, pending(t, store))
+		group.Wait()
+		require.NoError(t, errors.Join(errs...))
+		count := 0
+		for _, was := range isNew {
+			if was {
+				count++
+			}
+		}
+		require.Equal(t, 1, count)
+		require.Equal(t, []string{"a"}, pending(t, store))
+	})
 }
 
 // TestCrash stands for the loss of the process: what Put has returned for is in

@@ -25,7 +25,7 @@ func (s *Store) FirstDigest(ctx context.Context, repositoryID int64, pull int, h
 	if err != nil {
 		return "", fmt.Errorf("keep the digest of %s: %w: %w", image, ErrInvalid, err)
 	}
-	if _, err := s.exec(ctx, "INSERT INTO first_digests (repository, pull, sha, image, digest) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+	if _, err := s.exec(ctx, "INSERT INTO first_digests (repository, pull, sha, image, digest) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
 		repositoryID, pull, string(head), image.String(), digest); err != nil {
 		return "", fmt.Errorf("keep the digest of %s: %w", image, err)
 	}
@@ -37,7 +37,7 @@ func (s *Store) FirstDigest(ctx context.Context, repositoryID int64, pull int, h
 }
 
 func (s *Store) firstDigest(ctx context.Context, repositoryID int64, pull int, head approval.SHA, image approval.Image) (first string, found bool, err error) {
-	found, err = s.row(ctx, []any{&first}, "SELECT digest FROM first_digests WHERE repository = ? AND pull = ? AND sha = ? AND image = ?",
+	found, err = s.row(ctx, []any{&first}, "SELECT digest FROM first_digests WHERE repository = $1 AND pull = $2 AND sha = $3 AND image = $4",
 		repositoryID, pull, string(head), image.String())
 	if err != nil {
 		return "", false, fmt.Errorf("read the first digest of %s: %w", image, err)

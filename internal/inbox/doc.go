@@ -27,9 +27,40 @@
 // change are kept too. Nothing is allowed because of a push that is kept; GitHub is
 // asked first. They are bounded, see Trim.
 //
+// # Several processes
+//
+// Open keeps the inbox in a SQLite file of one process. OpenPostgres keeps it in PostgreSQL,
+// beside the record, for several; both do the same, and one suite of tests shows it. Then
+//
+//	every replica:  webhook ──► Put ──► 2xx
+//	                              └───── Listen ─────┐
+//	the leader:     Lead ──► a Term       Pending ◄──┘ wakes within milliseconds
+//	                           │             └─► judged ──► Announcer.Remember
+//	                           │                               │ Flush
+//	                           └─► SaveJudgements, Vouch ◄─────┘   └──► Done
+//	a follower:     PendingBefore, then Judgement, then the API server is answered
+//
+// Any replica keeps deliveries; to keep the same one twice changes nothing. One of them
+// leads and takes them up. A former leader that does not know yet that it was deposed may
+// take up the same one, which is harmless: a delivery is a hint, so both read the same facts
+// anew; what both record is decided by the record's compare-and-swap, what both keep of a
+// review or a head does not depend on the order or on how often it is kept, and Done and
+// Failed say what they say however often it is said.
+//
+// What the leader thinks of an Application it writes down under its Term, and a former
+// leader's word fails with ErrDeposed from the moment at which the next one calls Lead. A
+// delivery is Done only after what became of it was flushed. So a follower which finds that
+// nothing is pending, and reads the judgement after that, never goes by an older one: it
+// looks at PendingBefore first. If it finds no judgement, one that is too old, or one of
+// another UID, it knows nothing, and what is not known is refused.
+//
+// Listen only saves time. Whoever takes up deliveries looks for them every few seconds all
+// the same.
+//
 // # Losing it
 //
-// Unlike the record, the file is made on open when it is missing. To lose it
+// Unlike the record, the file is made on open when it is missing; in PostgreSQL it is made
+// with the record. To lose it
 // loses hints: every Application is judged anew at a start and every few minutes
 // all the same, and an open pull request is told at its next event. It loses what
 // was witnessed too: then an approval is counted only where it can be proved in

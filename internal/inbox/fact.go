@@ -21,7 +21,7 @@ const (
 // change any more. False means that nothing was.
 func (s *Store) Fact(ctx context.Context, repositoryID int64, kind, name string) ([]byte, bool, error) {
 	var value []byte
-	found, err := s.row(ctx, []any{&value}, "SELECT value FROM facts WHERE repository = ? AND kind = ? AND name = ?", repositoryID, kind, name)
+	found, err := s.row(ctx, []any{&value}, "SELECT value FROM facts WHERE repository = $1 AND kind = $2 AND name = $3", repositoryID, kind, name)
 	if err != nil {
 		return nil, false, fmt.Errorf("read %s %s of repository %d: %w", kind, name, repositoryID, err)
 	}
@@ -33,8 +33,8 @@ func (s *Store) SaveFact(ctx context.Context, repositoryID int64, kind, name str
 	if repositoryID <= 0 || !validName(kind) || !validName(name) || len(value) == 0 || len(value) > maxFact {
 		return fmt.Errorf("keep %.40q %.40q of repository %d: %w", kind, name, repositoryID, ErrInvalid)
 	}
-	if _, err := s.exec(ctx, `INSERT INTO facts (repository, kind, name, value, kept) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET value = excluded.value, kept = excluded.kept`,
+	if _, err := s.exec(ctx, `INSERT INTO facts (repository, kind, name, value, kept) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (repository, kind, name) DO UPDATE SET value = excluded.value, kept = excluded.kept`,
 		repositoryID, kind, name, value, time.Now().UnixNano()); err != nil {
 		return fmt.Errorf("keep %s %s of repository %d: %w", kind, name, repositoryID, err)
 	}
@@ -50,10 +50,10 @@ func (s *Store) Trim(ctx context.Context, before time.Time, rows int) (int, erro
 	}
 	forgotten := int64(0)
 	for _, table := range []string{"pushes", "accounts", "facts"} {
-		old, err := s.exec(ctx, "DELETE FROM "+table+" WHERE kept < ?", before.UnixNano())
+		old, err := s.exec(ctx, "DELETE FROM "+table+" WHERE kept < $1", before.UnixNano())
 		// What shares its moment with the last row that may stay goes too, so that
 		// the bound holds.
-		more, also := s.exec(ctx, "DELETE FROM "+table+" WHERE kept <= (SELECT kept FROM "+table+" ORDER BY kept DESC LIMIT 1 OFFSET ?)", rows)
+		more, also := s.exec(ctx, "DELETE FROM "+table+" WHERE kept <= (SELECT kept FROM "+table+" ORDER BY kept DESC LIMIT 1 OFFSET $1)", rows)
 		if err = errors.Join(err, also); err != nil {
 			return 0, fmt.Errorf("forget old %s: %w", table, err)
 		}

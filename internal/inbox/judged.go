@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,8 +42,8 @@ func (s *Store) SaveJudged(ctx context.Context, repository approval.RepositoryNa
 	if repository == "" || pull <= 0 || j.Policy == "" || len(j.Policy) > maxBasis || len(j.Basis) > maxBasis || j.News > 1<<62 {
 		return fmt.Errorf("keep what %s#%d was judged on: %w", repository, pull, ErrInvalid)
 	}
-	if _, err := s.exec(ctx, `INSERT INTO judged (repository, pull, policy, news, basis, concerned) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET policy = excluded.policy, news = excluded.news, basis = excluded.basis, concerned = excluded.concerned`,
+	if _, err := s.exec(ctx, `INSERT INTO judged (repository, pull, policy, news, basis, concerned) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (repository, pull) DO UPDATE SET policy = excluded.policy, news = excluded.news, basis = excluded.basis, concerned = excluded.concerned`,
 		strings.ToLower(string(repository)), pull, j.Policy, int64(j.News), j.Basis, j.Concerned); err != nil {
 		return fmt.Errorf("keep what %s#%d was judged on: %w", repository, pull, err)
 	}
@@ -52,7 +53,7 @@ func (s *Store) SaveJudged(ctx context.Context, repository approval.RepositoryNa
 // Judged is what a pull request was judged on; false when that is not known.
 func (s *Store) Judged(ctx context.Context, repository approval.RepositoryName, pull int) (j Judged, found bool, err error) {
 	var news int64
-	found, err = s.row(ctx, []any{&j.Policy, &news, &j.Basis, &j.Concerned}, "SELECT policy, news, basis, concerned FROM judged WHERE repository = ? AND pull = ?",
+	found, err = s.row(ctx, []any{&j.Policy, &news, &j.Basis, &j.Concerned}, "SELECT policy, news, basis, concerned FROM judged WHERE repository = $1 AND pull = $2",
 		strings.ToLower(string(repository)), pull)
 	if err != nil {
 		return Judged{}, false, fmt.Errorf("read what %s#%d was judged on: %w", repository, pull, err)
@@ -63,7 +64,7 @@ func (s *Store) Judged(ctx context.Context, repository approval.RepositoryName, 
 
 // ForgetJudged drops what a pull request was judged on: it is closed.
 func (s *Store) ForgetJudged(ctx context.Context, repository approval.RepositoryName, pull int) error {
-	if _, err := s.exec(ctx, "DELETE FROM judged WHERE repository = ? AND pull = ?", strings.ToLower(string(repository)), pull); err != nil {
+	if _, err := s.exec(ctx, "DELETE FROM judged WHERE repository = $1 AND pull = $2", strings.ToLower(string(repository)), pull); err != nil {
 		return fmt.Errorf("forget what %s#%d was judged on: %w", repository, pull, err)
 	}
 	return nil
@@ -76,10 +77,14 @@ func (s *Store) SaveNews(ctx context.Context, about Scope) (number uint64, err e
 		return 0, fmt.Errorf("keep that there is news of %q: %w", about.Branch, ErrInvalid)
 	}
 	about = about.Key()
+	if about.Branch != s.db.indexed(about.Branch) {
+		about.Branch = "" // News of the whole repository is of that branch too.
+	}
 	var n int64
-	// The only writer is this process, see Open.
-	err = s.file.Write().QueryRowContext(ctx, `INSERT INTO news (repository, branch, number) VALUES (?, ?, (SELECT coalesce(max(number), 0) + 1 FROM news))
-		ON CONFLICT DO UPDATE SET number = excluded.number RETURNING number`, string(about.Repository), about.Branch).Scan(&n)
+	err = s.alone(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `INSERT INTO news (repository, branch, number) VALUES ($1, $2, (SELECT coalesce(max(number), 0) + 1 FROM news))
+			ON CONFLICT (repository, branch) DO UPDATE SET number = excluded.number RETURNING number`, string(about.Repository), about.Branch).Scan(&n)
+	})
 	if err == nil && n <= 0 {
 		err = errors.New("its number is not positive")
 	}
@@ -91,19 +96,16 @@ func (s *Store) SaveNews(ctx context.Context, about Scope) (number uint64, err e
 
 // News are the numbers of the newest events, by scope.
 func (s *Store) News(ctx context.Context) (all map[Scope]uint64, err error) {
-	rows, err := s.file.Read().QueryContext(ctx, "SELECT repository, branch, number FROM news")
+	all = map[Scope]uint64{}
+	err = s.each(ctx, func(rows *sql.Rows) error {
+		var about Scope
+		var n int64
+		err := rows.Scan(&about.Repository, &about.Branch, &n)
+		all[about] = uint64(max(n, 0))
+		return err
+	}, "SELECT repository, branch, number FROM news")
 	if err != nil {
 		return nil, fmt.Errorf("read of what there is news: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	all = map[Scope]uint64{}
-	for rows.Next() {
-		var about Scope
-		var n int64
-		if err := rows.Scan(&about.Repository, &about.Branch, &n); err != nil {
-			return nil, fmt.Errorf("read of what there is news: %w", err)
-		}
-		all[about] = uint64(max(n, 0))
-	}
-	return all, rows.Err()
+	return all, nil
 }

@@ -2,7 +2,7 @@ package inbox
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 	"fmt"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -28,19 +28,16 @@ func (s *Store) Paid(ctx context.Context, repository approval.RepositoryName, pu
 // Owed are the pull requests that are still to be told, by repositories with names in
 // lower case.
 func (s *Store) Owed(ctx context.Context) (all map[approval.RepositoryName][]int, err error) {
-	rows, err := s.file.Read().QueryContext(ctx, "SELECT repository, pull FROM written WHERE name = ? AND digest = ? ORDER BY repository, pull", owedName, owed)
+	all = map[approval.RepositoryName][]int{}
+	err = s.each(ctx, func(rows *sql.Rows) error {
+		var repository approval.RepositoryName
+		var pull int
+		err := rows.Scan(&repository, &pull)
+		all[repository] = append(all[repository], pull)
+		return err
+	}, "SELECT repository, pull FROM written WHERE name = $1 AND digest = $2 ORDER BY repository, pull", owedName, owed)
 	if err != nil {
 		return nil, fmt.Errorf("read which pull requests are to be told: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	all = map[approval.RepositoryName][]int{}
-	for rows.Next() {
-		var repository approval.RepositoryName
-		var pull int
-		if err := rows.Scan(&repository, &pull); err != nil {
-			return nil, fmt.Errorf("read which pull requests are to be told: %w", err)
-		}
-		all[repository] = append(all[repository], pull)
-	}
-	return all, rows.Err()
+	return all, nil
 }

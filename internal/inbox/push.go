@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -30,15 +32,16 @@ func (s *Store) SavePush(ctx context.Context, w approval.WitnessedPush) error {
 	if err != nil {
 		return fmt.Errorf("keep a push to %.80q of repository %d: %w: %w", w.Branch, w.RepositoryID, ErrInvalid, err)
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
+	branch := s.db.indexed(w.Branch)
+	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO pushes (repository, branch, sha, before, pushed, pusher, pusher_login, pusher_type, kept)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET
-				before = CASE WHEN excluded.pushed > pushed OR excluded.before = before THEN excluded.before ELSE '' END,
-				pusher = CASE WHEN excluded.pushed > pushed OR excluded.pusher = pusher THEN excluded.pusher ELSE 0 END,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+			ON CONFLICT (repository, branch, sha) DO UPDATE SET
+				before = CASE WHEN excluded.pushed > pushes.pushed OR excluded.before = pushes.before THEN excluded.before ELSE '' END,
+				pusher = CASE WHEN excluded.pushed > pushes.pushed OR excluded.pusher = pushes.pusher THEN excluded.pusher ELSE 0 END,
 				pushed = excluded.pushed, pusher_login = excluded.pusher_login, pusher_type = excluded.pusher_type, kept = excluded.kept
-			WHERE excluded.pushed > pushed OR excluded.pushed = pushed AND (excluded.pusher <> pusher OR excluded.before <> before)`,
-			w.RepositoryID, w.Branch, string(w.After), string(w.Before), w.PushedAt.UnixNano(),
+			WHERE excluded.pushed > pushes.pushed OR excluded.pushed = pushes.pushed AND (excluded.pusher <> pushes.pusher OR excluded.before <> pushes.before)`,
+			w.RepositoryID, branch, string(w.After), string(w.Before), w.PushedAt.UnixNano(),
 			int64(w.Pusher.ID), w.Pusher.Login, w.Pusher.Type, time.Now().UnixNano()); err != nil {
 			return err
 		}
@@ -65,10 +68,10 @@ func (s *Store) BranchPush(ctx context.Context, repositoryID int64, branch strin
 	w := approval.WitnessedPush{RepositoryID: repositoryID, Branch: branch, After: commit}
 	var pushed int64
 	found, err := s.row(ctx, []any{&w.Before, &pushed, &w.Pusher.ID, &w.Pusher.Login, &w.Pusher.Type},
-		"SELECT before, pushed, pusher, pusher_login, pusher_type FROM pushes WHERE repository = ? AND branch = ? AND sha = ? AND pusher <> 0"+
+		"SELECT before, pushed, pusher, pusher_login, pusher_type FROM pushes WHERE repository = $1 AND branch = $2 AND sha = $3 AND pusher <> 0"+
 			" AND NOT EXISTS (SELECT 1 FROM pushes AS o WHERE o.repository = pushes.repository AND o.branch = pushes.branch AND o.sha <> pushes.sha"+
 			" AND o.pushed >= pushes.pushed)",
-		repositoryID, branch, string(commit))
+		repositoryID, s.db.indexed(branch), string(commit))
 	if err != nil || !found {
 		if err != nil {
 			err = fmt.Errorf("read the push of %s to %.80q of repository %d: %w", commit.Short(), branch, repositoryID, err)
@@ -83,7 +86,7 @@ func (s *Store) BranchPush(ctx context.Context, repositoryID int64, branch strin
 // merged the pull request with a commit.
 func (s *Store) MergedByPerson(ctx context.Context, repositoryID int64, pull int, commit approval.SHA) (bool, error) {
 	var one int
-	found, err := s.row(ctx, []any{&one}, "SELECT 1 FROM merges WHERE repository = ? AND sha = ? AND pull = ? AND by_person = 1", repositoryID, string(commit), pull)
+	found, err := s.row(ctx, []any{&one}, "SELECT 1 FROM merges WHERE repository = $1 AND sha = $2 AND pull = $3 AND by_person", repositoryID, string(commit), pull)
 	if err != nil {
 		return false, fmt.Errorf("read who merged commit %s of repository %d: %w", commit.Short(), repositoryID, err)
 	}
@@ -96,7 +99,7 @@ func (s *Store) SaveAccounts(ctx context.Context, repositoryID int64, accounts [
 	if repositoryID <= 0 {
 		return fmt.Errorf("keep the accounts of commits of repository %d: %w", repositoryID, ErrInvalid)
 	}
-	if err := s.write(ctx, func(tx *sql.Tx) error { return saveAccounts(ctx, tx, repositoryID, accounts) }); err != nil {
+	if err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return saveAccounts(ctx, tx, repositoryID, accounts) }); err != nil {
 		return fmt.Errorf("keep the accounts of commits of repository %d: %w", repositoryID, err)
 	}
 	return nil
@@ -104,16 +107,21 @@ func (s *Store) SaveAccounts(ctx context.Context, repositoryID int64, accounts [
 
 func saveAccounts(ctx context.Context, tx *sql.Tx, repositoryID int64, accounts []approval.CommitAccounts) error {
 	now := time.Now().UnixNano()
+	// In one order, so that two who save the same ones do not wait for one another.
+	accounts = slices.SortedFunc(slices.Values(accounts), func(a, b approval.CommitAccounts) int { return strings.Compare(string(a.Commit), string(b.Commit)) })
 	for _, a := range accounts {
 		if _, err := approval.ParseSHA(string(a.Commit)); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
-		for role, user := range map[string]approval.User{"author": a.Author, "committer": a.Committer} {
-			if user.ID <= 0 {
+		for _, of := range []struct {
+			role string
+			user approval.User
+		}{{"author", a.Author}, {"committer", a.Committer}} {
+			if of.user.ID <= 0 {
 				continue
 			}
-			if _, err := tx.ExecContext(ctx, "INSERT INTO accounts (repository, sha, role, user, login, type, kept) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-				repositoryID, string(a.Commit), role, int64(user.ID), user.Login, user.Type, now); err != nil {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO accounts (repository, sha, role, \"user\", login, type, kept) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+				repositoryID, string(a.Commit), of.role, int64(of.user.ID), of.user.Login, of.user.Type, now); err != nil {
 				return err
 			}
 		}
@@ -132,19 +140,12 @@ func (s *Store) Accounts(ctx context.Context, repositoryID int64, commits []appr
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.file.Read().QueryContext(ctx,
-		"SELECT sha, role, user, login, type FROM accounts WHERE repository = ? AND sha IN (SELECT value FROM json_each(?)) ORDER BY sha, role",
-		repositoryID, string(wanted))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.each(ctx, func(rows *sql.Rows) error {
 		var commit approval.SHA
 		var role string
 		var user approval.User
 		if err := rows.Scan(&commit, &role, &user.ID, &user.Login, &user.Type); err != nil {
-			return nil, err
+			return err
 		}
 		if len(found) == 0 || found[len(found)-1].Commit != commit {
 			found = append(found, approval.CommitAccounts{Commit: commit})
@@ -154,18 +155,7 @@ func (s *Store) Accounts(ctx context.Context, repositoryID int64, commits []appr
 		} else {
 			found[len(found)-1].Committer = user
 		}
-	}
-	return found, rows.Err()
-}
-
-// write runs what belongs together in one transaction.
-func (s *Store) write(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := s.file.Write().BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := do(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
+		return nil
+	}, "SELECT sha, role, \"user\", login, type FROM accounts WHERE repository = $1 AND "+s.db.among+" ORDER BY sha, role", repositoryID, string(wanted))
+	return found, err
 }

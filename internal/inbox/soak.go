@@ -2,7 +2,10 @@ package inbox
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // maxSoak bounds what is kept of one Application, in bytes.
@@ -10,26 +13,16 @@ const maxSoak = 256 << 10
 
 // Soaks returns what was remembered of Applications about the images that run in
 // them, by "namespace/name". To lose it loses time: an image is proven later.
-func (s *Store) Soaks(ctx context.Context) (_ map[string][]byte, err error) {
-	rows, err := s.file.Read().QueryContext(ctx, "SELECT application, memory FROM soaks")
-	if err != nil {
-		return nil, fmt.Errorf("read what runs in Applications: %w", err)
-	}
-	defer func() {
-		if closing := rows.Close(); err == nil && closing != nil {
-			err = fmt.Errorf("read what runs in Applications: %w", closing)
-		}
-	}()
+func (s *Store) Soaks(ctx context.Context) (map[string][]byte, error) {
 	found := map[string][]byte{}
-	for rows.Next() {
+	err := s.each(ctx, func(rows *sql.Rows) error {
 		var application string
 		var memory []byte
-		if err := rows.Scan(&application, &memory); err != nil {
-			return nil, fmt.Errorf("read what runs in Applications: %w", err)
-		}
+		err := rows.Scan(&application, &memory)
 		found[application] = memory
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	}, "SELECT application, memory FROM soaks")
+	if err != nil {
 		return nil, fmt.Errorf("read what runs in Applications: %w", err)
 	}
 	return found, nil
@@ -43,23 +36,23 @@ func (s *Store) SaveSoaks(ctx context.Context, memories map[string][]byte) error
 			return fmt.Errorf("keep what runs in %q: %w", application, ErrInvalid)
 		}
 	}
-	tx, err := s.file.Write().BeginTx(ctx, nil)
+	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		// In one order, so that two who save the same ones do not wait for one another.
+		for _, application := range slices.Sorted(maps.Keys(memories)) {
+			var err error
+			if memory := memories[application]; memory == nil {
+				_, err = tx.ExecContext(ctx, "DELETE FROM soaks WHERE application = $1", application)
+			} else {
+				_, err = tx.ExecContext(ctx, `INSERT INTO soaks (application, memory) VALUES ($1, $2)
+					ON CONFLICT (application) DO UPDATE SET memory = excluded.memory`, application, memory)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", application, err)
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("keep what runs in Applications: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // without effect once it is committed
-	for application, memory := range memories {
-		if memory == nil {
-			_, err = tx.ExecContext(ctx, "DELETE FROM soaks WHERE application = ?", application)
-		} else {
-			_, err = tx.ExecContext(ctx, `INSERT INTO soaks (application, memory) VALUES (?, ?)
-				ON CONFLICT DO UPDATE SET memory = excluded.memory`, application, memory)
-		}
-		if err != nil {
-			return fmt.Errorf("keep what runs in %s: %w", application, err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("keep what runs in Applications: %w", err)
 	}
 	return nil

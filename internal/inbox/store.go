@@ -23,9 +23,10 @@ var migrations embed.FS
 var ErrInvalid = errors.New("incomplete or malformed")
 
 // Store is the inbox. It is safe for concurrent use. What a method has written
-// is on disk when it returns without an error.
+// is on disk when it returns without an error. After an error it may be, or may come to be,
+// which does no harm: to write it again changes nothing.
 type Store struct {
-	file *sqlitefile.File
+	db database
 }
 
 // Open opens the inbox, and makes it when the file is missing. One process at a
@@ -39,12 +40,12 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the inbox: %w", err)
 	}
-	return &Store{file: file}, nil
+	return &Store{sqliteFile(file)}, nil
 }
 
-// Close releases the file. What is under way fails.
+// Close releases the file, or the connections. What is under way fails.
 func (s *Store) Close() error {
-	if err := s.file.Close(); err != nil {
+	if err := s.db.close(); err != nil {
 		return fmt.Errorf("close the inbox: %w", err)
 	}
 	return nil
@@ -65,10 +66,10 @@ func Inspect(ctx context.Context, path string) (*Witness, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the inbox: %w", err)
 	}
-	return &Witness{&Store{file: file}}, nil
+	return &Witness{&Store{sqliteFile(file)}}, nil
 }
 
-// Close releases the file.
+// Close releases the file, or the connections.
 func (w *Witness) Close() error { return w.store.Close() }
 
 // Review is as that of Store.

@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -26,7 +25,7 @@ func (s *Store) SaveReview(ctx context.Context, w approval.WitnessedReview) erro
 	if err != nil {
 		return fmt.Errorf("keep review %d of repository %d: %w: %w", w.ReviewID, w.RepositoryID, ErrInvalid, err)
 	}
-	if _, err := s.exec(ctx, "INSERT INTO reviews (repository, review, sha, base) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+	if _, err := s.exec(ctx, "INSERT INTO reviews (repository, review, sha, base) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
 		w.RepositoryID, w.ReviewID, string(w.Commit), w.Base); err != nil {
 		return fmt.Errorf("keep review %d of repository %d: %w", w.ReviewID, w.RepositoryID, err)
 	}
@@ -54,12 +53,12 @@ func (s *Store) SaveHead(ctx context.Context, w approval.WitnessedHead) error {
 	if err != nil {
 		return fmt.Errorf("keep a head of pull request %d of repository %d: %w: %w", w.Pull, w.RepositoryID, ErrInvalid, err)
 	}
-	if _, err := s.exec(ctx, `INSERT INTO heads (repository, pull, sha, before, pushed, pusher, pusher_login, pusher_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET
-			before = CASE WHEN excluded.pushed > pushed OR excluded.before = before THEN excluded.before ELSE '' END,
-			pusher = CASE WHEN excluded.pushed > pushed OR excluded.pusher = pusher THEN excluded.pusher ELSE 0 END,
+	if _, err := s.exec(ctx, `INSERT INTO heads (repository, pull, sha, before, pushed, pusher, pusher_login, pusher_type) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (repository, pull, sha) DO UPDATE SET
+			before = CASE WHEN excluded.pushed > heads.pushed OR excluded.before = heads.before THEN excluded.before ELSE '' END,
+			pusher = CASE WHEN excluded.pushed > heads.pushed OR excluded.pusher = heads.pusher THEN excluded.pusher ELSE 0 END,
 			pushed = excluded.pushed, pusher_login = excluded.pusher_login, pusher_type = excluded.pusher_type
-		WHERE excluded.pushed > pushed OR excluded.pushed = pushed AND (excluded.pusher <> pusher OR excluded.before <> before)`,
+		WHERE excluded.pushed > heads.pushed OR excluded.pushed = heads.pushed AND (excluded.pusher <> heads.pusher OR excluded.before <> heads.before)`,
 		w.RepositoryID, w.Pull, string(w.Head), string(w.Before), w.PushedAt.UnixNano(), int64(w.Pusher.ID), w.Pusher.Login, w.Pusher.Type); err != nil {
 		return fmt.Errorf("keep a head of pull request %d of repository %d: %w", w.Pull, w.RepositoryID, err)
 	}
@@ -76,7 +75,7 @@ func (s *Store) SaveMerge(ctx context.Context, w approval.WitnessedMerge) error 
 	if err != nil {
 		return fmt.Errorf("keep the merge of pull request %d of repository %d: %w: %w", w.Pull, w.RepositoryID, ErrInvalid, err)
 	}
-	if _, err := s.exec(ctx, "INSERT INTO merges (repository, sha, pull, by_person) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET pull = excluded.pull, by_person = excluded.by_person",
+	if _, err := s.exec(ctx, "INSERT INTO merges (repository, sha, pull, by_person) VALUES ($1, $2, $3, $4) ON CONFLICT (repository, sha) DO UPDATE SET pull = excluded.pull, by_person = excluded.by_person",
 		w.RepositoryID, string(w.Commit), w.Pull, w.ByPerson); err != nil {
 		return fmt.Errorf("keep the merge of pull request %d of repository %d: %w", w.Pull, w.RepositoryID, err)
 	}
@@ -88,7 +87,7 @@ func (s *Store) SaveMerge(ctx context.Context, w approval.WitnessedMerge) error 
 // did not keep it.
 func (s *Store) Review(ctx context.Context, repositoryID, reviewID int64) (approval.WitnessedReview, bool, error) {
 	w := approval.WitnessedReview{RepositoryID: repositoryID, ReviewID: reviewID}
-	found, err := s.row(ctx, []any{&w.Commit, &w.Base}, "SELECT sha, base FROM reviews WHERE repository = ? AND review = ?", repositoryID, reviewID)
+	found, err := s.row(ctx, []any{&w.Commit, &w.Base}, "SELECT sha, base FROM reviews WHERE repository = $1 AND review = $2", repositoryID, reviewID)
 	if err != nil || !found {
 		if err != nil {
 			err = fmt.Errorf("read review %d of repository %d: %w", reviewID, repositoryID, err)
@@ -117,9 +116,9 @@ func (s *Store) head(ctx context.Context, w approval.WitnessedHead, next approva
 	var pushed int64
 	repositoryID, pull, head := w.RepositoryID, w.Pull, w.Head
 	found, err := s.row(ctx, []any{&w.Before, &pushed, &w.Pusher.ID, &w.Pusher.Login, &w.Pusher.Type},
-		"SELECT before, pushed, pusher, pusher_login, pusher_type FROM heads WHERE repository = ? AND pull = ? AND sha = ? AND pusher <> 0"+
+		"SELECT before, pushed, pusher, pusher_login, pusher_type FROM heads WHERE repository = $1 AND pull = $2 AND sha = $3 AND pusher <> 0"+
 			" AND NOT EXISTS (SELECT 1 FROM heads AS o WHERE o.repository = heads.repository AND o.pull = heads.pull AND o.sha <> heads.sha"+
-			" AND o.pushed >= heads.pushed AND o.sha <> ? AND o.pushed <= ?)",
+			" AND o.pushed >= heads.pushed AND o.sha <> $4 AND o.pushed <= $5)",
 		repositoryID, pull, string(head), string(next), until.UnixNano())
 	if err != nil {
 		return approval.WitnessedHead{}, false, fmt.Errorf("read head %s of pull request %d of repository %d: %w", head.Short(), pull, repositoryID, err)
@@ -135,18 +134,9 @@ func (s *Store) head(ctx context.Context, w approval.WitnessedHead, next approva
 // said last; false when that was not witnessed. The caller reads it again.
 func (s *Store) MergedPull(ctx context.Context, repositoryID int64, commit approval.SHA) (int, bool, error) {
 	var pull int
-	found, err := s.row(ctx, []any{&pull}, "SELECT pull FROM merges WHERE repository = ? AND sha = ?", repositoryID, string(commit))
+	found, err := s.row(ctx, []any{&pull}, "SELECT pull FROM merges WHERE repository = $1 AND sha = $2", repositoryID, string(commit))
 	if err != nil {
 		return 0, false, fmt.Errorf("read the pull request of commit %s of repository %d: %w", commit.Short(), repositoryID, err)
 	}
 	return pull, found, nil
-}
-
-// row reads one row; false when there is none.
-func (s *Store) row(ctx context.Context, into []any, query string, args ...any) (bool, error) {
-	err := s.file.Read().QueryRowContext(ctx, query, args...).Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -36,10 +36,12 @@ type Options struct {
 // configuration, Applications by Options, windows and the rest by constants. A series of a
 // gate as a whole has an empty application, which to Prometheus is none.
 //
-// A metric that is not defined is not there.
+// A metric that is not defined is not there. What is computed is computed in small pieces,
+// with rests in between.
 type Collector struct {
 	options  Options
 	families families
+	pace     func() *pace
 
 	mu       sync.Mutex
 	computed []prometheus.Metric
@@ -62,7 +64,7 @@ func windows() []window {
 
 // NewCollector makes a Collector that has computed nothing yet.
 func NewCollector(o Options) *Collector {
-	return &Collector{options: o, families: newFamilies()}
+	return &Collector{options: o, families: newFamilies(), pace: newPace}
 }
 
 // refreshEvery is how often the metrics are computed anew: what is open closes by time.
@@ -104,7 +106,11 @@ func (c *Collector) compute(ctx context.Context) ([]prometheus.Metric, time.Time
 		return nil, at, err
 	}
 	byGate := map[string][]dora.Assessed{}
+	pace := c.pace()
 	for _, app := range apps {
+		if err := pace.breathe(ctx); err != nil {
+			return nil, at, err
+		}
 		a, err := dora.Assess(app, c.options.Policy, at)
 		if err != nil {
 			return nil, at, fmt.Errorf("assess %s: %w", app.Name, err)
@@ -117,13 +123,22 @@ func (c *Collector) compute(ctx context.Context) ([]prometheus.Metric, time.Time
 		protected[name] = true
 	}
 	for gate, all := range byGate {
-		s.gate(gate, all)
-		own, others := c.shown(all, protected, at)
+		if err := s.gate(ctx, pace, gate, all); err != nil {
+			return nil, at, err
+		}
+		own, others, err := c.shown(ctx, pace, all, protected, at)
+		if err != nil {
+			return nil, at, err
+		}
 		for _, a := range own {
-			s.add(gate, a[0].Name, a)
+			if err := s.add(ctx, pace, gate, a[0].Name, a); err != nil {
+				return nil, at, err
+			}
 		}
 		if len(others) > 0 {
-			s.add(gate, Other, others)
+			if err := s.add(ctx, pace, gate, Other, others); err != nil {
+				return nil, at, err
+			}
 		}
 	}
 	return s.out, at, s.err
@@ -131,7 +146,7 @@ func (c *Collector) compute(ctx context.Context) ([]prometheus.Metric, time.Time
 
 // shown tells the Applications with series of their own from the others. Several with one
 // name, of which all but one are gone, are shown as one.
-func (c *Collector) shown(all []dora.Assessed, protected map[string]bool, at time.Time) (own [][]dora.Assessed, others []dora.Assessed) {
+func (c *Collector) shown(ctx context.Context, pace *pace, all []dora.Assessed, protected map[string]bool, at time.Time) (own [][]dora.Assessed, others []dora.Assessed, err error) {
 	byName := map[string][]dora.Assessed{}
 	for _, a := range all {
 		if protected[a.Name] {
@@ -142,6 +157,9 @@ func (c *Collector) shown(all []dora.Assessed, protected map[string]bool, at tim
 	}
 	recent := map[string]int{}
 	for name, as := range byName {
+		if err := pace.breathe(ctx); err != nil {
+			return nil, nil, err
+		}
 		own = append(own, as)
 		recent[name] = dora.Measure(as, dora.Scope{Kind: dora.ScopeAll}, dora.Window{From: at.Add(-90 * 24 * time.Hour), To: at}, c.options.Policy).Rework.Deployments
 	}
@@ -152,7 +170,7 @@ func (c *Collector) shown(all []dora.Assessed, protected map[string]bool, at tim
 		others = append(others, own[len(own)-1]...)
 		own = own[:len(own)-1]
 	}
-	return own, others
+	return own, others, nil
 }
 
 // Describe implements prometheus.Collector.

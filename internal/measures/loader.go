@@ -21,6 +21,7 @@ type Record = history.Reader
 type Loader struct {
 	record Record
 	model  *deployments.Model
+	pace   *pace // nil for as fast as it can
 
 	mu   sync.Mutex
 	next uint64
@@ -35,6 +36,8 @@ type application struct {
 	marks []dora.Mark
 	// news: the record has more of it than was read.
 	news bool
+	// order is its place among the others.
+	order string
 }
 
 // NewLoader makes a Loader that has read nothing yet.
@@ -42,33 +45,49 @@ func NewLoader(record Record) *Loader {
 	return &Loader{record: record, model: deployments.New(record), next: 1, apps: map[string]*application{}}
 }
 
+// NewSlowLoader makes a Loader that leaves most of the machine to others, for work in the
+// background.
+func NewSlowLoader(record Record) *Loader {
+	l := NewLoader(record)
+	l.pace = newPace()
+	return l
+}
+
 // entriesRead is how many entries are read at a time.
-const entriesRead = 500
+const entriesRead = 200
 
 // Applications are all that the record tells of, by name. It returns everything up to the
 // end of the record, or an error.
 func (l *Loader) Applications(ctx context.Context) ([]dora.Application, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.pace.resume()
 	if err := l.look(ctx); err != nil {
 		return nil, err
 	}
-	out := make([]dora.Application, 0, len(l.apps))
+	found := make([]*application, 0, len(l.apps))
 	for uid, app := range l.apps {
 		if app.news {
 			if err := l.read(ctx, uid, app); err != nil {
 				return nil, err
 			}
+			if err := l.pace.breathe(ctx); err != nil {
+				return nil, err
+			}
 		}
 		if len(app.read) > 0 {
-			joined := join(app.read)
-			joined.Marks = slices.Clone(app.marks)
-			out = append(out, joined)
+			found = append(found, app)
 		}
 	}
-	slices.SortFunc(out, func(a, b dora.Application) int {
-		return strings.Compare(a.Name+" "+firstOperation(a), b.Name+" "+firstOperation(b))
-	})
+	slices.SortFunc(found, func(a, b *application) int { return strings.Compare(a.order, b.order) })
+	out := make([]dora.Application, len(found))
+	for i, app := range found {
+		if err := l.pace.breathe(ctx); err != nil {
+			return nil, err
+		}
+		out[i] = join(app.read)
+		out[i].Marks = slices.Clone(app.marks)
+	}
 	return out, nil
 }
 
@@ -109,6 +128,9 @@ func (l *Loader) look(ctx context.Context) error {
 				l.apps[e.Application] = app
 			}
 			app.news, l.next = true, e.Sequence+1
+		}
+		if err := l.pace.breathe(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -164,6 +186,10 @@ func (l *Loader) read(ctx context.Context, uid string, app *application) error {
 		}
 		if len(page) < deployments.PageMost {
 			app.read, app.news = read, false
+			if len(read) > 0 {
+				joined := join(read)
+				app.order = joined.Name + " " + firstOperation(joined)
+			}
 			return nil
 		}
 	}

@@ -1,6 +1,7 @@
 package measures
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -94,12 +95,15 @@ func (s *series) length(f family, d *time.Duration, labels ...string) {
 }
 
 // gate adds what a gate has as a whole.
-func (s *series) gate(name string, all []dora.Assessed) {
-	s.add(name, "", all)
+func (s *series) gate(ctx context.Context, pace *pace, name string, all []dora.Assessed) error {
+	if err := s.add(ctx, pace, name, "", all); err != nil {
+		return err
+	}
 	lead, quorum, recovered := dora.Lengths(all)
 	s.histogram(s.leadTimes, lead, name)
 	s.histogram(s.quorumTimes, quorum, name)
 	s.histogram(s.recoveryTimes, recovered, name)
+	return pace.breathe(ctx)
 }
 
 func (s *series) histogram(f family, lengths []time.Duration, labels ...string) {
@@ -122,8 +126,11 @@ func (s *series) histogram(f family, lengths []time.Duration, labels ...string) 
 }
 
 // add has the metrics of some Applications over each window.
-func (s *series) add(gate, application string, all []dora.Assessed) {
+func (s *series) add(ctx context.Context, pace *pace, gate, application string, all []dora.Assessed) error {
 	for _, w := range windows() {
+		if err := pace.breathe(ctx); err != nil {
+			return err
+		}
 		r := dora.Measure(all, dora.Scope{Kind: dora.ScopeAll}, dora.Window{From: s.now.Add(-w.length), To: s.now}, s.policy)
 		at := []string{gate, application, w.name}
 		with := func(label string) []string { return []string{gate, application, w.name, label} }
@@ -151,4 +158,5 @@ func (s *series) add(gate, application string, all []dora.Assessed) {
 			s.gauge(s.rework, float64(r.Rework.Kinds[kind]), with(string(kind))...)
 		}
 	}
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gh "github.com/google/go-github/v60/github"
@@ -48,9 +49,12 @@ type Options struct {
 	YoungToken time.Duration
 	// Version is told to GitHub in the User-Agent header.
 	Version string
-	// Observe is told of every request that was sent. It must be safe for
-	// concurrent use and return at once. Nil is allowed.
-	Observe func(Call)
+	// Observe is told of every request that was sent, with the request's context. It
+	// must be safe for concurrent use and return at once. Nil is allowed.
+	Observe func(context.Context, Call)
+	// Guard is asked before each request that could change something; what it refuses is
+	// not sent. It must be safe for concurrent use. Nil lets everything through.
+	Guard func() error
 	// Logger is required.
 	Logger *slog.Logger
 }
@@ -58,7 +62,7 @@ type Options struct {
 // App is Gatekeeper's GitHub App. Safe for concurrent use.
 type App struct {
 	id      int64
-	key     *rsa.PrivateKey
+	key     atomic.Pointer[rsa.PrivateKey]
 	base    *url.URL
 	next    http.RoundTripper
 	wire    *wire // for requests as the App itself
@@ -94,16 +98,20 @@ func NewApp(o Options) (*App, error) {
 		o.YoungToken = youngToken
 	}
 	if o.Observe == nil {
-		o.Observe = func(Call) {}
+		o.Observe = func(context.Context, Call) {}
 	}
 	next, err := baseTransport(o)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{id: o.AppID, key: key, base: base, next: next, options: o, owners: map[string]*installation{},
+	if o.Guard != nil {
+		next = guarded{next, o.Guard}
+	}
+	a := &App{id: o.AppID, base: base, next: next, options: o, owners: map[string]*installation{},
 		slots: make(chan struct{}, maxInFlight)}
-	a.wire = a.newWire()
-	a.api = a.newAPI(a.signed(a.wire))
+	a.key.Store(key)
+	a.wire = a.newWire("")
+	a.api = a.newAPI(a.signed(a.wire, a.key.Load))
 	return a, nil
 }
 
@@ -177,10 +185,11 @@ func (a *App) installation(owner string) *installation {
 	return in
 }
 
-func (a *App) newWire() *wire {
+// newWire is that of an account, or of the App itself when it is empty.
+func (a *App) newWire(account string) *wire {
 	return &wire{
 		next: a.next, base: a.base, endpoints: newEndpoints(), slots: a.slots,
-		timeout: a.options.Timeout, observe: a.options.Observe, limiter: &limiter{},
+		timeout: a.options.Timeout, observe: a.options.Observe, limiter: &limiter{}, account: strings.ToLower(account),
 	}
 }
 
@@ -203,6 +212,12 @@ func baseTransport(o Options) (http.RoundTripper, error) {
 		}
 		return o.Transport, nil
 	}
+	return Transport(o.CertificatesPEM)
+}
+
+// Transport trusts the authorities of a PEM file, or the system's when there are none,
+// and uses the proxy of the environment. It makes no request.
+func Transport(certificatesPEM []byte) (*http.Transport, error) {
 	t := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -214,9 +229,9 @@ func baseTransport(o Options) (http.RoundTripper, error) {
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
-	if len(o.CertificatesPEM) > 0 {
+	if len(certificatesPEM) > 0 {
 		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(o.CertificatesPEM) {
+		if !roots.AppendCertsFromPEM(certificatesPEM) {
 			return nil, errors.New("the file of root certificates holds none")
 		}
 		t.TLSClientConfig.RootCAs = roots

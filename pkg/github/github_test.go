@@ -108,7 +108,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // observe collects the calls that the App reports.
-func (s *server) observe(c Call) {
+func (s *server) observe(_ context.Context, c Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, c)

@@ -41,9 +41,26 @@ type Call struct {
 	Status int
 	// Duration is the time until the answer's header.
 	Duration time.Duration
-	// Remaining is what is left of the rate limit, -1 when GitHub did not say.
+	// Began is when it was sent.
+	Began time.Time
+	// Account is whose installation's token it was made with; empty for a call as the App
+	// itself. Each installation has a rate limit of its own.
+	Account string
+	// Remaining is what is left of the rate limit, -1 when GitHub did not say, and Reset
+	// when the limit begins anew, zero when GitHub did not say.
 	Remaining int
+	Reset     time.Time
+	// Limited says that it was refused because of a limit, and of which: empty, LimitHourly
+	// or LimitSecondary.
+	Limited string
 }
+
+// The limits of GitHub ("Rate limits for the REST API"): that of the hour, and those
+// against too much at once, which it calls secondary.
+const (
+	LimitHourly    = "hourly"
+	LimitSecondary = "secondary"
+)
 
 // wire sends requests. It is the lowest layer of ours: whatever passes it obeys
 // the limits, and whatever comes back through it is a success, a redirect or an
@@ -54,8 +71,9 @@ type wire struct {
 	endpoints endpoints
 	slots     chan struct{} // one value for each request that is under way
 	timeout   time.Duration
-	observe   func(Call)
+	observe   func(context.Context, Call)
 	limiter   *limiter
+	account   string // see Call
 }
 
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -80,25 +98,38 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		fmt.Errorf("no answer within %s", w.timeout))
 	start := time.Now()
 	resp, err := w.next.RoundTrip(req.WithContext(ctx))
-	call := Call{Endpoint: w.endpoints.label(w.base, req.Method, req.URL), Duration: time.Since(start), Remaining: -1}
+	call := Call{
+		Endpoint: w.endpoints.label(w.base, req.Method, req.URL), Began: start, Duration: time.Since(start),
+		Account: w.account, Remaining: -1,
+	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && req.Context().Err() == nil {
 			err = cause
 		}
 		cancel()
-		w.observe(call)
+		w.observe(req.Context(), call)
 		return nil, err
 	}
 	call.Status = resp.StatusCode
 	if n, err := strconv.Atoi(resp.Header.Get("X-RateLimit-Remaining")); err == nil {
 		call.Remaining = n
 	}
-	w.observe(call)
-
+	if at, err := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil && at > 0 {
+		call.Reset = time.Unix(at, 0)
+	}
 	if !isSuccess(resp.StatusCode) && !isRedirect(resp) {
 		defer cancel()
-		return nil, w.failure(resp)
+		failed := w.failure(resp)
+		if failed.Limited {
+			call.Limited = LimitSecondary
+			if call.Remaining == 0 {
+				call.Limited = LimitHourly
+			}
+		}
+		w.observe(req.Context(), call)
+		return nil, failed
 	}
+	w.observe(req.Context(), call)
 	w.limiter.answered(resp.Header, time.Now())
 	// go-github's own limiter goes by this header; ours has seen it.
 	resp.Header.Del("X-RateLimit-Reset")
@@ -115,7 +146,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // failure reads the answer, closes it and says what it means. ghinstallation
 // never closes the body of a failed token refresh; here it is closed already.
-func (w *wire) failure(resp *http.Response) error {
+func (w *wire) failure(resp *http.Response) *Error {
 	body, readErr := io.ReadAll(io.LimitReader(resp.Body, errorBodyLimit))
 	closeErr := resp.Body.Close()
 	now := time.Now()

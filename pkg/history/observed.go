@@ -118,7 +118,7 @@ func (s Selection) Check() error {
 		return fmt.Errorf("a selection without kinds, or that skips %d: %w", s.Skip, ErrInvalid)
 	}
 	for _, kind := range s.Kinds {
-		known := slices.Contains([]Kind{KindIntent, KindOutcome, KindAbandoned, KindAct, KindDenied, KindObserved, KindHealth, KindArchived}, kind)
+		known := slices.Contains([]Kind{KindIntent, KindOutcome, KindAbandoned, KindAct, KindDenied, KindObserved, KindHealth, KindArchived, KindPolicy}, kind)
 		if !known || (s.Named != "" && kind != KindIntent && kind != KindObserved) {
 			return fmt.Errorf("entries of kind %q are not selected by this: %w", kind, ErrInvalid)
 		}

@@ -212,7 +212,7 @@ func (p AbandonedPayload) check(string, uint64) error {
 
 // payloadStruct lists the payloads, so that Decode takes nothing else.
 type payloadStruct interface {
-	DecisionPayload | IntentPayload | OutcomePayload | AbandonedPayload | ActPayload | DeniedPayload | ObservedPayload | HealthPayload | ArchivedPayload
+	DecisionPayload | IntentPayload | OutcomePayload | AbandonedPayload | ActPayload | DeniedPayload | ObservedPayload | HealthPayload | ArchivedPayload | PolicyPayload
 	Payload
 }
 

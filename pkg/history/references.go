@@ -36,7 +36,7 @@ func CheckReferences(ctx context.Context, record Lookup, entries []Entry) error 
 		c := references{record: record, earlier: entries[:i], orders: &orders}
 		var err error
 		switch entry.Kind {
-		case KindDecision, KindDenied, KindObserved, KindArchived:
+		case KindDecision, KindDenied, KindObserved, KindArchived, KindPolicy:
 		case KindHealth:
 			err = c.health(ctx, entry)
 		case KindAct:

@@ -54,17 +54,19 @@ type Options struct {
 	InsecureSkipVerify bool
 	// Timeout bounds each call, connecting included; 10 s by default.
 	Timeout time.Duration
+	// Intercept sees every call, for those who count them. Nil is allowed.
+	Intercept grpc.UnaryClientInterceptor
 }
 
 // API is a client of argocd-server. It is safe for concurrent use.
 type API struct {
 	connection   *grpc.ClientConn
 	applications application.ApplicationServiceClient
-	tokenFile    string
 	timeout      time.Duration
 
-	mu    sync.Mutex
-	token string
+	mu        sync.Mutex
+	tokenFile string
+	token     string
 }
 
 // New checks the options and returns a client that has not connected yet. Close it.
@@ -92,7 +94,7 @@ func New(options Options) (*API, error) {
 		}
 		transport = credentials.NewTLS(config)
 	}
-	connection, err := grpc.NewClient("dns:///"+address,
+	dial := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithUserAgent("gatekeeper"),
 		grpc.WithNoProxy(),
@@ -103,7 +105,11 @@ func New(options Options) (*API, error) {
 		// A peer that vanished without a word would otherwise be noticed after minutes.
 		// Argo CD closes connections that ask more often than every 10 s (common/common.go).
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
-	)
+	}
+	if options.Intercept != nil {
+		dial = append(dial, grpc.WithUnaryInterceptor(options.Intercept))
+	}
+	connection, err := grpc.NewClient("dns:///"+address, dial...)
 	if err != nil {
 		return nil, fmt.Errorf("configure the Argo CD API: %w", err)
 	}
@@ -113,6 +119,14 @@ func New(options Options) (*API, error) {
 		tokenFile:    options.TokenFile,
 		timeout:      options.Timeout,
 	}, nil
+}
+
+// Retoken names the file that holds the token from now on. It is read anew for the next
+// call, also when it is the file of before; while it cannot be read, calls fail.
+func (a *API) Retoken(file string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tokenFile, a.token = file, ""
 }
 
 // Close ends the connection. Calls that are under way fail.

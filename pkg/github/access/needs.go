@@ -10,8 +10,8 @@ type Need struct {
 	Optional bool
 }
 
-// Permissions are what Gatekeeper needs. Promoting images needs contents:write
-// besides.
+// Permissions are what Gatekeeper needs. Promotion is what it needs besides to open pull
+// requests of its own.
 func Permissions() []Need {
 	return []Need{
 		{Name: "metadata", Level: "read", For: "repositories, collaborators"},
@@ -35,6 +35,8 @@ type Subscription struct {
 	Only bool
 	// Optional events are of use in some repositories alone.
 	Optional bool
+	// Needs is the optional permission without which there is no such event.
+	Needs string
 }
 
 // Events are what the App has to be subscribed to. Those of installations come by
@@ -50,12 +52,12 @@ func Events() []Subscription {
 		{Name: "team", For: "teams that are renamed or deleted"},
 		{Name: "member", For: "who gets or loses access to a repository"},
 		{Name: "organization", For: "who joins or leaves the organization"},
-		{Name: "merge_group", For: "merge queues that need a gate's check (optional)", Optional: true},
+		{Name: "merge_group", For: "merge queues that need a gate's check (optional)", Optional: true, Needs: "merge_queues"},
 	}
 }
 
-// covers says whether a level includes another one.
-func covers(have, want string) bool {
+// Covers says whether a level includes another one.
+func Covers(have, want string) bool {
 	rank := map[string]int{"": 0, "read": 1, "write": 2, "admin": 3}
 	return rank[have] >= rank[want]
 }
@@ -68,7 +70,7 @@ const implied = "metadata"
 func Lacking(have map[string]string) []Need {
 	var out []Need
 	for _, n := range Permissions() {
-		if n.Name != implied && !covers(have[n.Name], n.Level) {
+		if n.Name != implied && !Covers(have[n.Name], n.Level) {
 			out = append(out, n)
 		}
 	}
@@ -82,12 +84,12 @@ func Excess(have map[string]string, promotes bool) []string {
 	for _, n := range Permissions() {
 		want[n.Name] = n.Level
 	}
-	if promotes {
-		want["contents"] = "write"
+	if promotion := Promotion(); promotes {
+		want[promotion.Name] = promotion.Level
 	}
 	var out []string
 	for name, level := range have {
-		if !covers(want[name], level) {
+		if !Covers(want[name], level) {
 			out = append(out, name+":"+level)
 		}
 	}

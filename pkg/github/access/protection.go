@@ -86,7 +86,7 @@ func (r *Reader) Protection(ctx context.Context, name approval.RepositoryName, b
 			return out, err
 		}
 	}
-	if covers(permissions["administration"], "read") {
+	if Covers(permissions["administration"], "read") {
 		return out, r.classic(ctx, name, branch, &out)
 	}
 	// A branch is "protected" by a ruleset as well, so the older field is looked at.

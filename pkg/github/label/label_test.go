@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) begin(again time.Duration) {
-	w.p = New(Options{GitHub: w.client, Store: w.store, Gates: []string{"prod", "stage"}, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond), Again: again})
+	w.p = New(Options{GitHub: w.client, Store: w.store, Gates: func() []string { return []string{"prod", "stage"} }, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond), Again: again})
 }
 
 func testLogger(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
@@ -134,7 +134,7 @@ func (w *world) writes() int { return int(w.calls.writes.Load()) }
 // its log after it has answered.
 type counts struct{ reads, writes atomic.Int64 }
 
-func (c *counts) observe(call github.Call) {
+func (c *counts) observe(_ context.Context, call github.Call) {
 	switch {
 	case strings.Contains(call.Endpoint, "access_tokens"), strings.HasSuffix(call.Endpoint, "/installation"):
 	case strings.HasPrefix(call.Endpoint, "GET "):

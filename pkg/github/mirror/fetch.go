@@ -62,8 +62,11 @@ func (m *Mirror) start(f func()) bool {
 }
 
 // fetch runs git fetch, once more if the repository was renamed.
-func (m *Mirror) fetch(ctx context.Context, branch string, pulls []int) error {
+func (m *Mirror) fetch(ctx context.Context, branch string, pulls []int) (failed error) {
 	began := time.Now()
+	if m.fetched != nil {
+		defer func() { m.fetched(ctx, began, failed) }()
+	}
 	ctx, cancel := m.git.bound(ctx)
 	defer cancel()
 	c, err := m.remote.credentials(ctx)

@@ -53,6 +53,9 @@ type Options struct {
 	Proxy *url.URL
 	// Logger receives events; nil discards them.
 	Logger *slog.Logger
+	// Fetched is told of every fetch that is over: when it began and how it ended, with the
+	// values of the first caller's context. It must return at once. Nil is allowed.
+	Fetched func(ctx context.Context, began time.Time, err error)
 }
 
 // Mirror is the bare mirror of one repository. It is safe for concurrent use.
@@ -63,6 +66,7 @@ type Mirror struct {
 	lock    *os.File
 	remote  *remote
 	fetches fetchQueue
+	fetched func(ctx context.Context, began time.Time, err error) // may be nil
 	upkeep  sync.Mutex
 
 	objects *worker
@@ -104,7 +108,7 @@ func Open(ctx context.Context, o Options) (*Mirror, error) {
 	}
 	life, shutdown := context.WithCancelCause(context.WithoutCancel(ctx))
 	m := newMirror(newGit(life, program, dir, timeout), log, shutdown)
-	m.remote = remote
+	m.remote, m.fetched = remote, o.Fetched
 	if err := m.open(ctx); err != nil {
 		shutdown(ErrClosed)
 		return nil, err

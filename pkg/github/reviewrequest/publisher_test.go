@@ -83,7 +83,7 @@ func newWorld(t *testing.T) *world {
 
 // begin is a new process.
 func (w *world) begin(mode Mode) {
-	w.p = New(Options{GitHub: w.client, Store: w.store, Gates: map[string]Mode{"prod": mode}, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond)})
+	w.p = New(Options{GitHub: w.client, Store: w.store, Gates: func() map[string]Mode { return map[string]Mode{"prod": mode} }, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond)})
 }
 
 func testLogger(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
@@ -166,7 +166,7 @@ func (w *world) remove(login string) {
 // its log after it has answered.
 type counts struct{ reads, writes atomic.Int64 }
 
-func (c *counts) observe(call github.Call) {
+func (c *counts) observe(_ context.Context, call github.Call) {
 	switch {
 	case strings.Contains(call.Endpoint, "access_tokens"), strings.HasSuffix(call.Endpoint, "/installation"):
 	case strings.HasPrefix(call.Endpoint, "GET "):

@@ -223,7 +223,7 @@ func (g *gathering) take(e history.Entry) error {
 		return g.takeAct(e, within)
 	case history.KindDenied:
 		return g.takeDenied(e, within)
-	case history.KindDecision, history.KindHealth, history.KindArchived:
+	case history.KindDecision, history.KindHealth, history.KindPolicy, history.KindArchived:
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ func Exercise(t *testing.T, create Create) {
 		"marks":             testMarks,
 		"resources":         testResources,
 		"select":            testSelect,
+		"policies":          testPolicies,
 		"deployments":       testDeployments,
 		"reopen":            testReopen,
 		"paging":            testPaging,

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
 )
 
 // fence keeps reads from looking for entries whose commit may still be under way. It is
@@ -49,7 +51,7 @@ func (f *fence) settle(ctx context.Context, pool *pgxpool.Pool) error {
 type fenced struct {
 	pool  *pgxpool.Pool
 	fence *fence
-	hide  secret
+	hide  postgresdb.Secret
 }
 
 // Query implements querier.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
 )
 
 // ErrHeld says that another process works on the record.
@@ -18,17 +20,26 @@ var ErrHeld = errors.New("another process works on the record")
 // The record does not rest on it; what it holds is decided by every append anew.
 type Hold struct {
 	config *pgx.ConnConfig
-	hide   secret
+	hide   postgresdb.Secret
 	every  time.Duration
 	lock   int64
 	conn   *pgx.Conn
 	// session is that of the connection, or of the one that was lost.
 	session uint32
+	// shared lets others hold that share, too.
+	shared bool
 }
 
 // Hold takes the hold, or fails with ErrHeld. Run keeps it, and Release gives it back.
-func (s *Store) Hold(ctx context.Context) (*Hold, error) {
-	h := &Hold{config: s.pool.Config().ConnConfig, hide: s.hide, every: s.timeout, lock: key("serve", s.schema)}
+func (s *Store) Hold(ctx context.Context) (*Hold, error) { return s.hold(ctx, false) }
+
+// Share takes the hold together with other processes that share it, which choose by
+// themselves who works. It keeps those away that work alone, and fails with ErrHeld when one
+// does.
+func (s *Store) Share(ctx context.Context) (*Hold, error) { return s.hold(ctx, true) }
+
+func (s *Store) hold(ctx context.Context, shared bool) (*Hold, error) {
+	h := &Hold{config: s.pool.Config().ConnConfig, hide: s.hide, every: s.timeout, lock: postgresdb.Key("serve", s.schema), shared: shared}
 	if err := h.take(ctx); err != nil {
 		return nil, err
 	}
@@ -40,17 +51,21 @@ func (h *Hold) take(ctx context.Context) error {
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, h.config)
 	if err != nil {
-		return h.hide.clean(fmt.Errorf("hold the record: %w", err))
+		return h.hide.Clean(fmt.Errorf("hold the record: %w", err))
 	}
 	var taken bool
-	err = conn.QueryRow(ctx, "SELECT pg_catalog.pg_try_advisory_lock($1)", h.lock).Scan(&taken)
+	take, remedy := "SELECT pg_catalog.pg_try_advisory_lock($1)", "one at a time does, so stop the other one first, or let both share it (replicas)"
+	if h.shared {
+		take, remedy = "SELECT pg_catalog.pg_try_advisory_lock_shared($1)", "it works alone, without replicas in its configuration, so stop it first"
+	}
+	err = conn.QueryRow(ctx, take, h.lock).Scan(&taken)
 	if err == nil && !taken {
 		if err = h.forget(ctx, conn); err == nil {
-			err = fmt.Errorf("%w; one at a time does, so stop the other one first", ErrHeld)
+			err = fmt.Errorf("%w; %s", ErrHeld, remedy)
 		}
 	}
 	if err != nil {
-		return h.hide.clean(fmt.Errorf("hold the record: %w", errors.Join(err, h.end(ctx, conn))))
+		return h.hide.Clean(fmt.Errorf("hold the record: %w", errors.Join(err, h.end(ctx, conn))))
 	}
 	h.conn, h.session = conn, conn.PgConn().PID()
 	return nil
@@ -125,7 +140,7 @@ func (h *Hold) Release(ctx context.Context) error {
 		return nil
 	}
 	if err := h.end(ctx, h.conn); err != nil {
-		return h.hide.clean(fmt.Errorf("release the record: %w", err))
+		return h.hide.Clean(fmt.Errorf("release the record: %w", err))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/postgres"
+	"github.com/argo-gatekeeper/gatekeeper/test/postgrestest"
 )
 
 // events are what was logged.
@@ -70,31 +71,57 @@ func TestHold(t *testing.T) {
 	defer cancel()
 	notes := make(events, 100)
 	go func() { ended <- hold.Run(ctx, slog.New(slog.NewTextHandler(notes, nil))) }()
-	links := p.all()
-	links[len(links)-1].end()
+	links := p.Links()
+	links[len(links)-1].End()
 	notes.wait(t, "record_held_again")
 	_, err = second.Hold(t.Context())
 	require.ErrorIs(t, err, postgres.ErrHeld)
 
 	// The server does not see that the connection has ended.
-	links = p.all()
-	p.arm(cut{toServer, 0, stall})
+	links = p.Links()
+	p.Arm(postgrestest.Cut{Direction: postgrestest.ToServer, How: postgrestest.Stall})
 	notes.wait(t, "still held the record")
 	notes.wait(t, "record_held_again")
 	for _, l := range links {
-		l.end()
+		l.End()
 	}
-	p.release()
+	p.Release()
 
 	// While it is cut off, the other one takes over.
-	p.refuse()
+	p.Refuse()
 	var taken *postgres.Hold
 	require.Eventually(t, func() bool {
 		taken, err = second.Hold(t.Context())
 		return err == nil
 	}, patience, time.Millisecond)
-	p.admit()
+	p.Admit()
 	require.ErrorIs(t, <-ended, postgres.ErrHeld)
 	require.NoError(t, hold.Release(t.Context()))
 	require.NoError(t, taken.Release(t.Context()))
+}
+
+// TestShare: processes that share the hold keep away who works alone, and the other way
+// round.
+func TestShare(t *testing.T) {
+	t.Parallel()
+	o := at(t)
+	first, second, third := create(t, o), open(t, o), open(t, o)
+	one, err := first.Share(t.Context())
+	require.NoError(t, err)
+	two, err := second.Share(t.Context())
+	require.NoError(t, err, "together")
+	_, err = third.Hold(t.Context())
+	require.ErrorIs(t, err, postgres.ErrHeld)
+	require.ErrorContains(t, err, "let both share it")
+	require.NoError(t, one.Release(t.Context()))
+	_, err = third.Hold(t.Context())
+	require.ErrorIs(t, err, postgres.ErrHeld, "as long as any is left")
+	require.NoError(t, two.Release(t.Context()))
+
+	alone, err := third.Hold(t.Context())
+	require.NoError(t, err)
+	_, err = first.Share(t.Context())
+	require.ErrorIs(t, err, postgres.ErrHeld)
+	require.ErrorContains(t, err, "without replicas in its configuration")
+	require.NoError(t, alone.Release(t.Context()))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
@@ -18,7 +19,7 @@ type Reader struct {
 	tables
 	pool    *pgxpool.Pool
 	fence   *fence
-	hide    secret
+	hide    postgresdb.Secret
 	timeout time.Duration
 	schema  string
 }
@@ -44,7 +45,7 @@ type querier interface {
 type tables struct {
 	db      querier
 	timeout time.Duration
-	hide    secret
+	hide    postgresdb.Secret
 }
 
 // Head implements history.Reader.
@@ -229,7 +230,7 @@ func (t tables) each(ctx context.Context, take func() error, into []any, query s
 	if err == nil {
 		_, err = pgx.ForEachRow(rows, into, take)
 	}
-	return t.hide.clean(err)
+	return t.hide.Clean(err)
 }
 
 var errPlace = errors.New("an entry before the first")

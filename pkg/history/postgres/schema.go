@@ -5,13 +5,14 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
 // Errors of Create, Migrate, Open and Inspect that callers tell apart.
@@ -27,8 +28,27 @@ var (
 	// ErrOlder says that the record has to be migrated first.
 	ErrOlder = errors.New("the record was written by an older version of Gatekeeper and has not been migrated yet")
 	// ErrUnsuitable says that the server does not give the guarantees of a record.
-	ErrUnsuitable = errors.New("the server is not suitable")
+	ErrUnsuitable = postgresdb.ErrUnsuitable
 )
+
+// Options say where a record is. Its schema may hold the inbox besides.
+type Options = postgresdb.Options
+
+// Defaults and bounds of Options.
+const (
+	DefaultSchema      = postgresdb.DefaultSchema
+	DefaultConnections = postgresdb.DefaultConnections
+	MaxConnections     = postgresdb.MaxConnections
+	DefaultTimeout     = postgresdb.DefaultTimeout
+	MinTimeout         = postgresdb.MinTimeout
+	MaxTimeout         = postgresdb.MaxTimeout
+)
+
+// withDefaults are the options of a connection that reads entries.
+func withDefaults(o Options) (Options, error) {
+	o.Message = history.MaxPayload + 1<<20 // a row with the largest payload, and then some
+	return o.WithDefaults()
+}
 
 //go:embed migrations/*.sql
 var embedded embed.FS
@@ -43,13 +63,6 @@ func migrations() (fs.FS, error) {
 
 // identity is what the table of that name says of a record.
 const identity = "gatekeeper record"
-
-// key is that of an advisory lock for a schema of the database.
-func key(what, schema string) int64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte("gatekeeper " + what + " " + schema))
-	return int64(h.Sum64()) //nolint:gosec // any 64 bits will do
-}
 
 // row is a pool or a connection.
 type row interface {
@@ -101,16 +114,8 @@ func identify(ctx context.Context, db row, schema string) error {
 
 // versions are those of the record and of the newest migration.
 func versions(ctx context.Context, db row, files fs.FS) (current, target int64, err error) {
-	names, err := fs.Glob(files, "*.sql")
-	if err != nil {
-		return 0, 0, fmt.Errorf("load the migrations: %w", err)
-	}
-	for _, name := range names {
-		version, err := goose.NumericComponent(name)
-		if err != nil {
-			return 0, 0, fmt.Errorf("load the migrations: %w", err)
-		}
-		target = max(target, version)
+	if target, err = postgresdb.Newest(files); err != nil {
+		return 0, 0, err
 	}
 	if err := db.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&current); err != nil {
 		return 0, 0, fmt.Errorf("read the schema version: %w", err)
@@ -132,77 +137,30 @@ func compare(ctx context.Context, db row, files fs.FS) error {
 	return nil
 }
 
-// owner changes the schema. It holds a lock meanwhile, so that two do not.
+// owner changes the schema.
 type owner struct {
-	Options
-	hide  secret
+	postgresdb.Owner
 	files fs.FS
-	conn  *pgx.Conn
-	user  string
 }
 
-// asOwner connects with the owner's connection string and runs one change.
-func asOwner(ctx context.Context, o Options, files fs.FS, change func(owner) error) (err error) {
-	config, hide, err := configure(o, toMigrate)
-	if err != nil {
+// migrate brings the schema to the newest version, and gives the role that appends what
+// Open needs: to read, and to append entries. The triggers keep the list of open intents
+// with the rights of their owner.
+func (w owner) migrate(ctx context.Context, appender string) error {
+	if err := w.Migrate(ctx, w.files, goose.DefaultTablename); err != nil {
 		return err
 	}
-	defer func() { err = hide.clean(err) }()
-	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
+	err := w.Grant(ctx, appender,
+		"SELECT ON entries, open_intents, identity, goose_db_version", "INSERT ON entries", "EXECUTE ON FUNCTION payload_text(bytea, text)")
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Timeout)
-		defer cancel()
-		err = errors.Join(err, conn.Close(closing))
-	}()
-	if err := examine(ctx, conn, toMigrate); err != nil {
-		return err
-	}
-	if _, err := conn.Exec(ctx, "SELECT pg_catalog.pg_advisory_lock($1)", key("migrate", o.Schema)); err != nil {
-		return fmt.Errorf("wait for whoever else changes the schema %s: %w", o.Schema, err)
-	}
-	return change(owner{o, hide, files, conn, config.ConnConfig.User})
-}
-
-// migrate brings the schema to the newest version, and lets the role that appends in.
-func (w owner) migrate(ctx context.Context, appender string) (err error) {
-	db := stdlib.OpenDB(*w.conn.Config())
-	defer func() { err = errors.Join(err, db.Close()) }()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, w.files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("load the migrations: %w", err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return w.grant(ctx, appender)
-}
-
-// grant gives a role what Open needs: to read, and to append entries. The triggers keep
-// the list of open intents with the rights of their owner.
-func (w owner) grant(ctx context.Context, role string) error {
-	if role == w.user {
-		return nil
-	}
-	schema, to := pgx.Identifier{w.Schema}.Sanitize(), pgx.Identifier{role}.Sanitize()
-	for _, statement := range []string{
-		"GRANT USAGE ON SCHEMA " + schema + " TO " + to,
-		"GRANT SELECT ON entries, open_intents, identity, goose_db_version TO " + to,
-		"GRANT INSERT ON entries TO " + to,
-		"GRANT EXECUTE ON FUNCTION payload_text(bytea, text) TO " + to,
-	} {
-		if _, err := w.conn.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("let %s append: %w", role, err)
-		}
+		return fmt.Errorf("let %s append: %w", appender, err)
 	}
 	return nil
 }
 
 // create makes the schema if it is not there, and the record in it.
 func (w owner) create(ctx context.Context, appender string) error {
-	if err := identify(ctx, w.conn, w.Schema); err == nil {
+	if err := identify(ctx, w.Conn, w.Schema); err == nil {
 		return fmt.Errorf("the schema %s holds a record: %w", w.Schema, ErrExists)
 	} else if errors.Is(err, ErrForeign) || errors.Is(err, ErrUnsuitable) {
 		return errors.Join(err, ErrExists)
@@ -210,7 +168,7 @@ func (w owner) create(ctx context.Context, appender string) error {
 		return err
 	}
 	roles := []string{}
-	rows, err := w.conn.Query(ctx, "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = $1", appender)
+	rows, err := w.Conn.Query(ctx, "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = $1", appender)
 	if err == nil {
 		roles, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
@@ -221,11 +179,11 @@ func (w owner) create(ctx context.Context, appender string) error {
 		return fmt.Errorf("there is no role %s, which is to append; create it first", appender)
 	}
 	var there bool
-	if err := w.conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)", w.Schema).Scan(&there); err != nil {
+	if err := w.Conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)", w.Schema).Scan(&there); err != nil {
 		return fmt.Errorf("look for the schema %s: %w", w.Schema, err)
 	}
 	if !there {
-		if _, err := w.conn.Exec(ctx, "CREATE SCHEMA "+pgx.Identifier{w.Schema}.Sanitize()); err != nil {
+		if _, err := w.Conn.Exec(ctx, "CREATE SCHEMA "+pgx.Identifier{w.Schema}.Sanitize()); err != nil {
 			return fmt.Errorf("create the schema %s: %w", w.Schema, err)
 		}
 	}

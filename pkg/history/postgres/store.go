@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
@@ -53,10 +54,10 @@ func Migrate(ctx context.Context, o Options, ownerDSN string) error {
 
 func migrateWith(ctx context.Context, o Options, ownerDSN string, files fs.FS) error {
 	err := change(ctx, o, ownerDSN, files, func(w owner, appender string) error {
-		if err := identify(ctx, w.conn, w.Schema); err != nil {
+		if err := identify(ctx, w.Conn, w.Schema); err != nil {
 			return err
 		}
-		if err := compare(ctx, w.conn, files); err != nil && !errors.Is(err, ErrOlder) {
+		if err := compare(ctx, w.Conn, files); err != nil && !errors.Is(err, ErrOlder) {
 			return err
 		}
 		return w.migrate(ctx, appender)
@@ -69,19 +70,7 @@ func migrateWith(ctx context.Context, o Options, ownerDSN string, files fs.FS) e
 
 // change runs something as the owner, who is the role that appends if there is no other.
 func change(ctx context.Context, o Options, ownerDSN string, files fs.FS, run func(w owner, appender string) error) error {
-	o, err := o.withDefaults()
-	if err != nil {
-		return err
-	}
-	config, _, err := configure(o, toAppend)
-	if err != nil {
-		return err
-	}
-	appender := config.ConnConfig.User
-	if ownerDSN != "" {
-		o.DSN = ownerDSN
-	}
-	return asOwner(ctx, o, files, func(w owner) error { return run(w, appender) })
+	return postgresdb.ChangeAs(ctx, o, ownerDSN, func(w postgresdb.Owner, appender string) error { return run(owner{w, files}, appender) })
 }
 
 // Open opens the record for appending. It never makes one, and never migrates one.
@@ -94,11 +83,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func openWith(ctx context.Context, o Options, files fs.FS) (*Store, error) {
-	reader, err := connect(ctx, o, toAppend, files)
+	reader, err := connect(ctx, o, postgresdb.ToWrite, files)
 	if err != nil {
 		return nil, advise(err)
 	}
-	s := &Store{Reader: *reader, lock: key("append", reader.schema)}
+	s := &Store{Reader: *reader, lock: postgresdb.Key("append", reader.schema)}
 	// A process that was killed may have left an append under way.
 	s.fence = newFence(s.lock)
 	s.tables = tables{fenced{s.pool, s.fence, s.hide}, s.timeout, s.hide}
@@ -112,7 +101,7 @@ func Inspect(ctx context.Context, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader, err := connect(ctx, o, toInspect, files)
+	reader, err := connect(ctx, o, postgresdb.ToInspect, files)
 	if err != nil {
 		return nil, advise(err)
 	}
@@ -120,16 +109,16 @@ func Inspect(ctx context.Context, o Options) (*Reader, error) {
 }
 
 // connect opens a pool and looks at what is there.
-func connect(ctx context.Context, o Options, why purpose, files fs.FS) (reader *Reader, err error) {
-	o, err = o.withDefaults()
+func connect(ctx context.Context, o Options, why postgresdb.Purpose, files fs.FS) (reader *Reader, err error) {
+	o, err = withDefaults(o)
 	if err != nil {
 		return nil, err
 	}
-	config, hide, err := configure(o, why)
+	config, hide, err := postgresdb.Configure(o, why)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = hide.clean(err) }()
+	defer func() { err = hide.Clean(err) }()
 	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
@@ -184,7 +173,7 @@ func (s *Store) Append(ctx context.Context, expect history.Head, drafts ...histo
 		return history.Head{}, fmt.Errorf("append to the record: %w", err)
 	}
 	if err := s.append(ctx, expect, entries); err != nil {
-		return history.Head{}, s.hide.clean(fmt.Errorf("append to the record after entry %d: %w", expect.Sequence, err))
+		return history.Head{}, s.hide.Clean(fmt.Errorf("append to the record after entry %d: %w", expect.Sequence, err))
 	}
 	return entries[len(entries)-1].Head(), nil
 }
@@ -222,12 +211,12 @@ func (s *Store) append(ctx context.Context, expect history.Head, entries []histo
 	if err := history.CheckReferences(ctx, inside, entries); err != nil {
 		return err
 	}
-	if err := insert(ctx, tx, entries); err != nil {
+	if err := insert(ctx, tx, s.schema, entries); err != nil {
 		return err
 	}
-	delete(conn.Conn().PgConn().CustomData(), warned)
+	delete(conn.Conn().PgConn().CustomData(), postgresdb.Warned)
 	err = tx.Commit(ctx)
-	if warning, ok := conn.Conn().PgConn().CustomData()[warned]; ok && err == nil {
+	if warning, ok := conn.Conn().PgConn().CustomData()[postgresdb.Warned]; ok && err == nil {
 		// Its wait for the synchronous standby was cut short, which is no error to it.
 		err = fmt.Errorf("the server warned: %s", warning)
 	}
@@ -251,8 +240,10 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-func insert(ctx context.Context, tx pgx.Tx, entries []history.Entry) error {
+// insert writes the entries, and wakes who listens for them once they are committed.
+func insert(ctx context.Context, tx pgx.Tx, schema string, entries []history.Entry) error {
 	batch := &pgx.Batch{}
+	batch.Queue("SELECT pg_catalog.pg_notify($1, $2)", postgresdb.Channel, schema+" "+postgresdb.RecordAppended)
 	for _, e := range entries {
 		batch.Queue("INSERT INTO entries ("+columns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 			int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), //nolint:gosec // A record never has 2^63 entries.

@@ -73,7 +73,7 @@ func (t tables) Entries(ctx context.Context, from uint64, limit int) ([]history.
 	if from > 0 {
 		first = int64(min(from, math.MaxInt64))
 	}
-	entries, err := t.entries(ctx, maxBatch, "WHERE sequence >= ? ORDER BY sequence LIMIT ?", first, max(limit, 0))
+	entries, err := t.entries(ctx, maxBatch, "WHERE sequence >= ? ORDER BY sequence LIMIT +?", first, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("read entries from %d on: %w", from, err)
 	}
@@ -123,7 +123,7 @@ func (t tables) LatestDecision(ctx context.Context, application, gate string) (h
 
 // Outcomes implements history.Reader.
 func (t tables) Outcomes(ctx context.Context, application string, limit int) ([]history.Entry, error) {
-	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND application = ? ORDER BY sequence DESC LIMIT ?", application, max(limit, 0))
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND application = ? ORDER BY sequence DESC LIMIT +?", application, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("read the outcomes for %s: %w", application, err)
 	}
@@ -158,7 +158,7 @@ func (t tables) Deployments(ctx context.Context, application string, limit int) 
 
 func (t tables) deployments(ctx context.Context, application string, limit int) ([]history.Deployment, error) {
 	outcomes, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND json_extract(payload, '$.result') = 'succeeded' AND application = ? "+
-		"ORDER BY sequence DESC LIMIT ?", application, max(limit, 0))
+		"ORDER BY sequence DESC LIMIT +?", application, max(limit, 0))
 	if err != nil {
 		return nil, err
 	}

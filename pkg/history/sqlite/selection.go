@@ -21,7 +21,7 @@ func (t tables) Select(ctx context.Context, s history.Selection, limit int) ([]h
 	if s.Newest {
 		order = "DESC"
 	}
-	entries, err := t.entries(ctx, maxBatch, where+" ORDER BY sequence "+order+" LIMIT ? OFFSET ?", append(args, max(limit, 0), s.Skip)...)
+	entries, err := t.entries(ctx, maxBatch, where+" ORDER BY sequence "+order+" LIMIT +? OFFSET ?", append(args, max(limit, 0), s.Skip)...)
 	if err != nil {
 		return nil, fmt.Errorf("select entries: %w", err)
 	}
@@ -57,7 +57,7 @@ func selected(s history.Selection) (where string, args []any, err error) {
 	}
 	var kinds []string
 	for _, kind := range []history.Kind{ // in the order of the indexes' conditions
-		history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindAct, history.KindDenied, history.KindHealth, history.KindObserved, history.KindArchived,
+		history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindAct, history.KindDenied, history.KindHealth, history.KindObserved, history.KindArchived, history.KindPolicy,
 	} {
 		if slices.Contains(s.Kinds, kind) {
 			kinds = append(kinds, "'"+string(kind)+"'")

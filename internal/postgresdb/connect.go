@@ -1,4 +1,4 @@
-package postgres
+package postgresdb
 
 import (
 	"context"
@@ -15,20 +15,21 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
-// Options say where a record is.
+// Options say where a schema of Gatekeeper's is.
 type Options struct {
 	// DSN is the connection string, as a URL or as key=value pairs. It is a secret.
 	DSN string
-	// Schema holds the record and nothing else. Default DefaultSchema.
+	// Schema holds what Gatekeeper keeps and nothing else. Default DefaultSchema.
 	Schema string
 	// Connections bounds how many are open at once. Default DefaultConnections.
 	Connections int
-	// Timeout bounds each read and each append. Default DefaultTimeout.
+	// Timeout bounds each read and each write. Default DefaultTimeout.
 	Timeout time.Duration
+	// Message is how many bytes are read of the server at a time, at most: the largest row,
+	// and then some. Default DefaultMessage.
+	Message int
 }
 
 // Defaults and bounds of Options.
@@ -37,6 +38,7 @@ const (
 	DefaultConnections = 8
 	MaxConnections     = 64
 	DefaultTimeout     = 10 * time.Second
+	DefaultMessage     = 1 << 20
 	MinTimeout         = 100 * time.Millisecond
 	MaxTimeout         = 5 * time.Minute
 )
@@ -45,9 +47,6 @@ const (
 	// maxConnect bounds what the connection string may say of connect_timeout.
 	maxConnect     = 30 * time.Second
 	defaultConnect = 5 * time.Second
-	// maxMessage bounds what is read of the server at a time: a row with the largest
-	// payload, and then some.
-	maxMessage = history.MaxPayload + 1<<20
 )
 
 var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
@@ -58,7 +57,11 @@ func ValidSchema(name string) bool {
 	return schemaName.MatchString(name) && !strings.HasPrefix(name, "pg_") && name != "information_schema" && name != "public"
 }
 
-func (o Options) withDefaults() (Options, error) {
+// ErrUnsuitable says that the server does not give the guarantees that Gatekeeper needs.
+var ErrUnsuitable = errors.New("the server is not suitable")
+
+// WithDefaults fills in what is not said, and refuses what is out of bounds.
+func (o Options) WithDefaults() (Options, error) {
 	if o.Schema == "" {
 		o.Schema = DefaultSchema
 	}
@@ -67,6 +70,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
+	}
+	if o.Message == 0 {
+		o.Message = DefaultMessage
 	}
 	switch {
 	case !ValidSchema(o.Schema):
@@ -79,18 +85,23 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// purpose is what a connection is for.
-type purpose int
+// Purpose is what a connection is for.
+type Purpose int
 
+// Purposes.
 const (
-	toAppend purpose = iota
-	toInspect
-	toMigrate
+	// ToWrite is for reading and writing what is in the tables.
+	ToWrite Purpose = iota
+	// ToInspect is for reading alone.
+	ToInspect
+	// ToMigrate is for the owner, who changes the tables.
+	ToMigrate
 )
 
-// configure reads the connection string and adds what the guarantees rest on.
-func configure(o Options, why purpose) (*pgxpool.Config, secret, error) {
-	hide := secret{o.DSN}
+// Configure reads the connection string and adds what the guarantees rest on. The secret
+// takes it out of errors, this function's included. The Options must be WithDefaults.
+func Configure(o Options, why Purpose) (*pgxpool.Config, Secret, error) {
+	hide := Secret{o.DSN}
 	if strings.TrimSpace(o.DSN) == "" {
 		return nil, hide, errors.New("the connection string is empty")
 	}
@@ -114,33 +125,33 @@ func configure(o Options, why purpose) (*pgxpool.Config, secret, error) {
 	if params["application_name"] == "" {
 		params["application_name"] = "gatekeeper"
 	}
-	// Temporary tables come last, so that none can stand before the record's.
+	// Temporary tables come last, so that none can stand before ours.
 	params["search_path"] = pgx.Identifier{o.Schema}.Sanitize() + ", pg_temp"
 	params["client_encoding"] = "UTF8"
 	params["lock_timeout"] = milliseconds(o.Timeout / 2)
-	// Whoever stops in the middle of an append does not stop all others for long.
+	// Whoever stops in the middle of a write does not stop all others for long.
 	params["idle_in_transaction_session_timeout"] = milliseconds(o.Timeout)
 	params["statement_timeout"] = milliseconds(o.Timeout)
 	// So that the server finds out within half a minute that this machine is gone.
 	params["tcp_keepalives_idle"], params["tcp_keepalives_interval"], params["tcp_keepalives_count"] = "10", "5", "3"
 	switch why {
-	case toInspect:
+	case ToInspect:
 		params["default_transaction_read_only"] = "on"
-	case toMigrate:
+	case ToMigrate:
 		params["statement_timeout"] = "0" // a migration takes as long as it takes
-	case toAppend:
+	case ToWrite:
 	}
 	c.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
 		f := pgproto3.NewFrontend(r, w)
-		f.SetMaxBodyLen(maxMessage)
+		f.SetMaxBodyLen(o.Message)
 		return f
 	}
 	c.OnNotice = func(conn *pgconn.PgConn, notice *pgconn.Notice) {
 		if notice.SeverityUnlocalized == "WARNING" {
-			conn.CustomData()[warned] = notice.Message
+			conn.CustomData()[Warned] = notice.Message
 		}
 	}
-	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return examine(ctx, conn, why) }
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return Examine(ctx, conn, why) }
 	config.MaxConns = int32(o.Connections) //nolint:gosec // at most MaxConnections
 	config.MinConns = 0
 	config.PingTimeout = o.Timeout
@@ -149,8 +160,8 @@ func configure(o Options, why purpose) (*pgxpool.Config, secret, error) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// warned is where a connection keeps the last warning of the server.
-const warned = "gatekeeper.warned"
+// Warned is where a connection's custom data keep the last warning of the server.
+const Warned = "gatekeeper.warned"
 
 // private refuses connections on which others could read along or answer in the
 // server's place: over a network only verified TLS is taken, as sslmode=verify-full
@@ -177,9 +188,9 @@ func private(c *pgconn.Config) error {
 	return nil
 }
 
-// examine refuses a server that could lose what it has confirmed. It looks at every new
-// connection, since the server may have been replaced meanwhile.
-func examine(ctx context.Context, conn *pgx.Conn, why purpose) error {
+// Examine refuses a server that could lose what it has confirmed. Configure has it look at
+// every new connection of a pool, since the server may have been replaced meanwhile.
+func Examine(ctx context.Context, conn *pgx.Conn, why Purpose) error {
 	var standby bool
 	var fsync, encoding string
 	err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('fsync'), pg_catalog.current_setting('server_encoding')").
@@ -189,7 +200,7 @@ func examine(ctx context.Context, conn *pgx.Conn, why purpose) error {
 		return fmt.Errorf("ask for the server's settings: %w", err)
 	case encoding != "UTF8":
 		return fmt.Errorf("the database's encoding is %s: %w; make one with the encoding UTF8", encoding, ErrUnsuitable)
-	case why == toInspect:
+	case why == ToInspect:
 		return nil
 	case standby:
 		return fmt.Errorf("the server is a standby, or is still recovering: %w; connect to the primary", ErrUnsuitable)
@@ -199,11 +210,11 @@ func examine(ctx context.Context, conn *pgx.Conn, why purpose) error {
 	return nil
 }
 
-// secret is what must not be in an error.
-type secret []string
+// Secret is what must not be in an error.
+type Secret []string
 
-// clean takes it out.
-func (s secret) clean(err error) error {
+// Clean takes it out.
+func (s Secret) Clean(err error) error {
 	if err == nil {
 		return nil
 	}

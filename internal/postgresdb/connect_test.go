@@ -1,4 +1,4 @@
-package postgres
+package postgresdb
 
 import (
 	"errors"
@@ -31,7 +31,7 @@ func TestPrivate(t *testing.T) {
 		"postgres://u:p@localhost/d":                                       true,
 		"host=/run/postgresql user=u dbname=d":                             true,
 	} {
-		config, _, err := configure(Options{DSN: dsn, Schema: "s", Connections: 1, Timeout: time.Second}, toAppend)
+		config, _, err := Configure(Options{DSN: dsn, Schema: "s", Connections: 1, Timeout: time.Second}, ToWrite)
 		if private {
 			require.NoError(t, err, dsn)
 			require.LessOrEqual(t, config.ConnConfig.ConnectTimeout, maxConnect)
@@ -43,16 +43,14 @@ func TestPrivate(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	o, err := Options{}.withDefaults()
+	o, err := Options{}.WithDefaults()
 	require.NoError(t, err)
-	require.Equal(t, Options{Schema: DefaultSchema, Connections: DefaultConnections, Timeout: DefaultTimeout}, o)
+	require.Equal(t, Options{Schema: DefaultSchema, Connections: DefaultConnections, Timeout: DefaultTimeout, Message: DefaultMessage}, o)
 	for _, bad := range []Options{
 		{Schema: "public"}, {Schema: "pg_toast"}, {Schema: "Upper"}, {Schema: `a"b`}, {Schema: strings.Repeat("a", 64)}, {Schema: "information_schema"},
 		{Connections: -1}, {Connections: MaxConnections + 1}, {Timeout: time.Millisecond}, {Timeout: time.Hour},
 	} {
-		_, err := bad.withDefaults()
-		require.Error(t, err, "%+v", bad)
-		_, err = Open(t.Context(), bad)
+		_, err := bad.WithDefaults()
 		require.Error(t, err, "%+v", bad)
 	}
 }
@@ -65,7 +63,7 @@ func TestUnreadableString(t *testing.T) {
 		"host=h password=s3cret port=x", "host=h password=s3cret sslmode=sometimes", "host=h password=s3cret connect_timeout=never",
 		"host=h password=s3cret sslmode=verify-full sslrootcert=/does/not/exist", "user=u password=s3cret service=none servicefile=/none",
 	} {
-		_, _, err := configure(Options{DSN: dsn, Schema: "s", Connections: 1, Timeout: time.Second}, toAppend)
+		_, _, err := Configure(Options{DSN: dsn, Schema: "s", Connections: 1, Timeout: time.Second}, ToWrite)
 		require.Error(t, err, dsn)
 		require.NotContains(t, err.Error(), "s3c", dsn)
 		require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), "s3c", dsn)
@@ -73,12 +71,12 @@ func TestUnreadableString(t *testing.T) {
 }
 
 func TestSecretsAreCleaned(t *testing.T) {
-	hide := secret{"postgres://u:s3cret@h/d", "s3cret", ""}
+	hide := Secret{"postgres://u:s3cret@h/d", "s3cret", ""}
 	inner := fmt.Errorf("dial postgres://u:s3cret@h/d with s3cret: %w", io.ErrUnexpectedEOF)
-	err := hide.clean(fmt.Errorf("read the head: %w", inner))
+	err := hide.Clean(fmt.Errorf("read the head: %w", inner))
 	require.EqualError(t, err, "read the head: dial [redacted] with [redacted]: unexpected EOF")
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.NoError(t, errors.Unwrap(err), "what is inside is not handed out")
-	require.Same(t, io.EOF, hide.clean(io.EOF))
-	require.NoError(t, hide.clean(nil))
+	require.Same(t, io.EOF, hide.Clean(io.EOF))
+	require.NoError(t, hide.Clean(nil))
 }

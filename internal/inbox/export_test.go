@@ -1,0 +1,4 @@
+package inbox
+
+// Tables are those of an inbox in PostgreSQL, but leadership.
+const Tables = tables
