@@ -201,7 +201,8 @@ func (s *survey) add(e history.Entry) error {
 			app.rollback = p.Intent
 		}
 		s.always = append(s.always, e.Sequence)
-	case history.KindArchived:
+	case history.KindArchived, history.KindPolicy:
+		// By the newest policy of each gate is decided, and the others are few.
 		s.always = append(s.always, e.Sequence)
 	case history.KindDenied:
 	}
