@@ -80,8 +80,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
 	  done; done
 
 .PHONY: lint
-lint: ## Run golangci-lint, built from its pinned version
+lint: ## Run golangci-lint and actionlint, built from their pinned versions
 	@bin="$$(go run ./test/e2e/tools/build lint | awk '{print $$2}')/golangci-lint"; "$$bin" run --timeout 15m ./...
+	@bin="$$(go run ./test/e2e/tools/build workflows | awk '{print $$2}')/actionlint"; "$$bin" -shellcheck= -pyflakes= .github/workflows/*.yml
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -174,7 +174,12 @@ func newTown(t testing.TB, resync time.Duration) *town {
 // newTownOf has more than one Application.
 func newTownOf(t testing.TB, resync time.Duration, applications int) *town {
 	t.Helper()
-	w := &town{t: t}
+	return buildTown(&town{t: t}, resync, applications)
+}
+
+func buildTown(w *town, resync time.Duration, applications int) *town {
+	t := w.t
+	t.Helper()
 	var err error
 	w.Server, err = standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir(), Now: w.now})
 	require.NoError(t, err)
@@ -230,6 +235,8 @@ func (w *town) serve(resync time.Duration) {
 	collector, err := collect.New(collect.Options{GitHub: app, Witness: box, Pushes: box, Memory: box, Mirror: repositories.get, Logger: log, IndexGrace: time.Millisecond})
 	require.NoError(t, err)
 
+	seen := instruments{tracer: w.tracer, calls: instrument.NewCalls(w.tracer)}
+	repositories.fetched = seen.calls.Fetched
 	reports := report.NewPublisher(app, written{box}, log, time.Now)
 	policies := []approval.Policy{{
 		Gate: "prod", Applications: []approval.Selector{{Project: "prod"}},
@@ -239,8 +246,9 @@ func (w *town) serve(resync time.Duration) {
 		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 	}}
 	decider := gate.New(gate.Options{
-		Rules: gate.Rules{Policies: policies}, Applications: w.cluster, Collector: collector, Closures: closure.New(objects{repositories}), Record: record, Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
-		Reporter: reports, Debts: box, Judgements: box,
+		Rules: gate.Rules{Policies: policies}, Applications: instrument.Applications(w.tracer, w.cluster), Collector: instrument.Collector(w.tracer, collector), Tracer: w.tracer,
+		Closures: closure.New(objects{repositories}), Record: seen.calls.Record(record), Observers: seen.observers(), Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
+		Reporter: instrument.Reporter(w.tracer, reports), Debts: box, Judgements: box,
 	})
 	w.open = openPulls{func() []approval.Policy { return policies }, collector.OpenPulls, reports.Reported, decider.Opened, log, nil}
 	w.outdated = decider.Outdated
@@ -251,13 +259,7 @@ func (w *town) serve(resync time.Duration) {
 		Verify: func(signature string, body []byte) error {
 			return webhook.Verify([][]byte{[]byte(secret)}, signature, body)
 		},
-		Store: func(ctx context.Context, guid, event string, body []byte) error {
-			_, err := box.Put(ctx, inbox.Delivery{GUID: guid, Event: event, Received: time.Now(), Body: body})
-			if err == nil {
-				intake.Wake()
-			}
-			return err
-		},
+		Store:   seen.store(box, intake.Wake),
 		Metrics: http.NotFoundHandler(), Logger: log,
 	}))
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
@@ -36,6 +37,13 @@ func newMirrors(dir, url string, app *github.App, log *slog.Logger) *mirrors {
 	return &mirrors{dir: dir, url: strings.TrimRight(url, "/"), app: app, log: log, open: map[string]*mirror.Mirror{}}
 }
 
+// mirrorsOf are those of a configuration's GitHub.
+func mirrorsOf(cfg config.Config, dir string, app *github.App, log *slog.Logger) *mirrors {
+	m := newMirrors(dir, cfg.File.GitHub.URL, app, log)
+	m.caFile = cfg.Path(cfg.File.GitHub.CAFile)
+	return m
+}
+
 // get returns the mirror of a repository. The name was checked when it was
 // parsed, so it is safe as a folder.
 func (m *mirrors) get(ctx context.Context, name approval.RepositoryName) (*mirror.Mirror, error) {
@@ -54,7 +62,7 @@ func (m *mirrors) get(ctx context.Context, name approval.RepositoryName) (*mirro
 		fetched = func(ctx context.Context, began time.Time, err error) { m.fetched(ctx, name, began, err) }
 	}
 	opened, err := mirror.Open(ctx, mirror.Options{
-		Dir: dir, URL: m.url + "/" + string(name) + ".git", CAFile: m.caFile, Logger: m.log, Fetched: fetched,
+		Dir: dir, URL: m.url + "/" + string(name) + ".git", CAFile: m.caFile, Logger: m.log.With(slog.String("repository", string(name))), Fetched: fetched,
 		Token: func(ctx context.Context) (string, error) {
 			client, err := m.app.Client(ctx, name)
 			if err != nil {

@@ -63,8 +63,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	log, registry := seen.log, seen.registry
-	live := newSettings(cfg)
+	live, log, registry := newSettings(cfg), seen.log, seen.registry
 
 	// Closed in reverse order, after all work has ended.
 	closers := []func() error{seen.close}
@@ -156,7 +155,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if self, err = connectReplicas(cfg, cluster, fitness(watcher.HasSynced, record), registry, log); err != nil {
 		return err
 	}
-	enforced, err := connectEnforcement(ctx, live, cluster, leads, registry, log)
+	var told *sharing // nothing by a process that runs alone
+	if cfg.File.Replicas != nil {
+		told = newSharing(opened.shared, log)
+	}
+	enforced, err := connectEnforcement(ctx, live, cluster, leads, seen.tracer, registry, log)
 	if err != nil {
 		return err
 	}
@@ -184,8 +187,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		}),
 		Tracer: seen.tracer, Collector: instrument.Collector(seen.tracer, hub.collector), Closures: closures, Specs: specs{reader, api, sets}, Record: seen.calls.Record(record), Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
 		Reporter: instrument.Reporter(seen.tracer, reports), Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: seen.observers(shown.links, happenings{enforced}), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
-		Leadership: self.leadership(),
-		Previews:   previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
+		Leadership: self.leadership(), Shared: told.shared(),
+		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
@@ -197,16 +200,17 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	intake.WhenAsked(answers.Wake)
 
 	// Who listens.
+	reached := self.reach(record)
 	handler := httpapi.New(httpapi.Options{
 		Verify: func(signature string, body []byte) error {
 			return webhook.Verify(live.webhookSecrets(), signature, body)
 		},
-		Store: seen.store(box, intake.Wake),
-		Ready: func(context.Context) error {
+		Store: seen.store(persistent{box, self.patience()}, intake.Wake),
+		Ready: func(ctx context.Context) error {
 			if !watcher.HasSynced() {
 				return errors.New("the Applications have not been read yet")
 			}
-			return enforced.ready()
+			return errors.Join(enforced.ready(), reached.ready(ctx))
 		},
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Logger:  log, Webhooks: seen.webhooks,
@@ -247,15 +251,18 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	})
 	group.Go(func() error { return held.run(ctx) })
 	group.Go(func() error { return reading.run(ctx) })
-	group.Go(func() error { return enforced.run(ctx, decider, seen.tracer) })
+	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return watcher.Run(ctx) })
-	group.Go(func() error { return follower{self, decider}.run(ctx) })
+	group.Go(func() error {
+		return follower{self, decider, told, listeners{intake.Wake, answers.Wake, decider.RecordGrew}}.run(ctx)
+	})
 	group.Go(func() error {
 		return self.run(ctx, leader{
+			identity: self.identity, sharing: told,
 			synced: func(ctx context.Context) error { return whenSynced(ctx, watcher) }, decider: decider, intake: intake,
 			pulls:   openPulls{live.policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log, changes.pulls},
 			answers: answers, measured: measured, enforced: enforced, shown: shown, soaks: soaks, previews: previewed,
-			prune: func(ctx context.Context) error { return prune(ctx, box, log) }, missed: redeliver.New(hub.app, log, nil),
+			prune: func(ctx context.Context) error { return prune(ctx, box, log) }, missed: redeliver.New(hub.app, log, nil), missedEvery: self.missedEvery(),
 		})
 	})
 	err = group.Wait()

@@ -46,6 +46,7 @@ type enforcement struct {
 	cfg    *config.Enforcement
 	live   *settings
 	parser *argo.Parser
+	tracer *tracing.Tracer
 	// responder answers by the rules of now; it is there once run has begun.
 	responder    atomic.Pointer[admission.Responder]
 	mode         admission.Mode
@@ -57,7 +58,7 @@ type enforcement struct {
 }
 
 // connectEnforcement makes no request.
-func connectEnforcement(ctx context.Context, live *settings, cluster argoCD, leads func() error, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
+func connectEnforcement(ctx context.Context, live *settings, cluster argoCD, leads func() error, tracer *tracing.Tracer, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
 	cfg := live.now()
 	e := cfg.File.Enforcement
 	if e == nil {
@@ -69,7 +70,7 @@ func connectEnforcement(ctx context.Context, live *settings, cluster argoCD, lea
 		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
 	}
 	out := &enforcement{
-		cfg: e, live: live, mode: admission.Mode(e.Mode), parser: cluster.parser, metrics: httpapi.NewAdmissionMetrics(), log: log,
+		cfg: e, live: live, tracer: tracer, mode: admission.Mode(e.Mode), parser: cluster.parser, metrics: httpapi.NewAdmissionMetrics(), log: log,
 		certificates: newCertificates(cfg, client, log),
 		events: events.New(func(ctx context.Context, event *corev1.Event) error {
 			_, err := client.Events(event.Namespace).Create(ctx, event, metav1.CreateOptions{FieldManager: "gatekeeper"})
@@ -120,16 +121,16 @@ func (e *enforcement) denied(_ context.Context, application, uid, text string) {
 	e.events.Emit(events.Application{Namespace: namespace, Name: name, UID: uid}, events.Warning, "GatekeeperDenied", text)
 }
 
-// answer answers a question of the API server by the rules of now.
-func (e *enforcement) answer(ctx context.Context, review []byte) ([]byte, error) {
-	return e.responder.Load().Answer(ctx, review)
-}
-
 // leads is told that this process has begun to lead.
 func (e *enforcement) leads() {
 	if e != nil {
 		e.enforcer.Wake()
 	}
+}
+
+// answer answers a question of the API server by the rules of now.
+func (e *enforcement) answer(ctx context.Context, review []byte) ([]byte, error) {
+	return e.responder.Load().Answer(ctx, review)
 }
 
 // warns says whether refusals are only warnings.
@@ -144,11 +145,11 @@ func (e *enforcement) ready() error {
 }
 
 // run answers the API server until the context ends.
-func (e *enforcement) run(ctx context.Context, g *gate.Gate, tracer *tracing.Tracer) error {
+func (e *enforcement) run(ctx context.Context, g *gate.Gate) error {
 	if e == nil {
 		return nil
 	}
-	responder, err := newResponder(enforcementSettings(e.live.now()), e.parser, instrument.Admit(tracer, g.Admit))
+	responder, err := newResponder(enforcementSettings(e.live.now()), e.parser, instrument.Admit(e.tracer, g.Admit))
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (e *enforcement) run(ctx context.Context, g *gate.Gate, tracer *tracing.Tra
 	if err != nil {
 		return fmt.Errorf("listen for the API server: %w", err)
 	}
-	server := httpapi.NewAdmissionServer(instrument.Continued(tracer, httpapi.NewAdmission(httpapi.AdmissionOptions{
+	server := httpapi.NewAdmissionServer(instrument.Continued(e.tracer, httpapi.NewAdmission(httpapi.AdmissionOptions{
 		Admit: e.answer, Warn: e.warns(), Metrics: e.metrics, Logger: e.log,
 	})), e.certificates.GetCertificate, e.log)
 	e.log.LogAttrs(ctx, slog.LevelInfo, "enforcing", slog.String("address", listener.Addr().String()), slog.String("mode", e.cfg.Mode))

@@ -36,7 +36,7 @@ const flushTimeout = 5 * time.Second
 
 // connectInstruments makes no request.
 func connectInstruments(ctx context.Context, cfg config.Config, stderr io.Writer) (instruments, error) {
-	handler := slog.Handler(slog.NewJSONHandler(stderr, nil))
+	handler := tracing.Log(slog.NewJSONHandler(stderr, nil))
 	out := instruments{registry: prometheus.NewRegistry(), webhooks: httpapi.NewWebhookMetrics(), close: func() error { return nil }}
 	out.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), out.webhooks)
 	out.log = slog.New(handler)
@@ -46,7 +46,7 @@ func connectInstruments(ctx context.Context, cfg config.Config, stderr io.Writer
 			return instruments{}, err
 		}
 		out.registry.MustRegister(exporter)
-		out.tracer, out.log = exporter.Tracer, slog.New(tracing.Log(handler))
+		out.tracer = exporter.Tracer
 		out.close = func() error {
 			flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 			defer cancel()

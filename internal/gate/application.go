@@ -106,6 +106,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		return 0, err
 	}
 	facts, collected := g.collect(ctx, p, app, last, ordered, share)
+	facts.Ungated = ungated(live, last)
 	g.contents.learn(facts)
 	if wait, err := unready(collected); wait > 0 || err != nil {
 		return wait, err
@@ -124,7 +125,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	g.revert(ctx, p, facts)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
-	state = withUngated(withFailure(app, state, last), live, last)
+	state = withUngated(withFailure(app, state, last), facts.Ungated)
 	span := tracing.From(ctx)
 	span.Text(tracing.Gate, p.Gate)
 	span.Text(tracing.Verdict, string(decision.Verdict))

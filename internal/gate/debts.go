@@ -44,7 +44,7 @@ func (g *Gate) tell(ctx context.Context, keys ...Key) {
 func (d *debts) owe(ctx context.Context, k Key) {
 	if d.note(k) && d.store != nil {
 		if err := d.store.Owe(ctx, k.Repository, k.Pull); err != nil {
-			d.log.LogAttrs(ctx, slog.LevelError, "debt_not_kept", slog.String("pull", k.String()), slog.Any("error", err))
+			d.log.LogAttrs(ctx, slog.LevelError, "debt_not_kept", k.attrs(slog.Any("error", err))...)
 		}
 	}
 }
@@ -81,11 +81,11 @@ func (d *debts) paid(ctx context.Context, k Key, number uint64) {
 		return
 	}
 	if err := d.store.Paid(ctx, k.Repository, k.Pull); err != nil {
-		d.log.LogAttrs(ctx, slog.LevelError, "debt_not_kept", slog.String("pull", k.String()), slog.Any("error", err))
+		d.log.LogAttrs(ctx, slog.LevelError, "debt_not_kept", k.attrs(slog.Any("error", err))...)
 	}
 	if d.newest(k) > 0 { // owed again meanwhile, and perhaps overwritten just now
 		if err := d.store.Owe(ctx, k.Repository, k.Pull); err != nil {
-			d.log.LogAttrs(ctx, slog.LevelError, "debt_not_kept", slog.String("pull", k.String()), slog.Any("error", err))
+			d.log.LogAttrs(ctx, slog.LevelError, "debt_not_kept", k.attrs(slog.Any("error", err))...)
 		}
 	}
 }

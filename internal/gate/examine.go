@@ -74,6 +74,11 @@ func (e Examiner) Examine(ctx context.Context, application string) (Examination,
 	if err != nil && ctx.Err() != nil {
 		return Examination{}, fmt.Errorf("collect facts of %s: %w", application, err)
 	}
+	live, err := g.liveOperation(ctx, app)
+	if err != nil {
+		return Examination{}, err
+	}
+	facts.Ungated = ungated(live, last)
 	return Examination{Policy: policies[0], Facts: facts, Decision: approval.Explain(policies[0], facts)}, nil
 }
 

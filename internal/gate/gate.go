@@ -192,6 +192,7 @@ type Gate struct {
 	leadership Leadership
 	shared     Shared
 	own        own
+	grew       chan struct{}
 	following  following
 	observe    time.Duration
 	// reporting has room for the reports that may be under way at once.
@@ -213,6 +214,7 @@ func New(o Options) *Gate {
 	began := g.now()
 	g.began.Store(&began)
 	g.leadership, g.shared = o.Leadership, o.Shared
+	g.grew = make(chan struct{}, 1)
 	if g.observe = o.Observe; g.observe == 0 {
 		g.observe = observeByDefault
 	}
@@ -288,7 +290,7 @@ func (g *Gate) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case <-tick.C:
-				g.wakeWithin(g.resync / 2)
+				g.wakeWithin(g.resync * 9 / 10)
 			}
 		}
 	})
@@ -318,7 +320,7 @@ func (g *Gate) next(ctx context.Context) bool {
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), reconcileTimeout)
 	defer cancel()
 	causes := g.causes.Take(key)
-	work, span := g.tracer.Reconcile(work, key.kind(), causes)
+	work, span := g.tracer.Reconcile(served(work, tickets), key.kind(), causes)
 	defer span.End()
 	key.describe(span)
 
@@ -364,7 +366,7 @@ func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err
 // retry puts a failed key back: when the peer said how long to wait, exactly
 // then, else with exponential back-off.
 func (g *Gate) retry(ctx context.Context, key Key, err error) {
-	attrs := []slog.Attr{slog.String("key", key.String()), slog.Any("error", err)}
+	attrs := key.attrs(slog.Any("error", err))
 	if errors.Is(err, errNotEnacted) {
 		// It may last: another process may decide by another configuration.
 		g.log.LogAttrs(ctx, slog.LevelWarn, "policy_not_on_record", attrs...)

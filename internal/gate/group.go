@@ -72,6 +72,7 @@ func (g *Gate) reconcileGroup(ctx context.Context, key Key) (again time.Duration
 	if err := g.reporter.PublishGroup(ctx, report); err != nil {
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}
-	g.log.LogAttrs(ctx, slog.LevelInfo, "group_reported", slog.String("group", key.String()), slog.Int("pulls", len(answer.Pulls)), slog.String("untold", answer.Untold))
+	g.log.LogAttrs(ctx, slog.LevelInfo, "group_reported",
+		key.attrs(slog.Int("pulls", len(answer.Pulls)), slog.String("untold", answer.Untold))...)
 	return again, nil
 }

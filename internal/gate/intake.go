@@ -190,7 +190,7 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 		finish(ctx)
 		return
 	}
-	in.gate.tickets.issue(keys, finish)
+	in.gate.tickets.issue(d.GUID, keys, finish)
 	for _, k := range keys {
 		in.gate.waits.hurry(k.Application)
 		in.gate.sharing.may(k)

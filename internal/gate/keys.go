@@ -3,6 +3,7 @@ package gate
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,6 +43,18 @@ func (k Key) kind() string {
 		return "group"
 	}
 	return "application"
+}
+
+// attrs say in a line of the log what the key is, and more.
+func (k Key) attrs(more ...slog.Attr) []slog.Attr {
+	switch {
+	case k.Application != "":
+		return append([]slog.Attr{slog.String("application", k.Application)}, more...)
+	case k.Pull != 0:
+		return append([]slog.Attr{slog.String("repository", string(k.Repository)), slog.Int("pull", k.Pull)}, more...)
+	default:
+		return append([]slog.Attr{slog.String("repository", string(k.Repository)), slog.String("group", string(k.Group.Head))}, more...)
+	}
 }
 
 // describe says on a span what the key is.
@@ -238,6 +251,7 @@ func holds(d approval.Decision, name approval.RepositoryName, pull int) bool {
 // ticket is a delivery that stays in the inbox until every key it woke has been
 // reconciled after it.
 type ticket struct {
+	guid   string
 	mu     sync.Mutex
 	open   int
 	finish func(context.Context)
@@ -261,8 +275,8 @@ type tickets struct {
 
 // issue registers a delivery with its keys; it must happen before the keys are
 // queued, so that the reconcile that counts begins after it.
-func (ts *tickets) issue(keys []Key, finish func(context.Context)) {
-	t := &ticket{open: len(keys), finish: finish}
+func (ts *tickets) issue(guid string, keys []Key, finish func(context.Context)) {
+	t := &ticket{guid: guid, open: len(keys), finish: finish}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if ts.byKey == nil {
@@ -279,6 +293,18 @@ func (ts *tickets) take(k Key) []*ticket {
 	taken := ts.byKey[k]
 	delete(ts.byKey, k)
 	return taken
+}
+
+// served names the deliveries of tickets to what logs on their behalf.
+func served(ctx context.Context, tickets []*ticket) context.Context {
+	if len(tickets) == 0 {
+		return ctx
+	}
+	guids := make([]string, len(tickets))
+	for i, t := range tickets {
+		guids[i] = t.guid
+	}
+	return tracing.Serving(ctx, guids)
 }
 
 func (ts *tickets) giveBack(k Key, back []*ticket) {

@@ -94,7 +94,7 @@ func (o *openPulls) load(ctx context.Context) {
 	}
 	news, err := o.store.News(ctx)
 	if err != nil {
-		o.log.LogAttrs(ctx, slog.LevelError, "open_pulls_unknown", slog.Any("error", err))
+		o.log.LogAttrs(ctx, slog.LevelError, "open_pulls_not_loaded", slog.Any("error", err))
 		return
 	}
 	o.loaded = true
@@ -161,7 +161,7 @@ func (o *openPulls) opened(ctx context.Context, k Key, branch string, checked bo
 		judged, found, err := o.store.Judged(ctx, k.Repository, k.Pull)
 		switch {
 		case err != nil:
-			o.log.LogAttrs(ctx, slog.LevelError, "judgement_unknown", slog.String("pull", k.String()), slog.Any("error", err))
+			o.log.LogAttrs(ctx, slog.LevelError, "judgement_unknown", k.attrs(slog.Any("error", err))...)
 		case found:
 			p.judged = judged
 		}
@@ -191,7 +191,7 @@ func (o *openPulls) judged(ctx context.Context, k Key, branch string, j inbox.Ju
 		return
 	}
 	if err := o.store.SaveJudged(ctx, k.Repository, k.Pull, j); err != nil {
-		o.log.LogAttrs(ctx, slog.LevelError, "judgement_not_kept", slog.String("pull", k.String()), slog.Any("error", err))
+		o.log.LogAttrs(ctx, slog.LevelError, "judgement_not_kept", k.attrs(slog.Any("error", err))...)
 	}
 }
 
@@ -207,7 +207,7 @@ func (o *openPulls) closed(ctx context.Context, k Key) {
 		return
 	}
 	if err := o.store.ForgetJudged(ctx, k.Repository, k.Pull); err != nil {
-		o.log.LogAttrs(ctx, slog.LevelError, "judgement_not_kept", slog.String("pull", k.String()), slog.Any("error", err))
+		o.log.LogAttrs(ctx, slog.LevelError, "judgement_not_kept", k.attrs(slog.Any("error", err))...)
 	}
 }
 

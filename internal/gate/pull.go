@@ -48,7 +48,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	if err := g.reporter.Publish(ctx, report); err != nil {
 		return 0, fmt.Errorf("report on %s: %w", key, err)
 	}
-	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", slog.String("pull", key.String()))
+	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", key.attrs()...)
 	if answer.Open {
 		g.judgedOpen(ctx, key, now, report, answer, began)
 	}

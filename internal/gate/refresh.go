@@ -102,7 +102,7 @@ func (g *Gate) refreshNext(ctx context.Context, now time.Time, pace *refreshPace
 	}
 	pace.took(now)
 	g.open.wakes(next.key)
-	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_outdated", slog.String("pull", next.key.String()), slog.Int("outdated", len(outdated)))
+	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_outdated", next.key.attrs(slog.Int("outdated", len(outdated)))...)
 	g.queue.Add(next.key)
 	return pace.wait(now, doubtNews), false
 }

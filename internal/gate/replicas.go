@@ -27,10 +27,10 @@ type Shared interface {
 	// SaveCurrent keeps what is known of an Application, DropCurrent forgets it.
 	SaveCurrent(ctx context.Context, c Current) error
 	DropCurrent(ctx context.Context, application string) error
-	// Current returns what is known of one Application, Currents of all that were judged
-	// at a time or later.
+	// Current returns what is known of one Application, Currents of all. The latter is
+	// not fresh, and nothing is read, when nothing has changed since it was called last.
 	Current(ctx context.Context, application string) (Current, bool, error)
-	Currents(ctx context.Context, judged time.Time) ([]Current, error)
+	Currents(ctx context.Context) (all []Current, fresh bool, err error)
 	// Waits says whether a delivery that was received before a moment is not processed.
 	Waits(ctx context.Context, before time.Time) (bool, error)
 }
@@ -133,8 +133,22 @@ func (g *Gate) leadersDecision(ctx context.Context, now *rules, p approval.Polic
 	return remembered{uid: app.UID, gate: current.Gate, decision: decided.Decision, at: current.Judged, state: current.State, grounds: on}, nil
 }
 
-// followInterval is how often the replica that leads looks for what others have recorded.
-const followInterval = time.Second
+const (
+	// followInterval is how often the replica that leads looks for what others have recorded
+	// when nobody tells it.
+	followInterval = 5 * time.Second
+	// followRest is how long it does not look again: most of what is recorded is its own.
+	followRest = 50 * time.Millisecond
+)
+
+// RecordGrew says that something was recorded, by this process or another one. It never
+// blocks.
+func (g *Gate) RecordGrew() {
+	select {
+	case g.grew <- struct{}{}:
+	default:
+	}
+}
 
 // own are the entries that this process has appended and not come across yet.
 type own struct {
@@ -186,6 +200,13 @@ func (g *Gate) followRecord(ctx context.Context, from history.Head) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-g.grew:
+			rest := time.NewTimer(followRest)
+			select {
+			case <-ctx.Done():
+			case <-rest.C:
+			}
+			rest.Stop()
 		}
 	}
 }
@@ -234,7 +255,7 @@ func (g *Gate) others(ctx context.Context, e history.Entry) {
 	}
 	o, err := history.Decode[history.OutcomePayload](e)
 	if err != nil {
-		g.log.LogAttrs(ctx, slog.LevelError, "outcome_not_told", slog.String("application", apps[i].Key()), slog.Any("error", err))
+		g.log.LogAttrs(ctx, slog.LevelError, "outcome_unreadable", slog.String("application", apps[i].Key()), slog.Any("error", err))
 		return
 	}
 	g.endedAnew(ctx, apps[i], o)
@@ -254,12 +275,11 @@ func (g *Gate) TellDenials(ctx context.Context) { g.tellDenials(ctx) }
 type following struct {
 	mu sync.Mutex
 	// over is true once this process has led: then it knows by itself.
-	over   bool
-	newest time.Time
+	over bool
 }
 
-// followLap is how much of what was read is read again, for leaders whose clocks differ.
-const followLap = time.Minute
+// catchUpEvery is how old what a follower shows of the leader's knowledge may be.
+const catchUpEvery = 3 * time.Second
 
 // Follow keeps what the replica that leads knows, for those who look on, until the context
 // ends or this replica begins to lead. What it shows is a few seconds old at most; nothing
@@ -268,7 +288,7 @@ func (g *Gate) Follow(ctx context.Context) {
 	if g.shared == nil {
 		return
 	}
-	tick := time.NewTicker(2 * followInterval)
+	tick := time.NewTicker(catchUpEvery)
 	defer tick.Stop()
 	failed := false
 	for {
@@ -289,10 +309,7 @@ func (g *Gate) Follow(ctx context.Context) {
 }
 
 func (g *Gate) catchUp(ctx context.Context) (over bool, err error) {
-	g.following.mu.Lock()
-	since := g.following.newest.Add(-followLap)
-	g.following.mu.Unlock()
-	all, err := g.shared.Currents(ctx, since)
+	all, fresh, err := g.shared.Currents(ctx)
 	if err != nil {
 		return false, fmt.Errorf("read what the leader knows: %w", err)
 	}
@@ -304,16 +321,13 @@ func (g *Gate) catchUp(ctx context.Context) (over bool, err error) {
 	}
 	g.following.mu.Lock()
 	defer g.following.mu.Unlock()
-	if g.following.over {
-		return true, nil
+	if g.following.over || !fresh {
+		return g.following.over, nil
 	}
 	for _, c := range all {
 		g.memory.set(c.Application, remembered{
 			uid: c.UID, gate: c.Gate, decision: c.Decision, at: c.Judged, state: c.State, grounds: grounds{sequence: c.Entry},
 		})
-		if c.Judged.After(g.following.newest) {
-			g.following.newest = c.Judged
-		}
 	}
 	g.memory.keep(protected)
 	return false, nil

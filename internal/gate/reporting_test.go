@@ -21,7 +21,7 @@ func TestReportTooEarly(t *testing.T) {
 	s.reports.wait = time.Minute
 	key := Key{Repository: repository, Pull: 7}
 	done := false
-	s.gate.tickets.issue([]Key{key}, func(context.Context) { done = true })
+	s.gate.tickets.issue("guid", []Key{key}, func(context.Context) { done = true })
 	s.gate.queue.Add(key)
 	s.work()
 	_, pulls, _ := s.hub.counts()

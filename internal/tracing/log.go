@@ -7,14 +7,28 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Log adds trace_id and span_id to the lines that are written within an exported span, so
-// that one leads to the other.
+// servingMost bounds how many deliveries one line names: the newest.
+const servingMost = 8
+
+type servingKey struct{}
+
+// Serving says which deliveries, by GUID, the work with the context is done for.
+func Serving(ctx context.Context, guids []string) context.Context {
+	return context.WithValue(ctx, servingKey{}, guids[max(0, len(guids)-servingMost):])
+}
+
+// Log adds to each line which deliveries it is about, if the context says so, and trace_id
+// and span_id if it is written within an exported span, so that one leads to the other.
 func Log(next slog.Handler) slog.Handler { return logHandler{next} }
 
 type logHandler struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
+	if guids, ok := ctx.Value(servingKey{}).([]string); ok {
+		r = r.Clone()
+		r.AddAttrs(slog.Any("deliveries", guids))
+	}
 	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
 		r = r.Clone()
 		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))

@@ -10,52 +10,20 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	sdk "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
+	"github.com/argo-gatekeeper/gatekeeper/internal/tracing/tracingtest"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
 const guid = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
 
-// recorded is a tracer that keeps its spans.
-func recorded(ratio float64) (*tracing.Tracer, *tracetest.SpanRecorder) {
-	spans := tracetest.NewSpanRecorder()
-	sampler := sdk.TraceIDRatioBased(ratio)
-	provider := sdk.NewTracerProvider(sdk.WithSampler(sdk.ParentBased(sampler)), sdk.WithIDGenerator(tracing.IDs{}), sdk.WithSpanProcessor(spans))
-	return tracing.New(provider, func(id trace.TraceID) bool {
-		return sampler.ShouldSample(sdk.SamplingParameters{ParentContext: context.Background(), TraceID: id}).Decision == sdk.RecordAndSample
-	}), spans
-}
-
-func one(t *testing.T, spans *tracetest.SpanRecorder, name string) sdk.ReadOnlySpan {
-	t.Helper()
-	var found []sdk.ReadOnlySpan
-	for _, s := range spans.Ended() {
-		if s.Name() == name {
-			found = append(found, s)
-		}
-	}
-	require.Len(t, found, 1, name)
-	return found[0]
-}
-
-func attribute(s sdk.ReadOnlySpan, key string) string {
-	for _, a := range s.Attributes() {
-		if string(a.Key) == key {
-			return a.Value.Emit()
-		}
-	}
-	return ""
-}
-
 // TestDeliveryIsTheSameEverywhere: another process, before or after a restart, comes to the
 // same IDs, which are pinned because replicas of two versions run side by side.
 func TestDeliveryIsTheSameEverywhere(t *testing.T) {
-	first, _ := recorded(1)
-	second, _ := recorded(1)
+	first, _ := tracingtest.New(1)
+	second, _ := tracingtest.New(1)
 	require.Equal(t, first.Delivery(guid), second.Delivery(guid))
 	require.True(t, first.Delivery(guid).IsSampled())
 	require.True(t, first.Delivery(guid).IsValid())
@@ -66,7 +34,7 @@ func TestDeliveryIsTheSameEverywhere(t *testing.T) {
 
 // TestSamplingAgrees: whoever only derives the IDs decides as the one who made the root.
 func TestSamplingAgrees(t *testing.T) {
-	tracer, spans := recorded(0.25)
+	tracer, spans := tracingtest.New(0.25)
 	sampled := 0
 	for i := range 2000 {
 		// Of one host, and one after the other, as GitHub's are.
@@ -82,11 +50,11 @@ func TestSamplingAgrees(t *testing.T) {
 		}
 	}
 	require.InDelta(t, 500, sampled, 120)
-	require.Len(t, spans.Ended(), 2*sampled)
+	require.Len(t, spans.All(), 2*sampled)
 }
 
 func TestFromDeliveryToOutcome(t *testing.T) {
-	tracer, spans := recorded(1)
+	tracer, spans := tracingtest.New(1)
 	began := time.Now().Add(-time.Second)
 	tracer.Stored(t.Context(), guid, true, began).End()
 	tracer.Stored(t.Context(), guid, false, began).End() // a redelivery
@@ -118,7 +86,7 @@ func TestFromDeliveryToOutcome(t *testing.T) {
 
 	root := tracer.Delivery(guid)
 	var roots, redelivered int
-	for _, s := range spans.Ended() {
+	for _, s := range spans.All() {
 		switch {
 		case s.Name() != "POST /webhooks/github":
 		case s.SpanContext().SpanID() == root.SpanID():
@@ -132,31 +100,31 @@ func TestFromDeliveryToOutcome(t *testing.T) {
 		}
 	}
 	require.Equal(t, []int{1, 1}, []int{roots, redelivered})
-	decide, synced, outcome := one(t, spans, "decide"), one(t, spans, "sync"), one(t, spans, "sync ended")
+	decide, synced, outcome := spans.One(t, "decide"), spans.One(t, "sync"), spans.One(t, "sync ended")
 	require.Equal(t, root.TraceID(), decide.SpanContext().TraceID())
-	require.Equal(t, "stale", attribute(decide, "error.type"))
+	require.Equal(t, "stale", tracingtest.Attribute(decide, "error.type"))
 	require.NotContains(t, fmt.Sprint(decide.Attributes(), decide.Status(), decide.Events()), "ghs_secret")
 	require.Equal(t, synced.SpanContext().SpanID(), outcome.Parent().SpanID())
 	require.Equal(t, root.TraceID(), outcome.SpanContext().TraceID())
 	require.Len(t, outcome.Links(), 1)
 	require.Equal(t, time.Millisecond, outcome.EndTime().Sub(outcome.StartTime()))
 	// The other delivery's trace shows the way.
-	pointer := one(t, spans, "reconciled with another")
+	pointer := spans.One(t, "reconciled with another")
 	require.Equal(t, tracer.Delivery("another").TraceID(), pointer.SpanContext().TraceID())
 	require.Equal(t, root.TraceID(), pointer.Links()[0].SpanContext.TraceID())
 }
 
 func TestWhatIsNotKnownIsARoot(t *testing.T) {
-	tracer, spans := recorded(1)
+	tracer, spans := tracingtest.New(1)
 	_, span := tracer.Resume(t.Context(), "an intent of before the restart", "sync ended", trace.SpanKindInternal, time.Time{})
 	span.End()
-	require.False(t, one(t, spans, "sync ended").Parent().IsValid())
+	require.False(t, spans.One(t, "sync ended").Parent().IsValid())
 	_, none := tracer.Child(t.Context(), "record append", trace.SpanKindClient)
 	require.False(t, none.On())
 }
 
 func TestKeptIsBounded(t *testing.T) {
-	tracer, spans := recorded(1)
+	tracer, spans := tracingtest.New(1)
 	ctx, span := tracer.Taken(t.Context(), guid)
 	defer span.End()
 	for i := range 5000 {
@@ -165,12 +133,12 @@ func TestKeptIsBounded(t *testing.T) {
 	for name, known := range map[string]bool{"0": false, "903": false, "904": true, "4999": true} {
 		_, resumed := tracer.Resume(t.Context(), name, "resumed "+name, trace.SpanKindInternal, time.Time{})
 		resumed.End()
-		require.Equal(t, known, one(t, spans, "resumed "+name).Parent().IsValid(), name)
+		require.Equal(t, known, spans.One(t, "resumed "+name).Parent().IsValid(), name)
 	}
 }
 
 func TestCausesAreBounded(t *testing.T) {
-	tracer, _ := recorded(1)
+	tracer, _ := tracingtest.New(1)
 	var causes tracing.Causes[int]
 	for i := range 100 {
 		ctx, span := tracer.Taken(t.Context(), fmt.Sprint(i))
@@ -191,7 +159,7 @@ func TestCausesAreBounded(t *testing.T) {
 }
 
 func TestLogNamesTheSpan(t *testing.T) {
-	tracer, _ := recorded(1)
+	tracer, _ := tracingtest.New(1)
 	var text strings.Builder
 	log := slog.New(tracing.Log(slog.NewJSONHandler(&text, nil))).With(slog.String("part", "gate"))
 	log.LogAttrs(t.Context(), slog.LevelInfo, "outside")
@@ -201,10 +169,13 @@ func TestLogNamesTheSpan(t *testing.T) {
 	log.LogAttrs(ctx, slog.LevelInfo, "inside")
 	require.Contains(t, text.String(), `"trace_id":"`+tracer.Delivery(guid).TraceID().String()+`"`)
 	require.Contains(t, text.String(), `"part":"gate"`)
+	require.NotContains(t, text.String(), "deliveries")
+	log.LogAttrs(tracing.Serving(t.Context(), []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", guid}), slog.LevelInfo, "serving")
+	require.Contains(t, text.String(), `"deliveries":["3","4","5","6","7","8","9","`+guid+`"]`)
 }
 
 func TestClassesOfErrors(t *testing.T) {
-	tracer, spans := recorded(1)
+	tracer, spans := tracingtest.New(1)
 	ctx, parent := tracer.Taken(t.Context(), guid)
 	defer parent.End()
 	for want, err := range map[string]error{
@@ -214,7 +185,7 @@ func TestClassesOfErrors(t *testing.T) {
 		_, span := tracer.Child(ctx, want, trace.SpanKindInternal)
 		span.Fail(err)
 		span.End()
-		require.Equal(t, want, attribute(one(t, spans, want), "error.type"))
+		require.Equal(t, want, tracingtest.Attribute(spans.One(t, want), "error.type"))
 	}
 }
 

@@ -91,7 +91,7 @@ func (w *Watcher) start(ctx context.Context) ([]cache.SharedIndexInformer, error
 	for _, namespace := range w.options.Namespaces {
 		informer := cache.NewSharedIndexInformer(w.listWatch(ctx, namespace), &cached{}, 0, cache.Indexers{})
 		if err := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
-			w.options.Logger.LogAttrs(ctx, slog.LevelWarn, "application watch interrupted",
+			w.options.Logger.LogAttrs(ctx, slog.LevelWarn, "application_watch_interrupted",
 				slog.String("namespace", namespace), slog.String("error", err.Error()))
 		}); err != nil {
 			return nil, fmt.Errorf("watch Applications: %w", err)

@@ -78,6 +78,7 @@ func TestWalls(t *testing.T) {
 		{part: "pkg/history/postgres", may: []string{"pkg/history", "pkg/approval", "internal/postgresdb"}},
 		{part: "pkg/history/merkle", may: []string{"pkg/history", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
 		{part: "pkg/history/export", may: []string{"pkg/history", "pkg/history/merkle", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
+		{part: "pkg/history/archive", may: []string{"pkg/history", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
 		{part: "pkg/history/historytest", may: []string{"pkg/history", "pkg/approval"}},
 		// The metrics know nothing of how they are recorded.
 		{part: "pkg/history/dora", pure: true},
@@ -103,6 +104,7 @@ func TestWalls(t *testing.T) {
 		}},
 		{part: "internal/measures", may: []string{"pkg/approval", "pkg/history"}},
 		{part: "internal/tracing/otlp", may: []string{"internal/tracing"}},
+		{part: "internal/tracing/tracingtest", may: []string{"internal/tracing"}},
 		{part: "internal/tracing", may: []string{"pkg/approval"}, pure: true, libraries: []string{"go.opentelemetry.io/otel", "github.com/go-logr", "go.opentelemetry.io/auto/sdk", "github.com/cespare/xxhash"}},
 		{part: "internal/sparkline", pure: true},
 		{part: "internal/promcheck", pure: true},
@@ -113,13 +115,18 @@ func TestWalls(t *testing.T) {
 		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		// The doctor looks at everything; what it looks through are interfaces of its own.
 		{part: "internal/doctor", may: []string{"pkg/approval", "pkg/argo/installation", "pkg/argo/argorbac", "pkg/argo/kuberbac", "pkg/github"}},
+		{part: "internal/setup", may: []string{"pkg/github/access", "pkg/github/registration"}},
 		{part: "internal/inspect", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		{part: "internal/httpapi"},
 		{part: "internal/readapi", may: []string{"pkg/approval", "pkg/history"}},
 		{part: "internal/kubeauth"},
 		{part: "internal/certs"},
+		{part: "internal/election"},
+		{part: "internal/reload", may: []string{"pkg/approval", "internal/calendar", "internal/config"}},
+		{part: "internal/setup", may: []string{"pkg/approval", "pkg/github"}},
 		{part: "internal/enforce"},
 		{part: "internal/events"},
+		{part: "internal/election"},
 		{part: "cmd/gatekeeper", may: []string{"pkg", "internal"}},
 		{part: "test", may: []string{"test"}},
 	}
@@ -166,6 +173,8 @@ func TestLibrariesStayHome(t *testing.T) {
 		// The functions of ApplicationSets' templates.
 		"github.com/Masterminds/sprig": {"pkg/argo/appset"},
 		"helm.sh/helm":                 {"test/chart"},
+		// A browser that is driven, for tests.
+		"github.com/chromedp": {"test/e2e/setup"},
 		// The rules for writes run with the API server's own language.
 		"github.com/google/cel-go": {"pkg/argo/admission"},
 		"k8s.io/apiserver":         {"pkg/argo/admission"},
@@ -185,7 +194,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"golang.org/x/mod/sumdb":                {"pkg/history"},
 		"github.com/teambition/rrule-go":        {"internal/calendar"},
 		"github.com/spf13/cobra":                {"cmd/gatekeeper", "test/e2e/standin/cmd"},
-		"github.com/santhosh-tekuri/jsonschema": {"internal/config", "test/e2e/standin/contract"},
+		"github.com/santhosh-tekuri/jsonschema": {"internal/config", "test/e2e/standin/contract", "test/examples", "internal/packaging/sbom"},
 		"github.com/ProtonMail/go-crypto":       {"internal/inspect", "pkg/github", "test/e2e/standin"},
 	}
 	own, _ := load(t)

@@ -99,7 +99,7 @@ func (f Fetcher) download(ctx context.Context, url, file string, p Package) erro
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	part := filepath.Join(dir, "part.deb")
-	f.Log.InfoContext(ctx, "package fetched", slog.String("package", p.Name), slog.String("version", p.Version), slog.String("url", url))
+	f.Log.InfoContext(ctx, "package_fetched", slog.String("package", p.Name), slog.String("version", p.Version), slog.String("url", url))
 	cmd := exec.CommandContext(ctx, aptHelper, "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2", //nolint:gosec // the address is made of checked parts
 		"download-file", url, part, "SHA256:"+p.SHA256)
 	if out, err := cmd.CombinedOutput(); err != nil {

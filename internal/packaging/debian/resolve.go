@@ -89,7 +89,7 @@ func (r Resolver) closure(ctx context.Context, arch string) ([]Package, error) {
 		}
 		return string(out), nil
 	}
-	r.Log.InfoContext(ctx, "package lists fetched", slog.String("suite", r.Suite), slog.String("architecture", arch))
+	r.Log.InfoContext(ctx, "package_lists_fetched", slog.String("suite", r.Suite), slog.String("architecture", arch))
 	if _, err := apt("apt-get", "update", "-qq"); err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (s *Syncer) Sync(ctx context.Context, release approval.Release) error {
 	if err := s.sync(ctx, app, candidate, release); err != nil {
 		return fmt.Errorf("sync Application %s: %w", app.Key(), err)
 	}
-	s.logger.LogAttrs(ctx, slog.LevelInfo, "sync requested",
+	s.logger.LogAttrs(ctx, slog.LevelInfo, "sync_written",
 		slog.String("application", app.Key()), slog.String("intent", release.Intent()), slog.Any("revisions", candidate.Revisions))
 	return nil
 }

@@ -108,7 +108,7 @@ func Open(ctx context.Context, options Options) (*Watch, error) {
 	for key, data := range kept {
 		memory, err := Decode(data)
 		if err != nil {
-			options.Logger.LogAttrs(ctx, slog.LevelWarn, "soak forgotten",
+			options.Logger.LogAttrs(ctx, slog.LevelWarn, "soak_forgotten",
 				slog.String("application", key), slog.String("error", err.Error()))
 			memory = Memory{}
 		}
@@ -261,7 +261,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		w.read(ctx)
 		next := w.due(time.Now())
 		if err := w.save(ctx); err != nil && ctx.Err() == nil {
-			w.options.Logger.LogAttrs(ctx, slog.LevelError, "soak not kept", slog.String("error", err.Error()))
+			w.options.Logger.LogAttrs(ctx, slog.LevelError, "soak_not_kept", slog.String("error", err.Error()))
 			if again := time.Now().Add(retry); next.IsZero() || again.Before(next) {
 				next = again
 			}
@@ -289,7 +289,7 @@ func (w *Watch) read(ctx context.Context) {
 			continue
 		}
 		if err := w.look(ctx, key); err != nil {
-			w.options.Logger.LogAttrs(ctx, slog.LevelWarn, "soak not read",
+			w.options.Logger.LogAttrs(ctx, slog.LevelWarn, "soak_not_read",
 				slog.String("application", key), slog.String("error", err.Error()))
 		}
 	}

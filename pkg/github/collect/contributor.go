@@ -293,7 +293,7 @@ func (c *Collector) learnFromPull(ctx context.Context, r *repo, p pull, commits 
 		return nil
 	}
 	if err := c.memory.SaveAccounts(ctx, r.id, keep); err != nil { // it will cost a call
-		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_write_failed", slog.String("kind", "accounts"), slog.Int("pull", p.number), slog.Any("error", err))
+		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_write_failed", slog.String("repository", string(r.name)), slog.String("kind", "accounts"), slog.Int("pull", p.number), slog.Any("error", err))
 	}
 	return nil
 }
@@ -319,7 +319,7 @@ func (c *Collector) remind(ctx context.Context, r *repo, commits []mirror.Commit
 	}
 	kept, err := c.memory.Accounts(ctx, r.id, unknown)
 	if err != nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_read_failed", slog.String("kind", "accounts"), slog.Any("error", err))
+		c.log.LogAttrs(ctx, slog.LevelWarn, "accounts_read_failed", slog.String("repository", string(r.name)), slog.Any("error", err))
 		return
 	}
 	for _, a := range kept {

@@ -163,7 +163,7 @@ func (w *world) restart(options ...option) {
 	w.client, err = github.NewApp(github.Options{
 		BaseURL: w.gh.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: w.logger(), Transport: w.transport,
 		YoungToken: time.Nanosecond, // the stand-in knows its tokens at once
-		Observe: func(c github.Call) {
+		Observe: func(_ context.Context, c github.Call) {
 			if c.Status != 0 {
 				w.observed.Add(1)
 			}

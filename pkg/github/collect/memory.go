@@ -71,7 +71,7 @@ func (c *Collector) recallFact(ctx context.Context, r *repo, kind string, number
 		err = json.Unmarshal(kept, into)
 	}
 	if err != nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_read_failed", slog.String("kind", kind), slog.Int("pull", number), slog.Any("error", err))
+		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_read_failed", slog.String("repository", string(r.name)), slog.String("kind", kind), slog.Int("pull", number), slog.Any("error", err))
 	}
 	return err == nil && ok
 }
@@ -83,7 +83,7 @@ func (c *Collector) rememberFact(ctx context.Context, r *repo, kind string, numb
 		err = c.memory.SaveFact(ctx, r.id, kind, strconv.Itoa(number), kept)
 	}
 	if err != nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_write_failed", slog.String("kind", kind), slog.Int("pull", number), slog.Any("error", err))
+		c.log.LogAttrs(ctx, slog.LevelWarn, "memory_write_failed", slog.String("repository", string(r.name)), slog.String("kind", kind), slog.Int("pull", number), slog.Any("error", err))
 	}
 }
 

@@ -134,7 +134,7 @@ func (w *world) writes() int { return int(w.calls.writes.Load()) }
 // its log after it has answered.
 type counts struct{ reads, writes atomic.Int64 }
 
-func (c *counts) observe(call github.Call) {
+func (c *counts) observe(_ context.Context, call github.Call) {
 	switch {
 	case strings.Contains(call.Endpoint, "access_tokens"), strings.HasSuffix(call.Endpoint, "/installation"):
 	case strings.HasPrefix(call.Endpoint, "GET "):

@@ -83,7 +83,7 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	w.client, err = github.NewApp(github.Options{
 		BaseURL: s.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: w.logger(),
-		Observe: func(github.Call) { w.calls.Add(1) },
+		Observe: func(context.Context, github.Call) { w.calls.Add(1) },
 	})
 	require.NoError(t, err)
 	w.publisher = report.NewPublisher(w.client, w.store, w.logger(), w.now)

@@ -41,6 +41,8 @@ func Exercise(t *testing.T, create Create) {
 		"on command":        testOnCommand,
 		"denied":            testDenied,
 		"observed":          testObserved,
+		"marks":             testMarks,
+		"resources":         testResources,
 		"select":            testSelect,
 		"policies":          testPolicies,
 		"deployments":       testDeployments,

@@ -121,6 +121,7 @@ func scenarios() []scenario {
 		{name: "configured anew", services: one, enforce: true, play: configured},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 		{name: "found afterwards", services: one, reverts: true, play: foundAfterwards},
+		{name: "measured", services: one, play: recovers},
 	}
 }
 
