@@ -80,8 +80,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
 	  done; done
 
 .PHONY: lint
-lint: ## Run golangci-lint, built from its pinned version
+lint: ## Run golangci-lint and actionlint, built from their pinned versions
 	@bin="$$(go run ./test/e2e/tools/build lint | awk '{print $$2}')/golangci-lint"; "$$bin" run --timeout 15m ./...
+	@bin="$$(go run ./test/e2e/tools/build workflows | awk '{print $$2}')/actionlint"; "$$bin" -shellcheck= -pyflakes= .github/workflows/*.yml
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -90,6 +91,7 @@ fmt: ## Format the code
 .PHONY: generate
 generate: ## Write the generated documentation anew
 	go run ./internal/config/docgen -o docs/configuration.md
+	go run ./internal/config/docgen -schema -o docs/configuration.schema.json,internal/config/configuration.schema.json
 
 # The versions are those that test/e2e/standin/contract asserts; change them in both places.
 .PHONY: contracts
@@ -104,6 +106,7 @@ verify: ## Check that generated files, formatting and go.mod are up to date
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted (make fmt)"; exit 1; fi
 	go mod tidy -diff
 	go run ./internal/config/docgen -check docs/configuration.md
+	go run ./internal/config/docgen -schema -check docs/configuration.schema.json,internal/config/configuration.schema.json
 
 .PHONY: tools
 tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, gh (minutes the first time)

@@ -198,7 +198,7 @@ func takeOrders(t *testing.T, file string, wake func(string)) {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	verbs := ordering{policies: cfg.Policies, reader: argo.NewReader(argoCD.client, argoCD.parser), record: record, wake: func(_ context.Context, app string) { wake(app) }, log: log}.verbs()
+	verbs := ordering{policies: newSettings(cfg).policies, reader: argo.NewReader(argoCD.client, argoCD.parser), record: record, wake: func(_ context.Context, app string) { wake(app) }, log: log}.verbs()
 	go func() { ended <- console.Serve(ctx, listener, verbs, log) }()
 	t.Cleanup(func() {
 		stop()

@@ -19,10 +19,11 @@ func TestPercentFor(t *testing.T) {
 		{0, 400},
 		{10 << 20, 400},
 		{32 << 20, 400},
+		{48 << 20, 266},
 		{64 << 20, 200},
-		{128 << 20, 100},
-		{4 << 30, 100},
-		{math.MaxUint64, 100},
+		{128 << 20, 200},
+		{4 << 30, 200},
+		{math.MaxUint64, 200},
 	} {
 		require.Equal(t, test.want, percentFor(test.live), "%d bytes", test.live)
 	}

@@ -246,11 +246,11 @@ func (w *town) serve(resync time.Duration) {
 		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 	}}
 	decider := gate.New(gate.Options{
-		Policies: policies, Applications: instrument.Applications(w.tracer, w.cluster), Collector: instrument.Collector(w.tracer, collector), Tracer: w.tracer,
+		Rules: gate.Rules{Policies: policies}, Applications: instrument.Applications(w.tracer, w.cluster), Collector: instrument.Collector(w.tracer, collector), Tracer: w.tracer,
 		Closures: closure.New(objects{repositories}), Record: seen.calls.Record(record), Observers: seen.observers(), Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
 		Reporter: instrument.Reporter(w.tracer, reports), Debts: box, Judgements: box,
 	})
-	w.open = openPulls{policies, collector.OpenPulls, reports.Reported, decider.Opened, log}
+	w.open = openPulls{func() []approval.Policy { return policies }, collector.OpenPulls, reports.Reported, decider.Opened, log, nil}
 	w.outdated = decider.Outdated
 	w.cluster.wake = decider.WakeApplication
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)

@@ -236,7 +236,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, witness, soaks, log)
+	imageFacts, err := connectImages(cfg, hub, witness, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}

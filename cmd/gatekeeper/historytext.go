@@ -21,6 +21,10 @@ func describeHistory(page deployments.Page, application string) string {
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "#\tFINISHED\tRESULT\tREVISION\tPULLS\tSYNCED BY\tAPPROVED BY\tHEALTH\tNOTES")
 	for _, d := range page.Deployments {
+		if d.Archived {
+			_, _ = fmt.Fprintln(t, strings.Join([]string{strconv.Itoa(d.Number), moment(d.Recorded), "archived", "-", "-", "-", "-", "-", "what it was is read with --archive FILE"}, "\t"))
+			continue
+		}
 		_, _ = fmt.Fprintln(t, strings.Join([]string{
 			strconv.Itoa(d.Number), moment(d.FinishedAt), resultOf(d), shortRevisions(d), pullsText(d), syncedBy(d), approvedBy(d), healthOf(d), strings.Join(notes(d), ", "),
 		}, "\t"))
@@ -118,8 +122,14 @@ func notes(d deployments.Deployment) []string {
 		}
 	}
 	note(d.Before, "before Gatekeeper")
+	if d.Word != nil {
+		out = append(out, "sync said by "+visible(d.Word.Person.Name))
+	}
 	note(d.Ungated && d.Approved == 0, "NOT LET THROUGH BY THE GATE")
 	note(d.Ungated && d.Approved > 0, "without the gate, of approved revisions")
+	if n := len(d.Marks); n > 0 {
+		note(d.Marks[n-1].Mark == history.MarkFailed, "marked as failed by "+visible(d.Marks[n-1].Person.Name))
+	}
 	note(d.Late, "observed late")
 	note(d.Same, "no change")
 	note(d.BackTo > 0, fmt.Sprintf("back to #%d", d.BackTo))
@@ -134,10 +144,20 @@ func describeDeployment(d deployments.Deployment) string {
 			fmt.Fprintf(&b, "%-12s %s\n", name, value)
 		}
 	}
+	if d.Archived {
+		return fmt.Sprintf("Deployment #%d is archived\n\nRecorded     %s\nRecord       entry %d\n\n"+
+			"What it was is in the archive of that entry (gatekeeper ledger archives); --archive FILE reads it.\n", d.Number, moment(d.Recorded), d.Sequence)
+	}
 	fmt.Fprintf(&b, "Deployment #%d of %s, gate %s\n\n", d.Number, visible(d.Application), visible(d.Gate))
 	line("Result", string(d.Result))
 	line("Failure", visible(d.Failure))
+	if r := d.Resources; r != nil {
+		line("Resources", fmt.Sprintf("%d applied, %d failed", r.Applied, r.Failed))
+	}
 	line("Notes", strings.Join(notes(d), ", "))
+	for _, m := range d.Marks {
+		line("Marked", fmt.Sprintf("%s by %s on %s: %s  [%s]", m.Mark, visible(m.Person.Name), moment(m.At), visible(m.Reason), m.ID))
+	}
 	for _, r := range d.Revisions {
 		line("Revision", strings.TrimSpace(visible(string(r.Repository)+" "+r.Revision)))
 	}
@@ -153,6 +173,9 @@ func describeDeployment(d deployments.Deployment) string {
 			text += ", reviewed by " + cmp.Or(visible(o.ReviewedBy), "nobody yet")
 		}
 		line("Order", text)
+	}
+	if o := d.Word; o != nil {
+		line("Sync said by", fmt.Sprintf("%s on %s: %s  [%s]", visible(o.Person.Name), moment(o.At), visible(o.Reason), o.ID))
 	}
 	line("Config by", names(d.ConfigApprovers))
 	line("Images by", names(d.ImageApprovers))

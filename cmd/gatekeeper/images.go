@@ -20,7 +20,7 @@ import (
 
 // imageGates makes what each gate with an image quorum looks for. It reads key files
 // and makes no request.
-func imageGates(cfg config.Config, collector *collect.Collector, soaks *provings) (map[string]images.Gate, error) {
+func imageGates(cfg config.Config, collector *collect.Collector, soaks map[string]proving) (map[string]images.Gate, error) {
 	client, err := registryClient(cfg)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func imageGates(cfg config.Config, collector *collect.Collector, soaks *provings
 		if err != nil {
 			return nil, fmt.Errorf("set up the images of gate %s: %w", g.Name, err)
 		}
-		if proving, ok := soaks.gates[g.Name]; ok {
+		if proving, ok := soaks[g.Name]; ok {
 			gate.Soaks = proving
 		}
 		out[g.Name] = gate
@@ -248,7 +248,7 @@ func (r registries) Look(ctx context.Context, image approval.Image, keys approva
 }
 
 // connectImages completes facts; it makes no request.
-func connectImages(cfg config.Config, h hub, firsts images.Firsts, soaks *provings, log *slog.Logger) (*images.Collector, error) {
+func connectImages(cfg config.Config, h hub, firsts images.Firsts, soaks map[string]proving, log *slog.Logger) (*images.Collector, error) {
 	gates, err := imageGates(cfg, h.collector, soaks)
 	if err != nil {
 		return nil, err

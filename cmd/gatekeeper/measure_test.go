@@ -262,7 +262,7 @@ func TestMetricsCommand(t *testing.T) {
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
 	registry := prometheus.NewRegistry()
-	c, err := connectMeasures(cfg, store, func() []approval.Application { return nil }, registry, processLog(nil, t.Output()))
+	c, err := connectMeasures(cfg, func() []approval.Policy { return cfg.Policies }, store, func() []approval.Application { return nil }, registry, processLog(nil, t.Output()))
 	require.NoError(t, err)
 	require.NoError(t, c.Refresh(t.Context()))
 	found, err := registry.Gather()

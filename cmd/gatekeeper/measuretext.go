@@ -103,6 +103,9 @@ func (s metricsStyle) report(b *strings.Builder, r metricsReport, year int) {
 	if r.ObservedFrom.After(r.Window.From) {
 		fmt.Fprintf(b, "Nothing is known of the time before %s.\n", s.moment(r.ObservedFrom))
 	}
+	if r.ArchivedUntil.After(r.Window.From) {
+		fmt.Fprintf(b, "What was recorded until %s is archived in part, and not in these figures; --archive FILE reads it.\n", s.moment(r.ArchivedUntil))
+	}
 	s.headline(b, "Deployment frequency", s.float(r.Frequency.PerDay)+" per day", r.Levels.DeploymentFrequency, year)
 	s.detail(b, "%s; on %s days a week (median of %s); one every %s (median)", howMany(r.Frequency.Deployments, "deployment"),
 		s.float(r.Frequency.ActiveDaysPerWeek), howMany(r.Frequency.Weeks, "whole week"), s.length(r.Frequency.Interval.Median))

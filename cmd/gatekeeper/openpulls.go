@@ -21,11 +21,13 @@ const (
 // openPulls says which pull requests into protected branches are open. One without a check
 // run would wait for ever if that is required.
 type openPulls struct {
-	policies []approval.Policy
+	policies func() []approval.Policy
 	list     func(ctx context.Context, repository approval.RepositoryName, branch string) ([]approval.OpenPull, error)
 	reported func(ctx context.Context, repository approval.RepositoryName, pull int, gate string, head approval.SHA) (bool, error)
 	opened   func(ctx context.Context, repository approval.RepositoryName, branch string, pull int, checked bool)
 	log      *slog.Logger
+	// again has it look at once; it may be nil.
+	again <-chan struct{}
 }
 
 // run looks at once and every hour, until the context ends.
@@ -41,6 +43,8 @@ func (o openPulls) run(ctx context.Context) error {
 			timer.Stop()
 			return nil
 		case <-timer.C:
+		case <-o.again:
+			timer.Stop()
 		}
 	}
 }
@@ -55,7 +59,7 @@ type protectedBranch struct {
 func (o openPulls) look(ctx context.Context) (unchecked int, ok bool) {
 	var branches []protectedBranch
 	gates := map[protectedBranch][]string{}
-	for _, p := range o.policies {
+	for _, p := range o.policies() {
 		for _, r := range p.Repositories {
 			b := protectedBranch{r.Name, r.Branch}
 			if !slices.Contains(branches, b) {

@@ -18,7 +18,7 @@ import (
 // operateCommands are those with which people stop and override a gate.
 func operateCommands() []*cobra.Command {
 	return []*cobra.Command{
-		holdCommand(), releaseCommand(), holdsCommand(), breakGlassCommand(), reviewCommand(), rollbackCommand(), syncCommand(), permitCommand(), windowsCommand(),
+		holdCommand(), releaseCommand(), holdsCommand(), breakGlassCommand(), reviewCommand(), rollbackCommand(), markCommand(), syncCommand(), permitCommand(), windowsCommand(),
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 
 // ordering is what orders rest on, in the running process and in a command alike.
 type ordering struct {
-	policies []approval.Policy
+	policies func() []approval.Policy
 	reader   *argo.Reader
 	record   history.Record
 	// wake asks for a new decision on an Application; it does nothing in a command.
@@ -101,7 +101,7 @@ func orderHere(cfg config.Config, record history.Record, log *slog.Logger, use f
 		return err
 	}
 	return use(ordering{
-		policies: cfg.Policies, reader: argo.NewReader(cluster.client, cluster.parser), record: record,
+		policies: newSettings(cfg).policies, reader: argo.NewReader(cluster.client, cluster.parser), record: record,
 		wake: func(context.Context, string) {}, log: log,
 	}.verbs())
 }

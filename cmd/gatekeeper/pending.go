@@ -115,9 +115,9 @@ func describePending(a pending.Answer, who string) string {
 }
 
 // waiting is the inbox of approvals of the running process.
-func waiting(cfg config.Config, hub hub, decider func() *gate.Gate) *pending.Inbox {
+func waiting(live *settings, hub hub, decider func() *gate.Gate) *pending.Inbox {
 	return pending.New(pending.Options{
-		Policies: cfg.Policies, Open: hub.collector.OpenPulls,
+		Policies: live.policies, Open: hub.collector.OpenPulls,
 		Landed: func() []pending.Pull {
 			var out []pending.Pull
 			for _, k := range decider().Waiting() {

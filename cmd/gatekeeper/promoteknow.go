@@ -214,7 +214,7 @@ func (k *knowledge) soaks(ctx context.Context, cfg config.Config, reader *argo.R
 	defer cancel()
 	for _, c := range changes[:min(len(changes), maxAsked)] {
 		image := approval.Image{Repository: c.Repository, Tag: c.To.Tag, Digest: c.To.Digest}
-		s := all.gates[k.policy.Gate].Soak(ctx, k.to.Application, image)
+		s := (*all.gates.Load())[k.policy.Gate].Soak(ctx, k.to.Application, image)
 		// Reasons name the Application as its neighbours do.
 		_, name, _ := strings.Cut(s.Application, "/")
 		why := strings.Replace(s.Why, " in "+name, " in "+s.Application, 1)

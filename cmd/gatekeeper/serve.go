@@ -63,7 +63,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	log, registry := seen.log, seen.registry
+	live, log, registry := newSettings(cfg), seen.log, seen.registry
 
 	// Closed in reverse order, after all work has ended.
 	closers := []func() error{seen.close}
@@ -130,7 +130,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, box, soaks, log)
+	imageFacts, err := connectImages(cfg, hub, box, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 			}
 		},
 		OnChange: func(before, after approval.Application) {
-			soaks.changed(cfg.Policies, before, after)
+			soaks.changed(live.policies(), before, after)
 			if after.UID == "" {
 				after = before // it is gone
 				sets.Forget(after.Key())
@@ -155,55 +155,62 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if self, err = connectReplicas(cfg, cluster, fitness(watcher.HasSynced, record), registry, log); err != nil {
 		return err
 	}
-	enforced, err := connectEnforcement(ctx, cfg, cluster, leads, registry, log)
+	var told *sharing // nothing by a process that runs alone
+	if cfg.File.Replicas != nil {
+		told = newSharing(opened.shared, log)
+	}
+	enforced, err := connectEnforcement(ctx, live, cluster, leads, seen.tracer, registry, log)
 	if err != nil {
 		return err
 	}
 	closures := closure.New(objects{hub.repositories})
 	metrics := gate.NewMetrics()
 	registry.MustRegister(metrics)
-	measured, err := connectMeasures(cfg, record, watcher.List, registry, log)
+	measured, err := connectMeasures(cfg, live.policies, record, watcher.List, registry, log)
 	if err != nil {
 		return err
 	}
 	reports := report.NewPublisher(hub.app, written{box}, log, time.Now)
 	previewed := connectPreviews(cfg, renderer{reader, cluster.parser, api, cfg.File.Previews.Plugins}, registry, log)
-	shown := showing(cfg, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, sign, log)
-	shown.links = newLinks(cfg, cluster, log)
-	approvals := waiting(cfg, hub, func() *gate.Gate { return decider })
+	shown := showing(live, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, sign, log)
+	shown.links = newLinks(live, cluster, log)
+	approvals := waiting(live, hub, func() *gate.Gate { return decider })
+	rules, err := rulesOf(cfg, imageFacts)
+	if err != nil {
+		return err
+	}
 	decider = gate.New(gate.Options{
-		Policies: cfg.Policies,
+		Rules: rules,
 		Applications: instrument.Applications(seen.tracer, applications{
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
 		}),
-		Tracer: seen.tracer, Collector: instrument.Collector(seen.tracer, hub.collector), Closures: closures, Images: imageFacts, Specs: specs{reader, api, sets}, Record: seen.calls.Record(record), Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
+		Tracer: seen.tracer, Collector: instrument.Collector(seen.tracer, hub.collector), Closures: closures, Specs: specs{reader, api, sets}, Record: seen.calls.Record(record), Metrics: metrics, Observe: cfg.File.Metrics.Observe, Logger: log,
 		Reporter: instrument.Reporter(seen.tracer, reports), Debts: box, Judgements: box, Followers: append(shown.followers(), approvals), Observers: seen.observers(shown.links, happenings{enforced}), OnDenied: enforced.denied, WarnOnly: enforced.warns(),
-		Leadership: self.leadership(),
-		Previews:   previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
+		Leadership: self.leadership(), Shared: told.shared(),
+		Previews: previewed.asked(), PreviewsMost: cfg.File.Previews.Applications,
 		Reverter: reverting{hub.repositories, closures, revert.New(hub.app, log), watcher.List},
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
-	takes := ordering{policies: cfg.Policies, reader: reader, record: seen.calls.Record(record), wake: decider.WakeKey, decider: decider, log: log, tracer: seen.tracer}
-	answers, err := answering(cfg, takes, box, hub, shown.asker(), previewed.differ(decider))
+	takes := ordering{policies: live.policies, reader: reader, record: seen.calls.Record(record), wake: decider.WakeKey, decider: decider, log: log, tracer: seen.tracer}
+	answers, err := answering(live, takes, box, hub, shown.asker(), previewed.differ(decider))
 	if err != nil {
 		return err
 	}
 	intake.WhenAsked(answers.Wake)
 
 	// Who listens.
-	secrets := make([][]byte, len(cfg.Secrets.WebhookSecrets))
-	for i, s := range cfg.Secrets.WebhookSecrets {
-		secrets[i] = s.Reveal()
-	}
+	reached := self.reach(record)
 	handler := httpapi.New(httpapi.Options{
-		Verify: func(signature string, body []byte) error { return webhook.Verify(secrets, signature, body) },
-		Store:  seen.store(box, intake.Wake),
-		Ready: func(context.Context) error {
+		Verify: func(signature string, body []byte) error {
+			return webhook.Verify(live.webhookSecrets(), signature, body)
+		},
+		Store: seen.store(persistent{box, self.patience()}, intake.Wake),
+		Ready: func(ctx context.Context) error {
 			if !watcher.HasSynced() {
 				return errors.New("the Applications have not been read yet")
 			}
-			return enforced.ready()
+			return errors.Join(enforced.ready(), reached.ready(ctx))
 		},
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Logger:  log, Webhooks: seen.webhooks,
@@ -212,14 +219,16 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	reading, err := connectReadAPI(ctx, cfg, cluster, readable{decider, record, approvals, prove}, log)
+	reading, err := connectReadAPI(ctx, live, cluster, readable{decider, record, approvals, prove}, log)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("address", listener.Addr().String()),
 		slog.String("version", currentVersion().Version), slog.Int("gates", len(cfg.Policies)))
 
+	changes := following(live, hub, api, box, soaks, enforced, decider, watcher.List, seen)
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return changes.run(ctx) })
 	server := httpapi.NewServer(handler)
 	group.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -242,15 +251,18 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	})
 	group.Go(func() error { return held.run(ctx) })
 	group.Go(func() error { return reading.run(ctx) })
-	group.Go(func() error { return enforced.run(ctx, decider, seen.tracer) })
+	group.Go(func() error { return enforced.run(ctx, decider) })
 	group.Go(func() error { return watcher.Run(ctx) })
-	group.Go(func() error { return follower{self, decider}.run(ctx) })
+	group.Go(func() error {
+		return follower{self, decider, told, listeners{intake.Wake, answers.Wake, decider.RecordGrew}}.run(ctx)
+	})
 	group.Go(func() error {
 		return self.run(ctx, leader{
+			identity: self.identity, sharing: told,
 			synced: func(ctx context.Context) error { return whenSynced(ctx, watcher) }, decider: decider, intake: intake,
-			pulls:   openPulls{cfg.Policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log},
+			pulls:   openPulls{live.policies, hub.collector.OpenPulls, reports.Reported, decider.Opened, log, changes.pulls},
 			answers: answers, measured: measured, enforced: enforced, shown: shown, soaks: soaks, previews: previewed,
-			prune: func(ctx context.Context) error { return prune(ctx, box, log) }, missed: redeliver.New(hub.app, log, nil),
+			prune: func(ctx context.Context) error { return prune(ctx, box, log) }, missed: redeliver.New(hub.app, log, nil), missedEvery: self.missedEvery(),
 		})
 	})
 	err = group.Wait()

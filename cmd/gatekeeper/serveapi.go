@@ -60,16 +60,17 @@ func readMetrics(m config.Metrics, from observations) func(context.Context, read
 
 // connectReadAPI listens, so that an address that is taken is known before anything
 // else begins.
-func connectReadAPI(ctx context.Context, cfg config.Config, cluster argoCD, from readable, log *slog.Logger) (readServer, error) {
+func connectReadAPI(ctx context.Context, live *settings, cluster argoCD, from readable, log *slog.Logger) (readServer, error) {
+	cfg := live.now()
 	if cfg.File.API == nil {
 		return readServer{}, nil
 	}
-	who, err := readers(cfg, cluster)
+	who, err := readers(live, cluster)
 	if err != nil {
 		return readServer{}, err
 	}
 	handler := readapi.New(readapi.Options{
-		Who: who, Policies: cfg.Policies, Record: from.record, Logger: log,
+		Who: who, Policies: live.policies, Record: from.record, Logger: log,
 		Metrics: readMetrics(cfg.File.Metrics, measures.NewLoader(from.record)), Prove: from.prove,
 		Pending: func(ctx context.Context, login string) (any, error) {
 			return from.approvals.Pending(ctx, pending.Request{For: login})
@@ -110,12 +111,9 @@ func shownApplication(c gate.Current) readapi.Application {
 }
 
 // readers are those who may read.
-func readers(cfg config.Config, cluster argoCD) (readapi.Authenticator, error) {
-	var tokens readapi.Tokens
-	for i, t := range cfg.File.API.Tokens {
-		tokens = append(tokens, readapi.Token{Name: "token " + t.Name, Value: cfg.Secrets.APITokens[i].Reveal()})
-	}
-	if !cfg.File.API.Kubernetes {
+func readers(live *settings, cluster argoCD) (readapi.Authenticator, error) {
+	tokens := liveTokens{live}
+	if !live.now().File.API.Kubernetes {
 		return tokens, nil
 	}
 	authentication, err := authenticationclient.NewForConfig(cluster.config)

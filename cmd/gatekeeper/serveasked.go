@@ -8,7 +8,6 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/adopt"
 	"github.com/argo-gatekeeper/gatekeeper/internal/commands"
-	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
@@ -16,11 +15,8 @@ import (
 )
 
 // answering carries out what people ask for on pull requests.
-func answering(cfg config.Config, o ordering, box *inbox.Store, h hub, asker commands.Asker, differ commands.Differ) (*commands.Processor, error) {
-	client, err := registryClient(cfg)
-	if err != nil {
-		return nil, err
-	}
+func answering(live *settings, o ordering, box *inbox.Store, h hub, asker commands.Asker, differ commands.Differ) (*commands.Processor, error) {
+	cfg := live.now()
 	promoter, err := promote.New(promote.Options{GitHub: h.app, WebURL: cfg.File.GitHub.URL, Logger: o.log})
 	if err != nil {
 		return nil, fmt.Errorf("set up promotions: %w", err)
@@ -29,10 +25,14 @@ func answering(cfg config.Config, o ordering, box *inbox.Store, h hub, asker com
 	talk := conversation.New(h.app)
 	return commands.New(commands.Options{
 		Policies: o.policies, Store: box, Hub: talk, Requester: talk, Asker: asker, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
-		Adopter:  adopt.New(adopt.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}),
-		Differ:   differ,
-		Promoter: promoting{promotions{cfg: cfg, reader: o.reader, promoter: promoter, registry: client, log: o.log}, h.app},
-		Logger:   o.log, Tracer: o.tracer,
+		Adopter: adopt.New(adopt.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}),
+		Differ:  differ,
+		Promoter: promoting{func() (promotions, error) {
+			cfg := live.now()
+			client, err := registryClient(cfg)
+			return promotions{cfg: cfg, reader: o.reader, promoter: promoter, registry: client, log: o.log}, err
+		}, h.app},
+		Logger: o.log, Tracer: o.tracer,
 	}), nil
 }
 

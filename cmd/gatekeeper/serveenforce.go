@@ -9,12 +9,14 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	core "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/certs"
@@ -41,9 +43,13 @@ type certificates interface {
 // enforcement is everything that makes the API server ask and answers it. A nil
 // enforcement, of a configuration without that section, does nothing.
 type enforcement struct {
-	cfg          *config.Enforcement
-	settings     admission.Settings
-	parser       *argo.Parser
+	cfg    *config.Enforcement
+	live   *settings
+	parser *argo.Parser
+	tracer *tracing.Tracer
+	// responder answers by the rules of now; it is there once run has begun.
+	responder    atomic.Pointer[admission.Responder]
+	mode         admission.Mode
 	certificates certificates
 	enforcer     *enforce.Enforcer
 	events       *events.Emitter
@@ -52,7 +58,8 @@ type enforcement struct {
 }
 
 // connectEnforcement makes no request.
-func connectEnforcement(ctx context.Context, cfg config.Config, cluster argoCD, leads func() error, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
+func connectEnforcement(ctx context.Context, live *settings, cluster argoCD, leads func() error, tracer *tracing.Tracer, registry *prometheus.Registry, log *slog.Logger) (*enforcement, error) {
+	cfg := live.now()
 	e := cfg.File.Enforcement
 	if e == nil {
 		log.LogAttrs(ctx, slog.LevelWarn, "not_enforced", slog.String("remedy", "write an enforcement section"))
@@ -63,7 +70,7 @@ func connectEnforcement(ctx context.Context, cfg config.Config, cluster argoCD, 
 		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
 	}
 	out := &enforcement{
-		cfg: e, settings: enforcementSettings(cfg), parser: cluster.parser, metrics: httpapi.NewAdmissionMetrics(), log: log,
+		cfg: e, live: live, tracer: tracer, mode: admission.Mode(e.Mode), parser: cluster.parser, metrics: httpapi.NewAdmissionMetrics(), log: log,
 		certificates: newCertificates(cfg, client, log),
 		events: events.New(func(ctx context.Context, event *corev1.Event) error {
 			_, err := client.Events(event.Namespace).Create(ctx, event, metav1.CreateOptions{FieldManager: "gatekeeper"})
@@ -75,7 +82,9 @@ func connectEnforcement(ctx context.Context, cfg config.Config, cluster argoCD, 
 	}
 	metrics := enforce.NewMetrics()
 	out.enforcer = enforce.New(enforce.Options{
-		Objects: enforce.NewCluster(cluster.client), Render: enforcementObjects(cfg), Certificates: out.certificates,
+		Objects: enforce.NewCluster(cluster.client), Render: func(bundle []byte) ([]*unstructured.Unstructured, error) {
+			return enforcementObjects(live.now())(bundle)
+		}, Certificates: out.certificates,
 		Manage: e.Managed(), May: func() bool { return leads() == nil }, Metrics: metrics, Logger: log,
 	})
 	registry.MustRegister(metrics, out.metrics, out.events, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -119,8 +128,13 @@ func (e *enforcement) leads() {
 	}
 }
 
+// answer answers a question of the API server by the rules of now.
+func (e *enforcement) answer(ctx context.Context, review []byte) ([]byte, error) {
+	return e.responder.Load().Answer(ctx, review)
+}
+
 // warns says whether refusals are only warnings.
-func (e *enforcement) warns() bool { return e != nil && e.settings.Mode == admission.Warn }
+func (e *enforcement) warns() bool { return e != nil && e.mode == admission.Warn }
 
 // ready says why the API server cannot be answered, or does not ask yet.
 func (e *enforcement) ready() error {
@@ -131,20 +145,21 @@ func (e *enforcement) ready() error {
 }
 
 // run answers the API server until the context ends.
-func (e *enforcement) run(ctx context.Context, g *gate.Gate, tracer *tracing.Tracer) error {
+func (e *enforcement) run(ctx context.Context, g *gate.Gate) error {
 	if e == nil {
 		return nil
 	}
-	responder, err := newResponder(e.settings, e.parser, instrument.Admit(tracer, g.Admit))
+	responder, err := newResponder(enforcementSettings(e.live.now()), e.parser, instrument.Admit(e.tracer, g.Admit))
 	if err != nil {
 		return err
 	}
+	e.responder.CompareAndSwap(nil, &responder)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", e.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for the API server: %w", err)
 	}
-	server := httpapi.NewAdmissionServer(instrument.Continued(tracer, httpapi.NewAdmission(httpapi.AdmissionOptions{
-		Admit: responder.Answer, Warn: e.warns(), Metrics: e.metrics, Logger: e.log,
+	server := httpapi.NewAdmissionServer(instrument.Continued(e.tracer, httpapi.NewAdmission(httpapi.AdmissionOptions{
+		Admit: e.answer, Warn: e.warns(), Metrics: e.metrics, Logger: e.log,
 	})), e.certificates.GetCertificate, e.log)
 	e.log.LogAttrs(ctx, slog.LevelInfo, "enforcing", slog.String("address", listener.Addr().String()), slog.String("mode", e.cfg.Mode))
 	all, ctx := errgroup.WithContext(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ const linkAgain = 5 * time.Second
 
 // links puts links to pull requests on Applications.
 type links struct {
-	gates  map[string]bool
+	gates  func(name string) bool
 	gitHub string
 	queue  *errand.Queue[string, linked]
 }
@@ -33,11 +34,10 @@ type linked struct {
 	link argolink.Link
 }
 
-func newLinks(cfg config.Config, cluster argoCD, log *slog.Logger) *links {
-	l := &links{gates: map[string]bool{}, gitHub: cfg.File.GitHub.URL}
-	for _, g := range cfg.File.Gates {
-		l.gates[g.Name] = g.ApplicationLinks
-	}
+func newLinks(live *settings, cluster argoCD, log *slog.Logger) *links {
+	l := &links{gitHub: live.now().File.GitHub.URL, gates: func(name string) bool {
+		return slices.ContainsFunc(live.now().File.Gates, func(g config.Gate) bool { return g.Name == name && g.ApplicationLinks })
+	}}
 	writer := argolink.New(cluster.client)
 	l.queue = errand.New(errand.Options[string, linked]{
 		Do: func(ctx context.Context, w linked) error {
@@ -78,7 +78,7 @@ func linkRemedy(namespace string, err error) string {
 
 // Decided implements gate.Observer.
 func (l *links) Decided(_ context.Context, app approval.Application, d approval.Decision, _ bool) {
-	if !l.gates[d.Gate] {
+	if !l.gates(d.Gate) {
 		return
 	}
 	if link, ok := argolink.Of(d, l.gitHub); ok {

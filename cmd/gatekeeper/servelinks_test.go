@@ -44,7 +44,7 @@ func TestForbiddenLinks(t *testing.T) {
 		return true, nil, apierrors.NewForbidden(argo.Applications().GroupResource(), action.(clienttesting.PatchAction).GetName(), errorText(why[action.GetNamespace()]))
 	})
 	var out bytes.Buffer
-	l := newLinks(config.Config{File: config.File{GitHub: config.GitHub{URL: "https://github.com"}, Gates: []config.Gate{{Name: "prod", ApplicationLinks: true}}}},
+	l := newLinks(newSettings(config.Config{File: config.File{GitHub: config.GitHub{URL: "https://github.com"}, Gates: []config.Gate{{Name: "prod", ApplicationLinks: true}}}}),
 		argoCD{client: client}, slog.New(slog.NewJSONHandler(&out, nil)))
 	decide := func() {
 		for _, a := range apps {

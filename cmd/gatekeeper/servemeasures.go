@@ -16,7 +16,7 @@ import (
 
 // connectMeasures has the metrics of DORA computed from the record. The Applications that
 // have series of their own are those that a gate protects now.
-func connectMeasures(cfg config.Config, record history.Reader, list func() []approval.Application, registry prometheus.Registerer, log *slog.Logger) (*measures.Collector, error) {
+func connectMeasures(cfg config.Config, policies func() []approval.Policy, record history.Reader, list func() []approval.Application, registry prometheus.Registerer, log *slog.Logger) (*measures.Collector, error) {
 	policy, err := metricsPolicy(cfg.File.Metrics)
 	if err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func connectMeasures(cfg config.Config, record history.Reader, list func() []app
 		Protected: func() []string {
 			var out []string
 			for _, app := range list() {
-				if slices.ContainsFunc(cfg.Policies, func(p approval.Policy) bool { return p.Protects(app) }) {
+				if slices.ContainsFunc(policies(), func(p approval.Policy) bool { return p.Protects(app) }) {
 					out = append(out, app.Key())
 				}
 			}

@@ -20,7 +20,8 @@ import (
 
 // promoting makes promotions for people who ask for them on a pull request.
 type promoting struct {
-	promotions
+	// now makes them by the configuration of now.
+	now func() (promotions, error)
 	app *github.App
 }
 
@@ -36,16 +37,20 @@ func (p promoting) Can(ctx context.Context, r approval.RepositoryName) (bool, er
 // Promote opens a pull request in the repository. What the Application runs from which
 // the images are taken is told there, so that has to read from the repository, too.
 func (p promoting) Promote(ctx context.Context, r approval.RepositoryName, asker approval.User, from, to string) (string, error) {
+	with, err := p.now()
+	if err != nil {
+		return "", err
+	}
 	o := promoteOptions{from: from, to: to, as: asker.Login, repository: string(r), timeout: time.Minute}
 	namespace, name, _ := strings.Cut(from, "/")
-	source, err := p.reader.Get(ctx, namespace, name)
+	source, err := with.reader.Get(ctx, namespace, name)
 	if err != nil && !errors.Is(err, approval.ErrNotFound) {
 		return "", fmt.Errorf("read application %s: %w", from, err)
 	}
 	if err != nil || !slices.ContainsFunc(source.Sources, func(s approval.Source) bool { return s.Repository.Equal(r) }) {
 		return "", &console.Error{Code: console.CodeNotFound, Text: fmt.Sprintf("no Application %s reads from this repository", from), Remedy: "name one as NAMESPACE/NAME"}
 	}
-	made, _, err := p.promote(ctx, o, func(approval.RepositoryName) (approval.User, error) { return asker, nil })
+	made, _, err := with.promote(ctx, o, func(approval.RepositoryName) (approval.User, error) { return asker, nil })
 	if err != nil {
 		return "", promotionRefused(err)
 	}

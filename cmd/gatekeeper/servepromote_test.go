@@ -31,7 +31,9 @@ func TestPromoteByComment(t *testing.T) {
 	require.NoError(t, err)
 	promoter, err := promote.New(promote.Options{GitHub: app, WebURL: cfg.File.GitHub.URL, Logger: log})
 	require.NoError(t, err)
-	p := promoting{promotions{cfg: cfg, reader: argo.NewReader(cluster.client, cluster.parser), promoter: promoter, log: log}, app}
+	p := promoting{func() (promotions, error) {
+		return promotions{cfg: cfg, reader: argo.NewReader(cluster.client, cluster.parser), promoter: promoter, log: log}, nil
+	}, app}
 	can, err := p.Can(t.Context(), "acme/env")
 	require.NoError(t, err)
 	require.True(t, can)

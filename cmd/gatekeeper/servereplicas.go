@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -22,7 +23,10 @@ import (
 
 // replica is this process among others that share the record. One that runs alone has no
 // election, and leads from the start to the end.
-type replica struct{ election *election.Election }
+type replica struct {
+	election *election.Election
+	identity string
+}
 
 // connectReplicas makes no request. Fit says why this process could not do the work.
 func connectReplicas(cfg config.Config, cluster argoCD, fit func(context.Context) error, registry prometheus.Registerer, log *slog.Logger) (replica, error) {
@@ -37,13 +41,14 @@ func connectReplicas(cfg config.Config, cluster argoCD, fit func(context.Context
 	if err != nil {
 		return replica{}, fmt.Errorf("read the host's name: %w", err)
 	}
+	identity := host + "_" + rand.Text()[:8]
 	metrics := election.NewMetrics()
 	registry.MustRegister(metrics)
 	e, err := election.New(election.Options{
 		Leases: leases, Namespace: cfg.File.Replicas.Namespace, Name: cfg.File.Replicas.Lease,
-		Identity: host + "_" + rand.Text()[:8], Fit: fit, Metrics: metrics, Logger: log,
+		Identity: identity, Fit: fit, Metrics: metrics, Logger: log,
 	})
-	return replica{e}, err
+	return replica{e, identity}, err
 }
 
 // leads is nil while this process may decide and act.
@@ -62,6 +67,39 @@ func (r replica) leadership() gate.Leadership {
 	return r.election
 }
 
+// reach looks whether the others are of more use; a process that runs alone has none.
+func (r replica) reach(record openedRecord) *reach {
+	if r.election == nil {
+		return &reach{look: func(context.Context) error { return nil }}
+	}
+	return &reach{
+		look: func(ctx context.Context) error {
+			_, err := record.Head(ctx)
+			return err
+		},
+		renewed: r.election.Renewed, leads: r.election.Leads,
+	}
+}
+
+// patience is how long a delivery may wait for the database. A file is there or is not.
+func (r replica) patience() time.Duration {
+	if r.election == nil {
+		return 0
+	}
+	return storePatience
+}
+
+// missedOften is how often several replicas ask for what did not arrive: what one of them
+// was given and could not keep, no other one knows of.
+const missedOften = 30 * time.Second
+
+func (r replica) missedEvery() time.Duration {
+	if r.election == nil {
+		return redeliver.DefaultInterval
+	}
+	return missedOften
+}
+
 // run does the leader's work, once this process leads, until the context ends. When the
 // Lease was lost it returns election.ErrLost at once, and the process has to end: what this
 // one remembers is out of date as soon as another one works, so it begins anew.
@@ -76,6 +114,8 @@ func (r replica) run(ctx context.Context, l leader) error {
 type follower struct {
 	replica replica
 	decider *gate.Gate
+	sharing *sharing
+	wake    listeners
 }
 
 func (f follower) run(ctx context.Context) error {
@@ -91,12 +131,15 @@ func (f follower) run(ctx context.Context) error {
 		f.decider.Follow(ctx)
 		return nil
 	})
+	both.Go(func() error { return f.sharing.listen(ctx, f.wake) })
 	return both.Wait()
 }
 
 // leader is what one process does, of several replicas the one that leads: it decides and
 // syncs, and writes to GitHub.
 type leader struct {
+	identity string
+	sharing  *sharing
 	synced   func(context.Context) error
 	decider  *gate.Gate
 	intake   *gate.Intake
@@ -109,12 +152,18 @@ type leader struct {
 	previews previews
 	prune    func(context.Context) error
 	// missed asks GitHub for what it could not deliver while nobody listened.
-	missed *redeliver.Sweeper
+	missed      *redeliver.Sweeper
+	missedEvery time.Duration
 }
 
 func (l leader) run(ctx context.Context) error {
+	announce, err := l.sharing.lead(ctx, l.identity)
+	if err != nil {
+		return err
+	}
 	l.enforced.leads()
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return announce(ctx) })
 	group.Go(func() error { return l.shown.run(ctx) })
 	group.Go(func() error { return l.soaks.watch.Run(ctx) })
 	group.Go(func() error {
@@ -132,7 +181,7 @@ func (l leader) run(ctx context.Context) error {
 	group.Go(func() error { return l.prune(ctx) })
 	group.Go(func() error { return l.previews.run(ctx) })
 	group.Go(func() error {
-		l.missed.Run(ctx, redeliver.DefaultInterval)
+		l.missed.Run(ctx, l.missedEvery)
 		return nil
 	})
 	return group.Wait()

@@ -29,17 +29,17 @@ type shown struct {
 	asks bool
 }
 
-func showing(cfg config.Config, app *github.App, box *inbox.Store, done func(context.Context, approval.RepositoryName, int), sign checkpointing, log *slog.Logger) shown {
-	pace := errand.NewPace(0)
+func showing(live *settings, app *github.App, box *inbox.Store, done func(context.Context, approval.RepositoryName, int), sign checkpointing, log *slog.Logger) shown {
+	pace, cfg := errand.NewPace(0), live.now()
 	return shown{
 		deployments: deployment.New(deployment.Options{
-			GitHub: app, Store: box, Gates: deploymentsOf(cfg), Logger: log, Pace: pace, Done: done, Checkpoint: sign, Links: deployment.Links{
+			GitHub: app, Store: box, Gates: func() map[string]deployment.Settings { return deploymentsOf(live.now()) }, Logger: log, Pace: pace, Done: done, Checkpoint: sign, Links: deployment.Links{
 				GitHub: strings.TrimRight(cfg.File.GitHub.URL, "/"), ArgoCD: strings.TrimRight(cfg.File.ArgoCD.URL, "/"),
 			},
 		}),
-		reviews: reviewrequest.New(reviewrequest.Options{GitHub: app, Store: box, Gates: reviewsOf(cfg), Logger: log, Pace: pace, Done: done}),
+		reviews: reviewrequest.New(reviewrequest.Options{GitHub: app, Store: box, Gates: func() map[string]reviewrequest.Mode { return reviewsOf(live.now()) }, Logger: log, Pace: pace, Done: done}),
 		asks:    len(reviewsOf(cfg)) > 0,
-		labels:  label.New(label.Options{GitHub: app, Store: box, Gates: labelsOf(cfg), Logger: log, Pace: pace, Done: done}),
+		labels:  label.New(label.Options{GitHub: app, Store: box, Gates: func() []string { return labelsOf(live.now()) }, Logger: log, Pace: pace, Done: done}),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
@@ -90,7 +91,8 @@ var _ images.Soaks = proving{}
 // provings are those of all gates.
 type provings struct {
 	watch *soak.Watch
-	gates map[string]proving
+	// gates are those of now.
+	gates atomic.Pointer[map[string]proving]
 }
 
 // newProvings reads what was remembered. The wake function is called with the
@@ -106,16 +108,28 @@ func newProvings(ctx context.Context, cfg config.Config, store soak.Store, reade
 	if err != nil {
 		return nil, err
 	}
-	p := &provings{watch: watch, gates: map[string]proving{}}
+	p := &provings{watch: watch}
+	gates, err := p.of(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p.gates.Store(&gates)
+	return p, nil
+}
+
+// of are those of the gates of a configuration, by the gates' names.
+func (p *provings) of(cfg config.Config) (map[string]proving, error) {
+	gates := map[string]proving{}
 	for _, g := range cfg.File.Gates {
 		if g.Image == nil || g.Image.ProvenIn == nil {
 			continue
 		}
-		if p.gates[g.Name], err = newProving(watch, *g.Image.ProvenIn); err != nil {
+		var err error
+		if gates[g.Name], err = newProving(p.watch, *g.Image.ProvenIn); err != nil {
 			return nil, fmt.Errorf("gate %s: %w", g.Name, err)
 		}
 	}
-	return p, nil
+	return gates, nil
 }
 
 // changed follows where the images of a protected Application are proven, and tells
@@ -125,8 +139,9 @@ func (p *provings) changed(policies []approval.Policy, before, after approval.Ap
 		p.watch.Gone(before.Namespace, before.Name, before.UID)
 		return
 	}
+	gates := *p.gates.Load()
 	for _, policy := range policies {
-		if proving, ok := p.gates[policy.Gate]; ok && policy.Protects(after) {
+		if proving, ok := gates[policy.Gate]; ok && policy.Protects(after) {
 			proving.follow(after)
 		}
 	}

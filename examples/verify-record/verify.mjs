@@ -13,6 +13,11 @@
 //   checkpoint       c2sp.org/tlog-checkpoint
 //   signature        c2sp.org/signed-note with Ed25519
 //
+// Some entries may be archived. Of those there is a line with their hashes instead, and the
+// first line of the export lists the ranges, each with a digest of all its lines. An
+// archive itself may begin in the middle of the record; its first line is then the tree of
+// what comes before.
+//
 // It prints one line, and its exit status is 0 when everything is as it was written, 1 when
 // not, and 2 when it could not find out.
 
@@ -90,8 +95,7 @@ function openCheckpoint(note, { name, hash, key }) {
 class Tree {
   size = 0;
   edge = [];
-  add(leaf) {
-    let node = sha256(Buffer.from([0]), leaf);
+  addHash(node) {
     for (let n = this.size; n % 2 === 1; n = (n - 1) / 2) node = sha256(Buffer.from([1]), this.edge.pop(), node);
     this.edge.push(node);
     this.size++;
@@ -116,6 +120,75 @@ function readEntry(line, place) {
   return entry;
 }
 
+const stubMembers = "application,digest,intent,kind,leaf,previous,sequence,time";
+const digestForm = /^sha256:[0-9a-f]{64}$/;
+
+// stubOf is the line that an entry has when it is archived.
+function stubOf(entry, leaf) {
+  const { payload: _, ...others } = entry;
+  return canonical({ archived: { ...others, leaf: "sha256:" + leaf.toString("hex") } });
+}
+
+// readStub parses the line of an archived entry.
+function readStub(line, place) {
+  try {
+    const { archived: entry, ...more } = JSON.parse(line);
+    if (canonical({ archived: entry }) !== line || Object.keys(more).length > 0 || Object.keys(entry).join(",") !== stubMembers) throw new Error("not as one is written");
+    if (!digestForm.test(entry.leaf)) throw new Error("not a hash");
+    return entry;
+  } catch (error) {
+    throw new Fault(place, `line ${place} is not an archived entry: ${error.message}`);
+  }
+}
+
+// Ranges compares entries with what is said to be archived.
+class Ranges {
+  constructor(claims) {
+    this.claims = claims;
+    this.said = 0;
+    let next = 1;
+    for (const { from, to, kept, stubs } of claims) {
+      if (from !== next || to < from || !Array.isArray(kept) || !digestForm.test(stubs)) throw new Error("ranges that do not follow each other");
+      next = to + 1;
+    }
+  }
+  at(n) {
+    return this.claims.find(({ from, to }) => from <= n && n <= to);
+  }
+  mayBeStub(n) {
+    const range = this.at(n);
+    return range !== undefined && !range.kept.includes(n);
+  }
+  add(n, entry, leaf) {
+    const range = this.at(n);
+    if (range) {
+      if (n === range.from) this.hash = createHash("sha256");
+      this.hash.update(stubOf(entry, leaf) + "\n");
+      if (n === range.to && "sha256:" + this.hash.digest("hex") !== range.stubs) throw new Fault(range.from, `one of the entries ${range.from} to ${range.to} is not the one that was archived`);
+    }
+    if (entry.kind !== "archived" || this.claims.length === 0) return;
+    const claim = this.claims[this.said++];
+    const { from, to, stubs, kept = [] } = entry.payload ?? {};
+    if (!claim || canonical({ from, to, stubs, kept }) !== canonical(claim)) throw new Fault(n, `entry ${n} says that something else is archived than the first line`);
+  }
+}
+
+// readOpening reads a first line that is no entry.
+function readOpening(line, tree) {
+  const parsed = JSON.parse(line);
+  if (canonical(parsed) !== line || Object.keys(parsed).length !== 1) throw new Error("not as it is written");
+  if (parsed.archives) {
+    if (parsed.archives.length === 0) throw new Error("it lists nothing");
+    return new Ranges(parsed.archives);
+  }
+  const { edge, size } = parsed.before;
+  tree.edge = edge.map((hash) => Buffer.from(hash, "base64"));
+  tree.size = size;
+  if (!Number.isSafeInteger(size) || size < 1 || size.toString(2).replaceAll("0", "").length !== edge.length) throw new Error("not a tree");
+  if (!tree.edge.every((hash, i) => hash.length === 32 && hash.toString("base64") === edge[i])) throw new Error("not hashes");
+  return new Ranges([]);
+}
+
 function verifyExport(bytes, key, known) {
   const text = bytes.toString("utf8");
   if (!Buffer.from(text).equals(bytes)) {
@@ -130,8 +203,17 @@ function verifyExport(bytes, key, known) {
   const tree = new Tree();
   let previous = "";
   let end;
+  let ranges = new Ranges([]);
+  if (/^\{"(archives|before)":/.test(lines[0] ?? "")) {
+    try {
+      ranges = readOpening(lines.shift(), tree);
+    } catch (error) {
+      throw new Fault(1, `the first line: ${error.message}`);
+    }
+  }
+  const first = tree.size;
   for (const [i, line] of lines.entries()) {
-    const place = i + 1;
+    const place = first + i + 1;
     if (end) throw new Fault(place - 1, "something follows the checkpoint");
     if (line.startsWith('{"checkpoint":')) {
       try {
@@ -143,13 +225,18 @@ function verifyExport(bytes, key, known) {
       }
       continue;
     }
-    const entry = readEntry(line, place);
+    const stub = line.startsWith('{"archived":');
+    const entry = stub ? readStub(line, place) : readEntry(line, place);
     const { digest, ...others } = entry;
-    const sealed = canonical(others);
-    if (digest !== "sha256:" + sha256(sealed).toString("hex")) throw new Fault(place, `entry ${place} does not fit its digest`);
+    const sealed = stub ? "" : canonical(others);
+    const leaf = stub ? Buffer.from(entry.leaf.slice(7), "hex") : sha256(Buffer.from([0]), sealed);
+    if (stub && !ranges.mayBeStub(place)) throw new Fault(place, `what entry ${place} tells is gone, and is not archived`);
+    if (!stub && digest !== "sha256:" + sha256(sealed).toString("hex")) throw new Fault(place, `entry ${place} does not fit its digest`);
+    if (i === 0 && first > 0) previous = entry.previous; // the tree says whether it is
     if (entry.sequence !== place) throw new Fault(place, `entry ${entry.sequence} stands at place ${place}`);
     if (entry.previous !== previous) throw new Fault(Math.max(1, place - 1), `entry ${place} was not written after the one before it`);
-    tree.add(sealed);
+    ranges.add(place, entry, leaf);
+    tree.addHash(leaf);
     previous = digest;
     for (const checkpoint of known) {
       if (checkpoint.size === tree.size && !checkpoint.root.equals(tree.root())) throw new Fault(place, `not the record of the checkpoint of ${place} entries`);
@@ -159,6 +246,7 @@ function verifyExport(bytes, key, known) {
   for (const checkpoint of [end, ...known]) {
     if (checkpoint.size > tree.size) throw new Fault(tree.size + 1, `the record ends with entry ${tree.size}; a checkpoint has ${checkpoint.size}`);
   }
+  if (ranges.said < ranges.claims.length) throw new Fault(tree.size + 1, "the first line lists something as archived that no entry says");
   if (end.size < tree.size) throw new Fault(end.size + 1, "entries were added after the checkpoint");
   if (!end.root.equals(tree.root())) throw new Fault(1, "the entries are not those of the checkpoint");
   return tree;

@@ -25,7 +25,8 @@ type Applications interface {
 
 // Options make an Adopter.
 type Options struct {
-	Policies     []approval.Policy
+	// Policies are those of now.
+	Policies     func() []approval.Policy
 	Applications Applications
 	Desk         *orders.Desk
 	// Wake asks for a new decision on an Application, "namespace/name". Nil does
@@ -249,7 +250,7 @@ func ambiguous(app approval.Application, policies []approval.Policy) error {
 }
 
 func (a *Adopter) gates(app approval.Application) []approval.Policy {
-	return slices.DeleteFunc(slices.Clone(a.o.Policies), func(p approval.Policy) bool { return !p.Protects(app) })
+	return slices.DeleteFunc(slices.Clone(a.o.Policies()), func(p approval.Policy) bool { return !p.Protects(app) })
 }
 
 func item(app approval.Application, fields []approval.SpecField, policies []approval.Policy, standing orders.Standing) Item {

@@ -70,8 +70,11 @@ func begin(t *testing.T) *setup {
 		return p
 	}
 	s.adopter = adopt.New(adopt.Options{
-		Policies: []approval.Policy{policy("prod", "prod", "both"), policy("other", "both")}, Applications: s.cluster,
-		Desk: orders.NewDesk(orders.Options{Record: store}), Wake: func(_ context.Context, a string) { s.woken = append(s.woken, a) },
+		Policies: func() []approval.Policy {
+			return []approval.Policy{policy("prod", "prod", "both"), policy("other", "both")}
+		},
+		Applications: s.cluster,
+		Desk:         orders.NewDesk(orders.Options{Record: store}), Wake: func(_ context.Context, a string) { s.woken = append(s.woken, a) },
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	return s

@@ -23,7 +23,7 @@ func TestReleaseEndsNoNewerHold(t *testing.T) {
 	require.Contains(t, w.says("bob", "/gk hold shop --reason one"), "**Held:**")
 	id := w.comment("bob", "/gk release shop --reason over")
 	w.desks = 2 * time.Second // what follows is given after the comment
-	o := operate.New(operate.Options{Policies: w.policies, Applications: w, Desk: w.desk(w.record), Logger: w.logger()})
+	o := operate.New(operate.Options{Policies: func() []approval.Policy { return w.policies }, Applications: w, Desk: w.desk(w.record), Logger: w.logger()})
 	newer, err := o.Hold(t.Context(), history.Person{Name: "carol", Via: history.ViaConsole}, operate.HoldRequest{Target: operate.Target{Application: "argocd/shop"}, Reason: "two"})
 	require.NoError(t, err)
 	w.drain(w.processor())

@@ -88,7 +88,8 @@ type Promoter interface {
 
 // Options make a Processor.
 type Options struct {
-	Policies []approval.Policy
+	// Policies are those of now.
+	Policies func() []approval.Policy
 	Store    Store
 	Hub      Hub
 	Gates    Gates

@@ -14,7 +14,7 @@ import (
 
 // policies are those of the gates that protect the repository.
 func (w *work) policies() []approval.Policy {
-	return slices.DeleteFunc(slices.Clone(w.Policies), func(p approval.Policy) bool {
+	return slices.DeleteFunc(slices.Clone(w.Policies()), func(p approval.Policy) bool {
 		_, ok := p.Repository(w.repository)
 		return !ok
 	})

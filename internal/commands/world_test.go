@@ -207,9 +207,9 @@ func (w *world) processor(edits ...func(*commands.Options)) *commands.Processor 
 	for _, edit := range edits {
 		edit(&o)
 	}
-	o.Policies = w.policies
-	o.Operator = operate.New(operate.Options{Policies: w.policies, Applications: w, People: w, Judge: w, Waiting: w, History: w, Desk: o.Desk, Logger: w.logger()})
-	o.Adopter = adopt.New(adopt.Options{Policies: w.policies, Applications: w, Desk: o.Desk, Logger: w.logger()})
+	o.Policies = func() []approval.Policy { return w.policies }
+	o.Operator = operate.New(operate.Options{Policies: o.Policies, Applications: w, People: w, Judge: w, Waiting: w, History: w, Desk: o.Desk, Logger: w.logger()})
+	o.Adopter = adopt.New(adopt.Options{Policies: o.Policies, Applications: w, Desk: o.Desk, Logger: w.logger()})
 	return commands.New(o)
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,11 @@ type Config struct {
 	File     File
 	Policies []approval.Policy
 	Secrets  Secrets
-	dir      string
+	// Digest is "sha256:" and the SHA-256 of the file's bytes in hexadecimal.
+	Digest string
+	// Source is the file's path as it was given.
+	Source string
+	dir    string
 }
 
 // Path is the path of a file that the configuration names: a relative name is
@@ -63,7 +68,7 @@ func Load(path string) (Config, error) {
 		return Config{}, err
 	}
 	c := &checker{file: path}
-	cfg := Config{File: file, dir: filepath.Dir(path)}
+	cfg := Config{File: file, dir: filepath.Dir(path), Source: path, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(data))}
 	cfg.Policies = c.check(&cfg.File, root)
 	cfg.Secrets = c.secrets(cfg.File, root, cfg.dir, ReadSecret)
 	if err := c.err(); err != nil {
@@ -88,6 +93,14 @@ func readFile(path string) ([]byte, error) {
 // Parse decodes a configuration strictly and fills in the defaults. The node is
 // the top of the document, for positions. The meaning is checked by Load.
 func Parse(name string, data []byte) (File, *yaml.Node, error) {
+	peek := &checker{file: name}
+	if top, err := peek.top(data); err == nil {
+		// Of a newer version nothing else would make sense.
+		peek.versionOf(top, Version)
+		if err := peek.err(); err != nil {
+			return File{}, nil, err
+		}
+	}
 	c := &checker{file: name}
 	var file File
 	root, err := c.decode(data, &file, "github, argocd, dataDirectory and gates")

@@ -74,7 +74,7 @@ func TestLoadRefuses(t *testing.T) {
 		want           string
 	}{
 		{"unknown key", "  appID: 12345", "  appID: 12345\n  appid: 1", 4, `unknown key "appid" in github; did you mean "appID"?`},
-		{"unknown key without a neighbour", "dataDirectory:", "telemetry: {}\ndataDirectory:", 9, "possible are: github, argocd"},
+		{"unknown key without a neighbour", "dataDirectory:", "telemetry: {}\ndataDirectory:", 9, "possible are: version, github, argocd"},
 		{"wrong kind: number", "appID: 12345", "appID: twelve", 3, `github.appID must be a whole number, but is "twelve"`},
 		{"wrong kind: text", "branch: main", "branch: 1.0", 16, "gates[0].repositories[0].branch must be text (put it in quotes)"},
 		{"wrong kind: a SHA of digits alone", `enrolledAt: ` + enrolled, "enrolledAt: 12345", 17, "must be text (put it in quotes)"},

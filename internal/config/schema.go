@@ -4,6 +4,9 @@ import "time"
 
 // File is the configuration file. Its comments are the manual.
 type File struct {
+	// Version is that of the configuration's format. This is version 1, which a file
+	// without it has as well; "gatekeeper config migrate" brings older files to it.
+	Version int `yaml:"version"`
 	// GitHub is the App that Gatekeeper acts as. Required.
 	GitHub GitHub `yaml:"github"`
 	// ArgoCD is the API of Argo CD. Required.
@@ -127,7 +130,7 @@ type Gate struct {
 	Exclude Exclude `yaml:"exclude"`
 	// LateReviews are those submitted after the merge: count or ignore. Default
 	// count, since what is gated is the sync.
-	LateReviews string `yaml:"lateReviews"`
+	LateReviews string `yaml:"lateReviews" enum:"count,ignore"`
 	// Veto says who can block with "request changes", and who can take it away.
 	Veto Veto `yaml:"veto"`
 	// Sync says what people may ask of Argo CD for content that is approved.
@@ -149,14 +152,14 @@ type Gate struct {
 	// approved it with "gatekeeper adopt", or it is what an approved commit of a parent
 	// Application says) or any (whoever may edit the Application changes what is
 	// deployed). Default adopted.
-	Spec string `yaml:"spec"`
+	Spec string `yaml:"spec" enum:"adopted,any"`
 	// Deployments say how syncs are shown as GitHub Deployments.
 	Deployments Deployments `yaml:"deployments"`
 	// ReviewRequests says who is asked for reviews that a pull request lacks: none, people
 	// (as many as are missing, those first who are asked for the fewest others) or team
 	// (the teams that the requirement names). Nobody is asked of a draft, and nobody twice.
 	// Default none, so that nobody is written to by surprise.
-	ReviewRequests string `yaml:"reviewRequests"`
+	ReviewRequests string `yaml:"reviewRequests" enum:"none,people,team"`
 	// Labels show the state of the gate as a label of each pull request, such as
 	// "gatekeeper/prod: waiting". No decision depends on a label. Default false.
 	Labels bool `yaml:"labels"`
@@ -198,7 +201,7 @@ type Exclude struct {
 type Veto struct {
 	// Who can block: approvers (those whom a requirement names) or writers
 	// (everybody who may write to the repository). Default approvers.
-	Who string `yaml:"who"`
+	Who string `yaml:"who" enum:"approvers,writers"`
 	// DismissedBy are those who may dismiss somebody else's "request changes".
 	// Default: those who could approve the change themselves, and admins. Never
 	// anybody who had a part in the change.
@@ -263,7 +266,7 @@ type Requirement struct {
 	// MinimumRole is the role in the repository that approvers must have: write,
 	// maintain or admin. Default write. Without people, everybody with that role
 	// may approve.
-	MinimumRole string `yaml:"minimumRole"`
+	MinimumRole string `yaml:"minimumRole" enum:"write,maintain,admin"`
 	// CodeOwners asks the owners of each changed path, by the CODEOWNERS file of
 	// the commit before the change. The people above stand in for paths without an
 	// owner.
@@ -273,5 +276,5 @@ type Requirement struct {
 	Paths []string `yaml:"paths"`
 	// Methods are the ways to approve: review, and comment, which is "/gk approve" on
 	// the pull request, also by an answer to GitHub's e-mail. Default review alone.
-	Methods []string `yaml:"methods"`
+	Methods []string `yaml:"methods" enum:"review,comment"`
 }

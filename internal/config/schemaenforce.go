@@ -13,7 +13,7 @@ type Enforcement struct {
 	Listen string `yaml:"listen"`
 	// Mode is enforce or warn. With warn everything passes, and whoever asked is told
 	// what would have been refused. Default enforce.
-	Mode string `yaml:"mode"`
+	Mode string `yaml:"mode" enum:"enforce,warn"`
 	// URL is how the API server reaches Gatekeeper when it is not a service of the
 	// cluster: https://host:port. Either this or service.
 	URL string `yaml:"url"`

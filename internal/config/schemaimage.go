@@ -13,10 +13,10 @@ type Image struct {
 	// Downgrade says what is done about a move to an older version: allow (the
 	// image quorum decides), escalate (the config quorum is needed besides) or
 	// refuse. Default escalate.
-	Downgrade string `yaml:"downgrade"`
+	Downgrade string `yaml:"downgrade" enum:"allow,escalate,refuse"`
 	// MutableTag says the same of tags that are made to be moved, like latest.
 	// Default refuse.
-	MutableTag string `yaml:"mutableTag"`
+	MutableTag string `yaml:"mutableTag" enum:"allow,escalate,refuse"`
 	// RequireDigest refuses images without a digest.
 	RequireDigest bool `yaml:"requireDigest"`
 	// Paths are further places of images, for example in custom resources:

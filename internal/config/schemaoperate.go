@@ -9,7 +9,7 @@ type Window struct {
 	Name string `yaml:"name"`
 	// Kind is allow or deny. Deny wins. With an allow window, syncs are allowed inside
 	// of one alone; without any, they are allowed whenever nothing denies them. Required.
-	Kind string `yaml:"kind"`
+	Kind string `yaml:"kind" enum:"allow,deny"`
 	// Timezone is a name of the IANA database such as Europe/Berlin, in which all times
 	// of the window are. Required.
 	Timezone string `yaml:"timezone"`

@@ -5,8 +5,8 @@ import "time"
 // Record is where the record is kept. Default: in a SQLite file in the data directory,
 // which one process at a time writes.
 type Record struct {
-	// Postgres keeps the record in a PostgreSQL database instead. The data directory is
-	// needed all the same, for the inbox and the git mirrors.
+	// Postgres keeps the record in a PostgreSQL database instead, and the inbox beside it.
+	// The data directory is needed all the same, for the git mirrors.
 	Postgres *Postgres `yaml:"postgres"`
 }
 

@@ -6,16 +6,16 @@ import "time"
 // its command line or its API. What is not approved they cannot sync in any way.
 type Sync struct {
 	// Rollback to what was deployed before: allow or refuse. Default allow.
-	Rollback string `yaml:"rollback"`
+	Rollback string `yaml:"rollback" enum:"allow,refuse"`
 	// Partial syncs, of some of the resources alone: allow or refuse. Such a sync is
 	// recorded, and is no deployment. Default allow.
-	Partial string `yaml:"partial"`
+	Partial string `yaml:"partial" enum:"allow,refuse"`
 	// Prune by hand what the approved content does not have any more: allow or refuse.
 	// Default allow.
-	Prune string `yaml:"prune"`
+	Prune string `yaml:"prune" enum:"allow,refuse"`
 	// Force, which deletes resources and creates them anew: allow or refuse. Default
 	// refuse.
-	Force string `yaml:"force"`
+	Force string `yaml:"force" enum:"allow,refuse"`
 	// GatedAutoSync lets the Applications sync themselves. Every such sync needs its
 	// approval as any other. Default false: enabling it is refused, and an Application
 	// that has it is blocked.

@@ -124,6 +124,7 @@ func (e *Election) Run(ctx context.Context, lead func(context.Context) error) er
 	campaign, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	stopped := make(chan struct{})
+	e.o.Logger.LogAttrs(ctx, slog.LevelInfo, "campaigning", slog.String("lease", e.o.Namespace+"/"+e.o.Name), slog.String("identity", e.o.Identity))
 	go func() {
 		defer close(stopped)
 		e.elector.Run(campaign)
@@ -177,6 +178,17 @@ func (e *Election) Leads() error {
 		return fmt.Errorf("%w for certain: its Lease was renewed %s ago", ErrFollows, age.Round(time.Millisecond))
 	}
 	return nil
+}
+
+// Renewed is when a renewal of whoever leads was noticed last; the zero time for never. A
+// leader renews only what it is fit for.
+func (e *Election) Renewed() time.Time {
+	e.lock.mu.Lock()
+	defer e.lock.mu.Unlock()
+	if e.lock.seen.HolderIdentity == "" {
+		return time.Time{}
+	}
+	return e.lock.at
 }
 
 // Led is nil while some replica is seen to lead. Otherwise the error wraps ErrNobody.

@@ -50,7 +50,9 @@ type Emitter struct {
 
 // happening is one thing to tell, without when.
 type happening struct {
-	app                   Application
+	app Application
+	// service is true when it is about a Service of that name instead.
+	service               bool
 	kind, reason, message string
 }
 
@@ -80,7 +82,16 @@ func (e *Emitter) Emit(app Application, kind, reason, message string) {
 		return // an Event is about something
 	}
 	select {
-	case e.queue <- happening{app, kind, reason, shorten(message)}:
+	case e.queue <- happening{app, false, kind, reason, shorten(message)}:
+	default:
+		e.count("dropped")
+	}
+}
+
+// EmitService is Emit for what is about Gatekeeper itself, by its Service.
+func (e *Emitter) EmitService(namespace, name, kind, reason, message string) {
+	select {
+	case e.queue <- happening{Application{Namespace: namespace, Name: name}, true, kind, reason, shorten(message)}:
 	default:
 		e.count("dropped")
 	}
@@ -138,10 +149,14 @@ func (e *Emitter) sweep(ctx context.Context, known map[happening]seen) {
 func (e *Emitter) write(ctx context.Context, h happening, times int32, first, last time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
+	apiVersion, about := "argoproj.io/v1alpha1", "Application"
+	if h.service {
+		apiVersion, about = "v1", "Service"
+	}
 	err := e.create(ctx, &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{Name: shortName(h.app.Name) + "." + strings.ToLower(rand.Text()[:16]), Namespace: h.app.Namespace},
 		InvolvedObject: corev1.ObjectReference{
-			APIVersion: "argoproj.io/v1alpha1", Kind: "Application",
+			APIVersion: apiVersion, Kind: about,
 			Namespace: h.app.Namespace, Name: h.app.Name, UID: types.UID(h.app.UID),
 		},
 		Reason: h.reason, Message: h.message, Type: h.kind, Count: times,

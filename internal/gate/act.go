@@ -21,7 +21,7 @@ var errRaced = errors.New("the record has news of this application")
 // act records the decision and the intent, and then asks Argo CD to sync. When
 // the answer is lost, the intent stays open and is settled by the next
 // reconcile.
-func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) (state string, on grounds, err error) {
+func (g *Gate) act(ctx context.Context, head history.Head, now *rules, p approval.Policy, facts approval.Facts, d approval.Decision) (state string, on grounds, err error) {
 	app := facts.Application
 	intent := rand.Text()
 	shown := asShipped(d)
@@ -37,6 +37,9 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 		ID: intent, Gate: p.Gate, Application: app.Key(), ResourceVersion: app.ResourceVersion,
 		Candidate: d.Candidate, PolicyDigest: decided.PolicyDigest, FactsDigest: decided.FactsDigest,
 		InitiatedBy: release.InitiatedBy(), Approvers: approvers(shown), Act: d.Override + d.Rollback, Asked: d.Asked,
+	}
+	if err := g.current(now); err != nil {
+		return "not synced", on, err
 	}
 	// A failed append may have been written all the same, so until the next
 	// decision the latest on record is not known.
@@ -57,6 +60,10 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 	if err := g.leads(); err != nil {
 		return "not synced", on, err // whoever leads now settles the intent
 	}
+	if err := g.current(now); err != nil {
+		// The intent stays open, and is abandoned by the next reconcile.
+		return "not synced: the policies have just been exchanged", on, err
+	}
 	if err := g.apps.Sync(ctx, release); err != nil {
 		g.metrics.synced(p.Gate, "refused")
 		return "not synced: Argo CD did not take the sync", on, fmt.Errorf("sync %s to %s: %w", app.Key(), revisions(d.Candidate), err)
@@ -69,7 +76,7 @@ func (g *Gate) act(ctx context.Context, head history.Head, p approval.Policy, fa
 
 // recordDecision appends a decision that is not what was recorded last for the
 // Application. It returns the decision's gist, and which entry it is.
-func (g *Gate) recordDecision(ctx context.Context, head history.Head, p approval.Policy, facts approval.Facts, d approval.Decision) (history.Digest, grounds, error) {
+func (g *Gate) recordDecision(ctx context.Context, head history.Head, now *rules, p approval.Policy, facts approval.Facts, d approval.Decision) (history.Digest, grounds, error) {
 	app := facts.Application
 	digest, err := gist(d)
 	if err != nil {
@@ -96,8 +103,12 @@ func (g *Gate) recordDecision(ctx context.Context, head history.Head, p approval
 			on = groundsOf(latest.Sequence, before)
 		}
 	}
-	if recorded == digest {
+	// What was decided by another policy is decided anew, whatever came of it.
+	if recorded == digest && on.policy == now.digests[p.Gate] {
 		return digest, on, nil
+	}
+	if err := g.current(now); err != nil {
+		return "", grounds{}, err
 	}
 	decided, err := history.NewDecision(p, facts, d)
 	if err != nil {

@@ -23,6 +23,7 @@ const (
 	refusedDelete    = "admission.delete"
 	refusedLeave     = "admission.leave"
 	refusedRecord    = "admission.not_recorded"
+	refusedPolicy    = "admission.policy_changes"
 )
 
 // settleWait is how long an answer waits for a judgement that is being made. The
@@ -40,11 +41,19 @@ const decisionsKept = 3
 // let through, as an intent of that person. If the write is not stored after all,
 // the intent is abandoned by a later reconcile.
 func (g *Gate) Admit(ctx context.Context, r AdmissionRequest) Admission {
-	policies := g.protecting(r)
+	now := g.rules()
+	policies := now.touched(r)
+	answer := Admission{Allowed: true}
+	if len(policies) > 0 {
+		answer = g.admit(ctx, now, policies, r)
+	}
+	if answer.Allowed && g.current(now) != nil {
+		answer = deny(refusedPolicy, "the policies have just been exchanged; try again in a moment")
+		policies = append(policies, g.rules().touched(r)...)
+	}
 	if len(policies) == 0 {
 		return Admission{Allowed: true}
 	}
-	answer := g.admit(ctx, policies, r)
 	answer.Gate = policies[0].Gate
 	g.metrics.admitted(answer, r)
 	if app := r.application(); !answer.Allowed && !r.DryRun {
@@ -56,11 +65,11 @@ func (g *Gate) Admit(ctx context.Context, r AdmissionRequest) Admission {
 	return answer
 }
 
-// protecting are the policies that protect the Application before or after the
+// touched are the policies that protect the Application before or after the
 // write.
-func (g *Gate) protecting(r AdmissionRequest) []approval.Policy {
+func (now *rules) touched(r AdmissionRequest) []approval.Policy {
 	var out []approval.Policy
-	for _, p := range g.policies {
+	for _, p := range now.Policies {
 		if (r.Before != nil && p.Protects(*r.Before)) || (r.After != nil && p.Protects(*r.After)) {
 			out = append(out, p)
 		}
@@ -70,7 +79,7 @@ func (g *Gate) protecting(r AdmissionRequest) []approval.Policy {
 
 func deny(code, text string) Admission { return Admission{Code: code, Text: text} }
 
-func (g *Gate) admit(ctx context.Context, policies []approval.Policy, r AdmissionRequest) Admission {
+func (g *Gate) admit(ctx context.Context, now *rules, policies []approval.Policy, r AdmissionRequest) Admission {
 	if len(r.Refused) > 0 {
 		return deny(r.Refused[0].Rule, r.Refused[0].Text)
 	}
@@ -109,7 +118,7 @@ func (g *Gate) admit(ctx context.Context, policies []approval.Policy, r Admissio
 	if len(policies) > 1 {
 		return deny(refusedAmbiguous, "the gates "+gateNames(policies)+" all protect it; which quorum holds is not decided")
 	}
-	return g.admitStart(ctx, policies[0], *r.After, r)
+	return g.admitStart(ctx, now, policies[0], *r.After, r)
 }
 
 // admitShow lets a sync for show through, which takes the place of the last operation as
@@ -149,9 +158,9 @@ func (g *Gate) admitByPermit(ctx context.Context, policies []approval.Policy, ap
 }
 
 // admitStart judges an operation that begins.
-func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.Application, r AdmissionRequest) Admission {
+func (g *Gate) admitStart(ctx context.Context, now *rules, p approval.Policy, app approval.Application, r AdmissionRequest) Admission {
 	if r.Start.Intent != "" {
-		return g.admitIntent(ctx, app, r)
+		return g.admitIntent(ctx, now, app, r)
 	}
 	if answer := checkOptions(p, *r.Start); !answer.Allowed {
 		return answer
@@ -163,6 +172,11 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 		if err != nil {
 			return g.unrecorded(ctx, app, err)
 		}
+		if err := g.enacts(ctx, head, now, p.Gate); errors.Is(err, errNotEnacted) {
+			return deny(refusedPolicy, "the policy of gate "+p.Gate+" is being changed; try again in a moment")
+		} else if err != nil {
+			return g.unrecorded(ctx, app, err)
+		}
 		if !r.DryRun {
 			head, err = g.settleFirst(ctx, head, *r.Before)
 			if errors.Is(err, errRaced) {
@@ -172,7 +186,7 @@ func (g *Gate) admitStart(ctx context.Context, p approval.Policy, app approval.A
 				return g.unrecorded(ctx, app, err)
 			}
 		}
-		known, answer := g.decisionNow(ctx, p, app)
+		known, answer := g.decisionNow(ctx, now, p, app)
 		if !answer.Allowed {
 			return answer
 		}
@@ -235,7 +249,7 @@ func checkOptions(p approval.Policy, s Start) Admission {
 // admitIntent lets Gatekeeper's own sync through: its intent is open, and the write
 // is bound to the very version of the Application that was decided on. Whoever sends
 // it, it deploys what is on record.
-func (g *Gate) admitIntent(ctx context.Context, app approval.Application, r AdmissionRequest) Admission {
+func (g *Gate) admitIntent(ctx context.Context, now *rules, app approval.Application, r AdmissionRequest) Admission {
 	entries, err := g.record.Intent(ctx, r.Start.Intent)
 	if err != nil {
 		return g.unrecorded(ctx, app, err)
@@ -249,19 +263,22 @@ func (g *Gate) admitIntent(ctx context.Context, app approval.Application, r Admi
 		r.Before.ResourceVersion != intent.ResourceVersion || !sameCandidate(intent.Candidate, r.Start.Candidate) {
 		return foreign
 	}
+	if now.File != "" && now.digests[intent.Gate] != intent.PolicyDigest {
+		return deny(refusedPolicy, "the policy of gate "+intent.Gate+" has changed since the sync was decided on")
+	}
 	return Admission{Allowed: true}
 }
 
-// settledDecision is the latest decision on an Application. While one is being made
+// settledDecision is the latest decision on an Application, by these rules. While one is being made
 // it waits, but not for long.
-func (g *Gate) settledDecision(ctx context.Context, app approval.Application) (remembered, bool) {
+func (g *Gate) settledDecision(ctx context.Context, now *rules, app approval.Application) (remembered, bool) {
 	deadline := time.NewTimer(settleWait)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		known, ok := g.memory.settled(app.Key())
-		if ok && known.uid == app.UID {
+		if ok && known.uid == app.UID && known.by == now.identity(known.gate) {
 			return known, true
 		}
 		select {

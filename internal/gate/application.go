@@ -50,7 +50,8 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	if err != nil {
 		return 0, fmt.Errorf("read application %s: %w", key, err)
 	}
-	policies := g.policiesFor(app)
+	now := g.rules()
+	policies := now.protecting(app)
 	if len(policies) == 0 {
 		g.forget(key.Application, app.UID)
 		return 0, nil
@@ -97,11 +98,15 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	}
 
 	if len(policies) > 1 {
-		g.ambiguous(ctx, app, policies)
+		g.ambiguous(ctx, now, app, policies)
 		return 0, nil
 	}
 	p := policies[0]
+	if err := g.enacts(ctx, head, now, p.Gate); err != nil {
+		return 0, err
+	}
 	facts, collected := g.collect(ctx, p, app, last, ordered, share)
+	facts.Ungated = ungated(live, last)
 	g.contents.learn(facts)
 	if wait, err := unready(collected); wait > 0 || err != nil {
 		return wait, err
@@ -112,27 +117,30 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	if err := g.leads(); err != nil {
 		return 0, err // another replica may have begun while the facts were collected
 	}
+	if err := g.current(now); err != nil {
+		return 0, err
+	}
 	g.metrics.decided(p.Gate, decision.Verdict)
 	g.owed(ctx, app, p, facts.BrokenGlass)
 	g.revert(ctx, p, facts)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
-	state = withUngated(withFailure(app, state, last), live, last)
+	state = withUngated(withFailure(app, state, last), facts.Ungated)
 	span := tracing.From(ctx)
 	span.Text(tracing.Gate, p.Gate)
 	span.Text(tracing.Verdict, string(decision.Verdict))
 	span.Text(tracing.State, state)
 	if ready {
-		state, on, err := g.act(ctx, head, p, facts, decision)
-		g.remember(ctx, app, p, decision, state, told...)
+		state, on, err := g.act(ctx, head, now, p, facts, decision)
+		g.remember(ctx, now, app, p, decision, state, told...)
 		g.memory.recorded(app, "", on)
 		return againSyncing, err
 	}
-	digest, on, err := g.recordDecision(ctx, head, p, facts, decision)
+	digest, on, err := g.recordDecision(ctx, head, now, p, facts, decision)
 	if err != nil {
 		return 0, fmt.Errorf("record the decision on %s: %w", key, err)
 	}
-	g.remember(ctx, app, p, decision, state, told...)
+	g.remember(ctx, now, app, p, decision, state, told...)
 	g.memory.recorded(app, digest, on)
 	if collected != nil {
 		return 0, fmt.Errorf("collect facts of %s: %w", key, collected)
@@ -282,11 +290,11 @@ func (g *Gate) backoff(last *deployed, c approval.Candidate) time.Duration {
 
 // ambiguous blocks an Application that more than one gate protects: which
 // quorum holds must not depend on the order of a file.
-func (g *Gate) ambiguous(ctx context.Context, app approval.Application, policies []approval.Policy) {
+func (g *Gate) ambiguous(ctx context.Context, now *rules, app approval.Application, policies []approval.Policy) {
 	text := "it is protected by " + strconv.Itoa(len(policies)) + " gates (" + gateNames(policies) + ")"
 	g.log.LogAttrs(ctx, slog.LevelError, "gates_overlap", slog.String("application", app.Key()), slog.String("gates", gateNames(policies)))
 	g.metrics.decided(policies[0].Gate, approval.Blocked)
-	g.remember(ctx, app, policies[0], approval.Decision{
+	g.remember(ctx, now, app, policies[0], approval.Decision{
 		Gate: policies[0].Gate, Application: app.Key(), Verdict: approval.Blocked,
 		Findings: []approval.Finding{{
 			Code: approval.CodeApplicationSpec, Verdict: approval.Blocked, Text: text,
@@ -305,13 +313,13 @@ func gateNames(policies []approval.Policy) string {
 
 // remember keeps the decision for reports, and wakes the pull requests that it
 // says something new about, and those that are to be told anyway.
-func (g *Gate) remember(ctx context.Context, app approval.Application, p approval.Policy, d approval.Decision, state string, told ...Key) {
+func (g *Gate) remember(ctx context.Context, by *rules, app approval.Application, p approval.Policy, d approval.Decision, state string, told ...Key) {
 	before, _ := g.memory.get(app.Key())
 	now := before
 	if before.uid != app.UID {
 		now.recorded, now.grounds = "", grounds{} // another Application of that name
 	}
-	now.uid, now.gate, now.decision, now.state, now.at = app.UID, p.Gate, d, state, g.now()
+	now.uid, now.gate, now.decision, now.state, now.at, now.by = app.UID, p.Gate, d, state, g.now(), by.identity(p.Gate)
 	if before.uid == app.UID && before.state == state && sameDecision(before.decision, d) {
 		g.memory.set(app.Key(), now)
 		return
@@ -342,7 +350,7 @@ func (g *Gate) forget(app, uid string) {
 	g.operations.forget(uid)
 	g.rollouts.forget(app)
 	if _, was := g.stalls.clear(app); was {
-		g.metrics.stuckNow(g.policies, g.stalls.counts())
+		g.metrics.stuckNow(g.Policies(), g.stalls.counts())
 	}
 	g.waits.forget(app)
 	g.rendered.forget(app, uid)

@@ -56,7 +56,7 @@ func (g *Gate) LookAt(ctx context.Context, repository approval.RepositoryName, n
 func (g *Gate) Protected(repository approval.RepositoryName) []approval.Application {
 	var out []approval.Application
 	for _, a := range g.apps.List() {
-		if readsFrom(a, repository) && slices.ContainsFunc(g.policies, func(p approval.Policy) bool {
+		if readsFrom(a, repository) && slices.ContainsFunc(g.Policies(), func(p approval.Policy) bool {
 			_, ok := p.Repository(repository)
 			return ok && p.Protects(a)
 		}) {

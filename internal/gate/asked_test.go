@@ -25,7 +25,7 @@ func TestAskedIsKeptFirst(t *testing.T) {
 	m := newMailroom(t)
 	woken := 0
 	m.intake.WhenAsked(func() { woken++ })
-	asked := approval.Asked{RepositoryID: 42, Repository: m.gate.policies[0].Repositories[0].Name, Pull: 12, Person: approval.User{ID: 7, Login: "alice", Type: "User"}, Comment: 31, At: start}
+	asked := approval.Asked{RepositoryID: 42, Repository: m.gate.Policies()[0].Repositories[0].Name, Pull: 12, Person: approval.User{ID: 7, Login: "alice", Type: "User"}, Comment: 31, At: start}
 	kept := func() []inbox.Request {
 		got, err := m.box.Requests(t.Context(), 10)
 		require.NoError(t, err)

@@ -468,7 +468,7 @@ func (p *people) heldIntents() map[string]string {
 				own[act.ID] = act.Hold
 			case history.VerbAdopt, history.VerbBreakGlass, history.VerbReview, history.VerbPermit, history.VerbSync:
 			}
-		case history.KindDecision, history.KindOutcome, history.KindAbandoned, history.KindDenied, history.KindObserved, history.KindHealth:
+		case history.KindDecision, history.KindOutcome, history.KindAbandoned, history.KindDenied, history.KindObserved, history.KindHealth, history.KindPolicy:
 		case history.KindIntent:
 			intent := decode[history.IntentPayload](p.t, e)
 			for id, hold := range holds {

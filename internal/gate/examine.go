@@ -42,9 +42,10 @@ var ErrNotProtected = errors.New("no gate protects the Application")
 // as they are in a Gate's.
 func (e Examiner) Examine(ctx context.Context, application string) (Examination, error) {
 	g := &Gate{
-		policies: e.Policies, apps: examined{e.Applications}, collector: e.Collector, closures: e.Closures, images: e.Images, specs: e.Specs,
-		record: readOnly{e.Record}, book: orders.NewBook(e.Record), now: time.Now, calendars: calendars(e.Policies),
+		apps: examined{e.Applications}, collector: e.Collector, closures: e.Closures, specs: e.Specs,
+		record: readOnly{e.Record}, book: orders.NewBook(e.Record), now: time.Now,
 	}
+	g.inForce.Store(newRules(Rules{Policies: e.Policies, Images: e.Images}, history.CauseStart))
 	namespace, name := splitKey(application)
 	app, err := e.Applications.Get(ctx, namespace, name)
 	if err != nil {
@@ -73,6 +74,11 @@ func (e Examiner) Examine(ctx context.Context, application string) (Examination,
 	if err != nil && ctx.Err() != nil {
 		return Examination{}, fmt.Errorf("collect facts of %s: %w", application, err)
 	}
+	live, err := g.liveOperation(ctx, app)
+	if err != nil {
+		return Examination{}, err
+	}
+	facts.Ungated = ungated(live, last)
 	return Examination{Policy: policies[0], Facts: facts, Decision: approval.Explain(policies[0], facts)}, nil
 }
 

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
-	"github.com/argo-gatekeeper/gatekeeper/internal/calendar"
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
 	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -81,12 +80,11 @@ type Reporter interface {
 
 // Options make a Gate.
 type Options struct {
-	Policies     []approval.Policy
+	// Rules are those of the start, see Exchange.
+	Rules
 	Applications Applications
 	Collector    Collector
 	Closures     Closures
-	// Images may be nil when no gate has an image quorum.
-	Images Images
 	// Specs may be nil when no gate asks for approved specs.
 	Specs    Specs
 	Record   history.Record
@@ -133,11 +131,12 @@ type Options struct {
 // Gate reconciles Applications and pull requests. Make it with New; all methods
 // are safe for concurrent use.
 type Gate struct {
-	policies  []approval.Policy
+	inForce   atomic.Pointer[rules]
+	enacted   enacted
+	running   atomic.Bool
 	apps      Applications
 	collector Collector
 	closures  Closures
-	images    Images
 	specs     Specs
 	record    history.Record
 	// book is what people ordered.
@@ -146,7 +145,6 @@ type Gate struct {
 	followers []Follower
 	observers []Observer
 	rollouts  rollouts
-	calendars map[string]*calendar.Calendar
 	reviews   reviews
 	stalls    stalls
 	asks      asks
@@ -194,6 +192,7 @@ type Gate struct {
 	leadership Leadership
 	shared     Shared
 	own        own
+	grew       chan struct{}
 	following  following
 	observe    time.Duration
 	// reporting has room for the reports that may be under way at once.
@@ -203,17 +202,19 @@ type Gate struct {
 // New makes a Gate.
 func New(o Options) *Gate {
 	g := &Gate{
-		policies: o.Policies, apps: o.Applications, collector: o.Collector, closures: o.Closures, images: o.Images, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
-		calendars: calendars(o.Policies), followers: o.Followers, observers: o.Observers,
+		apps: o.Applications, collector: o.Collector, closures: o.Closures, specs: o.Specs, record: o.Record, book: orders.NewBook(o.Record), reporter: o.Reporter,
+		followers: o.Followers, observers: o.Observers,
 		log: o.Logger, metrics: o.Metrics, tracer: o.Tracer, now: o.Now, workers: o.Workers, resync: o.Resync,
 		denials: newDenials(), warnOnly: o.WarnOnly, onDenied: o.OnDenied, reverter: o.Reverter, previews: o.Previews, previewsMost: o.PreviewsMost,
 	}
+	g.inForce.Store(newRules(o.Rules, history.CauseStart))
 	if g.now == nil {
 		g.now = time.Now
 	}
 	began := g.now()
 	g.began.Store(&began)
 	g.leadership, g.shared = o.Leadership, o.Shared
+	g.grew = make(chan struct{}, 1)
 	if g.observe = o.Observe; g.observe == 0 {
 		g.observe = observeByDefault
 	}
@@ -227,7 +228,7 @@ func New(o Options) *Gate {
 	g.queue = newQueue(g.waiting)
 	g.raced = workqueue.NewTypedItemExponentialFailureRateLimiter[Key](50*time.Millisecond, time.Minute)
 	g.debts.store, g.debts.log = o.Debts, o.Logger
-	g.open = newOpenPulls(o.Policies, o.Judgements, o.Logger)
+	g.open = newOpenPulls(g.rules(), o.Judgements, o.Logger)
 	g.reporting = make(chan struct{}, max(1, g.workers/2))
 	g.metrics.watch(g.queued, g.Outdated, g.oldest)
 	return g
@@ -235,6 +236,9 @@ func New(o Options) *Gate {
 
 // Run reconciles until the context ends, then lets running work finish: a
 // reconcile that has recorded its intent is not cut off before it has acted.
+//
+// Before anything else the record is told by which policies is judged from here on, if it
+// has others. A Gate that runs is the one that decides.
 func (g *Gate) Run(ctx context.Context) error {
 	var head history.Head
 	if g.leadership != nil {
@@ -243,6 +247,12 @@ func (g *Gate) Run(ctx context.Context) error {
 		if head, err = g.record.Head(ctx); err != nil {
 			return fmt.Errorf("read the record's head: %w", err)
 		}
+	}
+	g.running.Store(true)
+	defer g.running.Store(false)
+	if err := g.enactAll(ctx); err != nil {
+		g.queue.ShutDown()
+		return nil //nolint:nilerr // stopped before there was anything to do
 	}
 	g.WakeAll()
 	g.wakeOwed(ctx)
@@ -280,7 +290,7 @@ func (g *Gate) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case <-tick.C:
-				g.wakeWithin(g.resync / 2)
+				g.wakeWithin(g.resync * 9 / 10)
 			}
 		}
 	})
@@ -357,6 +367,13 @@ func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err
 // then, else with exponential back-off.
 func (g *Gate) retry(ctx context.Context, key Key, err error) {
 	attrs := key.attrs(slog.Any("error", err))
+	if errors.Is(err, errNotEnacted) {
+		// It may last: another process may decide by another configuration.
+		g.metrics.retried(retryPolicy)
+		g.log.LogAttrs(ctx, slog.LevelWarn, "policy_not_on_record", attrs...)
+		g.queue.AddAfter(key, g.raced.When(key))
+		return
+	}
 	if errors.Is(err, approval.ErrStale) || errors.Is(err, errRaced) {
 		// Somebody else was faster; look again at once, but not for ever: each time
 		// an intent may be left behind in the record.
@@ -393,11 +410,5 @@ func retryAfter(err error) time.Duration {
 
 // policiesFor returns the policies that protect an Application.
 func (g *Gate) policiesFor(a approval.Application) []approval.Policy {
-	var out []approval.Policy
-	for _, p := range g.policies {
-		if p.Protects(a) {
-			out = append(out, p)
-		}
-	}
-	return out
+	return g.rules().protecting(a)
 }

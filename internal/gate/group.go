@@ -17,6 +17,7 @@ const againGroup = 10 * time.Second
 // reconcileGroup answers a merge queue. Each pull request of the group is judged by the
 // reviews that it has now, on the content that the group would land.
 func (g *Gate) reconcileGroup(ctx context.Context, key Key) (again time.Duration, err error) {
+	now := g.rules()
 	all, q := g.queryOf(key.Repository)
 	var concerned []approval.Policy
 	for _, p := range all {
@@ -64,6 +65,9 @@ func (g *Gate) reconcileGroup(ctx context.Context, key Key) (again time.Duration
 			}
 		}
 		report.Gates = append(report.Gates, in)
+	}
+	if err := g.current(now); err != nil {
+		return 0, err
 	}
 	if err := g.reporter.PublishGroup(ctx, report); err != nil {
 		return 0, fmt.Errorf("report on %s: %w", key, err)

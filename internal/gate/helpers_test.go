@@ -482,7 +482,7 @@ func (s *setup) newGate(policies ...approval.Policy) *Gate {
 		policies = []approval.Policy{gatePolicy("prod")}
 	}
 	g := New(Options{
-		Policies: policies, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
+		Rules: Rules{Policies: policies}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
 		Judgements: s.judgements, Logger: testLogger(s.t), Metrics: NewMetrics(), Now: s.clock.now, Workers: 2, Resync: time.Hour,
 	})
 	s.t.Cleanup(func() { shutDown(g) })
@@ -554,7 +554,7 @@ func (s *setup) state() string {
 	return known.state
 }
 
-func payloads[P history.DecisionPayload | history.IntentPayload | history.OutcomePayload | history.AbandonedPayload](s *setup, kind history.Kind) []P {
+func payloads[P history.DecisionPayload | history.IntentPayload | history.OutcomePayload | history.AbandonedPayload | history.PolicyPayload](s *setup, kind history.Kind) []P {
 	s.t.Helper()
 	var out []P
 	for _, e := range s.entries() {
@@ -565,7 +565,7 @@ func payloads[P history.DecisionPayload | history.IntentPayload | history.Outcom
 	return out
 }
 
-func decode[P history.DecisionPayload | history.IntentPayload | history.OutcomePayload | history.AbandonedPayload](t testing.TB, e history.Entry) P {
+func decode[P history.DecisionPayload | history.IntentPayload | history.OutcomePayload | history.AbandonedPayload | history.PolicyPayload](t testing.TB, e history.Entry) P {
 	t.Helper()
 	var payload any
 	var err error
@@ -578,6 +578,8 @@ func decode[P history.DecisionPayload | history.IntentPayload | history.OutcomeP
 		payload, err = history.Decode[history.OutcomePayload](e)
 	case history.AbandonedPayload:
 		payload, err = history.Decode[history.AbandonedPayload](e)
+	case history.PolicyPayload:
+		payload, err = history.Decode[history.PolicyPayload](e)
 	}
 	require.NoError(t, err)
 	typed, ok := payload.(P)

@@ -27,8 +27,8 @@ func (g *Gate) collectImages(ctx context.Context, p approval.Policy, facts *appr
 		return nil
 	}
 	err := errNoImages
-	if g.images != nil {
-		err = g.images.Complete(ctx, p, facts)
+	if images := g.rules().Images; images != nil {
+		err = images.Complete(ctx, p, facts)
 	}
 	if err != nil {
 		facts.Missing = append(facts.Missing, approval.Missing{What: "what the changes do to images", Why: strings.ToValidUTF8(err.Error(), "\uFFFD")})
@@ -51,13 +51,14 @@ func (g *Gate) judgePull(ctx context.Context, p approval.Policy, r approval.Prot
 	var notes []approval.Note
 	if p.Image != nil {
 		err := errNoImages
-		if g.images != nil {
-			a, evidence, err = g.images.CompletePull(ctx, p, r, a)
+		images := g.rules().Images
+		if images != nil {
+			a, evidence, err = images.CompletePull(ctx, p, r, a)
 		}
 		if err != nil {
 			return judgedPull{}, fmt.Errorf("look at the images: %w", err)
 		}
-		if notes, err = g.images.Notes(ctx, p, r, a); err != nil {
+		if notes, err = images.Notes(ctx, p, r, a); err != nil {
 			return judgedPull{}, fmt.Errorf("look at the lines: %w", err)
 		}
 	}

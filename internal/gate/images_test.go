@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
 // looked are images of which the same is known in every change.
@@ -68,7 +69,7 @@ func TestImagesAgain(t *testing.T) {
 			p := imagePolicy()
 			s.gate = s.newGate(p)
 			e := approval.ImageEvidence{Image: approval.Image{Repository: "ghcr.io/acme/web", Tag: "2"}, Signed: c.signed, Soak: c.soak}
-			s.gate.images = looked{evidence: e}
+			s.lookAt(looked{evidence: e})
 			require.Equal(t, c.app, s.reconciled())
 			answer := s.openPull(7)
 			answer.Open, answer.Pull.Merged = !c.merged, c.merged
@@ -92,7 +93,7 @@ func TestImagesMissing(t *testing.T) {
 			t.Parallel()
 			s := newSetup(t)
 			s.gate = s.newGate(imagePolicy())
-			s.gate.images = images
+			s.lookAt(images)
 			_, err := s.reconcile()
 			require.Error(t, err)
 			d := s.decisions()
@@ -103,4 +104,11 @@ func TestImagesMissing(t *testing.T) {
 			require.Zero(t, s.reports.count())
 		})
 	}
+}
+
+// lookAt has the gate look at images so, before it judges anything.
+func (s *setup) lookAt(images Images) {
+	r := s.gate.rules().Rules
+	r.Images = images
+	s.gate.inForce.Store(newRules(r, history.CauseStart))
 }

@@ -179,7 +179,7 @@ func (n *names) configured(h approval.Hint) approval.RepositoryName {
 }
 
 func (g *Gate) protectsRepository(name approval.RepositoryName) bool {
-	for _, p := range g.policies {
+	for _, p := range g.Policies() {
 		if _, ok := p.Repository(name); ok {
 			return true
 		}

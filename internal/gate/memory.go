@@ -29,6 +29,8 @@ type remembered struct {
 	decision approval.Decision
 	// at is when it was made, and began when its facts began to be collected.
 	at, began time.Time
+	// by is the identity of the policy that it was made by, see rules.identity.
+	by string
 	// recorded is the gist of the decision that was recorded last; empty when it
 	// has to be read.
 	recorded history.Digest

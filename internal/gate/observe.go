@@ -188,7 +188,7 @@ func before(app approval.Application, gate string, seen []seenOperation) []histo
 func observation(app approval.Application, gate string, op seenOperation) history.ObservedPayload {
 	o := history.ObservedPayload{
 		Gate: gate, Application: app.Key(), Phase: op.Phase, Message: op.Message, Revisions: op.Revisions,
-		StartedAt: op.StartedAt, FinishedAt: op.FinishedAt, InitiatedBy: op.InitiatedBy, Partial: op.Partial,
+		StartedAt: op.StartedAt, FinishedAt: op.FinishedAt, InitiatedBy: op.InitiatedBy, Partial: op.Partial, Resources: op.Resources,
 	}
 	if op.last {
 		o.Health = app.Health
@@ -308,19 +308,27 @@ func (k *operationsKnown) forget(uid string) {
 	delete(k.apps, uid)
 }
 
-// withUngated puts before a state that something else is live than the gate let through.
-func withUngated(state string, live *liveOperation, last *deployed) string {
+// ungated is what is live without having been let through by the gate; nil when nothing is.
+func ungated(live *liveOperation, last *deployed) *approval.Ungated {
 	if live == nil || live.observed == nil || live.observed.Before {
-		return state
+		return nil
 	}
 	o := live.observed
 	if last != nil && last.succeeded && sameRevisions(o.Revisions, last.intent.Candidate) {
+		return nil
+	}
+	return &approval.Ungated{Revisions: o.Revisions, InitiatedBy: o.InitiatedBy, StartedAt: o.StartedAt.UTC(), Approved: o.Covers > 0}
+}
+
+// withUngated puts before a state that something else is live than the gate let through.
+func withUngated(state string, o *approval.Ungated) string {
+	if o == nil {
 		return state
 	}
 	text := "NOT let through by the gate: " + shortRevisions(o.Revisions) + " was synced by " +
 		shortened(oneLine(cmp.Or(o.InitiatedBy, "somebody whom Argo CD does not name")), initiatedByLimit) +
 		" on " + o.StartedAt.UTC().Format("2006-01-02 15:04 MST")
-	if o.Covers > 0 {
+	if o.Approved {
 		text += ", which was approved before"
 	}
 	if state == "" {

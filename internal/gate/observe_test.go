@@ -82,6 +82,8 @@ func TestMet(t *testing.T) {
 	s.foreignRun(sha(0), "Failed")
 	s.clock.advance(time.Minute)
 	s.reconciled()
+	app := s.argo.live(payments)
+	require.True(t, s.gate.operations.knows(app.UID, seenOperations(app)), "what was recorded need not be read again")
 	s.reconciled()
 	seen := s.observed()
 	require.Len(t, seen, 2, "the one that is live, and what came after it")
@@ -121,6 +123,7 @@ func TestUngated(t *testing.T) {
 	}, seen[0])
 	require.Equal(t, history.KindDecision, s.entries()[seen[0].Decision-1].Kind)
 	require.True(t, strings.HasPrefix(s.state(), "NOT let through by the gate: 0000002 was synced by mallory on 2026-11-21 08:01 UTC; "), s.state())
+	require.Contains(t, s.live(), approval.CodeSyncUngated, "a finding of the decision")
 
 	// While it is down: two, of which one is in Argo CD's history alone.
 	s.foreignRun(sha(1), phaseSucceeded)
@@ -138,6 +141,7 @@ func TestUngated(t *testing.T) {
 	require.Equal(t, "Failed", seen[1].Phase)
 	require.Zero(t, seen[1].Covers)
 	require.NotContains(t, s.state(), "NOT let through", "what was approved is live again")
+	require.NotContains(t, s.live(), approval.CodeSyncUngated)
 	require.Equal(t, map[string]float64{"approved=false gate=prod late=true": 1, "approved=true gate=prod late=true": 1}, s.ungated())
 
 	// The next one of its own is none of them, nor is what a test run would do.
@@ -276,4 +280,14 @@ func TestHealth(t *testing.T) {
 	require.True(t, flapped[healthMost-1].End)
 	require.False(t, flapped[healthMost-2].End)
 	require.Equal(t, s.outcomes()[1].Intent, s.entries()[flapped[0].Of-1].Intent)
+}
+
+// live are the codes of what is found about the Application now.
+func (s *setup) live() []approval.Code {
+	known, _ := s.gate.memory.get(payments)
+	var codes []approval.Code
+	for _, f := range known.decision.Findings {
+		codes = append(codes, f.Code)
+	}
+	return codes
 }

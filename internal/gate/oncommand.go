@@ -128,7 +128,7 @@ func (a *asked) ends(order orders.Given, e history.Entry) (bool, error) {
 		}
 		carriedOut, since := a.intents[outcome.Intent]
 		return carriedOut || since && outcome.Result == history.ResultSucceeded, nil
-	case history.KindAbandoned, history.KindDenied, history.KindHealth:
+	case history.KindAbandoned, history.KindDenied, history.KindHealth, history.KindPolicy:
 		return false, nil
 	case history.KindObserved:
 		return true, nil // somebody has deployed since, without asking the gate

@@ -8,7 +8,6 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
 // Judgements remembers what open pull requests were judged on, and what happened since
@@ -33,16 +32,16 @@ type Judgements interface {
 type openPulls struct {
 	store Judgements // nil: nothing is kept across restarts
 	log   *slog.Logger
-	// policies identify the policies of each protected branch.
-	policies map[inbox.Scope]string
 	// wake is told that something may be outdated.
 	wake chan struct{}
 
-	mu     sync.Mutex
-	loaded bool
-	news   map[inbox.Scope]uint64
-	newest uint64
-	pulls  map[Key]openPull
+	mu sync.Mutex
+	// policies identify the policies of each protected branch.
+	policies map[inbox.Scope]string
+	loaded   bool
+	news     map[inbox.Scope]uint64
+	newest   uint64
+	pulls    map[Key]openPull
 }
 
 type openPull struct {
@@ -57,26 +56,35 @@ type openPull struct {
 // maxOpenPulls bounds the open pull requests that are remembered.
 const maxOpenPulls = 20_000
 
-func newOpenPulls(policies []approval.Policy, store Judgements, log *slog.Logger) *openPulls {
-	o := &openPulls{
+func newOpenPulls(r *rules, store Judgements, log *slog.Logger) *openPulls {
+	return &openPulls{
 		store: store, log: log, wake: make(chan struct{}, 1),
-		policies: map[inbox.Scope]string{}, news: map[inbox.Scope]uint64{}, pulls: map[Key]openPull{},
+		policies: r.branches, news: map[inbox.Scope]uint64{}, pulls: map[Key]openPull{},
 	}
-	byBranch := map[inbox.Scope][]approval.Policy{}
-	for _, p := range policies {
-		for _, r := range p.Repositories {
-			at := inbox.Scope{Repository: r.Name, Branch: r.Branch}.Key()
-			byBranch[at] = append(byBranch[at], p)
+}
+
+// exchanged says that there are other policies. Of pull requests into branches that no gate
+// protects any more there is nothing more to say.
+func (o *openPulls) exchanged(r *rules) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.policies = r.branches
+	for k, p := range o.pulls {
+		if _, protected := o.policies[(inbox.Scope{Repository: k.Repository, Branch: p.branch}).Key()]; !protected {
+			delete(o.pulls, k)
+			continue
 		}
+		p.woken = false
+		o.pulls[k] = p
 	}
-	for at, of := range byBranch {
-		digest, err := history.DigestOf(of)
-		if err != nil {
-			digest = "unknown" // it has no canonical form, so the record refuses it as well
-		}
-		o.policies[at] = string(digest)
-	}
-	return o
+	o.tell()
+}
+
+// protected are the branches that gates protect.
+func (o *openPulls) protected() map[inbox.Scope]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.policies
 }
 
 // load reads what an earlier process heard. What cannot be read is tried again.
@@ -164,11 +172,10 @@ func (o *openPulls) opened(ctx context.Context, k Key, branch string, checked bo
 	}
 }
 
-// judged says what a pull request was judged and reported on.
+// judged says what a pull request was judged and reported on, the policies included.
 func (o *openPulls) judged(ctx context.Context, k Key, branch string, j inbox.Judged) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	j.Policy = o.policies[inbox.Scope{Repository: k.Repository, Branch: branch}.Key()]
 	p, known := o.pulls[k]
 	if !known && len(o.pulls) >= maxOpenPulls {
 		return
@@ -285,7 +292,7 @@ func (g *Gate) Opened(ctx context.Context, repository approval.RepositoryName, b
 }
 
 func (g *Gate) protectsBranch(repository approval.RepositoryName, branch string) bool {
-	_, ok := g.open.policies[inbox.Scope{Repository: repository, Branch: branch}.Key()]
+	_, ok := g.open.protected()[inbox.Scope{Repository: repository, Branch: branch}.Key()]
 	return ok
 }
 
@@ -298,7 +305,7 @@ func (g *Gate) outdates(ctx context.Context, h approval.Hint) error {
 		}
 	}
 	if h.Access {
-		for at := range g.open.policies {
+		for at := range g.open.protected() {
 			if err := g.open.heard(ctx, inbox.Scope{Repository: at.Repository}); err != nil {
 				return err
 			}

@@ -265,7 +265,7 @@ func TestRefreshRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		s.gate = New(Options{
-			Policies: []approval.Policy{gatePolicy("prod")}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record,
+			Rules: Rules{Policies: []approval.Policy{gatePolicy("prod")}}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record,
 			Reporter: s.reports, Logger: testLogger(t), Metrics: NewMetrics(), Now: s.clock.now, Workers: 2, Resync: 100 * time.Hour,
 		})
 		ended := make(chan error, 1)

@@ -165,7 +165,7 @@ func override(s standing, uid string) *approval.Override {
 
 // windows are the states of a gate's windows, and when they let something through next.
 func (g *Gate) windows(p approval.Policy, at time.Time) ([]approval.WindowState, *approval.Opening) {
-	c, ok := g.calendars[p.Gate]
+	c, ok := g.rules().calendars[p.Gate]
 	if !ok || len(p.Windows) == 0 {
 		return nil, nil
 	}
@@ -248,5 +248,5 @@ func (g *Gate) owed(ctx context.Context, app approval.Application, p approval.Po
 			slog.String("application", app.Key()), slog.String("gate", p.Gate), slog.String("order", b.ID),
 			slog.String("person", b.Person), slog.String("reason", b.Reason), slog.Time("review_by", b.ReviewBy.UTC()))
 	}
-	g.metrics.owed(g.policies, g.reviews.counts())
+	g.metrics.owed(g.Policies(), g.reviews.counts())
 }

@@ -218,7 +218,7 @@ func TestTimers(t *testing.T) {
 		p.Windows = []approval.Window{{Name: "w", Kind: approval.WindowDeny,
 			Schedule: "timezone=UTC from=" + now.Add(3*time.Hour).Format("2006-01-02T15:04") + " until=" + now.Add(5*time.Hour).Format("2006-01-02T15:04")}}
 		s.gate = New(Options{
-			Policies: []approval.Policy{p}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
+			Rules: Rules{Policies: []approval.Policy{p}}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
 			Logger: testLogger(t), Metrics: NewMetrics(), Workers: 1, Resync: 1000 * time.Hour,
 		})
 		s.clock.at = time.Now()
@@ -479,7 +479,7 @@ func TestDeadline(t *testing.T) {
 		s := newSetup(t)
 		var log bytes.Buffer
 		s.gate = New(Options{
-			Policies: []approval.Policy{glassPolicy()}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
+			Rules: Rules{Policies: []approval.Policy{glassPolicy()}}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
 			Logger: slog.New(slog.NewJSONHandler(&log, nil)), Metrics: NewMetrics(), Workers: 1, Resync: 1000 * time.Hour,
 		})
 		s.clock.at = time.Now()

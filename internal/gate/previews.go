@@ -89,15 +89,16 @@ func (g *Gate) previewFor(ctx context.Context, name string, wake func(), key Key
 		return
 	}
 	w := &previewing{g: g, key: key, answer: answer, room: g.previewsMost, looks: looksPerPreview * g.previewsMost}
+	policies := g.Policies()
 	for i := range r.Gates {
-		at := slices.IndexFunc(g.policies, func(p approval.Policy) bool { return p.Gate == r.Gates[i].Gate })
+		at := slices.IndexFunc(policies, func(p approval.Policy) bool { return p.Gate == r.Gates[i].Gate })
 		if at < 0 || r.Gates[i].Class == approval.ClassNone {
 			continue
 		}
 		if answer.Pull.URL != "" {
 			r.Gates[i].ChecksURL = answer.Pull.URL + "/checks"
 		}
-		w.gate(ctx, g.policies[at], i, &r.Gates[i])
+		w.gate(ctx, policies[at], i, &r.Gates[i])
 	}
 	got := g.previews.Ask(name, wake, w.wanted)
 	for n, place := range w.places {

@@ -21,7 +21,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	if err := g.tooEarly(key); err != nil {
 		return 0, err
 	}
-	began := g.open.begin(ctx)
+	now, began := g.rules(), g.open.begin(ctx)
 	report, answer, again, err := g.look(ctx, key)
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
@@ -31,6 +31,9 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 		return 0, err
 	}
 	g.names.learn(answer.Pull.BaseRepositoryID, key.Repository)
+	if err := g.current(now); err != nil {
+		return 0, err
+	}
 	if !answer.Open && !answer.Pull.Merged || len(report.Gates) == 0 {
 		g.gone(ctx, key)
 		return 0, nil
@@ -47,7 +50,7 @@ func (g *Gate) reconcilePull(ctx context.Context, key Key) (again time.Duration,
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "pull_reported", key.attrs()...)
 	if answer.Open {
-		g.judgedOpen(ctx, key, report, answer, began)
+		g.judgedOpen(ctx, key, now, report, answer, began)
 	}
 	// Another process would not know that it is to be looked at again.
 	g.oweMore(ctx, key, again > 0 || unfinished(report))
@@ -99,7 +102,7 @@ func unfinished(r approval.PullReport) bool {
 
 // queryOf are the gates that have a repository, and what they need to know of people.
 func (g *Gate) queryOf(repository approval.RepositoryName) (concerned []approval.Policy, q approval.Query) {
-	for _, p := range g.policies {
+	for _, p := range g.Policies() {
 		if _, ok := p.Repository(repository); !ok {
 			continue
 		}

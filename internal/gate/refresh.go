@@ -152,8 +152,8 @@ func (o *openPulls) unchanged(ctx context.Context, was outdatedPull, began uint6
 }
 
 // judgedOpen keeps what an open pull request was judged and reported on.
-func (g *Gate) judgedOpen(ctx context.Context, key Key, report approval.PullReport, answer approval.PullAnswer, began uint64) {
-	j := inbox.Judged{News: began, Basis: answer.Basis}
+func (g *Gate) judgedOpen(ctx context.Context, key Key, now *rules, report approval.PullReport, answer approval.PullAnswer, began uint64) {
+	j := inbox.Judged{News: began, Basis: answer.Basis, Policy: now.branches[inbox.Scope{Repository: key.Repository, Branch: answer.Pull.Base}.Key()]}
 	for _, of := range report.Gates {
 		j.Concerned = j.Concerned || of.Class != approval.ClassNone
 	}

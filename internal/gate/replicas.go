@@ -27,10 +27,10 @@ type Shared interface {
 	// SaveCurrent keeps what is known of an Application, DropCurrent forgets it.
 	SaveCurrent(ctx context.Context, c Current) error
 	DropCurrent(ctx context.Context, application string) error
-	// Current returns what is known of one Application, Currents of all that were judged
-	// at a time or later.
+	// Current returns what is known of one Application, Currents of all. The latter is
+	// not fresh, and nothing is read, when nothing has changed since it was called last.
 	Current(ctx context.Context, application string) (Current, bool, error)
-	Currents(ctx context.Context, judged time.Time) ([]Current, error)
+	Currents(ctx context.Context) (all []Current, fresh bool, err error)
 	// Waits says whether a delivery that was received before a moment is not processed.
 	Waits(ctx context.Context, before time.Time) (bool, error)
 }
@@ -70,7 +70,7 @@ var errUnsettled = errors.New("the replica that leads is judging it right now")
 // followedDecision is settledDecision on a replica that does not lead. It is what the record
 // says last, as long as the leader stands by it: nothing that arrived before the request may
 // wait, and somebody has to lead. The error says why there is none.
-func (g *Gate) followedDecision(ctx context.Context, p approval.Policy, app approval.Application) (remembered, error) {
+func (g *Gate) followedDecision(ctx context.Context, now *rules, p approval.Policy, app approval.Application) (remembered, error) {
 	if g.shared == nil {
 		return remembered{}, errUnsettled
 	}
@@ -80,7 +80,7 @@ func (g *Gate) followedDecision(ctx context.Context, p approval.Policy, app appr
 	tick := time.NewTicker(settleWait / 10)
 	defer tick.Stop()
 	for {
-		known, err := g.leadersDecision(ctx, p, app, asked)
+		known, err := g.leadersDecision(ctx, now, p, app, asked)
 		if err == nil || !errors.Is(err, errUnsettled) {
 			return known, err
 		}
@@ -94,7 +94,7 @@ func (g *Gate) followedDecision(ctx context.Context, p approval.Policy, app appr
 	}
 }
 
-func (g *Gate) leadersDecision(ctx context.Context, p approval.Policy, app approval.Application, asked time.Time) (remembered, error) {
+func (g *Gate) leadersDecision(ctx context.Context, now *rules, p approval.Policy, app approval.Application, asked time.Time) (remembered, error) {
 	if err := g.leadership.Led(); err != nil {
 		return remembered{}, err //nolint:wrapcheck // it says all
 	}
@@ -125,14 +125,30 @@ func (g *Gate) leadersDecision(ctx context.Context, p approval.Policy, app appro
 	if err != nil {
 		return remembered{}, fmt.Errorf("read the latest decision: %w", err)
 	}
-	return remembered{
-		uid: app.UID, gate: current.Gate, decision: decided.Decision, at: current.Judged, state: current.State,
-		grounds: groundsOf(latest.Sequence, decided),
-	}, nil
+	on := groundsOf(latest.Sequence, decided)
+	// A decision that stays what it was is not recorded again when only keys are others.
+	if now.File != "" && (on.policy != now.digests[p.Gate] || !current.Judged.After(g.enacted.from(p.Gate))) {
+		return remembered{}, errUnsettled
+	}
+	return remembered{uid: app.UID, gate: current.Gate, decision: decided.Decision, at: current.Judged, state: current.State, grounds: on}, nil
 }
 
-// followInterval is how often the replica that leads looks for what others have recorded.
-const followInterval = time.Second
+const (
+	// followInterval is how often the replica that leads looks for what others have recorded
+	// when nobody tells it.
+	followInterval = 5 * time.Second
+	// followRest is how long it does not look again: most of what is recorded is its own.
+	followRest = 50 * time.Millisecond
+)
+
+// RecordGrew says that something was recorded, by this process or another one. It never
+// blocks.
+func (g *Gate) RecordGrew() {
+	select {
+	case g.grew <- struct{}{}:
+	default:
+	}
+}
 
 // own are the entries that this process has appended and not come across yet.
 type own struct {
@@ -184,6 +200,13 @@ func (g *Gate) followRecord(ctx context.Context, from history.Head) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-g.grew:
+			rest := time.NewTimer(followRest)
+			select {
+			case <-ctx.Done():
+			case <-rest.C:
+			}
+			rest.Stop()
 		}
 	}
 }
@@ -214,7 +237,7 @@ func (g *Gate) followOnce(ctx context.Context, from history.Head) (history.Head,
 
 // others wakes what an entry of another process is about.
 func (g *Gate) others(ctx context.Context, e history.Entry) {
-	if e.Kind == history.KindDenied {
+	if e.Kind == history.KindDenied || e.Kind == history.KindArchived {
 		return // nothing changes
 	}
 	if e.Application == "" {
@@ -252,12 +275,11 @@ func (g *Gate) TellDenials(ctx context.Context) { g.tellDenials(ctx) }
 type following struct {
 	mu sync.Mutex
 	// over is true once this process has led: then it knows by itself.
-	over   bool
-	newest time.Time
+	over bool
 }
 
-// followLap is how much of what was read is read again, for leaders whose clocks differ.
-const followLap = time.Minute
+// catchUpEvery is how old what a follower shows of the leader's knowledge may be.
+const catchUpEvery = 3 * time.Second
 
 // Follow keeps what the replica that leads knows, for those who look on, until the context
 // ends or this replica begins to lead. What it shows is a few seconds old at most; nothing
@@ -266,7 +288,7 @@ func (g *Gate) Follow(ctx context.Context) {
 	if g.shared == nil {
 		return
 	}
-	tick := time.NewTicker(2 * followInterval)
+	tick := time.NewTicker(catchUpEvery)
 	defer tick.Stop()
 	failed := false
 	for {
@@ -287,10 +309,7 @@ func (g *Gate) Follow(ctx context.Context) {
 }
 
 func (g *Gate) catchUp(ctx context.Context) (over bool, err error) {
-	g.following.mu.Lock()
-	since := g.following.newest.Add(-followLap)
-	g.following.mu.Unlock()
-	all, err := g.shared.Currents(ctx, since)
+	all, fresh, err := g.shared.Currents(ctx)
 	if err != nil {
 		return false, fmt.Errorf("read what the leader knows: %w", err)
 	}
@@ -302,16 +321,13 @@ func (g *Gate) catchUp(ctx context.Context) (over bool, err error) {
 	}
 	g.following.mu.Lock()
 	defer g.following.mu.Unlock()
-	if g.following.over {
-		return true, nil
+	if g.following.over || !fresh {
+		return g.following.over, nil
 	}
 	for _, c := range all {
 		g.memory.set(c.Application, remembered{
 			uid: c.UID, gate: c.Gate, decision: c.Decision, at: c.Judged, state: c.State, grounds: grounds{sequence: c.Entry},
 		})
-		if c.Judged.After(g.following.newest) {
-			g.following.newest = c.Judged
-		}
 	}
 	g.memory.keep(protected)
 	return false, nil
@@ -328,15 +344,15 @@ func (g *Gate) lead() {
 }
 
 // decisionNow is the decision that a person's sync is answered by.
-func (g *Gate) decisionNow(ctx context.Context, p approval.Policy, app approval.Application) (remembered, Admission) {
+func (g *Gate) decisionNow(ctx context.Context, now *rules, p approval.Policy, app approval.Application) (remembered, Admission) {
 	if g.leads() == nil {
-		known, ok := g.settledDecision(ctx, app)
+		known, ok := g.settledDecision(ctx, now, app)
 		if !ok {
 			return remembered{}, deny(refusedUnknown, "gate "+p.Gate+" is judging it right now; try again in a moment")
 		}
 		return known, Admission{Allowed: true}
 	}
-	known, err := g.followedDecision(ctx, p, app)
+	known, err := g.followedDecision(ctx, now, p, app)
 	switch {
 	case err == nil:
 		return known, Admission{Allowed: true}

@@ -209,8 +209,14 @@ func (g *Gate) recordSettled(ctx context.Context, head history.Head, app approva
 		return head, told, nil // the replica that leads finds it on record, and tells
 	}
 	for _, p := range settled {
-		if o, ok := p.(history.OutcomePayload); ok {
+		switch o := p.(type) {
+		case history.OutcomePayload:
 			g.endedAnew(ctx, app, o)
+		case history.ObservedPayload:
+			// Those that were missing are on record now, so the next one who looks, which may
+			// be an answer to the API server, need not read it.
+			seen := seenOperations(app)
+			g.operations.note(app.UID, seen, seen)
 		}
 	}
 	return head, told, nil
@@ -359,7 +365,7 @@ func (g *Gate) outcome(ctx context.Context, app approval.Application, intent his
 		slog.String("phase", op.Phase), slog.String("message", op.Message))
 	return history.OutcomePayload{
 		Intent: intent.ID, Result: result, Phase: op.Phase, Message: op.Message, Revisions: op.Revisions,
-		StartedAt: op.StartedAt, FinishedAt: op.FinishedAt, Health: app.Health,
+		StartedAt: op.StartedAt, FinishedAt: op.FinishedAt, Health: app.Health, Resources: op.Resources,
 	}
 }
 

@@ -124,7 +124,7 @@ func (g *Gate) sticks(ctx context.Context, app approval.Application, gate string
 			slog.String("application", app.Key()), slog.String("gate", gate), slog.String("initiated_by", app.Operation.InitiatedBy),
 			slog.String("intent", app.Operation.Intent), slog.Time("since", now.since.UTC()), slog.String("state", now.state))
 	}
-	g.metrics.stuckNow(g.policies, g.stalls.counts())
+	g.metrics.stuckNow(g.Policies(), g.stalls.counts())
 	if before.state != now.state {
 		for _, k := range now.told {
 			g.queue.Add(k)
@@ -139,7 +139,7 @@ func (g *Gate) moves(ctx context.Context, app string) {
 		return
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "operation_unstuck", slog.String("application", app), slog.String("gate", before.gate))
-	g.metrics.stuckNow(g.policies, g.stalls.counts())
+	g.metrics.stuckNow(g.Policies(), g.stalls.counts())
 	for _, k := range before.told {
 		g.queue.Add(k)
 	}

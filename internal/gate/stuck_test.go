@@ -69,7 +69,7 @@ func TestStuck(t *testing.T) {
 				p := gatePolicy("prod")
 				p.Sync.StuckAfter = c.given
 				s.gate = New(Options{
-					Policies: []approval.Policy{p}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
+					Rules: Rules{Policies: []approval.Policy{p}}, Applications: s.argo, Collector: s.hub, Closures: s.hub, Record: s.record, Reporter: s.reports,
 					Logger: testLogger(t), Metrics: NewMetrics(), Workers: 1, Resync: 1000 * time.Hour,
 				})
 				log := logged(s)

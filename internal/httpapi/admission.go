@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -20,7 +21,8 @@ import (
 type AdmissionOptions struct {
 	// Admit answers an encoded AdmissionReview with an encoded AdmissionReview. It has
 	// less than a second, after which its context ends. An error says that the review
-	// is none, or that there is no answer.
+	// is none, or that there is no answer. When it has returned, the review's memory is
+	// used for another one.
 	Admit func(ctx context.Context, review []byte) (answer []byte, err error)
 	// Warn lets through with a warning what would be refused because there is no answer
 	// in time.
@@ -40,15 +42,27 @@ func NewAdmission(o AdmissionOptions) http.Handler {
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.Use(recoverer(o.Logger))
-	a := admission{AdmissionOptions: o, slots: make(chan struct{}, maxReviews), work: newCrew(crewIdle)}
+	a := admission{AdmissionOptions: o, slots: make(chan struct{}, maxReviews), work: newCrew(crewIdle), bodies: &sync.Pool{New: func() any { return &bytes.Buffer{} }}}
 	e.POST("/admission", a.receive)
 	return e
 }
 
 type admission struct {
 	AdmissionOptions
-	slots chan struct{}
-	work  crew
+	slots  chan struct{}
+	work   crew
+	bodies *sync.Pool
+}
+
+// bodyKept is the largest review whose memory is used again.
+const bodyKept = 1 << 20
+
+// forget gives the memory of a review back.
+func (a admission) forget(body *bytes.Buffer) {
+	if body.Cap() <= bodyKept {
+		body.Reset()
+		a.bodies.Put(body)
+	}
 }
 
 // The verdicts, as they are counted.
@@ -89,8 +103,10 @@ func (a admission) answer(c *gin.Context, began time.Time) string {
 	case <-late.C:
 		return a.refuse(c, uid, verdictBusy, "Gatekeeper has too many requests at once; try again")
 	}
-	review, err := readReview(body, c.Request.ContentLength)
+	whole, _ := a.bodies.Get().(*bytes.Buffer)
+	review, err := readReview(whole, body, c.Request.ContentLength)
 	if err != nil {
+		a.forget(whole)
 		<-a.slots
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return a.refuse(c, uid, verdictTooLarge, "the Application is too large to be judged")
@@ -106,6 +122,7 @@ func (a admission) answer(c *gin.Context, began time.Time) string {
 	a.work.do(func() {
 		// The place is given back when Admit has ended, not when the answer has gone.
 		defer func() { <-a.slots }()
+		defer a.forget(whole)
 		defer cancel()
 		outcome <- a.admit(ctx, review)
 	})
@@ -120,8 +137,7 @@ func (a admission) answer(c *gin.Context, began time.Time) string {
 // readReview reads to the end. The length that was announced, if any, saves growing the
 // buffer step by step, which is most of what a request would leave behind; it is
 // bounded, since whoever announces need not send.
-func readReview(body io.Reader, announced int64) ([]byte, error) {
-	var review bytes.Buffer
+func readReview(review *bytes.Buffer, body io.Reader, announced int64) ([]byte, error) {
 	review.Grow(int(min(max(announced, 0), maxReview)) + bytes.MinRead)
 	_, err := review.ReadFrom(body)
 	return review.Bytes(), err //nolint:wrapcheck // the caller tells its kinds apart

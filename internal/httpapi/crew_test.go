@@ -1,11 +1,17 @@
 package httpapi
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -58,4 +64,38 @@ func TestCrew(t *testing.T) {
 		default:
 		}
 	})
+}
+
+// TestReviewsKeepTheirMemory: a review's memory goes to another one only when nobody
+// looks at it any more, however many are judged at once.
+func TestReviewsKeepTheirMemory(t *testing.T) {
+	t.Parallel()
+	h, _ := admitter(func(_ context.Context, review []byte) ([]byte, error) {
+		before := string(review)
+		time.Sleep(time.Millisecond) // others come meanwhile
+		if before != string(review) {
+			return nil, errors.New("the review has changed")
+		}
+		var read struct {
+			Request struct {
+				UID  string `json:"uid"`
+				Text string `json:"text"`
+			} `json:"request"`
+		}
+		if err := json.Unmarshal(review, &read); err != nil {
+			return nil, err
+		}
+		return fmt.Appendf(nil, `{"response":{"uid":%q,"allowed":true,"warnings":[%q]}}`, read.Request.UID, read.Request.Text), nil
+	}, false)
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			for j := range 20 {
+				uid, text := fmt.Sprint("u-", i, "-", j), strings.Repeat(fmt.Sprint(i), 1+i*j*7)
+				w := post(t, h, "application/json", strings.NewReader(fmt.Sprintf(`{"request":{"uid":%q,"text":%q}}`, uid, text)))
+				assert.Equal(t, fmt.Sprintf(`{"response":{"uid":%q,"allowed":true,"warnings":[%q]}}`, uid, text), w.Body.String())
+			}
+		})
+	}
+	all.Wait()
 }

@@ -55,7 +55,7 @@ type AnnouncerOptions struct {
 // Defaults of AnnouncerOptions.
 const (
 	DefaultEvery = 10 * time.Second
-	DefaultOld   = 5 * time.Minute
+	DefaultOld   = 10 * time.Minute
 )
 
 // NewAnnouncer begins to announce for a term that Lead began.
@@ -228,7 +228,7 @@ func (a *Announcer) Run(ctx context.Context) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // stopped
+			return nil
 		case errors.Is(err, ErrDeposed):
 			return err
 		case err != nil:

@@ -190,3 +190,11 @@ func TestWithdrawnBeforeHeardOf(t *testing.T) {
 		}
 	})
 }
+
+// approvedBy is a comment by the person 7 that was written at minute 1.
+func approvedBy(pull int) approval.WitnessedComment {
+	return approval.WitnessedComment{
+		RepositoryID: 42, Pull: pull, Comment: 1000 + int64(pull), Person: approval.User{ID: 7, Login: "bob", Type: "User"},
+		Commit: sha('1'), Base: "main", At: at(1), Body: approval.TextDigest("/gk approve"),
+	}
+}

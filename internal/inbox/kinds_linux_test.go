@@ -29,6 +29,13 @@ type server struct {
 var shared server
 
 func TestMain(m *testing.M) {
+	if task := os.Getenv(competeFor); task != "" {
+		if err := compete(task); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
 	shared.Cluster, shared.absent = postgrestest.New(context.Background())
 	code := m.Run()
 	if shared.absent == nil {
@@ -97,6 +104,16 @@ func (s *server) giveBack(o postgresdb.Options) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.idle = append(s.idle, o)
+}
+
+// schemaOn is a schema of a cluster.
+func schemaOn(c *postgrestest.Cluster, name string) postgresdb.Options {
+	return postgresdb.Options{DSN: c.DSN(postgrestest.Superuser, "postgres"), Schema: name, Connections: 4}
+}
+
+// proxied is a connection string through a proxy.
+func proxied(p *postgrestest.Proxy) string {
+	return fmt.Sprintf("host=127.0.0.1 port=%d user=%s dbname=postgres sslmode=disable", p.Port(), postgrestest.Superuser)
 }
 
 // together opens an inbox in PostgreSQL until the test ends.

@@ -2,6 +2,7 @@ package measures
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,6 +32,8 @@ type Loader struct {
 type application struct {
 	// read are its deployments by number, from 1 on.
 	read []deployment
+	// marks are what people said about them.
+	marks []dora.Mark
 	// news: the record has more of it than was read.
 	news bool
 	// order is its place among the others.
@@ -83,6 +86,7 @@ func (l *Loader) Applications(ctx context.Context) ([]dora.Application, error) {
 			return nil, err
 		}
 		out[i] = join(app.read)
+		out[i].Marks = slices.Clone(app.marks)
 	}
 	return out, nil
 }
@@ -100,7 +104,7 @@ func (l *Loader) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the record's head: %w", err)
 	}
-	tells := []history.Kind{history.KindOutcome, history.KindObserved, history.KindHealth}
+	tells := []history.Kind{history.KindOutcome, history.KindObserved, history.KindHealth, history.KindAct}
 	for l.next <= head.Sequence {
 		entries, err := l.record.Select(ctx, history.Selection{Kinds: tells, From: l.next, Before: head.Sequence + 1}, entriesRead)
 		if err != nil {
@@ -111,6 +115,13 @@ func (l *Loader) look(ctx context.Context) error {
 			break
 		}
 		for _, e := range entries {
+			if e.Kind == history.KindAct {
+				if err := l.mark(ctx, e); err != nil {
+					return err
+				}
+				l.next = e.Sequence + 1
+				continue
+			}
 			app := l.apps[e.Application]
 			if app == nil {
 				app = &application{}
@@ -125,6 +136,26 @@ func (l *Loader) look(ctx context.Context) error {
 	return nil
 }
 
+// mark keeps what a person said about a deployment, which may be an old one.
+func (l *Loader) mark(ctx context.Context, e history.Entry) error {
+	act, err := history.Decode[history.ActPayload](e)
+	if err != nil || act.Verb != history.VerbMark {
+		return err
+	}
+	number, err := l.model.Number(ctx, e.Application, act.Deployment)
+	if err != nil {
+		return fmt.Errorf("find what entry %d marks: %w", e.Sequence, err)
+	}
+	app := l.apps[e.Application]
+	if app == nil {
+		return fmt.Errorf("entry %d marks a deployment that is not on record", e.Sequence)
+	}
+	app.marks = append(app.marks, dora.Mark{
+		Operation: operationID(act.Application, number), At: e.Time, By: act.Person.Name, Failed: act.Mark == history.MarkFailed,
+	})
+	return nil
+}
+
 // again is how many deployments are read once more when there is news: the health after
 // one is recorded later than its end.
 const again = 3
@@ -133,7 +164,7 @@ const again = 3
 func (l *Loader) read(ctx context.Context, uid string, app *application) error {
 	first := max(1, len(app.read)-again+1)
 	// The health that comes next is that of the newest one that succeeded.
-	for first > 1 && !app.read[first-1].live {
+	for first > 1 && !app.read[first-1].live && app.read[first-1].archived.IsZero() {
 		first--
 	}
 	read := slices.Clone(app.read[:first-1])
@@ -143,6 +174,10 @@ func (l *Loader) read(ctx context.Context, uid string, app *application) error {
 			return fmt.Errorf("read the deployments: %w", err)
 		}
 		for _, d := range page {
+			if d.Archived {
+				read = append(read, deployment{archived: d.Recorded})
+				continue
+			}
 			before, err := l.before(ctx, d)
 			if err != nil {
 				return err
@@ -174,6 +209,9 @@ func (l *Loader) before(ctx context.Context, d deployments.Deployment) (dora.Hea
 		return "", fmt.Errorf("the decision of entry %d is not on record", d.Decision)
 	}
 	p, err := history.Decode[history.DecisionPayload](entries[0])
+	if errors.Is(err, history.ErrArchived) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}

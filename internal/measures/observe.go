@@ -27,8 +27,10 @@ type deployment struct {
 	// live: all of the Application was synced to the end. enrolled: it was there before the
 	// gate, and is none of its deployments. late: nobody watched, and it was found afterwards.
 	live, enrolled, late bool
-	health               []dora.Transition
-	gaps                 []dora.Interval
+	// archived is when one was recorded of which nothing more is at hand; zero for others.
+	archived time.Time
+	health   []dora.Transition
+	gaps     []dora.Interval
 	// watched: its health was still being watched when the next one began.
 	watched bool
 	// titles are those of its pull requests, by the ID of the change; reverts are those
@@ -37,11 +39,16 @@ type deployment struct {
 	reverts []string
 }
 
+// operationID names a deployment in the metrics.
+func operationID(application string, number int) string {
+	return fmt.Sprintf("%s#%d", application, number)
+}
+
 // observe says what a deployment tells.
 func observe(d deployments.Deployment, before dora.Health) deployment {
 	out := deployment{application: d.Application, gate: d.Gate, live: d.Succeeded(), enrolled: d.Before, late: d.Late, titles: map[string]string{}}
 	op := dora.Operation{
-		ID: fmt.Sprintf("%s#%d", d.Application, d.Number), StartedAt: d.StartedAt, FinishedAt: d.FinishedAt, Phase: dora.Phase(d.Phase),
+		ID: operationID(d.Application, d.Number), StartedAt: d.StartedAt, FinishedAt: d.FinishedAt, Phase: dora.Phase(d.Phase),
 		Partial: d.Result == history.ResultPartial, Before: before,
 	}
 	if op.FinishedAt.IsZero() {
@@ -56,6 +63,13 @@ func observe(d deployments.Deployment, before dora.Health) deployment {
 	if op.Phase == dora.Succeeded {
 		op.Applied = dora.AppliedSome
 	} else {
+		switch {
+		case d.Resources == nil:
+		case d.Resources.Applied > 0:
+			op.Applied = dora.AppliedSome
+		default:
+			op.Applied = dora.AppliedNone
+		}
 		// gitops-engine says so of an operation that somebody stopped (v0.7, pkg/sync/sync_context.go).
 		op.Terminated = strings.HasPrefix(d.Message, "Operation terminated")
 	}
@@ -139,10 +153,22 @@ func (o *deployment) gap(from, to time.Time) {
 // and the end of the next sync nobody watched, and neither did anybody during a sync.
 func join(read []deployment) dora.Application {
 	newest := read[len(read)-1]
+	for _, d := range slices.Backward(read) {
+		if newest = d; d.archived.IsZero() {
+			break
+		}
+	}
 	app := dora.Application{Name: newest.application, Gate: newest.gate}
 	var live *deployment
 	for i := range read {
 		d := &read[i]
+		if !d.archived.IsZero() {
+			if d.archived.After(app.ArchivedUntil) {
+				app.ArchivedUntil = d.archived
+			}
+			app.Live, live = nil, nil
+			continue
+		}
 		if d.enrolled {
 			if d.live {
 				app.Live = &dora.Target{Revisions: d.operation.Target.Revisions}

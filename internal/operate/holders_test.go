@@ -17,7 +17,9 @@ import (
 func TestNobodyHolds(t *testing.T) {
 	w := newWorld(t)
 	o := operate.New(operate.Options{
-		Policies:     []approval.Policy{{Gate: "prod", Config: approval.Quorum{Requirements: []approval.Requirement{{Approvals: 1, CodeOwners: true}}}}},
+		Policies: func() []approval.Policy {
+			return []approval.Policy{{Gate: "prod", Config: approval.Quorum{Requirements: []approval.Requirement{{Approvals: 1, CodeOwners: true}}}}}
+		},
 		Applications: w, People: w, Desk: orders.NewDesk(orders.Options{Record: w.store}), Logger: slog.New(slog.DiscardHandler),
 	})
 	_, err := o.Hold(t.Context(), history.Person{Name: "alice", ID: 1, Via: history.ViaComment}, operate.HoldRequest{Target: operate.Target{Gate: "prod"}, Reason: "x"})

@@ -51,6 +51,8 @@ func (o *Operator) wanted(ctx context.Context, at place, to string) (func(histor
 	}
 	outcome, err := history.Decode[history.OutcomePayload](entry)
 	switch {
+	case errors.Is(err, history.ErrArchived):
+		return nil, 0, refused("it is archived, and what is archived is nothing that is decided by; revert with a pull request")
 	case err != nil:
 		return nil, 0, fmt.Errorf("read deployment #%d of %s: %w", number, at.about(), err)
 	case outcome.Result != history.ResultSucceeded:

@@ -95,7 +95,7 @@ func newWorld(t *testing.T) *world {
 		{Gate: "stage", Config: requirement, Applications: []approval.Selector{{Project: "both"}, {Project: "stage"}}},
 	}
 	w.operator = operate.New(operate.Options{
-		Policies:     w.policies,
+		Policies:     func() []approval.Policy { return w.policies },
 		Applications: w, People: w, Judge: w, Waiting: w, History: w, Numbers: w,
 		Desk: orders.NewDesk(orders.Options{Record: store, Now: func() time.Time { return now }}),
 		Wake: func(_ context.Context, a string) { w.woken = append(w.woken, a) }, WakeAll: func() { w.woken = append(w.woken, "all") },
@@ -263,9 +263,11 @@ func TestBreakGlassRefused(t *testing.T) {
 	require.Empty(t, acts)
 
 	alone := operate.New(operate.Options{
-		Policies: []approval.Policy{
-			{Gate: "prod", Applications: []approval.Selector{{Project: "prod"}}, BreakGlass: &approval.BreakGlass{ValidFor: time.Hour, ReviewBy: time.Hour}},
-			{Gate: "dev", Applications: []approval.Selector{{Project: "dev"}}},
+		Policies: func() []approval.Policy {
+			return []approval.Policy{
+				{Gate: "prod", Applications: []approval.Selector{{Project: "prod"}}, BreakGlass: &approval.BreakGlass{ValidFor: time.Hour, ReviewBy: time.Hour}},
+				{Gate: "dev", Applications: []approval.Selector{{Project: "dev"}}},
+			}
 		},
 		Applications: w, Desk: orders.NewDesk(orders.Options{Record: w.store}), Logger: slog.New(slog.DiscardHandler),
 	})

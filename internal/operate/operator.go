@@ -34,7 +34,8 @@ type Judge interface {
 
 // Options make an Operator.
 type Options struct {
-	Policies     []approval.Policy
+	// Policies are those of now.
+	Policies     func() []approval.Policy
 	Applications Applications
 	Desk         *orders.Desk
 	// History is what can be gone back to.
@@ -121,7 +122,7 @@ func (o *Operator) find(ctx context.Context, t Target) (place, error) {
 		return place{}, fmt.Errorf("read application %s: %w", t.Application, err)
 	}
 	var found []approval.Policy
-	for _, p := range o.o.Policies {
+	for _, p := range o.o.Policies() {
 		if p.Protects(app) {
 			found = append(found, p)
 		}
@@ -137,11 +138,12 @@ func (o *Operator) find(ctx context.Context, t Target) (place, error) {
 }
 
 func (o *Operator) gate(name string) (place, error) {
-	i := slices.IndexFunc(o.o.Policies, func(p approval.Policy) bool { return p.Gate == name })
+	policies := o.o.Policies()
+	i := slices.IndexFunc(policies, func(p approval.Policy) bool { return p.Gate == name })
 	if i < 0 {
 		return place{}, &console.Error{Code: console.CodeNotFound, Text: fmt.Sprintf("there is no gate %q", name), Remedy: "gatekeeper config check names the gates"}
 	}
-	return place{policy: o.o.Policies[i]}, nil
+	return place{policy: policies[i]}, nil
 }
 
 // give records an order and wakes who it is about.

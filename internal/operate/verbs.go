@@ -17,6 +17,7 @@ const (
 	VerbPermit     = "permit"
 	VerbRollback   = "rollback"
 	VerbSync       = "sync"
+	VerbMark       = "mark"
 )
 
 // Nothing is the input of a verb that takes none.
@@ -38,6 +39,7 @@ func (o *Operator) Verbs() console.Verbs {
 		VerbRollback: console.Handle(func(ctx context.Context, r RollbackRequest) (RolledBack, error) {
 			return o.Rollback(ctx, given(r.By), r)
 		}),
+		VerbMark:   console.Handle(func(ctx context.Context, r MarkRequest) (Marked, error) { return o.Mark(ctx, given(r.By), r) }),
 		VerbSync:   console.Handle(func(ctx context.Context, r SyncRequest) (SyncAsked, error) { return o.Sync(ctx, given(r.By), r) }),
 		VerbPermit: console.Handle(func(ctx context.Context, r PermitRequest) (Permitted, error) { return o.Permit(ctx, given(r.By), r) }),
 	}

@@ -34,7 +34,8 @@ type Pull struct {
 
 // Options make an Inbox.
 type Options struct {
-	Policies []approval.Policy
+	// Policies are those of now.
+	Policies func() []approval.Policy
 	// Open lists the open pull requests into a branch.
 	Open func(ctx context.Context, repository approval.RepositoryName, branch string) ([]approval.OpenPull, error)
 	// Landed lists those that have landed and keep something from being synced.
@@ -123,7 +124,7 @@ func (in *Inbox) Pending(ctx context.Context, r Request) (Answer, error) {
 		heads[p] = ""
 	}
 	seen := map[string]bool{}
-	for _, policy := range in.o.Policies {
+	for _, policy := range in.o.Policies() {
 		for _, repository := range policy.Repositories {
 			if branch := string(repository.Name) + " " + repository.Branch; !seen[branch] {
 				seen[branch] = true

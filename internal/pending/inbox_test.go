@@ -45,9 +45,11 @@ type github struct {
 
 func (g *github) inbox() *pending.Inbox {
 	return pending.New(pending.Options{
-		Policies: []approval.Policy{
-			{Gate: "prod", Repositories: []approval.ProtectedRepository{{Name: env, Branch: "main"}}},
-			{Gate: "stage", Repositories: []approval.ProtectedRepository{{Name: env, Branch: "main"}}},
+		Policies: func() []approval.Policy {
+			return []approval.Policy{
+				{Gate: "prod", Repositories: []approval.ProtectedRepository{{Name: env, Branch: "main"}}},
+				{Gate: "stage", Repositories: []approval.ProtectedRepository{{Name: env, Branch: "main"}}},
+			}
 		},
 		Open: func(_ context.Context, r approval.RepositoryName, branch string) ([]approval.OpenPull, error) {
 			if r != env || branch != "main" {

@@ -28,7 +28,7 @@ func codes() []string {
 		approval.CodeImageBoth, approval.CodeSignatureTrusted, approval.CodeSignatureMissing, approval.CodeSignatureStranger, approval.CodeSignatureInvalid,
 		approval.CodeSignatureUnknown, approval.CodeApprovalSigner,
 		approval.CodeHoldActive, approval.CodeHoldUnknown, approval.CodeWindowClosed, approval.CodeWindowUnknown,
-		approval.CodeSyncWaits, approval.CodeSyncAsked,
+		approval.CodeSyncUngated, approval.CodeSyncWaits, approval.CodeSyncAsked,
 		approval.CodeBreakGlassUsed, approval.CodeBreakGlassVoid, approval.CodeBreakGlassUnreviewed, approval.CodeBreakGlassOverdue, approval.CodeRollbackOrdered, approval.CodeRollbackHeld, approval.CodeRollbackVoid, approval.CodeLandingRestored,
 	}
 	out := make([]string, len(all))

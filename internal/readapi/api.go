@@ -17,8 +17,9 @@ import (
 
 // Options are what is served, and to whom.
 type Options struct {
-	Who      Authenticator
-	Policies []approval.Policy
+	Who Authenticator
+	// Policies are those of now.
+	Policies func() []approval.Policy
 	// Applications lists all that are protected and judged, by name; Application is one
 	// of them by "namespace/name".
 	Applications func() []Application

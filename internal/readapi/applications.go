@@ -55,7 +55,7 @@ func (a *api) applications(c *gin.Context) (any, error) {
 	default:
 		return nil, badRequest("verdict is allowed, blocked or unknown")
 	}
-	if gate != "" && !slices.ContainsFunc(a.Policies, func(p approval.Policy) bool { return p.Gate == gate }) {
+	if gate != "" && !slices.ContainsFunc(a.Policies(), func(p approval.Policy) bool { return p.Gate == gate }) {
 		return nil, badRequest("there is no such gate; the gates are in " + prefix + "/gates")
 	}
 	out := list[applicationItem]{Items: []applicationItem{}}

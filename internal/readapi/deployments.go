@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/deployments"
 )
 
@@ -85,7 +86,7 @@ func (a *api) deployed(c *gin.Context) (string, error) {
 
 // missing is a problem for what is not on record.
 func missing(err error) error {
-	if errors.Is(err, deployments.ErrNotFound) {
+	if errors.Is(err, deployments.ErrNotFound) || errors.Is(err, history.ErrArchived) {
 		return notFound(err.Error())
 	}
 	return err

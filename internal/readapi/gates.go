@@ -26,7 +26,7 @@ type gateDetail struct {
 
 func (a *api) gates(*gin.Context) (any, error) {
 	out := list[gateItem]{Items: []gateItem{}}
-	for _, p := range a.Policies {
+	for _, p := range a.Policies() {
 		item, err := a.gateItem(p)
 		if err != nil {
 			return nil, err
@@ -37,7 +37,7 @@ func (a *api) gates(*gin.Context) (any, error) {
 }
 
 func (a *api) gate(c *gin.Context) (any, error) {
-	for _, p := range a.Policies {
+	for _, p := range a.Policies() {
 		if p.Gate == c.Param("gate") {
 			item, err := a.gateItem(p)
 			return gateDetail{item, p}, err

@@ -88,7 +88,7 @@ func (a *api) entriesFrom(c *gin.Context, from uint64, kind history.Kind, applic
 func kinds() []history.Kind {
 	return []history.Kind{
 		history.KindDecision, history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindAct, history.KindDenied,
-		history.KindObserved, history.KindHealth,
+		history.KindObserved, history.KindHealth, history.KindPolicy, history.KindArchived,
 	}
 }
 

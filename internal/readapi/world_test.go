@@ -63,9 +63,8 @@ func (w *world) serve(record history.Reader) {
 		Who: WhoFunc(func(ctx context.Context, token, path string) (string, error) {
 			return w.who.Authenticate(ctx, token, path)
 		}),
-		Policies: []approval.Policy{
-			{Gate: "prod", Applications: []approval.Selector{{Project: "payments"}}},
-			{Gate: "stage"},
+		Policies: func() []approval.Policy {
+			return []approval.Policy{{Gate: "prod", Applications: []approval.Selector{{Project: "payments"}}}, {Gate: "stage"}}
 		},
 		Applications: func() []Application { return w.apps },
 		Application: func(name string) (Application, bool) {

@@ -36,6 +36,10 @@ type Schema struct {
 	// Migrations are goose's SQL files, at the root of the file system. They
 	// only ever go forward.
 	Migrations fs.FS
+	// LogPages is how many pages of the write-ahead log make a commit move them into the
+	// database itself, which takes several syncs of the disk. 0 is SQLite's default, 1000,
+	// about 4 MiB. Whoever asks for more calls Checkpoint before it comes to that.
+	LogPages int
 }
 
 // readers bounds the connections that read. SQLite's readers do not wait for
@@ -46,6 +50,7 @@ const readers = 4
 type File struct {
 	write *sql.DB
 	read  *sql.DB
+	moves *sql.DB
 	lock  *lock
 }
 
@@ -64,6 +69,9 @@ func (f *File) Close() error {
 	// into the database, and only the writer may do that.
 	if f.read != nil {
 		errs = append(errs, f.read.Close())
+	}
+	if f.moves != nil {
+		errs = append(errs, f.moves.Close())
 	}
 	if f.write != nil {
 		errs = append(errs, f.write.Close())
@@ -155,10 +163,13 @@ func (f *File) connect(ctx context.Context, path string, schema Schema) (err err
 	if err := identify(path, schema); err != nil {
 		return err
 	}
-	if f.write, err = connect(path, "rw", 1); err != nil {
+	if f.write, err = connect(path, "rw", 1, schema.pragmas()...); err != nil {
 		return err
 	}
 	if err := migrate(ctx, f.write, schema); err != nil {
+		return err
+	}
+	if f.moves, err = connect(path, "rw", 1, schema.pragmas()...); err != nil {
 		return err
 	}
 	f.read, err = connect(path, "ro", readers)
@@ -225,7 +236,7 @@ func syncFolder(path string) error {
 }
 
 // connect prepares a pool; nothing is opened before its first use.
-func connect(path, mode string, conns int) (*sql.DB, error) {
+func connect(path, mode string, conns int, pragmas ...string) (*sql.DB, error) {
 	query := url.Values{
 		"mode":    {mode},
 		"_pragma": {"busy_timeout(5000)", "foreign_keys(1)", "trusted_schema(0)"},
@@ -236,7 +247,11 @@ func connect(path, mode string, conns int) (*sql.DB, error) {
 		query.Set("_txlock", "immediate")
 		// The size limit is what a checkpoint leaves of the log: one very large
 		// transaction does not occupy the disk for ever.
-		query["_pragma"] = append(query["_pragma"], "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)")
+		query["_pragma"] = append(query["_pragma"], "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)",
+			// What one statement of several changed is remembered to be undone; on the disk it
+			// would be in a file that lasts no longer than the transaction.
+			"temp_store(MEMORY)")
+		query["_pragma"] = append(query["_pragma"], pragmas...)
 	}
 	// As a URI with an absolute path: the driver takes everything after the
 	// first "?" for its own, and a relative path has no place in a file URI.

@@ -53,6 +53,7 @@ func TestPragmas(t *testing.T) {
 		"foreign_keys":   {"1", "1"},
 		"query_only":     {"0", "1"},
 		"trusted_schema": {"0", "0"},
+		"temp_store":     {"2", "0"},
 		"application_id": {"1413829460", "1413829460"},
 	} {
 		write, read := pragma(name)

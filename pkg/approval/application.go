@@ -109,6 +109,18 @@ type Operation struct {
 	DryRun      bool   `json:"dryRun,omitempty"`
 	// Partial is true when it names resources, so that the others stay as they are.
 	Partial bool `json:"partial,omitempty"`
+	// Resources say what became of the resources of a finished operation; nil when that is
+	// not known. Nothing is decided by it, so it is none of the facts on record.
+	Resources *ResourceResults `json:"-"`
+}
+
+// ResourceResults count the resources of an operation, its hooks left out, by what became
+// of them.
+type ResourceResults struct {
+	// Applied were synced or pruned, unchanged ones included.
+	Applied int `json:"applied"`
+	// Failed were not.
+	Failed int `json:"failed"`
 }
 
 // Finished says whether the operation reached a final phase and was cleared.

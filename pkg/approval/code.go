@@ -43,6 +43,7 @@ const (
 	CodeRollbackHeld         Code = "rollback.held"
 	CodeRollbackVoid         Code = "rollback.void"
 	CodeLandingRestored      Code = "landing.restored"
+	CodeSyncUngated          Code = "sync.ungated"
 	CodeSyncWaits            Code = "sync.waits"
 	CodeSyncAsked            Code = "sync.asked"
 )

@@ -87,7 +87,7 @@ func decide(p *Policy, f *Facts, explain bool) (Decision, Candidate) {
 
 	d.trustBaseline(p, f)
 	broken := judgeBrokenGlass(f, d.Lines)
-	d.Findings = slices.Insert(d.Findings, whole, broken...)
+	d.Findings = slices.Insert(d.Findings, whole, append(slices.Clip(broken), judgeUngated(f)...)...)
 	stopped := worse(worst(spec), worse(worst(stops), worst(broken)))
 	if c, ok := d.override(p, f, hindered, explain); ok {
 		return d.judged(p, f, c)

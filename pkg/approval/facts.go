@@ -44,6 +44,8 @@ type Facts struct {
 	// BrokenGlass are the uses that wait for a review, oldest first.
 	BrokenGlass []BrokenGlass `json:"brokenGlass,omitempty"`
 	Missing     []Missing     `json:"missing,omitempty"`
+	// Ungated is what is live without having been let through; nil when that is not so.
+	Ungated *Ungated `json:"ungated,omitempty"`
 }
 
 // Missing names facts that could not be collected, and why.

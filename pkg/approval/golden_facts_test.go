@@ -23,7 +23,7 @@ import (
 //	source REPOSITORY TARGET READ...  a git source; the first replaces the default
 //	chart URL                         a Helm source
 //	missing "what" "why"
-//	hold, window, opens, glass, shipped     see operate
+//	hold, window, opens, glass, shipped, ungated     see operate
 //	spec adopted|committed WHO        how the spec was approved
 //	spec never ["origin"] [PARENT]
 //	spec changed WHO "origin" PARENT FIELD...   "-" for none
@@ -105,7 +105,7 @@ func (p *factsParser) statement(w []string) error {
 	arguments := map[string]int{
 		"team": 2, "user": 2, "role": 3, "app": 1, "source": 3, "chart": 2, "missing": 3, "spec": 2, "line": 3,
 		"merge": 4, "squash": 4, "rebase": 4, "queue": 4, "direct": 3, "change": 4,
-		"hold": 4, "window": 3, "opens": 2, "glass": 3, "shipped": 3,
+		"hold": 4, "window": 3, "opens": 2, "glass": 3, "shipped": 3, "ungated": 3,
 		"kept": 2, "approve": 2, "reject": 2, "comment": 2, "dismissed": 2, "pusher": 2, "unknown-push-time": 1, "contributor": 3,
 	}
 	if least, ok := arguments[w[0]]; !ok || len(w) < least {
@@ -136,7 +136,7 @@ func (p *factsParser) statement(w []string) error {
 		p.facts.Missing = append(p.facts.Missing, approval.Missing{What: w[1], Why: w[2]})
 	case "line":
 		return p.line(w)
-	case "hold", "window", "opens", "glass", "shipped":
+	case "hold", "window", "opens", "glass", "shipped", "ungated":
 		return p.operate(w)
 	case "merge", "squash", "rebase", "queue", "direct":
 		return p.landing(w)

@@ -55,6 +55,8 @@ func (p *factsParser) operate(w []string) error {
 		if has("other-spec") {
 			f.Override.Candidate.SpecDigest = "another"
 		}
+	case "ungated":
+		f.Ungated = &approval.Ungated{Revisions: []string{string(sha(w[2]))}, InitiatedBy: w[1], StartedAt: noon, Approved: has("approved")}
 	case "shipped":
 		f.BrokenGlass = append(f.BrokenGlass, approval.BrokenGlass{
 			ID: "glass0", Candidate: candidate(w[2]), Person: w[1], Reason: "customers cannot pay", ReviewBy: noon.Add(24 * time.Hour), Overdue: has("overdue"), Passed: has("passed"),

@@ -78,25 +78,9 @@ func (p *Parser) Decode(data []byte) (approval.Application, error) {
 func (p *Parser) Application(object map[string]any) approval.Application {
 	found := &problems{}
 	root := node{fields: object, problems: found}
-	if root.text("apiVersion") != application.Group+"/"+version || root.text("kind") != application.ApplicationKind {
-		found.addf("this is not an Application of %s/%s", application.Group, version)
-	}
-	metadata, spec := root.object("metadata"), root.object("spec")
-	a := approval.Application{
-		UID:             metadata.text("uid"),
-		Namespace:       metadata.text("namespace"),
-		Name:            metadata.text("name"),
-		ResourceVersion: metadata.text("resourceVersion"),
-		Deleting:        metadata.fields["deletionTimestamp"] != nil,
-		Project:         projectOf(spec),
-		Automated:       automated(spec.object("syncPolicy")),
-	}
-	if a.UID == "" || a.Name == "" || a.Namespace == "" {
-		found.addf("metadata has no uid, name or namespace")
-	}
-	readDestination(spec, &a)
-	p.annotations(metadata.object("annotations"))
-	p.spec(spec, &a)
+	a := identity(root)
+	p.annotations(root.object("metadata").object("annotations"))
+	p.spec(root.object("spec"), &a)
 	a.SpecDigest = digest(root)
 	readStatus(root, &a)
 	a.Unsupported = found.list()

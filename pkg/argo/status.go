@@ -57,12 +57,37 @@ func operation(requested, state node) *approval.Operation {
 	o.StartedAt = state.time("startedAt")
 	o.FinishedAt = state.time("finishedAt")
 	o.Revisions = revisions(state.object("syncResult"))
+	if final(phase) {
+		o.Resources = results(state)
+	}
 	// Before there is a result, the request says what is about to be synced. A success
 	// without a result says nothing.
 	if len(o.Revisions) == 0 && phase != "Succeeded" {
 		o.Revisions = revisions(executed.object("sync"))
 	}
 	return &o
+}
+
+// results counts the resources of a finished operation. Argo CD clears the list before
+// it tries again (controller/appcontroller.go, processRequestedAppOperation, v2.14.21), so
+// after a second try a list without anything that was applied says nothing of the first.
+func results(state node) *approval.ResourceResults {
+	var found approval.ResourceResults
+	for _, r := range state.object("syncResult").objects("resources") {
+		if r.text("hookType") != "" || r.text("hookPhase") != "" && r.text("status") == "" {
+			continue
+		}
+		switch r.text("status") { // gitops-engine pkg/sync/common/types.go, ResultCode
+		case "Synced", "Pruned":
+			found.Applied++
+		case "SyncFailed":
+			found.Failed++
+		}
+	}
+	if found.Applied == 0 && state.integer("retryCount") > 0 {
+		return nil
+	}
+	return &found
 }
 
 func final(phase string) bool {

@@ -62,8 +62,40 @@ func TestOperation(t *testing.T) {
 			merge(object, decode(t, test.object))
 			facts := newTestParser(t).Application(object)
 			require.Empty(t, facts.Unsupported)
+			if op := facts.Operation; op != nil {
+				require.Equal(t, test.finished, op.Resources != nil, "what became of the resources")
+				op.Resources = nil
+			}
 			require.Equal(t, test.want, facts.Operation)
 			require.Equal(t, test.finished, facts.Operation.Finished())
+		})
+	}
+}
+
+// TestOperationResources: what an operation that has ended did to the resources.
+func TestOperationResources(t *testing.T) {
+	t.Parallel()
+	const mixed = `[{"kind": "Service", "status": "Synced"}, {"kind": "ConfigMap", "status": "Pruned"}, {"kind": "Deployment", "status": "SyncFailed"},
+		{"kind": "Secret", "status": "PruneSkipped"}, {"kind": "Job", "hookType": "PreSync", "hookPhase": "Succeeded", "status": "Synced"}]`
+	for name, test := range map[string]struct {
+		state string
+		want  *approval.ResourceResults
+	}{
+		"some":             {`"phase": "Failed", "syncResult": {"resources": ` + mixed + `}`, &approval.ResourceResults{Applied: 2, Failed: 1}},
+		"none":             {`"phase": "Failed", "syncResult": {"resources": [{"kind": "Service", "status": "SyncFailed"}]}`, &approval.ResourceResults{Failed: 1}},
+		"no list":          {`"phase": "Error", "syncResult": {}`, &approval.ResourceResults{}},
+		"no result":        {`"phase": "Error"`, &approval.ResourceResults{}},
+		"tried again":      {`"phase": "Failed", "retryCount": 2, "syncResult": {"resources": ` + mixed + `}`, &approval.ResourceResults{Applied: 2, Failed: 1}},
+		"who knows before": {`"phase": "Failed", "retryCount": 1, "syncResult": {"resources": [{"kind": "Service", "status": "SyncFailed"}]}`, nil},
+		"under way":        {`"phase": "Running", "syncResult": {"resources": ` + mixed + `}`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := fixture(t, "helm-2.14", `{"status": null}`)
+			merge(object, decode(t, `{"operation": null, "status": {"operationState": {"operation": {"sync": {}}, `+test.state+`}}}`))
+			facts := newTestParser(t).Application(object)
+			require.NotNil(t, facts.Operation)
+			require.Equal(t, test.want, facts.Operation.Resources)
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gh "github.com/google/go-github/v60/github"
@@ -61,7 +62,7 @@ type Options struct {
 // App is Gatekeeper's GitHub App. Safe for concurrent use.
 type App struct {
 	id      int64
-	key     *rsa.PrivateKey
+	key     atomic.Pointer[rsa.PrivateKey]
 	base    *url.URL
 	next    http.RoundTripper
 	wire    *wire // for requests as the App itself
@@ -106,10 +107,11 @@ func NewApp(o Options) (*App, error) {
 	if o.Guard != nil {
 		next = guarded{next, o.Guard}
 	}
-	a := &App{id: o.AppID, key: key, base: base, next: next, options: o, owners: map[string]*installation{},
+	a := &App{id: o.AppID, base: base, next: next, options: o, owners: map[string]*installation{},
 		slots: make(chan struct{}, maxInFlight)}
+	a.key.Store(key)
 	a.wire = a.newWire("")
-	a.api = a.newAPI(a.signed(a.wire))
+	a.api = a.newAPI(a.signed(a.wire, a.key.Load))
 	return a, nil
 }
 

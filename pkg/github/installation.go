@@ -5,6 +5,7 @@ package github
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -124,24 +125,27 @@ func (in *installation) explain(err error) error {
 // Transport, that of the AppsTransport is not used for refreshing.
 func (a *App) newSource(id int64) *source {
 	src := &source{id: id}
-	src.tokens = ghinstallation.NewFromAppsTransport(a.appsTransport(&mint{next: a.wire, src: src}), id)
+	src.tokens = ghinstallation.NewFromAppsTransport(appsTransport(&mint{next: a.wire, src: src}, a.id, a.key.Load()), id)
 	src.tokens.BaseURL = strings.TrimSuffix(a.base.String(), "/")
 	return src
 }
 
-func (a *App) appsTransport(next http.RoundTripper) *ghinstallation.AppsTransport {
-	return ghinstallation.NewAppsTransportFromPrivateKey(next, a.id, a.key)
+func appsTransport(next http.RoundTripper, id int64, key *rsa.PrivateKey) *ghinstallation.AppsTransport {
+	return ghinstallation.NewAppsTransportFromPrivateKey(next, id, key)
 }
 
 // signed authenticates requests as the App itself.
-func (a *App) signed(next http.RoundTripper) http.RoundTripper { return cloning{a.appsTransport(next)} }
+func (a *App) signed(next http.RoundTripper, key func() *rsa.PrivateKey) http.RoundTripper {
+	return cloning{func() http.RoundTripper { return appsTransport(next, a.id, key()) }}
+}
 
 // cloning keeps AppsTransport from changing its caller's request, which a
-// RoundTripper must not do: it adds an Accept header each time.
-type cloning struct{ next http.RoundTripper }
+// RoundTripper must not do: it adds an Accept header each time. Each request is signed
+// with the key of that moment.
+type cloning struct{ next func() http.RoundTripper }
 
 func (c cloning) RoundTrip(req *http.Request) (*http.Response, error) {
-	return c.next.RoundTrip(req.Clone(req.Context()))
+	return c.next().RoundTrip(req.Clone(req.Context()))
 }
 
 func (s *source) token(ctx context.Context) (string, error) {

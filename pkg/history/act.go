@@ -30,6 +30,9 @@ const (
 	// VerbSync: exactly one approved candidate is to be synced, where the gate waits for
 	// somebody to say so.
 	VerbSync Verb = "sync"
+	// VerbMark: a deployment failed, or did not, whatever its health showed. The newest mark
+	// of a deployment holds, and nothing is decided by it.
+	VerbMark Verb = "mark"
 )
 
 // Via says how Gatekeeper knows who a person is. The zero Via is not valid.
@@ -89,6 +92,10 @@ type ActPayload struct {
 	Permit string `json:"permit,omitempty"`
 	// Pull is the pull request on which the order was given; 0 for none.
 	Pull int `json:"pull,omitempty"`
+	// Deployment is the entry of the outcome or the observed sync that a mark is about, and
+	// Mark what it says.
+	Deployment uint64 `json:"deployment,omitempty"`
+	Mark       string `json:"mark,omitempty"`
 }
 
 func (ActPayload) kind() Kind     { return KindAct }
@@ -100,8 +107,16 @@ const (
 	PermitLeave  = "leave"
 )
 
-func (p ActPayload) check(application string, _ uint64) error {
+// MarkFailed and MarkNotFailed are what a mark says. The latter takes others back.
+const (
+	MarkFailed    = "failed"
+	MarkNotFailed = "not-failed"
+)
+
+func (p ActPayload) check(application string, sequence uint64) error {
 	switch {
+	case p.Deployment >= sequence:
+		return fmt.Errorf("the deployment %d is not before entry %d", p.Deployment, sequence)
 	case p.ID == "" || len(p.ID) > MaxName || p.Gate == "" || p.Person.Name == "" || p.Reason == "":
 		return errors.New("ID, gate, person and reason must all be given")
 	case p.Person.Via != ViaConsole && p.Person.Via != ViaComment && p.Person.Via != ViaArgoCD:
@@ -121,6 +136,7 @@ func (p ActPayload) complete() error {
 	has := map[string]bool{
 		"of": p.Of != "", "specDigest": p.SpecDigest != "", "candidate": p.Candidate != nil, "intentOf": p.Intent != "", "hold": p.Hold != "",
 		"permit": p.Permit == PermitDelete || p.Permit == PermitLeave, "expires": !p.Expires.IsZero(), "reviewBy": !p.ReviewBy.IsZero(),
+		"deployment": p.Deployment != 0, "mark": p.Mark == MarkFailed || p.Mark == MarkNotFailed,
 	}
 	var needs, takes []string
 	switch p.Verb {
@@ -138,6 +154,8 @@ func (p ActPayload) complete() error {
 		needs = []string{"permit", "expires"}
 	case VerbSync:
 		needs = []string{"candidate", "expires"}
+	case VerbMark:
+		needs = []string{"deployment", "mark"}
 	default:
 		return fmt.Errorf("unknown verb %q", p.Verb)
 	}
@@ -160,6 +178,9 @@ func (p ActPayload) complete() error {
 	}
 	if p.Permit != "" && p.Verb != VerbPermit {
 		return fmt.Errorf("%s with permit", p.Verb)
+	}
+	if p.Mark != "" && p.Verb != VerbMark {
+		return fmt.Errorf("%s with mark", p.Verb)
 	}
 	return nil
 }

@@ -169,8 +169,9 @@ func parseStub(line []byte) (Entry, error) {
 // Archive is an ArchivedPayload that is on record, at its place.
 type Archive struct {
 	ArchivedPayload
-	Sequence uint64
-	At       time.Time
+	Sequence uint64    `json:"sequence"`
+	At       time.Time `json:"at"`
+	Digest   Digest    `json:"digest"`
 }
 
 // Archives reads what the record says is archived, in order.
@@ -187,7 +188,7 @@ func Archives(ctx context.Context, r interface {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Archive{p, entry.Sequence, entry.Time})
+		all = append(all, Archive{p, entry.Sequence, entry.Time, entry.Digest})
 	}
 	return all, nil
 }

@@ -37,7 +37,7 @@ func Seal(expect Head, drafts ...Draft) ([]Entry, error) {
 
 func (d Draft) seal(after Head) (Entry, error) {
 	switch d.Payload.(type) {
-	case DecisionPayload, IntentPayload, OutcomePayload, AbandonedPayload, ActPayload, DeniedPayload, ObservedPayload, HealthPayload, ArchivedPayload, recorded:
+	case DecisionPayload, IntentPayload, OutcomePayload, AbandonedPayload, ActPayload, DeniedPayload, ObservedPayload, HealthPayload, ArchivedPayload, PolicyPayload, recorded:
 	default:
 		return Entry{}, fmt.Errorf("a payload of type %T", d.Payload)
 	}
@@ -53,7 +53,7 @@ func (d Draft) seal(after Head) (Entry, error) {
 	if year := entry.Time.Year(); year < 1970 || year > 2261 {
 		return Entry{}, fmt.Errorf("the time %s", entry.Time.Format(time.RFC3339))
 	}
-	if (d.Application == "" && entry.Kind != KindAct && entry.Kind != KindArchived) || len(d.Application) > MaxName || !utf8.ValidString(d.Application) {
+	if (d.Application == "" && entry.Kind != KindAct && entry.Kind != KindArchived && entry.Kind != KindPolicy) || len(d.Application) > MaxName || !utf8.ValidString(d.Application) {
 		return Entry{}, fmt.Errorf("the Application UID %.40q", d.Application)
 	}
 	switch entry.Kind {
@@ -61,7 +61,7 @@ func (d Draft) seal(after Head) (Entry, error) {
 		if entry.Intent == "" || len(entry.Intent) > MaxName {
 			return Entry{}, fmt.Errorf("the intent ID %.40q", entry.Intent)
 		}
-	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth, KindArchived:
+	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth, KindArchived, KindPolicy:
 	}
 	if err := d.Payload.check(d.Application, entry.Sequence); err != nil {
 		return Entry{}, fmt.Errorf("%s for %s: %w", entry.Kind, d.Application, err)

@@ -28,6 +28,8 @@ const (
 	KindHealth Kind = "health"
 	// KindArchived: the payloads of earlier entries were moved to an archive.
 	KindArchived Kind = "archived"
+	// KindPolicy: by what a gate judges from here on.
+	KindPolicy Kind = "policy"
 )
 
 // Entry is one line of the record. Its fields are exactly what its digest is
@@ -42,7 +44,7 @@ type Entry struct {
 	Time time.Time `json:"time"`
 	Kind Kind      `json:"kind"`
 	// Application is the UID of the Argo CD Application; empty for an order about a
-	// whole gate.
+	// whole gate, and for a gate's policy.
 	Application string `json:"application"`
 	// Intent is the ID of the intent that the entry is or belongs to; empty for
 	// all others.
@@ -70,7 +72,7 @@ type Draft struct {
 	// Time must not be zero, and is between the years 1970 and 2261.
 	Time time.Time
 	// Application is the UID of the Argo CD Application; empty for an order about a
-	// whole gate.
+	// whole gate, and for a gate's policy.
 	Application string
 	// Payload is one of the payload structs of this package, by value.
 	Payload Payload

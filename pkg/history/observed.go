@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 )
 
 // ObservedPayload is a sync that Argo CD carried out and for which no intent is on
@@ -43,6 +45,8 @@ type ObservedPayload struct {
 	// Health is Argo CD's health status when it was seen; empty when something else was
 	// synced since.
 	Health string `json:"health,omitempty"`
+	// Resources are like those of an outcome.
+	Resources *approval.ResourceResults `json:"resources,omitempty"`
 }
 
 func (ObservedPayload) kind() Kind     { return KindObserved }
@@ -57,7 +61,7 @@ func (p ObservedPayload) check(_ string, sequence uint64) error {
 	case p.Covers >= sequence, p.Decision >= sequence:
 		return fmt.Errorf("the entries %d and %d are not both before entry %d", p.Covers, p.Decision, sequence)
 	}
-	return nil
+	return checkResources(p.Resources)
 }
 
 // HealthPayload says that the health of an Application changed after a deployment, or
@@ -114,7 +118,7 @@ func (s Selection) Check() error {
 		return fmt.Errorf("a selection without kinds, or that skips %d: %w", s.Skip, ErrInvalid)
 	}
 	for _, kind := range s.Kinds {
-		known := slices.Contains([]Kind{KindIntent, KindOutcome, KindAbandoned, KindAct, KindDenied, KindObserved, KindHealth, KindArchived}, kind)
+		known := slices.Contains([]Kind{KindIntent, KindOutcome, KindAbandoned, KindAct, KindDenied, KindObserved, KindHealth, KindArchived, KindPolicy}, kind)
 		if !known || (s.Named != "" && kind != KindIntent && kind != KindObserved) {
 			return fmt.Errorf("entries of kind %q are not selected by this: %w", kind, ErrInvalid)
 		}

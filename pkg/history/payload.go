@@ -160,12 +160,26 @@ type OutcomePayload struct {
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	// Health is Argo CD's health status when the operation ended.
 	Health string `json:"health"`
+	// Resources say what became of the resources; nil when that is not known, as in entries
+	// of versions that did not write it down.
+	Resources *approval.ResourceResults `json:"resources,omitempty"`
 }
 
 func (OutcomePayload) kind() Kind       { return KindOutcome }
 func (p OutcomePayload) intent() string { return p.Intent }
 
+// checkResources says what makes no sense.
+func checkResources(r *approval.ResourceResults) error {
+	if r != nil && (r.Applied < 0 || r.Failed < 0) {
+		return fmt.Errorf("%d resources were applied and %d failed", r.Applied, r.Failed)
+	}
+	return nil
+}
+
 func (p OutcomePayload) check(string, uint64) error {
+	if err := checkResources(p.Resources); err != nil {
+		return err
+	}
 	switch p.Result {
 	case ResultSucceeded:
 		if len(p.Revisions) == 0 {
@@ -198,7 +212,7 @@ func (p AbandonedPayload) check(string, uint64) error {
 
 // payloadStruct lists the payloads, so that Decode takes nothing else.
 type payloadStruct interface {
-	DecisionPayload | IntentPayload | OutcomePayload | AbandonedPayload | ActPayload | DeniedPayload | ObservedPayload | HealthPayload | ArchivedPayload
+	DecisionPayload | IntentPayload | OutcomePayload | AbandonedPayload | ActPayload | DeniedPayload | ObservedPayload | HealthPayload | ArchivedPayload | PolicyPayload
 	Payload
 }
 

@@ -46,6 +46,8 @@ func decodeAny(e Entry) (Payload, error) {
 		return Decode[HealthPayload](e)
 	case KindArchived:
 		return Decode[ArchivedPayload](e)
+	case KindPolicy:
+		return Decode[PolicyPayload](e)
 	default:
 		return nil, fmt.Errorf("entry %d is of the unknown kind %q", e.Sequence, e.Kind)
 	}

@@ -24,7 +24,7 @@ type Lookup interface {
 //     order to sync exactly that, unless a person syncs it;
 //   - an outcome names an intent for the same Application that has no outcome;
 //   - an abandonment names an intent for the same Application that has neither;
-//   - a change of health is of a completed operation of the same Application;
+//   - a change of health, and a mark, is of a completed operation of the same Application;
 //   - the ID of an order is used once, a release names a hold and a review a use of
 //     break-glass, of the same gate and Application, that has none yet.
 //
@@ -36,7 +36,7 @@ func CheckReferences(ctx context.Context, record Lookup, entries []Entry) error 
 		c := references{record: record, earlier: entries[:i], orders: &orders}
 		var err error
 		switch entry.Kind {
-		case KindDecision, KindDenied, KindObserved, KindArchived:
+		case KindDecision, KindDenied, KindObserved, KindArchived, KindPolicy:
 		case KindHealth:
 			err = c.health(ctx, entry)
 		case KindAct:
@@ -207,6 +207,11 @@ func (c references) act(ctx context.Context, entry Entry) error {
 	if err := c.orders.load(ctx, c.record, c.earlier); err != nil {
 		return err
 	}
+	if act.Verb == VerbMark {
+		if err := c.operation(ctx, entry, act.Deployment); err != nil {
+			return err
+		}
+	}
 	found := act.Of == ""
 	for _, other := range c.orders.acts {
 		switch {
@@ -231,12 +236,18 @@ func (c references) health(ctx context.Context, entry Entry) error {
 	if err != nil {
 		return err
 	}
-	found, ok, err := c.at(ctx, change.Of)
+	return c.operation(ctx, entry, change.Of)
+}
+
+// operation says whether an entry is of a completed operation of the Application that
+// another one is about.
+func (c references) operation(ctx context.Context, entry Entry, of uint64) error {
+	found, ok, err := c.at(ctx, of)
 	if err != nil {
 		return err
 	}
 	if !ok || !slices.Contains(Deployed(), found.Kind) || found.Application != entry.Application {
-		return fmt.Errorf("entry %d is not an operation of this Application: %w", change.Of, ErrInvalid)
+		return fmt.Errorf("entry %d is not an operation of this Application: %w", of, ErrInvalid)
 	}
 	return nil
 }

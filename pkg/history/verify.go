@@ -277,7 +277,7 @@ func (v *verifier) step(ctx context.Context, e Entry, known []Head) (*Fault, err
 		v.open[e.Intent] = n
 	case KindOutcome, KindAbandoned:
 		delete(v.open, e.Intent)
-	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth, KindArchived:
+	case KindDecision, KindAct, KindDenied, KindObserved, KindHealth, KindArchived, KindPolicy:
 	}
 	return nil, nil //nolint:nilnil // No fault and no error is the good case.
 }

@@ -1,5 +1,5 @@
-// Command docgen writes the configuration reference from the comments of the
-// configuration's structs, which are its manual.
+// Command docgen writes the configuration reference, or the JSON Schema, from the comments
+// of the configuration's structs, which are its manual.
 package main
 
 import (
@@ -27,34 +27,50 @@ func schemas() ([]string, error) {
 }
 
 func main() {
-	output := flag.String("o", "", "file to write")
-	check := flag.String("check", "", "file to compare with; fails when it differs")
+	output := flag.String("o", "", "files to write, by comma")
+	check := flag.String("check", "", "files to compare with, by comma; fails when one differs")
+	schema := flag.Bool("schema", false, "the JSON Schema instead of the reference")
 	flag.Parse()
-	if err := run(*output, *check); err != nil {
+	render := reference
+	if *schema {
+		render = jsonSchema
+	}
+	if err := run(render, *output, *check); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "docgen:", err)
 		os.Exit(1)
 	}
 }
 
-func run(output, check string) error {
+func run(render func([]ast.Decl) ([]byte, error), output, check string) error {
 	files, err := schemas()
 	if err != nil {
 		return err
 	}
-	text, err := reference(files)
+	decls, err := declarations(files)
+	if err != nil {
+		return err
+	}
+	text, err := render(decls)
 	if err != nil {
 		return err
 	}
 	switch {
 	case output != "":
-		return os.WriteFile(output, text, 0o644) //nolint:gosec // documentation is for everybody
-	case check != "":
-		have, err := os.ReadFile(check) //nolint:gosec // the caller names the file
-		if err != nil {
-			return fmt.Errorf("read the reference: %w", err)
+		for file := range strings.SplitSeq(output, ",") {
+			if err := os.WriteFile(file, text, 0o644); err != nil { //nolint:gosec // documentation is for everybody
+				return fmt.Errorf("write the reference: %w", err)
+			}
 		}
-		if !bytes.Equal(have, text) {
-			return errors.New(check + " is out of date; run make generate")
+		return nil
+	case check != "":
+		for file := range strings.SplitSeq(check, ",") {
+			have, err := os.ReadFile(file) //nolint:gosec // the caller names the file
+			if err != nil {
+				return fmt.Errorf("read the reference: %w", err)
+			}
+			if !bytes.Equal(have, text) {
+				return errors.New(file + " is out of date; run make generate")
+			}
 		}
 		return nil
 	default:
@@ -63,9 +79,8 @@ func run(output, check string) error {
 	}
 }
 
-// reference renders every struct of the schema as a table, the file's struct
-// first.
-func reference(paths []string) ([]byte, error) {
+// declarations are those of all files, in their order.
+func declarations(paths []string) ([]ast.Decl, error) {
 	var decls []ast.Decl
 	for _, path := range paths {
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
@@ -74,12 +89,22 @@ func reference(paths []string) ([]byte, error) {
 		}
 		decls = append(decls, file.Decls...)
 	}
+	return decls, nil
+}
+
+// reference renders every struct of the schema as a table, the file's struct
+// first.
+func reference(decls []ast.Decl) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# Configuration reference\n\n" +
 		"Generated from the source by `make generate`. The file is one YAML document; unknown keys,\n" +
 		"wrong types and a second document are refused with file and line. Secrets are named by file;\n" +
 		"a relative file name is relative to the configuration file.\n\n" +
-		"A complete example is [examples/single-team/gatekeeper.yaml](../examples/single-team/gatekeeper.yaml).\n")
+		"A complete example is [examples/single-team/gatekeeper.yaml](../examples/single-team/gatekeeper.yaml).\n\n" +
+		"Editors complete and check the file by its JSON Schema, [configuration.schema.json](configuration.schema.json),\n" +
+		"which `gatekeeper config schema` prints as well. Those with yaml-language-server find it by the first line:\n\n" +
+		"```yaml\n# yaml-language-server: $schema=" + schemaID + "\n```\n\n" +
+		"A running Gatekeeper takes most changes over by itself: [operate.md](operate.md#changing-the-configuration) says which.\n")
 	for _, decl := range decls {
 		gen, ok := decl.(*ast.GenDecl)
 		if !ok || gen.Tok != token.TYPE {

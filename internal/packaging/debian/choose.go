@@ -35,6 +35,8 @@ type Chosen struct {
 	Files []File
 	// Packages are those that a file is from.
 	Packages []Package
+	// Version is that of the release, for example "13".
+	Version string
 }
 
 // Choose takes what the image needs out of packages, whose files are in the same
@@ -75,7 +77,10 @@ func Choose(ctx context.Context, arch string, packages []Package, files []string
 		return Chosen{}, err
 	}
 	c.system()
-	var out Chosen
+	out := Chosen{Version: versionID(c.chosen[osRelease].Body)}
+	if out.Version == "" {
+		return Chosen{}, fmt.Errorf("%s does not say which version it is of", osRelease)
+	}
 	for i, u := range c.packages {
 		if c.used[i] {
 			out.Packages = append(out.Packages, u.Package)
@@ -202,6 +207,16 @@ func (c *chooser) bundle() error {
 	}
 	c.chosen[bundle] = File{Path: bundle, Mode: 0o644, Body: out.Bytes()}
 	return nil
+}
+
+// versionID is the version that os-release(5) names.
+func versionID(raw []byte) string {
+	for line := range strings.Lines(string(raw)) {
+		if value, ok := strings.CutPrefix(line, "VERSION_ID="); ok {
+			return strings.Trim(strings.TrimSpace(value), `"`)
+		}
+	}
+	return ""
 }
 
 // about adds the licences of all that is in the image, and the entries by which

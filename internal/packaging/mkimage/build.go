@@ -14,6 +14,7 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/packaging/debian"
 	"github.com/argo-gatekeeper/gatekeeper/internal/packaging/oci"
+	"github.com/argo-gatekeeper/gatekeeper/internal/packaging/sbom"
 )
 
 const (
@@ -90,7 +91,7 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer, log *sl
 		Path:       "/usr/local/bin:/usr/bin",
 	}
 	for _, b := range binaries {
-		platform, err := assemble(ctx, l, fetcher, b)
+		platform, err := assemble(ctx, l, fetcher, b, sbom.Subject{Version: *tag, Commit: *commit, Created: created})
 		if err != nil {
 			return fmt.Errorf("assemble for %s: %w", b.arch, err)
 		}
@@ -112,7 +113,7 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer, log *sl
 }
 
 // assemble puts together what the image of one architecture has.
-func assemble(ctx context.Context, l debian.Lock, fetcher debian.Fetcher, b binary) (oci.Platform, error) {
+func assemble(ctx context.Context, l debian.Lock, fetcher debian.Fetcher, b binary, about sbom.Subject) (oci.Platform, error) {
 	packages, ok := l.Packages[b.arch]
 	if !ok {
 		return oci.Platform{}, fmt.Errorf("the lock has no packages for it")
@@ -136,7 +137,20 @@ func assemble(ctx context.Context, l debian.Lock, fetcher debian.Fetcher, b bina
 		{Path: "usr", Mode: fs.ModeDir | 0o755}, {Path: "usr/local", Mode: fs.ModeDir | 0o755}, {Path: "usr/local/bin", Mode: fs.ModeDir | 0o755},
 		{Path: programPath, Mode: 0o755, Body: b.body},
 	}
-	return oci.Platform{Architecture: b.arch, Layers: [][]oci.File{base, program}}, nil
+	about.Program, about.System = b.info, &sbom.System{Version: chosen.Version, Suite: l.Suite}
+	for _, p := range chosen.Packages {
+		about.System.Packages = append(about.System.Packages, sbom.Package{
+			Name: p.Name, Version: p.Version, Architecture: p.Architecture, Source: p.Source, SourceVersion: p.SourceVersion, SHA256: p.SHA256,
+		})
+	}
+	document, err := sbom.Document(about)
+	if err != nil {
+		return oci.Platform{}, fmt.Errorf("list what is in it: %w", err)
+	}
+	return oci.Platform{
+		Architecture: b.arch, Layers: [][]oci.File{base, program},
+		Attached: []oci.Attached{{Type: sbom.MediaType, Body: document}},
+	}, nil
 }
 
 // binary is a built gatekeeper.

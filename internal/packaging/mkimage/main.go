@@ -1,10 +1,14 @@
 // Command mkimage makes Gatekeeper's container image without a container engine.
 //
 //	go run ./internal/packaging/mkimage build -output DIR -tag v1.2.3 -commit HASH -created TIME -binary amd64=PATH -binary arm64=PATH
+//	go run ./internal/packaging/mkimage push -layout DIR ghcr.io/argo-gatekeeper/gatekeeper v1.2.3
+//	go run ./internal/packaging/mkimage sbom -program PATH -tag v1.2.3 -commit HASH -created TIME
 //	go run ./internal/packaging/mkimage lock
 //
 // build writes an OCI image layout and prints the image's digest. The same
-// programs and the same lock give the same digest. lock asks Debian for the newest
+// programs and the same lock give the same digest. push copies a layout to a
+// registry, with the credentials that docker login keeps. sbom lists the modules of
+// a program. lock asks Debian for the newest
 // packages of its release and writes the lock anew; it needs apt and Debian's keys.
 package main
 
@@ -32,7 +36,7 @@ func main() {
 // defaultLock is where the repository has its lock.
 const defaultLock = "internal/packaging/debian.lock.json"
 
-var errUsage = errors.New("usage: mkimage build|lock [flags]; mkimage build -h lists them")
+var errUsage = errors.New("usage: mkimage build|push|sbom|lock [flags]; mkimage build -h lists them")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
@@ -42,6 +46,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	switch args[0] {
 	case "build":
 		return build(ctx, args[1:], stdout, stderr, log)
+	case "push":
+		return push(ctx, args[1:], stdout, stderr)
+	case "sbom":
+		return list(args[1:], stdout, stderr)
 	case "lock":
 		return lock(ctx, args[1:], stderr, log)
 	}

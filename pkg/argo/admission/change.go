@@ -101,8 +101,10 @@ func Read(parser *argo.Parser, request *admissionv1.AdmissionRequest) (Change, e
 	return r.change(parser), nil
 }
 
-// Examine does what Relevant, Check and Read do, and decodes the request only once.
-// After an error the request has to be denied.
+// Examine does what Relevant, Check and Read do, and decodes the request only once. Of a
+// write that starts no operation it reads which Application it is (argo.Parser.Identity)
+// and not what that would deploy, so SpecChanged says that it may have. After an error the
+// request has to be denied.
 func (e *Evaluator) Examine(ctx context.Context, parser *argo.Parser, request *admissionv1.AdmissionRequest) (Examination, error) {
 	r, err := decode(request)
 	if err != nil {
@@ -116,26 +118,36 @@ func (e *Evaluator) Examine(ctx context.Context, parser *argo.Parser, request *a
 	if err != nil || !relevant {
 		return Examination{}, err
 	}
-	return Examination{Relevant: true, Denials: e.check(ctx, r, a), Change: r.change(parser)}, nil
+	return Examination{Relevant: true, Denials: e.check(ctx, r, a), Change: r.changeAs(r.reader(parser), parser)}, nil
 }
 
-func (r *review) change(parser *argo.Parser) Change {
+// reader reads the facts that are needed to judge the request.
+func (r *review) reader(parser *argo.Parser) func(map[string]any) approval.Application {
+	if _, starts := r.new["operation"]; starts {
+		return parser.Application
+	}
+	return parser.Identity
+}
+
+func (r *review) change(parser *argo.Parser) Change { return r.changeAs(parser.Application, parser) }
+
+func (r *review) changeAs(read func(map[string]any) approval.Application, parser *argo.Parser) Change {
 	c := Change{
 		Verb: Verb(r.request.Operation), User: r.request.UserInfo.Username, Groups: slices.Clone(r.request.UserInfo.Groups),
 		DryRun: r.request.DryRun != nil && *r.request.DryRun,
 	}
 	if r.old != nil {
-		before := parser.Application(r.old)
+		before := read(r.old)
 		c.Before = &before
 	}
 	if r.new != nil {
-		after := parser.Application(r.new)
+		after := read(r.new)
 		c.After = &after
 	}
 	if r.new == nil {
 		return c
 	}
-	c.SpecChanged = r.old == nil || c.Before.SpecDigest != c.After.SpecDigest
+	c.SpecChanged = r.old == nil || c.After.SpecDigest == "" || c.Before.SpecDigest != c.After.SpecDigest
 	c.AutoSyncEnabled = c.After.Automated && (r.old == nil || !c.Before.Automated)
 	c.Annotations = changedAnnotations(r.old, r.new)
 	_, had := r.old["operation"]

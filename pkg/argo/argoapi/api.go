@@ -62,11 +62,11 @@ type Options struct {
 type API struct {
 	connection   *grpc.ClientConn
 	applications application.ApplicationServiceClient
-	tokenFile    string
 	timeout      time.Duration
 
-	mu    sync.Mutex
-	token string
+	mu        sync.Mutex
+	tokenFile string
+	token     string
 }
 
 // New checks the options and returns a client that has not connected yet. Close it.
@@ -119,6 +119,14 @@ func New(options Options) (*API, error) {
 		tokenFile:    options.TokenFile,
 		timeout:      options.Timeout,
 	}, nil
+}
+
+// Retoken names the file that holds the token from now on. It is read anew for the next
+// call, also when it is the file of before; while it cannot be read, calls fail.
+func (a *API) Retoken(file string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tokenFile, a.token = file, ""
 }
 
 // Close ends the connection. Calls that are under way fail.

@@ -30,8 +30,8 @@ type Store interface {
 type Options struct {
 	GitHub GitHub
 	Store  Store
-	// Gates are the gates that are shown.
-	Gates  map[string]Settings
+	// Gates are the gates that are shown, as they are now.
+	Gates  func() map[string]Settings
 	Links  Links
 	Logger *slog.Logger
 	// Checkpoint gives a signed checkpoint of the record as it is, which is put where it
@@ -79,7 +79,7 @@ func New(o Options) *Publisher {
 // Follow takes over what a report says of landed pull requests. It never waits.
 func (p *Publisher) Follow(r approval.PullReport) {
 	for _, g := range r.Gates {
-		settings, shown := p.options.Gates[g.Gate]
+		settings, shown := p.options.Gates()[g.Gate]
 		if !shown {
 			continue
 		}
@@ -91,7 +91,7 @@ func (p *Publisher) Follow(r approval.PullReport) {
 
 // Awaits says whether the Deployment of a pull request has not ended yet.
 func (p *Publisher) Awaits(ctx context.Context, repository approval.RepositoryName, pull int) bool {
-	for gate := range p.options.Gates {
+	for gate := range p.options.Gates() {
 		m, known, err := p.load(ctx, key{repository, pull, gate})
 		if err != nil {
 			p.log.LogAttrs(ctx, slog.LevelWarn, "deployment_unreadable", slog.String("repository", string(repository)),

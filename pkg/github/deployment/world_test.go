@@ -101,7 +101,9 @@ func (w *world) appClient(app standin.App) *github.App {
 func (w *world) restart() {
 	w.p = New(Options{
 		GitHub: w.client, Store: w.store, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond), Refresh: time.Hour,
-		Gates: map[string]Settings{"prod": {Environment: "production", Production: true, URL: "https://shop.example.com"}},
+		Gates: func() map[string]Settings {
+			return map[string]Settings{"prod": {Environment: "production", Production: true, URL: "https://shop.example.com"}}
+		},
 		Links: Links{GitHub: "https://github.example.com", ArgoCD: "https://argo.example.com"},
 	})
 }

@@ -90,8 +90,8 @@ type Store interface {
 type Options struct {
 	GitHub GitHub
 	Store  Store
-	// Gates are those that have labels. Their names have at most MaxGate characters.
-	Gates  []string
+	// Gates are those that have labels, as they are now. Their names have at most MaxGate characters.
+	Gates  func() []string
 	Logger *slog.Logger
 	// Pace keeps writes apart. Required.
 	Pace *errand.Pace
@@ -156,7 +156,7 @@ func New(o Options) *Publisher {
 func (p *Publisher) Follow(r approval.PullReport) {
 	w := word{key: key{r.Repository, r.Number}, has: r.Labels, seen: !r.Merged}
 	for _, g := range r.Gates {
-		if !slices.Contains(p.options.Gates, g.Gate) {
+		if !slices.Contains(p.options.Gates(), g.Gate) {
 			continue
 		}
 		label, known := of(r, g)

@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) begin(again time.Duration) {
-	w.p = New(Options{GitHub: w.client, Store: w.store, Gates: []string{"prod", "stage"}, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond), Again: again})
+	w.p = New(Options{GitHub: w.client, Store: w.store, Gates: func() []string { return []string{"prod", "stage"} }, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond), Again: again})
 }
 
 func testLogger(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }

@@ -34,8 +34,8 @@ type Store interface {
 type Options struct {
 	GitHub GitHub
 	Store  Store
-	// Gates are those that ask, and how.
-	Gates  map[string]Mode
+	// Gates are those that ask, and how, as they are now.
+	Gates  func() map[string]Mode
 	Logger *slog.Logger
 	// Pace keeps writes apart. Required.
 	Pace *errand.Pace
@@ -110,7 +110,7 @@ func (p *Publisher) Follow(r approval.PullReport) {
 	p.count(w.key, r)
 	asks := false
 	for _, g := range r.Gates {
-		mode := p.options.Gates[g.Gate]
+		mode := p.options.Gates()[g.Gate]
 		if mode == "" || g.Class == approval.ClassNone {
 			continue
 		}

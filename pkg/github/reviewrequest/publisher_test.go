@@ -83,7 +83,7 @@ func newWorld(t *testing.T) *world {
 
 // begin is a new process.
 func (w *world) begin(mode Mode) {
-	w.p = New(Options{GitHub: w.client, Store: w.store, Gates: map[string]Mode{"prod": mode}, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond)})
+	w.p = New(Options{GitHub: w.client, Store: w.store, Gates: func() map[string]Mode { return map[string]Mode{"prod": mode} }, Logger: testLogger(w.t), Pace: errand.NewPace(time.Nanosecond)})
 }
 
 func testLogger(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }

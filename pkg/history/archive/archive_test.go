@@ -240,7 +240,7 @@ func random(t *testing.T) *mathrand.Rand {
 // TestArchived archives random records at random places, and then everything is as it was.
 func TestArchived(t *testing.T) {
 	t.Parallel()
-	for range 8 {
+	for range 4 {
 		w := newWorld(t, random(t))
 		for range 1 + w.r.IntN(3) {
 			for range 40 {

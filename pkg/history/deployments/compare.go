@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
 // Comparison is what differs between two deployments of an Application.
@@ -62,6 +64,11 @@ func (m *Model) Compare(ctx context.Context, uid string, from, to int) (Comparis
 	if err != nil {
 		return Comparison{}, err
 	}
+	for _, d := range []Deployment{a, b} {
+		if d.Archived {
+			return Comparison{}, fmt.Errorf("deployment #%d: %w", d.Number, &history.ArchivedError{Sequence: d.Sequence})
+		}
+	}
 	c := Comparison{From: a, To: b, Revisions: revisionChanges(a, b)}
 	c.SpecChanged = a.SpecDigest != "" && b.SpecDigest != "" && a.SpecDigest != b.SpecDigest
 	c.Same = !c.SpecChanged && !slices.ContainsFunc(c.Revisions, func(r RevisionChange) bool { return r.From != r.To })
@@ -103,6 +110,10 @@ func (m *Model) between(ctx context.Context, uid string, c *Comparison) error {
 	for steps := 0; a.Number != b.Number; steps++ {
 		if steps == PageMost {
 			c.Incomplete = fmt.Sprintf("more than %d deployments are in between, and those after #%d are shown", PageMost, max(a.Number, b.Number))
+			break
+		}
+		if a.Archived || b.Archived {
+			c.Incomplete = fmt.Sprintf("#%d is archived, and its archive is not at hand", min(a.Number, b.Number))
 			break
 		}
 		ahead, list := &a, &removed

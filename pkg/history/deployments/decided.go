@@ -2,6 +2,7 @@ package deployments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,17 +33,19 @@ func (m *Model) brought(ctx context.Context, d *Deployment, decision uint64) err
 	var told []history.DecisionPayload
 	if decision > 0 {
 		p, err := m.decision(ctx, decision)
-		if err != nil {
+		if err != nil && !errors.Is(err, history.ErrArchived) {
 			return err
 		}
-		told = append(told, p)
+		if err == nil {
+			told = append(told, p)
+		}
 	}
 	later, err := m.record.Entries(ctx, d.Sequence+1, afterwards)
 	if err != nil {
 		return fmt.Errorf("read what follows entry %d: %w", d.Sequence, err)
 	}
 	for _, entry := range later {
-		if entry.Kind != history.KindDecision || entry.Application != d.UID {
+		if entry.Kind != history.KindDecision || entry.Application != d.UID || entry.Archived() {
 			continue
 		}
 		p, err := history.Decode[history.DecisionPayload](entry)

@@ -21,6 +21,9 @@ type Deployment struct {
 	// Intent is the ID of the intent; empty for a sync that the gate was not asked about.
 	Intent string `json:"intent,omitempty"`
 
+	// Archived is true when what is on record of it was archived, and the archive is not at
+	// hand: then its number, its entry and when that was written are all there is.
+	Archived bool `json:"archived,omitempty"`
 	// Result says how it ended: by the gate's account, or by Argo CD's phase when the gate
 	// was not asked. Phase and Message are Argo CD's.
 	Result  history.Result `json:"result"`
@@ -28,6 +31,10 @@ type Deployment struct {
 	Message string         `json:"message,omitempty"`
 	// Failure says in one line why it is none of what was wanted; empty when it succeeded.
 	Failure string `json:"failure,omitempty"`
+	// Resources say what became of the resources, of hooks apart; nil when that is not known.
+	Resources *approval.ResourceResults `json:"resources,omitempty"`
+	// Marks are what people said about it, oldest first. The newest holds.
+	Marks []Mark `json:"marks,omitempty"`
 	// Revisions are what was synced, in the order of the sources.
 	Revisions  []Revision `json:"revisions"`
 	StartedAt  time.Time  `json:"startedAt,omitzero"`
@@ -52,6 +59,8 @@ type Deployment struct {
 	SyncedBy SyncedBy `json:"syncedBy"`
 	// Order is what a person ordered to have it: a rollback or the use of break-glass.
 	Order *Order `json:"order,omitempty"`
+	// Word is who said sync, where the gate waits for somebody to say so.
+	Word *Order `json:"word,omitempty"`
 	// ConfigApprovers and ImageApprovers are those whose approvals were counted, of the
 	// configuration and of the images. With distinct approvers, somebody who fits both
 	// quorums is in both lists.
@@ -129,6 +138,16 @@ type Order struct {
 	At     time.Time      `json:"at"`
 	// ReviewedBy looked at a use of break-glass; empty when nobody did.
 	ReviewedBy string `json:"reviewedBy,omitempty"`
+}
+
+// Mark is what a person said about a deployment.
+type Mark struct {
+	ID string `json:"id"`
+	// Mark is history.MarkFailed or history.MarkNotFailed.
+	Mark   string         `json:"mark"`
+	Person history.Person `json:"person"`
+	Reason string         `json:"reason"`
+	At     time.Time      `json:"at"`
 }
 
 // Pull is a pull request that a deployment brought. Times that are not known are zero.

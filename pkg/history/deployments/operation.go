@@ -1,6 +1,7 @@
 package deployments
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -14,7 +15,8 @@ import (
 type operation struct {
 	number int
 	entry  history.Entry
-	// intent and outcome are nil for one that was observed, and the other way round.
+	// intent and outcome are nil for one that was observed, and the other way round. All are
+	// nil for one that is archived.
 	intent   *history.IntentPayload
 	outcome  *history.OutcomePayload
 	observed *history.ObservedPayload
@@ -32,6 +34,9 @@ func (m *Model) operations(ctx context.Context, scope history.Selection, total, 
 	out := make([]operation, len(entries))
 	for i, entry := range entries {
 		out[i] = operation{number: first + i, entry: entry}
+		if entry.Archived() {
+			continue
+		}
 		if entry.Kind == history.KindObserved {
 			o, err := history.Decode[history.ObservedPayload](entry)
 			if err != nil {
@@ -64,6 +69,8 @@ func (m *Model) operations(ctx context.Context, scope history.Selection, total, 
 // result says how it ended.
 func (o *operation) result() history.Result {
 	switch {
+	case o.archived():
+		return ""
 	case o.outcome != nil:
 		return o.outcome.Result
 	case o.observed.Phase != phaseSucceeded:
@@ -74,6 +81,10 @@ func (o *operation) result() history.Result {
 		return history.ResultSucceeded
 	}
 }
+
+// archived says whether what it tells is not at hand. Nothing rests on it then: it counts,
+// and is neither live nor what somebody went back to.
+func (o *operation) archived() bool { return o.outcome == nil && o.observed == nil }
 
 const phaseSucceeded = "Succeeded"
 
@@ -86,6 +97,8 @@ func (o *operation) live() bool {
 // revisions are what was synced.
 func (o *operation) revisions() []string {
 	switch {
+	case o.archived():
+		return nil
 	case o.observed != nil:
 		return o.observed.Revisions
 	case len(o.outcome.Revisions) > 0:
@@ -172,7 +185,7 @@ func (m *Model) read(ctx context.Context, scope history.Selection, total, first,
 		return nil, err
 	}
 	// What was live before may be far back, when nothing succeeded since.
-	for begin > 1 && (neighbours{all}).before(first-begin) < 0 {
+	for begin > 1 && !all[0].archived() && (neighbours{all}).before(first-begin) < 0 {
 		next := max(1, begin-behindRead)
 		more, err := m.operations(ctx, scope, total, next, begin-1)
 		if err != nil {
@@ -187,6 +200,10 @@ func (m *Model) read(ctx context.Context, scope history.Selection, total, first,
 	}
 	var out []Deployment
 	for i := first - begin; i <= last-begin; i++ {
+		if o := &all[i]; o.archived() {
+			out = append(out, Deployment{Number: o.number, UID: o.entry.Application, Sequence: o.entry.Sequence, Recorded: o.entry.Time, Archived: true})
+			continue
+		}
 		d, err := m.deployment(ctx, &all[i], orders)
 		if err != nil {
 			return nil, err
@@ -254,11 +271,26 @@ func (m *Model) wentBack(ctx context.Context, n neighbours, at int, orders order
 // orderBook are the orders about an Application by their IDs.
 type orderBook map[string]recordedOrder
 
+// marksOf are what people said about the deployment of an entry.
+func (b orderBook) marksOf(sequence uint64) (marks []Mark) {
+	for id, o := range b {
+		if o.act.Verb == history.VerbMark && o.act.Deployment == sequence {
+			marks = append(marks, Mark{ID: id, Mark: o.act.Mark, Person: o.act.Person, Reason: o.act.Reason, At: o.at})
+		}
+	}
+	slices.SortFunc(marks, func(a, b Mark) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	return marks
+}
+
 type recordedOrder struct {
 	act history.ActPayload
 	at  time.Time
 	// reviewedBy is of a use of break-glass.
 	reviewedBy string
+}
+
+func (o recordedOrder) told() *Order {
+	return &Order{ID: o.act.ID, Verb: o.act.Verb, Person: o.act.Person, Reason: o.act.Reason, At: o.at, ReviewedBy: o.reviewedBy}
 }
 
 func (m *Model) orders(ctx context.Context, scope history.Selection) (orderBook, error) {
@@ -300,7 +332,7 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 	health := ""
 	if seen := o.observed; seen != nil {
 		d.Application, d.Gate, d.Phase, d.Message = seen.Application, seen.Gate, seen.Phase, seen.Message
-		d.StartedAt, d.FinishedAt, health = seen.StartedAt, seen.FinishedAt, seen.Health
+		d.StartedAt, d.FinishedAt, health, d.Resources = seen.StartedAt, seen.FinishedAt, seen.Health, seen.Resources
 		d.Ungated, d.Approved, d.Before, d.Late = !seen.Before, seen.Covers, seen.Before, seen.Late
 		d.SyncedBy = SyncedBy{Kind: ByPerson, Text: seen.InitiatedBy}
 		if seen.InitiatedBy == automatedSync {
@@ -319,6 +351,7 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 		i := o.intent
 		d.Application, d.Gate, d.Intent, d.Phase, d.Message = i.Application, i.Gate, i.ID, o.outcome.Phase, o.outcome.Message
 		d.StartedAt, d.FinishedAt, health = o.outcome.StartedAt, o.outcome.FinishedAt, o.outcome.Health
+		d.Resources = o.outcome.Resources
 		d.Decision, d.PolicyDigest, d.FactsDigest = i.DecisionSequence, i.PolicyDigest, i.FactsDigest
 		for n, r := range i.Candidate.Revisions {
 			if n < len(d.Revisions) {
@@ -340,14 +373,16 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 			return Deployment{}, fmt.Errorf("read what intent %q rests on: %w", i.ID, err)
 		}
 		if order, ok := orders[i.Act]; ok && i.Act != "" {
-			d.Order = &Order{
-				ID: order.act.ID, Verb: order.act.Verb, Person: order.act.Person, Reason: order.act.Reason, At: order.at, ReviewedBy: order.reviewedBy,
-			}
+			d.Order = order.told()
 			d.AskedBy = []string{order.act.Person.Name}
 		} else if d.SyncedBy.Kind == ByPerson {
 			d.AskedBy = []string{i.InitiatedBy}
 		}
+		if order, ok := orders[i.Asked]; ok && i.Asked != "" {
+			d.Word = order.told()
+		}
 	}
+	d.Marks = orders.marksOf(d.Sequence)
 	d.Failure = failure(d)
 	return d, m.health(ctx, &d, health)
 }

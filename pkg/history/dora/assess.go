@@ -93,8 +93,9 @@ type Assessed struct {
 	// Deliveries are the changes that became Healthy, each once, oldest first.
 	Deliveries []Delivery
 
-	health timeline
-	until  time.Time
+	health   timeline
+	until    time.Time
+	archived time.Time
 }
 
 // Assess says what was observed of an Application until that moment means. Later
@@ -104,7 +105,7 @@ func Assess(app Application, policy Policy, until time.Time) (Assessed, error) {
 	if err := policy.Check(); err != nil {
 		return Assessed{}, fmt.Errorf("policy: %w", err)
 	}
-	a := Assessed{Name: app.Name, Gate: app.Gate, Teams: slices.Clone(app.Teams), health: newTimeline(app.Health, app.Gaps, until), until: until}
+	a := Assessed{Name: app.Name, Gate: app.Gate, Teams: slices.Clone(app.Teams), health: newTimeline(app.Health, app.Gaps, until), until: until, archived: app.ArchivedUntil}
 	seen := map[string]bool{}
 	for _, op := range app.Operations {
 		if seen[op.ID] {

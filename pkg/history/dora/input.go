@@ -25,6 +25,9 @@ type Application struct {
 	Health []Transition
 	// Gaps are intervals in which the Application was not observed.
 	Gaps []Interval
+	// ArchivedUntil is when the newest operation was recorded that is archived and not among
+	// these; zero for none.
+	ArchivedUntil time.Time
 	// Marks are what people and incident systems said about deployments.
 	Marks []Mark
 }

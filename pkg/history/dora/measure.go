@@ -33,6 +33,9 @@ func Measure(all []Assessed, scope Scope, window Window, policy Policy) Report {
 		if scope.Has(a) {
 			in = append(in, a)
 			r.ObservedFrom = firstOf(r.ObservedFrom, a.observedFrom())
+			if a.archived.After(r.ArchivedUntil) {
+				r.ArchivedUntil = a.archived
+			}
 		}
 	}
 	r.Applications = len(in)

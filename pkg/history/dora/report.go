@@ -12,6 +12,9 @@ type Report struct {
 	// it, nothing is known: a window that begins earlier has days without deployments
 	// that only look so.
 	ObservedFrom time.Time `json:"observedFrom,omitzero"`
+	// ArchivedUntil is when the newest operation was recorded that is archived and not in
+	// these figures; zero for none.
+	ArchivedUntil time.Time `json:"archivedUntil,omitzero"`
 
 	Frequency      Frequency      `json:"deploymentFrequency"`
 	LeadTime       LeadTime       `json:"changeLeadTime"`

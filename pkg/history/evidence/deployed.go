@@ -164,7 +164,7 @@ func (g *gathering) grounds(d deployments.Deployment, by *decided) string {
 func changesOf(d Deployment, by *decided) []Change {
 	line := Change{
 		Deployed: d.FinishedAt, Recorded: d.Recorded, Application: d.Application, UID: d.UID, Number: d.Number, Result: string(d.Result),
-		SyncedBy: syncedBy(d.SyncedBy), LetThrough: d.LetThrough, Ended: d.Ended, Decided: d.Decided,
+		SyncedBy: syncedBy(d.SyncedBy), SyncSaidBy: saidBy(d.Deployment), LetThrough: d.LetThrough, Ended: d.Ended, Decided: d.Decided,
 	}
 	var out []Change
 	add := func(commit string, edit func(*Change)) {
@@ -320,6 +320,14 @@ func revisions(all []deployments.Revision) string {
 }
 
 // syncedBy is who asked Argo CD, in one line.
+// saidBy is who said sync; empty where the gate waits for nobody.
+func saidBy(d deployments.Deployment) string {
+	if d.Word == nil {
+		return ""
+	}
+	return d.Word.Person.Name
+}
+
 func syncedBy(s deployments.SyncedBy) string {
 	switch {
 	case s.Text == "" && s.Kind == deployments.ByPerson:

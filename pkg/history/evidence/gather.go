@@ -63,13 +63,14 @@ func Gather(ctx context.Context, record history.Reader, o Options) (Report, erro
 		return Report{}, notIntact(verified)
 	}
 	g := newGathering(upto{record, verified.Head}, o)
-	for _, step := range []func(context.Context) error{g.scan, g.known, g.deployments, g.policies} {
+	for _, step := range []func(context.Context) error{g.listed, g.scan, g.known, g.deployments, g.policies} {
 		if err := step(ctx); err != nil {
 			return Report{}, err
 		}
 	}
 	g.orders()
 	g.unsettled()
+	g.limits()
 	g.summarise()
 	if o.Checkpoint != nil {
 		if g.report.Record.Checkpoint, err = o.Checkpoint(ctx, verified.Head); err != nil {
@@ -92,6 +93,10 @@ type gathering struct {
 	options Options
 	report  Report
 
+	// archived counts the entries of the time that are archived and not at hand, by the
+	// entry that says so.
+	archives []history.Archive
+	archived map[uint64]*archived
 	// latest is the latest time of any entry so far. Clocks are set back: what was written
 	// after something of the time, and says that it was before, is reported all the same.
 	latest time.Time
@@ -184,6 +189,12 @@ func (g *gathering) take(e history.Entry) error {
 	}
 	// Nothing may fall between the times of two reports because a clock was set back.
 	within := g.within(e.Time) || g.within(g.latest)
+	if e.Archived() {
+		if within {
+			g.lacks(e)
+		}
+		return nil
+	}
 	switch e.Kind {
 	case history.KindIntent:
 		return g.takeIntent(e, within)
@@ -212,7 +223,7 @@ func (g *gathering) take(e history.Entry) error {
 		return g.takeAct(e, within)
 	case history.KindDenied:
 		return g.takeDenied(e, within)
-	case history.KindDecision, history.KindHealth:
+	case history.KindDecision, history.KindHealth, history.KindPolicy, history.KindArchived:
 	}
 	return nil
 }

@@ -21,8 +21,12 @@ func (g *gathering) orders() {
 			continue
 		}
 		g.spans(a.entry)
+		of := a.Of
+		if a.Verb == history.VerbMark {
+			of = fmt.Sprintf("the deployment of entry %d: %s", a.Deployment, a.Mark)
+		}
 		g.report.Orders = append(g.report.Orders, Order{
-			At: a.entry.Time, Verb: string(a.Verb), ID: a.ID, Of: a.Of, Application: a.Application, Who: a.Person.Name, Via: string(a.Person.Via),
+			At: a.entry.Time, Verb: string(a.Verb), ID: a.ID, Of: of, Application: a.Application, Who: a.Person.Name, Via: string(a.Person.Via),
 			Reason: a.Reason, Proof: proofOf(a.entry),
 		})
 		switch a.Verb {
@@ -34,7 +38,7 @@ func (g *gathering) orders() {
 			g.except(ordered(a, ExceptionPermit, text+stamp(a.Expires)))
 		case history.VerbAdopt:
 			g.except(ordered(a, ExceptionAdopted, "the spec with the digest "+a.SpecDigest+" is approved by this order"))
-		case history.VerbHold, history.VerbRelease, history.VerbBreakGlass, history.VerbReview, history.VerbRollback, history.VerbSync:
+		case history.VerbHold, history.VerbRelease, history.VerbBreakGlass, history.VerbReview, history.VerbRollback, history.VerbSync, history.VerbMark:
 		}
 	}
 	for _, code := range slices.Sorted(maps.Keys(g.refusals)) {

@@ -142,6 +142,8 @@ type Change struct {
 	// LetThrough says on what grounds.
 	LetThrough string `json:"letThrough"`
 	SyncedBy   string `json:"syncedBy"`
+	// SyncSaidBy said sync, where the gate waits for somebody to say so.
+	SyncSaidBy string `json:"syncSaidBy,omitempty"`
 	Ended      Proof  `json:"ended"`
 	Decided    *Proof `json:"decided,omitempty"`
 }
@@ -177,11 +179,14 @@ const (
 	ExceptionPermit = "permit"
 	// ExceptionClock: an entry says that it is older than one before it.
 	ExceptionClock = "clock set back"
+	// ExceptionArchived: what entries of the time tell is archived, and was not read.
+	ExceptionArchived = "archived"
 )
 
 // Meanings of the kinds of exceptions, for people, in the order of their weight.
 func Meanings() []Meaning {
 	return []Meaning{
+		{ExceptionArchived, "What entries of the time tell was archived, and the archive was not read: the report is not complete."},
 		{ExceptionUngated, "A sync that Argo CD carried out without the gate being asked."},
 		{ExceptionUnapproved, "A deployment that brought a change without its quorum, and no order on record says why."},
 		{ExceptionMismatch, "Argo CD reported other revisions than those that were let through."},

@@ -30,7 +30,7 @@ func WriteChanges(w io.Writer, r Report) error {
 	rows := [][]string{{
 		"deployed", "application", "deployment", "result", "let through", "repository", "pull request", "title", "url", "commit", "class",
 		"landed by", "landing proof", "author", "config approvers", "image approvers", "opened", "quorum", "merged", "synced by", "application uid",
-		"recorded", "entry", "entry digest", "decision entry", "decision digest",
+		"recorded", "entry", "entry digest", "decision entry", "decision digest", "sync said by",
 	}}
 	for _, c := range r.Changes {
 		pull, decision, digest := "", "", ""
@@ -43,7 +43,7 @@ func WriteChanges(w io.Writer, r Report) error {
 		rows = append(rows, []string{
 			rfc(c.Deployed), c.Application, strconv.Itoa(c.Number), c.Result, c.LetThrough, c.Repository, pull, c.Title, c.URL, c.Commit, c.Class,
 			c.Kind, c.Landed, c.Author, strings.Join(c.ConfigApprovers, " "), strings.Join(c.ImageApprovers, " "), rfc(c.Opened), rfc(c.Quorum),
-			rfc(c.Merged), c.SyncedBy, c.UID, rfc(c.Recorded), number(c.Ended.Entry), string(c.Ended.Digest), decision, digest,
+			rfc(c.Merged), c.SyncedBy, c.UID, rfc(c.Recorded), number(c.Ended.Entry), string(c.Ended.Digest), decision, digest, c.SyncSaidBy,
 		})
 	}
 	return writeCSV(w, rows)

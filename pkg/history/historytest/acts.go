@@ -32,6 +32,8 @@ func Act(application, gate, id string, verb history.Verb, of string) history.Dra
 		act.Permit, act.Expires = history.PermitDelete, Start().Add(time.Hour)
 	case history.VerbSync:
 		act.Candidate, act.Expires = &c, Start().Add(time.Hour)
+	case history.VerbMark:
+		act.Deployment, act.Mark = 3, history.MarkFailed
 	case history.VerbHold, history.VerbRelease, history.VerbReview:
 	}
 	return history.Draft{Time: Start(), Application: application, Payload: act}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,10 +17,10 @@ import (
 )
 
 // through are options for the same record through a proxy, with one connection.
-func through(t *testing.T, o postgres.Options) (*proxy, postgres.Options) {
+func through(t *testing.T, o postgres.Options) (*postgrestest.Proxy, postgres.Options) {
 	t.Helper()
-	p := newProxy(t, filepath.Join(shared.Folder(), fmt.Sprintf(".s.PGSQL.%d", shared.Port)))
-	o.DSN = fmt.Sprintf("host=127.0.0.1 port=%d user=%s dbname=postgres sslmode=disable", p.port(), postgrestest.Superuser)
+	p := shared.NewProxy(t)
+	o.DSN = fmt.Sprintf("host=127.0.0.1 port=%d user=%s dbname=postgres sslmode=disable", p.Port(), postgrestest.Superuser)
 	o.Connections = 1
 	return p, o
 }
@@ -41,22 +40,19 @@ func warm(t *testing.T, o postgres.Options) (*postgres.Store, history.Head) {
 
 // traffic is what an append exchanges with the server: for each direction, where its
 // messages end.
-func traffic(t *testing.T, p *proxy, o postgres.Options) (ends [2][]int, commit int) {
+func traffic(t *testing.T, p *postgrestest.Proxy, o postgres.Options) (ends [2][]int, commit int) {
 	t.Helper()
 	store, head := warm(t, o)
-	p.arm(cut{after: 1 << 30})
+	p.Arm(postgrestest.Cut{After: 1 << 30})
 	_, err := store.Append(t.Context(), head, historytest.Decision(t, "b", "prod", approval.Blocked))
 	require.NoError(t, err)
-	l := p.all()[0]
-	l.mu.Lock()
+	passed := p.Passed()
 	for d := range ends {
-		ends[d] = messages(t, l.passed[d].Bytes())
+		ends[d] = postgrestest.Messages(t, passed[d])
 	}
-	commit = bytes.LastIndex(l.passed[toServer].Bytes(), []byte("commit"))
-	l.mu.Unlock()
-	require.Positive(t, commit)
+	commit = bytes.LastIndex(passed[postgrestest.ToServer], []byte("commit"))
 	require.NoError(t, store.Close())
-	p.settle(t)
+	p.Settle(t)
 	return ends, commit
 }
 
@@ -70,7 +66,7 @@ func TestCutConnections(t *testing.T) {
 	p, o := through(t, o)
 	ends, _ := traffic(t, p, o)
 	seen := map[bool]int{}
-	for _, how := range []how{reset, late} {
+	for _, how := range []postgrestest.How{postgrestest.Reset, postgrestest.Late} {
 		for d := range ends {
 			var cuts []int
 			for i, end := range ends[d] {
@@ -80,14 +76,14 @@ func TestCutConnections(t *testing.T) {
 				}
 				cuts = append(cuts, begin, (begin+end)/2, end-1)
 			}
-			if how == late && direction(d) == toClient {
+			if how == postgrestest.Late && postgrestest.Direction(d) == postgrestest.ToClient {
 				continue // The server has got everything; it is the same as a reset.
 			}
 			for _, after := range cuts {
 				name := fmt.Sprintf("%d bytes of direction %d, then %d", after, d, how)
 				store, head := warm(t, o)
 				draft := historytest.Decision(t, "b", "prod", approval.Blocked)
-				p.arm(cut{direction(d), after, how})
+				p.Arm(postgrestest.Cut{Direction: postgrestest.Direction(d), After: after, How: how})
 				after, err := store.Append(t.Context(), head, draft)
 				require.Error(t, err, name)
 				require.NotErrorIs(t, err, history.ErrConflict, name)
@@ -96,7 +92,7 @@ func TestCutConnections(t *testing.T) {
 				got, persisted, err := history.Persisted(t.Context(), store, head, draft)
 				require.NoError(t, err, name)
 				require.NoError(t, store.Close())
-				p.settle(t)
+				p.Settle(t)
 
 				want, there, err := history.Persisted(t.Context(), direct, head, draft)
 				require.NoError(t, err)
@@ -121,15 +117,15 @@ func TestStalledCommit(t *testing.T) {
 	p, o := through(t, o)
 	ends, commit := traffic(t, p, o)
 	o.Timeout, o.Connections = time.Second, 2
-	last := ends[toClient][len(ends[toClient])-1]
+	last := ends[postgrestest.ToClient][len(ends[postgrestest.ToClient])-1]
 	answered := map[bool]int{}
-	for _, c := range []cut{
-		{toServer, commit - 5, stall}, {toServer, commit + 3, stall}, {toServer, ends[toServer][len(ends[toServer])-1] - 1, stall},
-		{toClient, last - 10, stall}, {toClient, last - 1, stall},
+	for _, c := range []postgrestest.Cut{
+		{Direction: postgrestest.ToServer, After: commit - 5, How: postgrestest.Stall}, {Direction: postgrestest.ToServer, After: commit + 3, How: postgrestest.Stall}, {Direction: postgrestest.ToServer, After: ends[postgrestest.ToServer][len(ends[postgrestest.ToServer])-1] - 1, How: postgrestest.Stall},
+		{Direction: postgrestest.ToClient, After: last - 10, How: postgrestest.Stall}, {Direction: postgrestest.ToClient, After: last - 1, How: postgrestest.Stall},
 	} {
 		store, head := warm(t, o)
 		draft := historytest.Decision(t, "b", "prod", approval.Blocked)
-		p.arm(c)
+		p.Arm(c)
 		impatient, cancel := context.WithTimeout(t.Context(), o.Timeout/5)
 		_, err := store.Append(impatient, head, draft)
 		cancel()
@@ -137,14 +133,14 @@ func TestStalledCommit(t *testing.T) {
 		_, early, err := history.Persisted(t.Context(), store, head, draft)
 		knew := err == nil
 		answered[knew]++
-		p.release()
+		p.Release()
 		var persisted bool
 		require.Eventually(t, func() bool {
 			_, persisted, err = history.Persisted(t.Context(), store, head, draft)
 			return err == nil
 		}, patience, time.Millisecond)
 		require.NoError(t, store.Close())
-		p.settle(t)
+		p.Settle(t)
 		_, there, err := history.Persisted(t.Context(), direct, head, draft)
 		require.NoError(t, err)
 		require.Equal(t, there, persisted, "%+v", c)
@@ -166,7 +162,7 @@ func TestNewProcessWaits(t *testing.T) {
 	_, commit := traffic(t, p, slow)
 	store, head := warm(t, slow)
 	draft := historytest.Decision(t, "b", "prod", approval.Blocked)
-	p.arm(cut{toServer, commit + 1, late})
+	p.Arm(postgrestest.Cut{Direction: postgrestest.ToServer, After: commit + 1, How: postgrestest.Late})
 	_, err := store.Append(t.Context(), head, draft)
 	require.Error(t, err)
 	next := open(t, o)
@@ -174,6 +170,6 @@ func TestNewProcessWaits(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, head.Sequence+1, found.Sequence)
 	require.NoError(t, store.Close())
-	p.settle(t)
+	p.Settle(t)
 	requireIntact(t, direct, found)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/postgres"
+	"github.com/argo-gatekeeper/gatekeeper/test/postgrestest"
 )
 
 // events are what was logged.
@@ -70,30 +71,30 @@ func TestHold(t *testing.T) {
 	defer cancel()
 	notes := make(events, 100)
 	go func() { ended <- hold.Run(ctx, slog.New(slog.NewTextHandler(notes, nil))) }()
-	links := p.all()
-	links[len(links)-1].end()
+	links := p.Links()
+	links[len(links)-1].End()
 	notes.wait(t, "record_held_again")
 	_, err = second.Hold(t.Context())
 	require.ErrorIs(t, err, postgres.ErrHeld)
 
 	// The server does not see that the connection has ended.
-	links = p.all()
-	p.arm(cut{toServer, 0, stall})
+	links = p.Links()
+	p.Arm(postgrestest.Cut{Direction: postgrestest.ToServer, How: postgrestest.Stall})
 	notes.wait(t, "still held the record")
 	notes.wait(t, "record_held_again")
 	for _, l := range links {
-		l.end()
+		l.End()
 	}
-	p.release()
+	p.Release()
 
 	// While it is cut off, the other one takes over.
-	p.refuse()
+	p.Refuse()
 	var taken *postgres.Hold
 	require.Eventually(t, func() bool {
 		taken, err = second.Hold(t.Context())
 		return err == nil
 	}, patience, time.Millisecond)
-	p.admit()
+	p.Admit()
 	require.ErrorIs(t, <-ended, postgres.ErrHeld)
 	require.NoError(t, hold.Release(t.Context()))
 	require.NoError(t, taken.Release(t.Context()))

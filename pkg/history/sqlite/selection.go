@@ -57,7 +57,7 @@ func selected(s history.Selection) (where string, args []any, err error) {
 	}
 	var kinds []string
 	for _, kind := range []history.Kind{ // in the order of the indexes' conditions
-		history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindAct, history.KindDenied, history.KindHealth, history.KindObserved, history.KindArchived,
+		history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindAct, history.KindDenied, history.KindHealth, history.KindObserved, history.KindArchived, history.KindPolicy,
 	} {
 		if slices.Contains(s.Kinds, kind) {
 			kinds = append(kinds, "'"+string(kind)+"'")

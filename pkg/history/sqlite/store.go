@@ -35,14 +35,16 @@ var migrations embed.FS
 type Store struct {
 	Reader
 	writes *prepared
+	mover  *mover
 }
 
 func newStore(file *sqlitefile.File) *Store {
-	return &Store{newReader(file), newPrepared(file.Write())}
+	return &Store{newReader(file), newPrepared(file.Write()), newMover(file)}
 }
 
 // Close releases the record. Reads and appends that are under way fail.
 func (s *Store) Close() error {
+	s.mover.close()
 	return errors.Join(s.writes.close(), s.Reader.Close())
 }
 
@@ -116,7 +118,7 @@ func schema() (sqlitefile.Schema, error) {
 	if err != nil {
 		return sqlitefile.Schema{}, fmt.Errorf("load the migrations: %w", err)
 	}
-	return sqlitefile.Schema{ApplicationID: applicationID, Migrations: files}, nil
+	return sqlitefile.Schema{ApplicationID: applicationID, Migrations: files, LogPages: logPages}, nil
 }
 
 // Append implements history.Record.
@@ -169,5 +171,10 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	size := 0
+	for _, e := range entries {
+		size += len(e.Payload)
+	}
+	s.mover.wrote(size)
 	return nil
 }

@@ -99,6 +99,10 @@ func (w *World) Admission() (name, url string) {
 	return w.enforcement.name, "https://" + w.enforcement.listen + "/admission"
 }
 
+// InForce waits until gatekeeper is asked about every write of an Application. It needs
+// Options.Enforce.
+func (w *World) InForce(ctx context.Context) error { return w.inForce(ctx) }
+
 // inForce waits until the API server refuses what the policy and what the webhook alone
 // refuses. It takes a moment to see objects that were written.
 func (w *World) inForce(ctx context.Context) error {

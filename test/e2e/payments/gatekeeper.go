@@ -83,7 +83,7 @@ dataDirectory: %s
           approvals: 2
           teams: [%s]
 `, w.GitHub.URL(), w.GitHub.APIURL(), w.app.ID, w.options.IndexGrace, w.argoAddress(), kubeconfig,
-		w.Address, filepath.Join(w.dir, "data"), w.enforcementConfig(), w.project("prod"), Repository, w.Enrolled, strings.Join(scope(), `", "`), Team) + w.methods + w.gate + w.imageConfig()
+		w.Address, filepath.Join(w.dir, "data"), w.options.Configuration+w.enforcementConfig(), w.project("prod"), Repository, w.Enrolled, strings.Join(scope(), `", "`), Team) + w.methods + w.gate + w.imageConfig()
 	if err := os.WriteFile(w.Config, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}

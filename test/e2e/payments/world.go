@@ -60,6 +60,8 @@ type Options struct {
 	Namespace string
 	// Reverts lets the App write contents, which the pull requests of rollbacks need.
 	Reverts bool
+	// Configuration is more of gatekeeper's configuration: whole sections.
+	Configuration string
 	// GitHub configures the stand-in.
 	GitHub standin.Options
 }

@@ -118,8 +118,10 @@ func scenarios() []scenario {
 		{name: "verifiable", services: one, play: verifiable},
 		{name: "asks for reviews", services: one, play: asksForReviews},
 		{name: "open checks", services: one, play: openChecks},
+		{name: "configured anew", services: one, enforce: true, play: configured},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 		{name: "found afterwards", services: one, reverts: true, play: foundAfterwards},
+		{name: "measured", services: one, play: recovers},
 	}
 }
 

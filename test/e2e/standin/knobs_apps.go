@@ -83,3 +83,20 @@ func (s *Server) SetPermissions(appID int64, permissions map[string]string) erro
 }
 
 var permissionLevels = map[string]int{"read": 1, "write": 2, "admin": 3}
+
+// SetAppKey puts another private key, in PKCS #1 form, in the place of the App's: what is signed with
+// the one before is refused at once. Installation tokens that are out go on working.
+func (s *Server) SetAppKey(appID int64, privateKeyPEM []byte) error {
+	key, err := appKey(privateKeyPEM)
+	if err != nil {
+		return fmt.Errorf("set the key of app %d: %w", appID, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.apps[appID]
+	if a == nil {
+		return fmt.Errorf("no app %d", appID)
+	}
+	a.key = &key.PublicKey
+	return nil
+}

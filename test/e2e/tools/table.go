@@ -11,6 +11,7 @@ const (
 	KWOK       = "kwok"
 	Lint       = "lint"
 	GH         = "gh"
+	Workflows  = "workflows"
 )
 
 // Module is one nested module and what is taken from it.
@@ -105,6 +106,15 @@ func Table() []Module {
 				Name: "golangci-lint", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", Stamp: Stamp{
 					Module:    "github.com/golangci/golangci-lint/v2",
 					Variables: map[string]string{"main.version": "{number}"},
+				},
+			}},
+		},
+		{
+			Name: Workflows,
+			Binaries: []Binary{{
+				Name: "actionlint", Package: "github.com/rhysd/actionlint/cmd/actionlint", Stamp: Stamp{
+					Module:    "github.com/rhysd/actionlint",
+					Variables: map[string]string{"github.com/rhysd/actionlint.version": "{number}"},
 				},
 			}},
 		},
