@@ -74,7 +74,7 @@ func TestExamplePolicyTests(t *testing.T) {
 
 		text, err := os.ReadFile(table)
 		require.NoError(t, err)
-		wrong := strings.NewReplacer("want: allowed", "want: blocked", "want: blocked", "want: allowed", "    target: limits\n", "").Replace(string(text))
+		wrong := strings.NewReplacer("want: allowed", "want: blocked", "want: blocked", "want: allowed", "want: unknown", "want: allowed", "    target: limits\n", "").Replace(string(text))
 		path := filepath.Join(t.TempDir(), "wrong.yaml")
 		require.NoError(t, os.WriteFile(path, []byte(wrong), 0o600))
 		code, stdout, _ = call(t, t.Context(), "config", "test", path, "--config", cfg, "-o", "json")

@@ -16,11 +16,11 @@ import (
 func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "Check a configuration, and test its policies with examples",
+		Short: "Check, test and migrate a configuration",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(configCheckCommand(), configTestCommand())
+	c.AddCommand(configCheckCommand(), configTestCommand(), configMigrateCommand(), configSchemaCommand())
 	return c
 }
 

@@ -44,8 +44,7 @@ func connectGitHub(cfg config.Config, kept keeper, mirrorsDir string, observe fu
 	if err != nil {
 		return hub{}, fmt.Errorf("parse github.url: %w", err)
 	}
-	repositories := newMirrors(mirrorsDir, cfg.File.GitHub.URL, app, log)
-	repositories.caFile = cfg.Path(cfg.File.GitHub.CAFile)
+	repositories := mirrorsOf(cfg, mirrorsDir, app, log)
 	collector, err := collect.New(collect.Options{
 		GitHub: app, Witness: kept, Pushes: kept, Memory: kept, Comments: kept, Mirror: repositories.get, Logger: log, NoReplyHost: web.Hostname(),
 		IndexGrace: cfg.File.GitHub.IndexGrace, MembershipTTL: cfg.File.GitHub.MembershipTTL,

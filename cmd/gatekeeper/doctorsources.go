@@ -177,8 +177,7 @@ func (p *patient) connectHub() error {
 	if err != nil {
 		return fmt.Errorf("make a folder for the mirrors: %w", err)
 	}
-	repositories := newMirrors(dir, p.cfg.File.GitHub.URL, app, p.log)
-	repositories.caFile = p.cfg.Path(p.cfg.File.GitHub.CAFile)
+	repositories := mirrorsOf(p.cfg, dir, app, p.log)
 	p.closers = append(p.closers, func() error { return errors.Join(repositories.close(), os.RemoveAll(dir)) })
 	h := &heads{mirrors: repositories, finder: closure.New(objects{repositories}), policies: p.cfg.Policies, known: map[string]approval.SHA{}}
 	p.Closure = h.closure

@@ -223,11 +223,13 @@ func segmentsOf(d deployments.Deployment) []pullSegments {
 type comparedDeployments struct {
 	deployments.Comparison
 	Manifests *approval.Preview `json:"manifests,omitempty"`
+	// Files are those that it is rendered from, as they are in Git, if that was asked for.
+	Files *comparedFiles `json:"files,omitempty"`
 }
 
 func compareCommand() *cobra.Command {
 	var o historyOptions
-	var manifests bool
+	var manifests, files bool
 	var timeout time.Duration
 	c := &cobra.Command{
 		Use:   "compare NAMESPACE/NAME NUMBER NUMBER --config FILE",
@@ -237,8 +239,12 @@ has and the other has not, and the people who had a part in them. What was broug
 taken back in between is not listed.
 
 With --manifests, Argo CD renders both revisions with the spec that the Application has
-now, and what differs is shown resource by resource. Values of secrets are masked.`,
+now, and what differs is shown resource by resource. Values of secrets are masked.
+
+With --files, the files that the Application is rendered from are compared as they are in
+Git, out of gatekeeper's own mirror; nothing is masked there.`,
 		Example: `  gatekeeper compare argocd/payments 11 12 --config gatekeeper.yaml
+  gatekeeper compare argocd/payments 11 12 --files --config gatekeeper.yaml
   gatekeeper compare argocd/payments 11 12 --manifests --config gatekeeper.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 3 {
@@ -258,6 +264,15 @@ now, and what differs is shown resource by resource. Values of secrets are maske
 					return err
 				}
 				compared, text := comparedDeployments{Comparison: between}, describeComparison(between)
+				if files {
+					ctx, cancel := context.WithTimeout(ctx, timeout)
+					defer cancel()
+					differ, err := compareFiles(ctx, o.file, m, between)
+					if err != nil {
+						return err
+					}
+					compared.Files, text = &differ, text+"\n"+differ.describe(o.output == "table" && colourful(w, os.Getenv))
+				}
 				if manifests {
 					ctx, cancel := context.WithTimeout(ctx, timeout)
 					defer cancel()
@@ -277,8 +292,9 @@ now, and what differs is shown resource by resource. Values of secrets are maske
 		},
 	}
 	o.flags(c)
+	c.Flags().BoolVar(&files, "files", false, "show what differs in the files that the Application is rendered from")
 	c.Flags().BoolVar(&manifests, "manifests", false, "have Argo CD render both, and show what differs")
-	c.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long --manifests may take")
+	c.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long --files and --manifests may take")
 	return c
 }
 

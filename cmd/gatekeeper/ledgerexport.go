@@ -86,10 +86,16 @@ while gatekeeper serves.
 
 To restore it, stop gatekeeper, move record.db, record.db-wal and record.db-shm away,
 and put the copy at record.db in the data directory. With a key, FILE.checkpoint is a signed checkpoint of the copy: restore it as
-record.checkpoint, since the newer one there is of entries that are lost.`,
+record.checkpoint, since the newer one there is of entries that are lost.
+
+Of a record in PostgreSQL the copy is an export with a signed checkpoint, which needs a
+key (checkpoints.keyFile). Restore it with ledger import.`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		if out == "" {
 			return fmt.Errorf("--out is missing; name the file to write: %w", errUsage)
+		}
+		if cfg.File.Record.Postgres != nil {
+			return backupExport(ctx, c.OutOrStdout(), c.ErrOrStderr(), cfg, out)
 		}
 		return backup(ctx, c.OutOrStdout(), cfg, out)
 	})
@@ -98,9 +104,6 @@ record.checkpoint, since the newer one there is of entries that are lost.`,
 }
 
 func backup(ctx context.Context, w io.Writer, cfg config.Config, out string) (err error) {
-	if err := onlyFile(cfg, "backup", "pg_dump backs it up, and ledger export writes it as JSON lines"); err != nil {
-		return err
-	}
 	signer, keyed, err := checkpointSigner(cfg)
 	if err != nil {
 		return err
@@ -140,7 +143,10 @@ func ledgerImportCommand() *cobra.Command {
 		Short: "Begin a record with the entries of an export",
 		Long: `Begin a record in the data directory with the entries of an export, each the same to
 the byte. There must be no record yet. The export is verified on the way, and if
-anything is wrong with it there is no record afterwards.`,
+anything is wrong with it there is no record afterwards.
+
+In PostgreSQL the record must be there and empty (ledger init), gatekeeper must not run,
+and all entries are there at once, or none.`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		if from == "" || publicKey == "" {
 			return fmt.Errorf("--export and --public-key are both needed: %w", errUsage)
@@ -154,9 +160,6 @@ anything is wrong with it there is no record afterwards.`,
 }
 
 func importExport(ctx context.Context, w io.Writer, cfg config.Config, from, publicKey string, against []string) (err error) {
-	if err := onlyFile(cfg, "import", "restore a dump of pg_dump there"); err != nil {
-		return err
-	}
 	key, err := readVerifier(publicKey)
 	if err != nil {
 		return err
@@ -170,6 +173,9 @@ func importExport(ctx context.Context, w io.Writer, cfg config.Config, from, pub
 		return fmt.Errorf("open the export: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	if cfg.File.Record.Postgres != nil {
+		return importPostgres(ctx, w, cfg, in, key, known)
+	}
 	if err := os.MkdirAll(cfg.File.DataDirectory, 0o700); err != nil {
 		return fmt.Errorf("create the data directory: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/closure"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
@@ -34,6 +35,13 @@ type mirrors struct {
 
 func newMirrors(dir, url string, app *github.App, log *slog.Logger) *mirrors {
 	return &mirrors{dir: dir, url: strings.TrimRight(url, "/"), app: app, log: log, open: map[string]*mirror.Mirror{}}
+}
+
+// mirrorsOf are those of a configuration's GitHub.
+func mirrorsOf(cfg config.Config, dir string, app *github.App, log *slog.Logger) *mirrors {
+	m := newMirrors(dir, cfg.File.GitHub.URL, app, log)
+	m.caFile = cfg.Path(cfg.File.GitHub.CAFile)
+	return m
 }
 
 // get returns the mirror of a repository. The name was checked when it was

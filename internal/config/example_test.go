@@ -21,7 +21,7 @@ func TestExamplesLoad(t *testing.T) {
 			path := write(t, string(text))
 			secrets := filepath.Join(filepath.Dir(path), "secrets")
 			require.NoError(t, os.Mkdir(secrets, 0o700))
-			for _, name := range []string{"private-key.pem", "webhook-secret", "argocd-token", "argocd-ca.pem"} {
+			for _, name := range []string{"private-key.pem", "webhook-secret", "argocd-token", "argocd-ca.pem", "checkpoint-key"} {
 				require.NoError(t, os.WriteFile(filepath.Join(secrets, name), []byte("content"), 0o600))
 			}
 			_, err = Load(path)

@@ -134,16 +134,14 @@ func TestExchangeNotRecorded(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.gate.Exchange(ctx, rulesOf("2", needing(1), other())) }()
-	require.Eventually(t, func() bool { return len(s.gate.Policies()) == 2 }, 10*time.Second, time.Millisecond)
-	s.refuses(s.asks(1), refusedUnknown)
+	go func() { ended <- s.gate.Exchange(ctx, rulesOf("2", needing(2))) }()
+	require.Eventually(t, func() bool { return s.gate.Policies()[0].Config.Requirements[0].Approvals == 2 }, 10*time.Second, time.Millisecond)
+	s.refuses(s.asks(1), refusedPolicy)
+	_, err := s.reconcile()
+	require.ErrorIs(t, err, errNotEnacted)
 	stop()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	s.record.before = nil
-
-	s.exchangeUnseen(rulesOf("3", needing(2)))
-	_, err := s.reconcile()
-	require.ErrorIs(t, err, errNotEnacted)
 	s.refuses(s.asks(1), refusedPolicy)
 	require.Len(t, s.changes(), 1)
 
@@ -152,9 +150,6 @@ func TestExchangeNotRecorded(t *testing.T) {
 	s.refuses(s.asks(1), "quorum.missing")
 	s.byTheirPolicy()
 }
-
-// exchangeUnseen exchanges the rules without telling the record.
-func (s *setup) exchangeUnseen(r Rules) { s.gate.inForce.Store(newRules(r, history.CauseReload)) }
 
 func other() approval.Policy {
 	p := gatePolicy("other")
@@ -356,6 +351,7 @@ func TestExchangeAtOnce(t *testing.T) {
 			s.gate.WakeAll()
 		}
 	})
+	require.Eventually(t, s.gate.running.Load, 10*time.Second, time.Millisecond)
 	for n := range 40 {
 		digit := string("0123456789"[n%10])
 		require.NoError(t, s.gate.Exchange(ctx, rulesOf(digit, needing(1+n%2))))

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
@@ -25,17 +24,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 const root = "../../charts/gatekeeper"
 
-// several lets replicas share a record, which the chart refuses until the program chooses
-// one of them to work.
-func several(c *chart.Chart) { c.Metadata.Annotations[SeveralReplicas] = "postgres" }
-
 // sets are the main value sets.
 func sets() map[string]Options {
 	ci := func(name string) Options {
 		return Options{Dir: root, ValuesFile: filepath.Join(root, "ci", name+"-values.yaml")}
 	}
 	ha := ci("postgres")
-	ha.Change, ha.Values = several, map[string]any{"replicas": 3, "podDisruptionBudget": map[string]any{"enabled": true}}
+	ha.Values = map[string]any{"replicas": 3}
 	upgrade := ci("everything")
 	upgrade.Upgrade = true
 	return map[string]Options{
@@ -109,11 +104,7 @@ func TestReplicas(t *testing.T) {
 	two := map[string]any{"replicas": 2}
 	_, err := Render(Options{Dir: root, ValuesFile: file("default"), Values: two})
 	require.ErrorContains(t, err, "SQLite file, which one process at a time writes")
-	_, err = Render(Options{Dir: root, ValuesFile: file("default"), Values: two, Change: several})
-	require.ErrorContains(t, err, "SQLite file, which one process at a time writes")
 	_, err = Render(Options{Dir: root, ValuesFile: file("postgres"), Values: two})
-	require.ErrorContains(t, err, "one process at a time works on a record in PostgreSQL")
-	_, err = Render(Options{Dir: root, ValuesFile: file("postgres"), Values: two, Change: several})
 	require.NoError(t, err)
 	_, err = Render(Options{Dir: root, ValuesFile: file("default"), Values: map[string]any{"replicas": 0}})
 	require.NoError(t, err)

@@ -20,10 +20,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// SeveralReplicas is the annotation of the chart that says which record several replicas
-// may share.
-const SeveralReplicas = "argo-gatekeeper.io/several-replicas"
-
 // Options say what is rendered.
 type Options struct {
 	// Dir is the chart.

@@ -78,6 +78,7 @@ func TestWalls(t *testing.T) {
 		{part: "pkg/history/postgres", may: []string{"pkg/history", "pkg/approval", "internal/postgresdb"}},
 		{part: "pkg/history/merkle", may: []string{"pkg/history", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
 		{part: "pkg/history/export", may: []string{"pkg/history", "pkg/history/merkle", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
+		{part: "pkg/history/archive", may: []string{"pkg/history", "pkg/approval"}, pure: true, libraries: []string{"golang.org/x/mod/sumdb"}},
 		{part: "pkg/history/historytest", may: []string{"pkg/history", "pkg/approval"}},
 		// The metrics know nothing of how they are recorded.
 		{part: "pkg/history/dora", pure: true},
@@ -93,6 +94,7 @@ func TestWalls(t *testing.T) {
 		{part: "internal/calendar", may: []string{"pkg/approval"}},
 		{part: "internal/config", may: []string{"pkg/approval", "internal/calendar"}},
 		{part: "internal/policytest", may: []string{"pkg/approval", "internal/config"}},
+		{part: "internal/reload", may: []string{"pkg/approval", "internal/config", "internal/calendar"}},
 		{part: "internal/console", pure: true},
 		{part: "internal/orders", may: []string{"pkg/approval", "pkg/history"}, pure: true},
 		{part: "internal/adopt", may: []string{"pkg/approval", "pkg/history", "internal/orders", "internal/console"}, pure: true},
@@ -113,13 +115,18 @@ func TestWalls(t *testing.T) {
 		{part: "internal/images", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		// The doctor looks at everything; what it looks through are interfaces of its own.
 		{part: "internal/doctor", may: []string{"pkg/approval", "pkg/argo/installation", "pkg/argo/argorbac", "pkg/argo/kuberbac", "pkg/github"}},
+		{part: "internal/setup", may: []string{"pkg/github/access", "pkg/github/registration"}},
 		{part: "internal/inspect", may: []string{"pkg/approval", "pkg/github/mirror", "pkg/github/signature"}},
 		{part: "internal/httpapi"},
 		{part: "internal/readapi", may: []string{"pkg/approval", "pkg/history"}},
 		{part: "internal/kubeauth"},
 		{part: "internal/certs"},
+		{part: "internal/election"},
+		{part: "internal/reload", may: []string{"pkg/approval", "internal/calendar", "internal/config"}},
+		{part: "internal/setup", may: []string{"pkg/approval", "pkg/github"}},
 		{part: "internal/enforce"},
 		{part: "internal/events"},
+		{part: "internal/election"},
 		{part: "cmd/gatekeeper", may: []string{"pkg", "internal"}},
 		{part: "test", may: []string{"test"}},
 	}
@@ -166,6 +173,8 @@ func TestLibrariesStayHome(t *testing.T) {
 		// The functions of ApplicationSets' templates.
 		"github.com/Masterminds/sprig": {"pkg/argo/appset"},
 		"helm.sh/helm":                 {"test/chart"},
+		// A browser that is driven, for tests.
+		"github.com/chromedp": {"test/e2e/setup"},
 		// The rules for writes run with the API server's own language.
 		"github.com/google/cel-go": {"pkg/argo/admission"},
 		"k8s.io/apiserver":         {"pkg/argo/admission"},
@@ -175,7 +184,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"github.com/bradleyfalzon/ghinstallation": {"pkg/github", "test/e2e/standin"},
 		"go.yaml.in/yaml/v4":                      {"internal/config", "pkg/approval/imagediff", "test/e2e/standin/control"},
 		"sigs.k8s.io/yaml":                        {"pkg/argo", "pkg/approval/imagediff", "test/e2e/bypass", "cmd/gatekeeper"},
-		"github.com/aymanbagabas/go-udiff":        {"pkg/argo/manifestdiff"},
+		"github.com/aymanbagabas/go-udiff":        {"pkg/argo/manifestdiff", "cmd/gatekeeper"},
 		"modernc.org/sqlite":                      {"internal/sqlitefile", "pkg/history/sqlite", "internal/inbox"},
 		"github.com/jackc/pgx":                    {"pkg/history/postgres", "internal/postgresdb", "internal/inbox"},
 		// Who only makes spans does not depend on how they are sent.
@@ -185,7 +194,7 @@ func TestLibrariesStayHome(t *testing.T) {
 		"golang.org/x/mod/sumdb":                {"pkg/history"},
 		"github.com/teambition/rrule-go":        {"internal/calendar"},
 		"github.com/spf13/cobra":                {"cmd/gatekeeper", "test/e2e/standin/cmd"},
-		"github.com/santhosh-tekuri/jsonschema": {"test/e2e/standin/contract"},
+		"github.com/santhosh-tekuri/jsonschema": {"internal/config", "test/e2e/standin/contract", "test/examples", "internal/packaging/sbom"},
 		"github.com/ProtonMail/go-crypto":       {"internal/inspect", "pkg/github", "test/e2e/standin"},
 	}
 	own, _ := load(t)

@@ -22,6 +22,9 @@
 {{- $_ = set $config "record" (dict "postgres" $postgres) -}}
 {{- end -}}
 {{- end -}}
+{{- if include "gatekeeper.several" . -}}
+{{- $_ = set $config "replicas" (dict "lease" $full "namespace" .Release.Namespace) -}}
+{{- end -}}
 {{- if .Values.enforcement.enabled -}}
 {{- $enforcement := dig "enforcement" dict $config -}}
 {{- $_ = set $enforcement "name" .Values.enforcement.name -}}

@@ -82,10 +82,7 @@ subjects:
 {{- define "gatekeeper.check" -}}
 {{- if include "gatekeeper.several" . -}}
 {{- if not .Values.record.postgres.existingSecret -}}
-{{- fail "replicas: more than one is refused: the record is a SQLite file, which one process at a time writes; set replicas to 1" -}}
-{{- end -}}
-{{- if ne (index .Chart.Annotations "argo-gatekeeper.io/several-replicas") "postgres" -}}
-{{- fail "replicas: more than one is refused: one process at a time works on a record in PostgreSQL, too, and each would have an inbox of its own; set replicas to 1" -}}
+{{- fail "replicas: more than one is refused: the record is a SQLite file, which one process at a time writes; set replicas to 1, or keep the record in PostgreSQL (record.postgres.existingSecret)" -}}
 {{- end -}}
 {{- end -}}
 {{- if not (dig "github" "appID" 0 .Values.config) -}}

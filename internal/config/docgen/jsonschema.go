@@ -173,6 +173,8 @@ func fieldSchema(e ast.Expr, tag reflect.StructTag) (*object, error) {
 			return (&object{}).put("type", "integer"), nil
 		case "bool":
 			return (&object{}).put("type", "boolean"), nil
+		case "float64":
+			return (&object{}).put("type", "number"), nil
 		default:
 			return (&object{}).put("$ref", "#/$defs/"+e.Name), nil
 		}

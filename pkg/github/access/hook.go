@@ -9,6 +9,7 @@ import (
 
 	gh "github.com/google/go-github/v60/github"
 
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 )
 
@@ -41,6 +42,10 @@ func (h Hook) Verifies() bool {
 func (r *Reader) Hook(ctx context.Context) (Hook, error) {
 	var out Hook
 	_, err := r.asApp(ctx, "read the App's webhook", "app/hook/config", &out)
+	if errors.Is(err, approval.ErrNotFound) {
+		// What GitHub says of an App that never had one is not documented.
+		return Hook{}, nil
+	}
 	return out, err
 }
 

@@ -22,7 +22,7 @@ func Permissions() []Need {
 		{Name: "members", Level: "read", For: "members of the teams that approve"},
 		{Name: "merge_queues", Level: "read", For: "webhooks of merge queues, where a repository has one", Optional: true},
 		{Name: "deployments", Level: "write", For: "Deployments that follow what is synced", Optional: true},
-		{Name: "administration", Level: "read", For: "branch protection, for this check alone", Optional: true},
+		{Name: "administration", Level: "read", For: "branch protection, which gatekeeper doctor looks at", Optional: true},
 	}
 }
 

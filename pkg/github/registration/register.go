@@ -105,8 +105,9 @@ func (r *Registrar) Convert(ctx context.Context, code string) (Registered, error
 		if errors.As(err, &failed) && failed.Status == http.StatusNotFound {
 			return Registered{}, fmt.Errorf("%s: %w", op, ErrCode)
 		}
+		retry := unsent(err) && n < attempts
 		err = github.Wrap(op, "", quiet(err, code))
-		if !unsent(err) || n == attempts {
+		if !retry {
 			return Registered{}, err
 		}
 		select {

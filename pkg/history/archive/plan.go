@@ -201,7 +201,7 @@ func (s *survey) add(e history.Entry) error {
 			app.rollback = p.Intent
 		}
 		s.always = append(s.always, e.Sequence)
-	case history.KindArchived:
+	case history.KindArchived, history.KindPolicy: // the newest policies are what is judged by, and all are read
 		s.always = append(s.always, e.Sequence)
 	case history.KindDenied:
 	}

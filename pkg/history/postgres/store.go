@@ -214,8 +214,14 @@ func (s *Store) append(ctx context.Context, expect history.Head, entries []histo
 	if err := insert(ctx, tx, s.schema, entries); err != nil {
 		return err
 	}
+	return s.commit(ctx, conn, tx)
+}
+
+// commit is an error unless the entries are on the server's disk, and on its synchronous
+// standby's.
+func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn, tx pgx.Tx) error {
 	delete(conn.Conn().PgConn().CustomData(), postgresdb.Warned)
-	err = tx.Commit(ctx)
+	err := tx.Commit(ctx)
 	if warning, ok := conn.Conn().PgConn().CustomData()[postgresdb.Warned]; ok && err == nil {
 		// Its wait for the synchronous standby was cut short, which is no error to it.
 		err = fmt.Errorf("the server warned: %s", warning)

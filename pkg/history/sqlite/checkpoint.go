@@ -32,8 +32,9 @@ type mover struct {
 	written int
 }
 
-func newMover(file *sqlitefile.File) *mover {
-	ctx, cancel := context.WithCancel(context.Background())
+// newMover begins. Only close ends it, as the store outlives the context it was opened with.
+func newMover(ctx context.Context, file *sqlitefile.File) *mover {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	m := &mover{wanted: make(chan struct{}, 1), ended: make(chan struct{}), cancel: cancel}
 	go func() {
 		defer close(m.ended)

@@ -38,8 +38,8 @@ type Store struct {
 	mover  *mover
 }
 
-func newStore(file *sqlitefile.File) *Store {
-	return &Store{newReader(file), newPrepared(file.Write()), newMover(file)}
+func newStore(ctx context.Context, file *sqlitefile.File) *Store {
+	return &Store{newReader(file), newPrepared(file.Write()), newMover(ctx, file)}
 }
 
 // Close releases the record. Reads and appends that are under way fail.
@@ -65,7 +65,7 @@ func Create(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the record: %w", err)
 	}
-	return newStore(file), nil
+	return newStore(ctx, file), nil
 }
 
 // Open opens the record for appending; no other process can do so until Close,
@@ -79,7 +79,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, advise(err)
 	}
-	return newStore(file), nil
+	return newStore(ctx, file), nil
 }
 
 // Inspect opens the record for reading alone, which works while another process

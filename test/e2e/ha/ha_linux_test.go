@@ -173,8 +173,8 @@ func TestSeveralReplicas(t *testing.T) {
 	load.Go(func() { h.annotate(loading, person) })
 	t.Cleanup(func() { end(); load.Wait() })
 
-	var landed []string
-	syncs := 0
+	landed, syncs := h.calm(seen)
+	require.NoError(t, ctx.Err())
 	for i, f := range faults() {
 		limit := strconv.Itoa(2000 + i)
 		before := h.terms.newest()
@@ -240,7 +240,10 @@ func (h *team) judge(seen *witness, asked *probes, landed []string, syncs int) {
 
 	takeovers := h.terms.takeovers()
 	require.NotEmpty(t, takeovers)
-	t.Logf("takeovers: %v; longest time without an answer to the API server: %s of %d questions", takeovers, asked.gap.Round(time.Millisecond), asked.asked)
+	t.Logf("takeovers: %v; longest time without an answer to the API server: %s; %d of %d questions got none", takeovers, asked.gap.Round(time.Millisecond), len(asked.without), asked.asked)
+	for _, text := range slices.Compact(slices.Sorted(slices.Values(asked.without))) {
+		t.Log(text)
+	}
 	t.Logf("from a leader's last renewal to the next one's first decision: %v", h.firstDecisions())
 	require.Less(t, slices.Max(takeovers), takeoverLimit)
 	require.Empty(t, asked.failed)

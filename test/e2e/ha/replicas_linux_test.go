@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 
+	"github.com/argo-gatekeeper/gatekeeper/test/chart"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 	"github.com/argo-gatekeeper/gatekeeper/test/postgrestest"
@@ -85,25 +86,36 @@ func open(ctx context.Context, t *testing.T, sb *sandbox.Sandbox, name string) *
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
-	require.NoError(t, sb.Apply(ctx, sandbox.Admin, []byte(`apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: `+lease+`-lease, namespace: `+namespace+`}
-rules:
-- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]}
-- {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [`+lease+`], verbs: [get, update]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: `+lease+`-lease, namespace: `+namespace+`}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: `+lease+`-lease}
-subjects: [{kind: ServiceAccount, name: gatekeeper, namespace: gatekeeper}]
-`)))
+	grant(ctx, t, sb, lease)
 	client, err := coordination.NewForConfig(sb.RESTConfig(sandbox.Admin))
 	require.NoError(t, err)
 	h := &team{World: w, t: t, ctx: ctx, database: cluster, lease: lease, leases: client.Leases(namespace)}
 	h.terms = &terms{}
 	h.configure(name)
 	return h
+}
+
+// grant gives the replicas the rights on the Lease that the chart gives, and no others.
+func grant(ctx context.Context, t *testing.T, sb *sandbox.Sandbox, lease string) {
+	t.Helper()
+	root := filepath.Join("..", "..", "..", "charts", "gatekeeper")
+	rendered, err := chart.Render(chart.Options{
+		Dir: root, ValuesFile: filepath.Join(root, "ci", "postgres-values.yaml"), Values: map[string]any{"replicas": count, "fullnameOverride": lease},
+	})
+	require.NoError(t, err)
+	objects, err := rendered.Objects()
+	require.NoError(t, err)
+	given := 0
+	for _, o := range objects {
+		if o.GetName() != lease+"-lease" {
+			continue
+		}
+		document, err := o.MarshalJSON()
+		require.NoError(t, err)
+		require.NoError(t, sb.Apply(ctx, sandbox.Admin, document))
+		given++
+	}
+	require.Equal(t, 2, given, "a Role and its RoleBinding")
 }
 
 // configure writes a configuration for each replica: an address, a data directory and a

@@ -24,7 +24,7 @@ type hookConfigJSON struct {
 	ContentType string `json:"content_type"`
 	InsecureSSL string `json:"insecure_ssl"`
 	Secret      string `json:"secret,omitempty"`
-	URL         string `json:"url"`
+	URL         string `json:"url,omitempty"` // absent without a webhook
 }
 
 func (a *app) hookConfig() hookConfigJSON {

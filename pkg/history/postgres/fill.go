@@ -1,0 +1,96 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+)
+
+// ErrNotEmpty says that there are entries already.
+var ErrNotEmpty = errors.New("the record has entries already")
+
+// Fill fills an empty record in one transaction: what fill appends is there for everybody
+// once it has returned without an error, all of it, and else nothing is. The record that
+// fill is given is for one call at a time, and until it returns. Nobody else can append
+// meanwhile. It fails with ErrNotEmpty.
+func (s *Store) Fill(ctx context.Context, fill func(context.Context, history.Record) error) error {
+	if err := s.fill(ctx, fill); err != nil {
+		return s.hide.Clean(fmt.Errorf("fill the record: %w", err))
+	}
+	return nil
+}
+
+func (s *Store) fill(ctx context.Context, fill func(context.Context, history.Record) error) (err error) {
+	bounded := func() (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, s.timeout) }
+	beginning, cancel := bounded()
+	defer cancel()
+	conn, err := s.pool.Acquire(beginning)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Release() // Ends the connection if it is still inside a transaction.
+	tx, err := conn.BeginTx(beginning, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+			defer cancel()
+			_ = tx.Rollback(ending) // If it fails, the connection ends, and with it the transaction.
+		}
+	}()
+	if err := s.prepare(beginning, tx); err != nil {
+		return err
+	}
+	inside := &filling{tables{tx, s.timeout, s.hide}, tx, s.schema}
+	head, err := inside.Head(ctx)
+	switch {
+	case err != nil:
+		return err
+	case head != history.Head{}:
+		return fmt.Errorf("%d: %w", head.Sequence, ErrNotEmpty)
+	}
+	if err := fill(ctx, inside); err != nil {
+		return err
+	}
+	ending, cancel := bounded()
+	defer cancel()
+	return s.commit(ending, conn, tx)
+}
+
+// filling is a record inside a transaction.
+type filling struct {
+	tables
+	tx     pgx.Tx
+	schema string
+}
+
+// Append implements history.Record, but that nothing is durable yet. After an error nothing
+// more can be appended.
+func (f *filling) Append(ctx context.Context, expect history.Head, drafts ...history.Draft) (history.Head, error) {
+	entries, err := history.Seal(expect, drafts...)
+	if err != nil {
+		return history.Head{}, fmt.Errorf("append to the record: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	head, err := f.Head(ctx)
+	if err == nil && head != expect {
+		err = fmt.Errorf("the head is entry %d: %w", head.Sequence, history.ErrConflict)
+	}
+	if err == nil {
+		err = history.CheckReferences(ctx, f, entries)
+	}
+	if err == nil {
+		err = insert(ctx, f.tx, f.schema, entries)
+	}
+	if err != nil {
+		return history.Head{}, f.hide.Clean(fmt.Errorf("append to the record after entry %d: %w", expect.Sequence, err))
+	}
+	return entries[len(entries)-1].Head(), nil
+}
