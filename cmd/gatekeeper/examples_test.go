@@ -101,7 +101,7 @@ func TestExampleManifestsFitTheirGates(t *testing.T) {
 					gated[policy.Gate] = true
 					require.False(t, automated, "%s syncs itself", a.GetName())
 					for _, s := range sources {
-						require.True(t, judged(cfg, policy, s), "gate %s does not judge %s, from which %s is rendered", policy.Gate, s, a.GetName())
+						require.True(t, judges(cfg, policy, s), "gate %s does not judge %s, from which %s is rendered", policy.Gate, s, a.GetName())
 					}
 				}
 			}
@@ -112,7 +112,7 @@ func TestExampleManifestsFitTheirGates(t *testing.T) {
 	}
 }
 
-func judged(cfg config.Config, policy approval.Policy, url string) bool {
+func judges(cfg config.Config, policy approval.Policy, url string) bool {
 	for _, r := range policy.Repositories {
 		if url == strings.TrimSuffix(cfg.File.GitHub.URL, "/")+"/"+string(r.Name)+".git" {
 			return true
