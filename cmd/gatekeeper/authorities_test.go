@@ -51,7 +51,7 @@ func TestGitHubOfAnotherAuthority(t *testing.T) {
 			cfg.Secrets.PrivateKey, err = config.ReadSecret(filepath.Join(dir, "app.pem"))
 			require.NoError(t, err)
 			log := slog.New(slog.NewTextHandler(t.Output(), nil))
-			client, err := connectApp(cfg, func(github.Call) {}, log)
+			client, err := connectApp(cfg, func(context.Context, github.Call) {}, log)
 			require.NoError(t, err)
 			repositories := mirrorsOf(cfg, t.TempDir(), client, log)
 			t.Cleanup(func() { require.NoError(t, repositories.close()) })

@@ -71,9 +71,14 @@ func TestTraceFromReviewToSync(t *testing.T) {
 	}
 	for _, edge := range []string{
 		"reconcile application > collect", "reconcile application > decide", "reconcile application > record append",
-		"collect > GET /repos/{owner}/{repo}/pulls/{number}/reviews", "sync > sync ended",
+		"sync > sync ended",
 	} {
 		require.Contains(t, within, edge)
+	}
+	// A report that was under way may have asked at the same moment: then both share its call.
+	require.NotEmpty(t, spans.Named("GET /repos/{owner}/{repo}/pulls/{number}/reviews"))
+	for _, call := range spans.Named("GET /repos/{owner}/{repo}/pulls/{number}/reviews") {
+		require.Contains(t, []string{"collect", "collect pull"}, up1(call, spans))
 	}
 	// The first look at the pull request fetched it, in a trace of its own delivery.
 	require.NotEmpty(t, spans.Named("git fetch"))
