@@ -77,7 +77,7 @@ func New(ctx context.Context, o Options) (*Exporter, error) {
 	sampler := sdk.TraceIDRatioBased(o.Ratio)
 	limits := sdk.NewSpanLimits()
 	limits.AttributeCountLimit, limits.AttributeValueLengthLimit = mostAttributes, longestText
-	e := &Exporter{spans: newQueue(sender, o.Logger)}
+	e := &Exporter{spans: newQueue(sender, o.Logger)} //nolint:contextcheck // spans are sent until Close, whatever becomes of this context
 	e.provider = sdk.NewTracerProvider(
 		sdk.WithSampler(sdk.ParentBased(sampler)), sdk.WithIDGenerator(tracing.IDs{}), sdk.WithRawSpanLimits(limits),
 		sdk.WithSpanProcessor(e.spans),
