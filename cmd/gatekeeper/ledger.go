@@ -16,7 +16,7 @@ func ledgerCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(ledgerInitCommand(), ledgerExportCommand(), ledgerVerifyCommand(), ledgerKeyCommand(), ledgerProveCommand(), ledgerBackupCommand(), ledgerImportCommand(), ledgerMigrateCommand(),
+	c.AddCommand(ledgerInitCommand(), ledgerExportCommand(), ledgerVerifyCommand(), ledgerKeyCommand(), ledgerProveCommand(), ledgerPoliciesCommand(), ledgerBackupCommand(), ledgerImportCommand(), ledgerMigrateCommand(),
 		ledgerArchiveCommand(), ledgerArchivesCommand())
 	return c
 }

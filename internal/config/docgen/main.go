@@ -104,7 +104,7 @@ func reference(decls []ast.Decl) ([]byte, error) {
 		"Editors complete and check the file by its JSON Schema, [configuration.schema.json](configuration.schema.json),\n" +
 		"which `gatekeeper config schema` prints as well. Those with yaml-language-server find it by the first line:\n\n" +
 		"```yaml\n# yaml-language-server: $schema=" + schemaID + "\n```\n\n" +
-		"A running Gatekeeper takes most changes over by itself: [operate.md](operate.md#changing-the-configuration) says which.\n")
+		"A running Gatekeeper takes most changes over by itself: [Changing the configuration](reload.md) says which.\n")
 	for _, decl := range decls {
 		gen, ok := decl.(*ast.GenDecl)
 		if !ok || gen.Tok != token.TYPE {

@@ -8,6 +8,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func (w *world) grow() {
 	head, err := w.store.Head(w.t.Context())
 	require.NoError(w.t, err)
 	id := fmt.Sprintf("i-%d", w.made)
-	switch w.r.IntN(9) {
+	switch w.r.IntN(10) {
 	case 0:
 		w.append(historytest.Decision(w.t, app, []string{"prod", "stage"}[w.r.IntN(2)], approval.Blocked))
 	case 1:
@@ -97,6 +98,8 @@ func (w *world) grow() {
 		w.append(history.Draft{Application: app, Payload: history.DeniedPayload{
 			Gate: "prod", Application: "argocd/shop", User: "eve", Asked: "a sync", Code: "quorum", Text: "not approved",
 		}})
+	case 6:
+		w.append(historytest.Policy(w.t, "prod", "", &approval.Policy{Gate: "prod"}))
 	default:
 		head = w.append(historytest.Deployment(w.t, head, app, "prod", id, []history.Result{history.ResultSucceeded, history.ResultFailed}[w.r.IntN(2)])...)
 		w.append(historytest.Health(app, head.Sequence, "Degraded"))
@@ -186,6 +189,8 @@ func (w *world) gateReads() (all []any) {
 	note(open, err)
 	acts, err := w.store.Acts(ctx)
 	note(acts, err)
+	policies, err := w.store.Select(ctx, history.Selection{Kinds: []history.Kind{history.KindPolicy}}, 1000)
+	note(policies, err)
 	decisionsOf := func(id string) {
 		entries, err := w.store.Intent(ctx, id)
 		note(entries, err)
@@ -346,7 +351,7 @@ func TestBitsOfAnArchive(t *testing.T) {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		bad := filepath.Join(w.folder, "bad.archive")
-		for range 200 {
+		for range 100 {
 			changed := bytes.Clone(text)
 			at := w.r.IntN(len(text))
 			changed[at] ^= 1 << w.r.IntN(8)
@@ -556,6 +561,7 @@ func TestInterrupted(t *testing.T) {
 	_, err = w.store.Archive(t.Context(), head, history.Draft{Time: w.at(w.day), Payload: said})
 	require.ErrorIs(t, err, sqlite.ErrNotArchived)
 	said.Stubs, said.From = plan.Stubs, 2
+	said.Kept = slices.DeleteFunc(slices.Clone(plan.Kept), func(sequence uint64) bool { return sequence < 2 })
 	_, err = w.store.Archive(t.Context(), head, history.Draft{Time: w.at(w.day), Payload: said})
 	require.ErrorIs(t, err, sqlite.ErrNotArchived)
 	require.Equal(t, before, w.entries(w.store), "nothing of it is left")

@@ -146,7 +146,7 @@ func newGathering(record upto, o Options) *gathering {
 		ended: map[string][]history.Entry{}, byID: map[string]given{}, reviews: map[string]given{}, refusals: map[string]int{},
 		report: Report{
 			Gate: o.Gate, From: o.From.UTC(), To: o.To.UTC(), Made: o.Made.UTC(), Record: Record{Head: record.head},
-			Policies: []Policy{}, Deployments: []Deployment{}, Changes: []Change{}, Exceptions: []Exception{}, Orders: []Order{}, Refusals: []Refusal{},
+			Policies: []Policy{}, PolicyChanges: []PolicyChange{}, Deployments: []Deployment{}, Changes: []Change{}, Exceptions: []Exception{}, Orders: []Order{}, Refusals: []Refusal{},
 		},
 	}
 }
@@ -161,7 +161,7 @@ func (g *gathering) within(at time.Time) bool {
 // scan looks at every entry but decisions and health, and keeps what a report needs of it.
 func (g *gathering) scan(ctx context.Context) error {
 	scope := history.Selection{From: 1, Kinds: []history.Kind{
-		history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindObserved, history.KindAct, history.KindDenied,
+		history.KindIntent, history.KindOutcome, history.KindAbandoned, history.KindObserved, history.KindAct, history.KindDenied, history.KindPolicy,
 	}}
 	for seen := 0; ; {
 		g.options.Progress("entries", seen)
@@ -223,7 +223,24 @@ func (g *gathering) take(e history.Entry) error {
 		return g.takeAct(e, within)
 	case history.KindDenied:
 		return g.takeDenied(e, within)
-	case history.KindDecision, history.KindHealth, history.KindPolicy, history.KindArchived:
+	case history.KindPolicy:
+		return g.takePolicy(e, within)
+	case history.KindDecision, history.KindHealth, history.KindArchived:
+	}
+	return nil
+}
+
+// takePolicy keeps a change of the gate's policy.
+func (g *gathering) takePolicy(e history.Entry, within bool) error {
+	p, err := history.Decode[history.PolicyPayload](e)
+	if err != nil {
+		return err
+	}
+	g.gates[p.Gate] = true
+	if p.Gate == g.options.Gate && within {
+		g.report.PolicyChanges = append(g.report.PolicyChanges, PolicyChange{
+			At: e.Time, Before: p.Before, After: p.After, Keys: p.Keys, File: p.File, Cause: p.Cause, Proof: proofOf(e),
+		})
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ type Report struct {
 	// Policies are those by which something was let through, in the order of their first
 	// use.
 	Policies []Policy `json:"policies"`
+	// PolicyChanges are when the gate began to judge by another policy, or by other keys, in
+	// the order of the record.
+	PolicyChanges []PolicyChange `json:"policyChanges"`
 	// Deployments are all operations, in the order of the record.
 	Deployments []Deployment `json:"deployments"`
 	// Changes are the pull requests and direct commits that they brought, one line for
@@ -72,6 +75,22 @@ type Policy struct {
 	// Entry is the first decision of the report that was made by it.
 	Entry  uint64          `json:"entry"`
 	Policy json.RawMessage `json:"policy"`
+}
+
+// PolicyChange is an entry of the record that says by what is judged from there on.
+type PolicyChange struct {
+	At time.Time `json:"at"`
+	// Before and After are digests of policies; Before is empty for the first one on record,
+	// After when the configuration had no such gate any more.
+	Before history.Digest `json:"before,omitempty"`
+	After  history.Digest `json:"after,omitempty"`
+	// Keys is the digest of the public keys that the gate trusts; empty when it trusts none.
+	Keys history.Digest `json:"keys,omitempty"`
+	// File is that of the configuration file.
+	File history.Digest `json:"file"`
+	// Cause is start or reload.
+	Cause history.Cause `json:"cause"`
+	Proof Proof         `json:"proof"`
 }
 
 // Proof names what a line rests on.
