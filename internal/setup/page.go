@@ -203,7 +203,7 @@ func (p *page) created(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, http.StatusForbidden, "This answers no question of this page, or one that was answered. Nothing was done.")
 		return
 	}
-	creds, err := p.setup.adopt(p.life, query.Get("code"))
+	creds, err := p.setup.adopt(p.life, query.Get("code")) //nolint:contextcheck // the code works once, so it is used also when the browser leaves
 	lost := new(Lost)
 	p.mu.Lock()
 	switch {

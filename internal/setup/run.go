@@ -27,7 +27,7 @@ func (s *Setup) Run(ctx context.Context) (Report, error) {
 		return report, err
 	}
 	p := &page{setup: s, step: stepCreate, made: make(chan Credentials, 1), lost: make(chan *Lost, 1)}
-	defer p.close()
+	defer p.close() //nolint:contextcheck // what is under way is finished also when the context has ended
 	if have {
 		s.o.Progress(fmt.Sprintf("%s has the App %d already; going on with it.", s.o.Store, creds.AppID))
 	} else {
@@ -85,7 +85,7 @@ func (s *Setup) create(ctx context.Context, p *page) (Credentials, error) {
 		return Credentials{}, l
 	case <-ctx.Done():
 		// An answer that is being worked on is not given up.
-		p.close()
+		p.close() //nolint:contextcheck // that is what it waits for
 		select {
 		case c := <-p.made:
 			s.o.Progress(fmt.Sprintf("The App %d was made. Its credentials are in %s.", c.AppID, s.o.Store))

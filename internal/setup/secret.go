@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -91,9 +92,7 @@ func (s *InSecret) write(ctx context.Context, c Credentials, dryRun []string) er
 	if there.Data == nil {
 		there.Data = map[string][]byte{}
 	}
-	for key, value := range secret.Data {
-		there.Data[key] = value
-	}
+	maps.Copy(there.Data, secret.Data)
 	if _, err := s.secrets.Update(ctx, there, metav1.UpdateOptions{FieldManager: manager, DryRun: dryRun}); err != nil {
 		return s.explain(err, "update")
 	}
