@@ -13,10 +13,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/aymanbagabas/go-udiff"
-
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/manifestdiff"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/mirror"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/deployments"
 )
@@ -198,17 +197,14 @@ func compareFile(ctx context.Context, git gitReader, change approval.Change) (co
 		f.Note = fmt.Sprintf("the mode is %s instead of %s", change.After.Mode, change.Before.Mode)
 		return f, nil
 	}
-	unified, err := udiff.ToUnified("", "", texts[0], udiff.Lines(texts[0], texts[1]), filesContext)
+	unified, err := manifestdiff.Unified(texts[0], texts[1], filesContext)
 	if err != nil {
 		return f, fmt.Errorf("compare %s: %w", change.Path, err)
 	}
 	var b strings.Builder
 	n := 0
 	for line := range strings.Lines(unified) {
-		if n++; n <= 2 {
-			continue // the names of the files, which are given
-		}
-		if n > fileLines+2 {
+		if n++; n > fileLines {
 			f.LinesLeftOut++
 			continue
 		}

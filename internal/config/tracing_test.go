@@ -59,3 +59,23 @@ func TestTracingHeaders(t *testing.T) {
 	require.Equal(t, "acme", string(cfg.Secrets.TracingHeaders["X-Scope-OrgID"].Reveal()))
 	require.InDelta(t, 1.0, cfg.File.Tracing.SampledRatio(), 0)
 }
+
+// TestTracingNeedsARestart: a change of it is not taken over, and is named.
+func TestTracingNeedsARestart(t *testing.T) {
+	load := func(text string) Config {
+		cfg, err := Load(write(t, strings.Replace(valid, "dataDirectory:", text+"dataDirectory:", 1)))
+		require.NoError(t, err)
+		return cfg
+	}
+	before := load("tracing: {endpoint: 'https://collector', ratio: 0.5}\n")
+	for text, want := range map[string]string{
+		"": "tracing", "tracing: {endpoint: 'https://collector', ratio: 0.25}\n": "tracing.ratio", "tracing: {endpoint: 'https://elsewhere', ratio: 0.5}\n": "tracing.endpoint",
+	} {
+		taken, waiting := before.Reload(load(text))
+		require.NotEmpty(t, waiting, text)
+		require.True(t, strings.HasPrefix(strings.Join(waiting, " "), "tracing"), "%v, not %s", waiting, want)
+		require.InDelta(t, 0.5, taken.File.Tracing.SampledRatio(), 0)
+	}
+	_, waiting := before.Reload(load("tracing: {endpoint: 'https://collector', ratio: 0.5}\n"))
+	require.NotContains(t, waiting, "tracing.ratio")
+}

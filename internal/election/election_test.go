@@ -273,6 +273,9 @@ func TestReleased(t *testing.T) {
 		ended := time.Now()
 		close(first.drain)
 		require.NoError(t, <-first.ended)
+		s.mu.Lock()
+		require.Empty(t, *s.lease.Spec.HolderIdentity, "given up before Run returns")
+		s.mu.Unlock()
 		<-first.worked
 		require.Less(t, second.leads().Sub(ended), 3*time.Second)
 		close(second.drain)
@@ -326,5 +329,31 @@ func TestNeverLed(t *testing.T) {
 		close(p.drain)
 		require.NoError(t, <-p.ended)
 		require.ErrorIs(t, p.Leads(), ErrFollows)
+	})
+}
+
+// TestNobodyRenews: a Lease that its holder renews no more is nobody's, although nobody
+// takes it.
+func TestNobodyRenews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		first := join(t, s, "first")
+		first.leads()
+		second := join(t, s, "second")
+		second.be(errors.New("the record cannot be read"))
+		time.Sleep(5 * time.Second)
+		require.NoError(t, second.Led())
+		require.WithinDuration(t, time.Now(), second.Renewed(), 3*time.Second)
+		first.leases.sever(true)
+		cut := time.Now()
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, second.Led(), ErrNobody)
+		require.ErrorContains(t, second.Led(), "first has not renewed")
+		require.False(t, second.Renewed().After(cut.Add(3*time.Second)))
+		for _, p := range []*part{first, second} {
+			close(p.drain)
+			p.stop()
+			<-p.ended
+		}
 	})
 }

@@ -369,6 +369,7 @@ func (g *Gate) retry(ctx context.Context, key Key, err error) {
 	attrs := key.attrs(slog.Any("error", err))
 	if errors.Is(err, errNotEnacted) {
 		// It may last: another process may decide by another configuration.
+		g.metrics.retried(retryPolicy)
 		g.log.LogAttrs(ctx, slog.LevelWarn, "policy_not_on_record", attrs...)
 		g.queue.AddAfter(key, g.raced.When(key))
 		return

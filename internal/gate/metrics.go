@@ -76,7 +76,7 @@ func NewMetrics() *Metrics {
 		}, []string{"kind"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatekeeper_queue_retries_total",
-			Help: "Keys that were put back, by reason: raced (somebody else was faster), later (told a moment ago), asked (a peer named a time), failed.",
+			Help: "Keys that were put back, by reason: raced (somebody else was faster), later (told a moment ago), asked (a peer named a time), policy (what changed of it is not on record yet), failed.",
 		}, []string{"reason"}),
 		queueLen: func() int { return 0 }, queueAge: func() time.Duration { return 0 },
 		outdatedPulls: func() int { return 0 },
@@ -87,7 +87,7 @@ func NewMetrics() *Metrics {
 	m.oldest = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gatekeeper_queue_oldest_seconds", Help: "How long the key that is next has waited; 0 when none waits.",
 	}, func() float64 { return m.queueAge().Seconds() })
-	for _, reason := range []string{retryRaced, retryLater, retryAsked, retryFailed} {
+	for _, reason := range []string{retryRaced, retryLater, retryAsked, retryPolicy, retryFailed} {
 		m.retries.WithLabelValues(reason)
 	}
 	m.outdated = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -123,6 +123,7 @@ const (
 	retryRaced  = "raced"
 	retryLater  = "later"
 	retryAsked  = "asked"
+	retryPolicy = "policy"
 	retryFailed = "failed"
 )
 

@@ -42,7 +42,11 @@ func NewAdmission(o AdmissionOptions) http.Handler {
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.Use(recoverer(o.Logger))
-	a := admission{AdmissionOptions: o, slots: make(chan struct{}, maxReviews), work: newCrew(crewIdle), bodies: &sync.Pool{New: func() any { return &bytes.Buffer{} }}}
+	a := admission{
+		AdmissionOptions: o, slots: make(chan struct{}, maxReviews), work: newCrew(crewIdle),
+		bodies: &sync.Pool{New: func() any { return &bytes.Buffer{} }},
+		heads:  &sync.Pool{New: func() any { return bufio.NewReaderSize(nil, reviewHead) }},
+	}
 	e.POST("/admission", a.receive)
 	return e
 }
@@ -52,6 +56,7 @@ type admission struct {
 	slots  chan struct{}
 	work   crew
 	bodies *sync.Pool
+	heads  *sync.Pool
 }
 
 // bodyKept is the largest review whose memory is used again.
@@ -95,7 +100,12 @@ func (a admission) answer(c *gin.Context, began time.Time) string {
 	// Somebody who sends slowly must not hold a place.
 	control := http.NewResponseController(c.Writer)
 	_ = control.SetReadDeadline(began.Add(answerTimeout)) // a test's recorder has none
-	body := bufio.NewReaderSize(http.MaxBytesReader(c.Writer, c.Request.Body, maxReview), reviewHead)
+	body, _ := a.heads.Get().(*bufio.Reader)
+	body.Reset(http.MaxBytesReader(c.Writer, c.Request.Body, maxReview))
+	defer func() {
+		body.Reset(nil)
+		a.heads.Put(body)
+	}()
 	head, _ := body.Peek(reviewHead) // its error comes again
 	uid := reviewUID(head)
 	select {

@@ -22,7 +22,7 @@ func TestExampleValues(t *testing.T) {
 			require.NoError(t, err)
 			_, file := configuration(t, rendered)
 			own := filepath.Join(filepath.Dir(values), "gatekeeper.yaml")
-			text, err := os.ReadFile(own) //nolint:gosec // of the repository
+			text, err := os.ReadFile(own)
 			require.NoError(t, err)
 			want, _, err := config.Parse(own, text)
 			require.NoError(t, err)

@@ -136,7 +136,7 @@ func unknown(at string, value any, schema map[string]any) []string {
 // documents are the objects of a YAML file.
 func documents(t *testing.T, file string) []map[string]any {
 	t.Helper()
-	f, err := os.Open(file) //nolint:gosec // of the repository or a module
+	f, err := os.Open(file)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, f.Close()) }()
 	var out []map[string]any

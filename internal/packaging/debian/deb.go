@@ -43,7 +43,7 @@ type unpacked struct {
 func open(ctx context.Context, p Package, file string) (unpacked, error) {
 	u := unpacked{Package: p, files: map[string]File{}}
 	err := eachOfTar(ctx, "--fsys-tarfile", file, func(h *tar.Header, r io.Reader) error {
-		f := File{Path: merged(h.Name), Mode: fs.FileMode(h.Mode & 0o777)} //nolint:gosec // nine bits
+		f := File{Path: merged(h.Name), Mode: fs.FileMode(h.Mode & 0o777)}
 		switch h.Typeflag {
 		case tar.TypeDir:
 			return nil

@@ -1,9 +1,8 @@
 package oci
 
 import (
-	"io"
 	"io/fs"
-	"log"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -46,6 +45,10 @@ func TestLayout(t *testing.T) {
 	digest, err := b.Digest()
 	require.NoError(t, err)
 
+	same, err := built(t, "x").Digest()
+	require.NoError(t, err)
+	require.Equal(t, digest, same, "the same input gives the same bytes")
+
 	read, err := ReadLayout(dir)
 	require.NoError(t, err)
 	again, err := read.Digest()
@@ -71,7 +74,7 @@ func TestLayout(t *testing.T) {
 	m, err := image.Manifest()
 	require.NoError(t, err)
 	blob := filepath.Join(dir, "blobs", "sha256", m.Layers[1].Digest.Hex)
-	raw, err := os.ReadFile(blob) //nolint:gosec // of this test
+	raw, err := os.ReadFile(blob)
 	require.NoError(t, err)
 	raw[len(raw)-1]++
 	require.NoError(t, os.WriteFile(blob, raw, 0o600))
@@ -85,7 +88,7 @@ func TestLayerRefusesDevices(t *testing.T) {
 }
 
 func TestPush(t *testing.T) {
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+	server := httptest.NewServer(registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)), registry.WithReferrersSupport(true)))
 	defer server.Close()
 	repository := strings.TrimPrefix(server.URL, "http://") + "/acme/gatekeeper"
 	one := built(t, "x")

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// ErrOtherImage: a tag is in the registry already, and names other bytes. A
-// released version is never given to something else.
+// ErrOtherImage is returned for a tag that is in the registry already and names
+// other bytes: a released version is never given to something else.
 var ErrOtherImage = errors.New("the tag names another image already")
 
 // Push copies what was built to a repository, and returns the image's digest. The

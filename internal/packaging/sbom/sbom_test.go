@@ -113,9 +113,9 @@ func schema(t *testing.T) *jsonschema.Schema {
 	for name, file := range map[string]string{
 		"bom-1.6.schema.json": "bom-1.6.schema.json", "spdx.schema.json": "spdx.schema.json", "jsf-0.82.schema.json": "jsf-0.82.schemax.json",
 	} {
-		raw, err := os.ReadFile(filepath.Join(dir, file)) //nolint:gosec // of the module
+		raw, err := os.ReadFile(filepath.Join(dir, file))
 		if file == "jsf-0.82.schemax.json" && os.IsNotExist(err) {
-			raw, err = os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // of the module
+			raw, err = os.ReadFile(filepath.Join(dir, name))
 		}
 		require.NoError(t, err)
 		require.NoError(t, c.AddResource("http://cyclonedx.org/schema/"+name, parsed(t, raw)))

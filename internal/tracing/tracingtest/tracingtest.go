@@ -13,6 +13,9 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 )
 
+// Span is a span that ended.
+type Span = sdk.ReadOnlySpan
+
 // Spans are those that ended.
 type Spans struct{ recorder *tracetest.SpanRecorder }
 

@@ -351,7 +351,7 @@ func TestBitsOfAnArchive(t *testing.T) {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		bad := filepath.Join(w.folder, "bad.archive")
-		for range 200 {
+		for range 100 {
 			changed := bytes.Clone(text)
 			at := w.r.IntN(len(text))
 			changed[at] ^= 1 << w.r.IntN(8)

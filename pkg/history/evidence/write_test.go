@@ -107,7 +107,7 @@ func TestGolden(t *testing.T) {
 			require.Equal(t, string(want), got.String())
 		})
 	}
-	require.Len(t, evidence.Meanings(), 13)
+	require.Len(t, evidence.Meanings(), 14)
 	for _, e := range r.Exceptions {
 		require.True(t, slices.ContainsFunc(evidence.Meanings(), func(m evidence.Meaning) bool { return m.Kind == e.Kind }), e.Kind)
 	}

@@ -25,8 +25,7 @@ func (s *Store) Fill(ctx context.Context, fill func(context.Context, history.Rec
 }
 
 func (s *Store) fill(ctx context.Context, fill func(context.Context, history.Record) error) (err error) {
-	bounded := func() (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, s.timeout) }
-	beginning, cancel := bounded()
+	beginning, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	conn, err := s.pool.Acquire(beginning)
 	if err != nil {
@@ -58,7 +57,7 @@ func (s *Store) fill(ctx context.Context, fill func(context.Context, history.Rec
 	if err := fill(ctx, inside); err != nil {
 		return err
 	}
-	ending, cancel := bounded()
+	ending, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	return s.commit(ending, conn, tx)
 }

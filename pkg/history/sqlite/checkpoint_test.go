@@ -39,7 +39,7 @@ func TestLogIsMoved(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return size(path) > 1<<20 }, time.Minute, 5*time.Millisecond, "it is in the database")
 	const most = 8192*4096 + 8<<20 // the log's bound, and what one more append adds with its frames' headers
-	for range 150 {
+	for range 100 {
 		var err error
 		head, err = store.Append(t.Context(), head, draft)
 		require.NoError(t, err)

@@ -37,7 +37,7 @@ func (h *team) calm(seen *witness) (landed []string, syncs int) {
 	held, err := h.Live(h.ctx, "prod", payments.Ledger)
 	require.NoError(t, err)
 	require.Equal(t, []string{h.Enrolled}, held.Revisions, "it is held")
-	require.ErrorContains(t, h.refused(payments.Ledger, sha), "held")
+	require.ErrorContains(t, h.refused(payments.Ledger, sha), "bob holds")
 	h.order(follower, "release", name)
 	h.live(t, sha, "1500")
 

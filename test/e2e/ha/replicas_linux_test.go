@@ -100,7 +100,9 @@ func grant(ctx context.Context, t *testing.T, sb *sandbox.Sandbox, lease string)
 	t.Helper()
 	root := filepath.Join("..", "..", "..", "charts", "gatekeeper")
 	rendered, err := chart.Render(chart.Options{
-		Dir: root, ValuesFile: filepath.Join(root, "ci", "postgres-values.yaml"), Values: map[string]any{"replicas": count, "fullnameOverride": lease},
+		Dir: root, ValuesFile: filepath.Join(root, "ci", "postgres-values.yaml"), Values: map[string]any{
+			"replicas": count, "fullnameOverride": lease, "serviceAccount": map[string]any{"create": false, "name": "gatekeeper"},
+		},
 	})
 	require.NoError(t, err)
 	objects, err := rendered.Objects()

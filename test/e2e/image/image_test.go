@@ -81,7 +81,7 @@ func TestImage(t *testing.T) {
 		return
 	}
 	root := t.TempDir()
-	require.NoError(t, os.Chmod(root, 0o755)) //nolint:gosec // the root of a file system
+	require.NoError(t, os.Chmod(root, 0o755))
 	size := layout.unpack(t, image, root)
 	t.Logf("%d layers, %.1f MB packed, %.1f MB unpacked", len(image.Layers), float64(packed(image))/1e6, float64(size)/1e6)
 	require.Less(t, packed(image), int64(64<<20), "the image has grown beyond what it needs")
@@ -150,7 +150,7 @@ func clones(t *testing.T, root string) {
 
 	bundle := filepath.Join(root, "etc/ssl/certs/ca-certificates.crt")
 	require.Greater(t, strings.Count(string(read(t, bundle)), "BEGIN CERTIFICATE"), 100)
-	require.NoError(t, os.WriteFile(bundle, s.CACertPEM(), 0o644)) //nolint:gosec // everybody reads it
+	require.NoError(t, os.WriteFile(bundle, s.CACertPEM(), 0o644))
 	out, err = inRoot(t, root, "/usr/bin/git", "clone", "--bare", address, "/tmp/env")
 	require.NoError(t, err, out)
 	require.NotContains(t, out, "warning")
@@ -160,7 +160,7 @@ func clones(t *testing.T, root string) {
 func inRoot(t *testing.T, root string, args ...string) (string, error) {
 	t.Helper()
 	for _, device := range []string{"null", "urandom"} {
-		require.NoError(t, os.MkdirAll(filepath.Join(root, "dev"), 0o755)) //nolint:gosec // as every root has it
+		require.NoError(t, os.MkdirAll(filepath.Join(root, "dev"), 0o755))
 		f, err := os.OpenFile(filepath.Join(root, "dev", device), os.O_CREATE, 0o600)
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
@@ -174,7 +174,7 @@ mount --bind /dev/urandom "$root/dev/urandom"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -o remount,bind,ro "$root"
 exec env -i PATH=/usr/local/bin:/usr/bin HOME=/dev/null "$(command -v chroot)" --userspec=65532:65532 --groups= "$root" "$@"`
-	cmd := exec.CommandContext(t.Context(), "unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh", root}, args...)...) //nolint:gosec // of this test
+	cmd := exec.CommandContext(t.Context(), "unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh", root}, args...)...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -198,7 +198,7 @@ func build(t *testing.T) string {
 
 func run(ctx context.Context, t *testing.T, dir string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // of this test
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -20,6 +20,7 @@ type figures struct {
 	Signals      map[string]int
 	Recovered    int
 	Unrecovered  int
+	Unobserved   int
 	Rework       int
 	ReworkKinds  map[string]int
 	FailRate     *float64
@@ -46,6 +47,7 @@ func (s *story) measured(ctx context.Context, app string) (figures, string, erro
 					Median *float64 `json:"medianSeconds"`
 				}
 				Unrecovered []json.RawMessage
+				Unobserved  int
 			}
 			ReworkRate struct {
 				Rework int
@@ -63,7 +65,8 @@ func (s *story) measured(ctx context.Context, app string) (figures, string, erro
 	return figures{
 		Deployments: r.DeploymentFrequency.Deployments, Failed: r.ChangeFailRate.Failed, Successful: r.ChangeFailRate.Successful, Signals: r.ChangeFailRate.Signals,
 		Recovered: r.FailedDeploymentRecoveryTime.Length.Count, Unrecovered: len(r.FailedDeploymentRecoveryTime.Unrecovered),
-		Rework: r.ReworkRate.Rework, ReworkKinds: r.ReworkRate.Kinds, FailRate: r.ChangeFailRate.Rate, RecoveryTime: r.FailedDeploymentRecoveryTime.Length.Median,
+		Unobserved: r.FailedDeploymentRecoveryTime.Unobserved,
+		Rework:     r.ReworkRate.Rework, ReworkKinds: r.ReworkRate.Kinds, FailRate: r.ChangeFailRate.Rate, RecoveryTime: r.FailedDeploymentRecoveryTime.Length.Median,
 	}, out, nil
 }
 
@@ -90,7 +93,7 @@ func (s *story) healthOnRecord(app, health string) {
 	require.NoError(s.t, err)
 }
 
-// recovers: a release whose pods never come up, and the one that reverts it. The record
+// recovers: a release whose pods never come up, and the one that mends it. The record
 // has what Argo CD saw, and the metrics are what follows from it: one deployment that
 // failed, and its recovery. What a person says counts until it is taken back.
 func recovers(t *testing.T, s *story) {
@@ -120,18 +123,23 @@ func recovers(t *testing.T, s *story) {
 	s.healthOnRecord(app, "Degraded")
 	s.counts(app, "that nothing has recovered", func(f figures) bool { return f.Unrecovered == 1 && f.Recovered == 0 })
 
-	fixed := ship(payments.ValuesFile("prod", payments.Ledger), values, `Revert "Release 1.5.0"`)
+	// Another image, so that there is a rollout to look at: the pods of 1.4.2 still run.
+	fixed := ship(payments.ValuesFile("prod", payments.Ledger), strings.Replace(values, `"1.4.2"`, `"1.5.1"`, 1), "Release 1.5.1")
 	s.runs(payments.Ledger, fixed, payments.FirstLimit, 4)
-	f := s.counts(app, "that it has recovered", func(f figures) bool { return f.Recovered == 1 && f.Unrecovered == 0 })
+	// On a machine that is too slow, Argo CD shows the health from before for longer than the
+	// metrics take for stable; then they know that it recovered, and not when.
+	f := s.counts(app, "that it has recovered", func(f figures) bool { return f.Recovered+f.Unobserved == 1 && f.Unrecovered == 0 })
 	t.Log(s.reads("metrics", "--app", app, "--last", "1h"))
 	require.Equal(t, 1, f.Failed)
-	require.Equal(t, map[string]int{"degraded": 1, "remediated": 1}, f.Signals)
+	require.Equal(t, map[string]int{"degraded": 1}, f.Signals)
 	require.LessOrEqual(t, f.Successful, 1, "the one before, if all of it was watched; the newest is still watched")
 	require.NotNil(t, f.FailRate)
 	require.InDelta(t, 1/float64(1+f.Successful), *f.FailRate, 1e-9)
-	require.Equal(t, map[string]int{"revert": 1}, f.ReworkKinds)
-	require.NotNil(t, f.RecoveryTime)
-	require.Positive(t, *f.RecoveryTime)
+	require.Empty(t, f.ReworkKinds, "a pull request that fixes is rework by its label alone")
+	if f.Recovered == 1 {
+		require.NotNil(t, f.RecoveryTime)
+		require.Positive(t, *f.RecoveryTime)
+	}
 	require.Regexp(t, `(?m)^3 .*Degraded`, s.reads("history", app))
 	require.Contains(t, s.reads("show", app, "3"), "1 applied, 0 failed")
 
