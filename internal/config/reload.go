@@ -17,7 +17,7 @@ import (
 func reloaded() []string {
 	return []string{
 		"version", "groups", "gates", "registries",
-		"github.privateKeyFile", "github.webhookSecretFiles", "argocd.tokenFile", "record.postgres.dsnFile", "api.tokens",
+		"github.privateKeyFile", "github.webhookSecretFiles", "argocd.tokenFile", "api.tokens",
 	}
 }
 
@@ -29,21 +29,16 @@ func (c Config) Reload(next Config) (taken Config, waiting []string) {
 	if !slices.Equal(c.Secrets.CheckpointKey.value, next.Secrets.CheckpointKey.value) && !slices.Contains(waiting, "checkpoints.keyFile") {
 		waiting = append(waiting, "checkpoints.keyFile")
 	}
+	if !slices.Equal(c.Secrets.RecordDSN.value, next.Secrets.RecordDSN.value) && c.File.Record.Postgres != nil && next.File.Record.Postgres != nil &&
+		!slices.Contains(waiting, "record.postgres.dsnFile") {
+		waiting = append(waiting, "record.postgres.dsnFile")
+	}
 	taken = next
 	taken.File = c.File
-	taken.Secrets.CheckpointKey = c.Secrets.CheckpointKey
+	taken.Secrets.CheckpointKey, taken.Secrets.RecordDSN = c.Secrets.CheckpointKey, c.Secrets.RecordDSN
 	from, to := next.File, &taken.File
 	to.Version, to.Groups, to.Gates, to.Registries = from.Version, from.Groups, from.Gates, from.Registries
 	to.GitHub.PrivateKeyFile, to.GitHub.WebhookSecretFiles, to.ArgoCD.TokenFile = from.GitHub.PrivateKeyFile, from.GitHub.WebhookSecretFiles, from.ArgoCD.TokenFile
-	if to.Record.Postgres != nil {
-		own := *to.Record.Postgres
-		to.Record.Postgres = &own
-		if from.Record.Postgres != nil {
-			own.DSNFile = from.Record.Postgres.DSNFile
-		} else {
-			taken.Secrets.RecordDSN = c.Secrets.RecordDSN
-		}
-	}
 	if to.API != nil {
 		own := *to.API
 		to.API, own.Tokens = &own, nil

@@ -59,6 +59,20 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestReloadDSN: connections are made with the string of the start, so another one waits.
+func TestReloadDSN(t *testing.T) {
+	t.Parallel()
+	path := write(t, "record: {postgres: {dsnFile: argocd-token}}\n"+valid)
+	before, err := Load(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(path), "argocd-token"), []byte("postgres://other"), 0o600))
+	next, err := Load(path)
+	require.NoError(t, err)
+	taken, waiting := before.Reload(next)
+	require.Equal(t, []string{"record.postgres.dsnFile"}, waiting)
+	require.Equal(t, before.Secrets.RecordDSN, taken.Secrets.RecordDSN)
+}
+
 // TestReloadTokens: the tokens of the read API are taken over, and none is left when the
 // section is taken out.
 func TestReloadTokens(t *testing.T) {
