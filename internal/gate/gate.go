@@ -252,7 +252,7 @@ func (g *Gate) Run(ctx context.Context) error {
 	defer g.running.Store(false)
 	if err := g.enactAll(ctx); err != nil {
 		g.queue.ShutDown()
-		return nil //nolint:nilerr // stopped before there was anything to do
+		return nil // stopped before there was anything to do
 	}
 	g.WakeAll()
 	g.wakeOwed(ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -133,9 +134,7 @@ func (e *enacted) at(ctx context.Context, record history.Reader, head history.He
 			return nil, fmt.Errorf("read the policies on record: %w", err)
 		}
 		gates := make(map[string]history.PolicyPayload, len(e.gates)+len(entries))
-		for gate, p := range e.gates {
-			gates[gate] = p
-		}
+		maps.Copy(gates, e.gates)
 		seen := e.seen
 		for _, entry := range entries {
 			p, err := history.Decode[history.PolicyPayload](entry)

@@ -205,7 +205,7 @@ func (g *Gate) recordSettled(ctx context.Context, head history.Head, app approva
 	if err != nil {
 		return head, nil, fmt.Errorf("record outcomes: %w", err)
 	}
-	if g.leads() != nil {
+	if leads := g.leads() == nil; !leads {
 		return head, told, nil // the replica that leads finds it on record, and tells
 	}
 	for _, p := range settled {
