@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,10 +133,12 @@ func withdraw(ctx context.Context, t *testing.T, sb *sandbox.Sandbox, name strin
 	require.NoError(t, client.Resource(bindings).Namespace("gatekeeper").Delete(ctx, name, metav1.DeleteOptions{}))
 }
 
-// right is one thing that may be done.
-type right struct{ Group, Resource, Verb string }
+// right is one thing that may be done, in one namespace or, with an empty one, everywhere.
+type right struct{ Namespace, Group, Resource, Verb string }
 
-func (r right) String() string { return r.Verb + " " + r.Resource + "." + r.Group }
+func (r right) String() string {
+	return strings.TrimSuffix(r.Verb+" "+r.Resource+"."+r.Group+" in "+r.Namespace, " in ")
+}
 
 // granted are the rights of the chart's roles, each with the place where it is.
 func granted(t *testing.T, rendered chart.Rendered) map[right]place {
@@ -155,7 +158,8 @@ func granted(t *testing.T, rendered chart.Rendered) map[right]place {
 			for _, group := range rule.APIGroups {
 				for _, resource := range rule.Resources {
 					for _, verb := range rule.Verbs {
-						r := right{group, resource, verb}
+						r := right{role.Metadata.Namespace, group, resource, verb}
+						require.NotContains(t, all, right{"", group, resource, verb}, "it is given everywhere besides")
 						require.NotContains(t, all, r, "it is given twice")
 						name := ""
 						if len(rule.ResourceNames) > 0 {

@@ -42,12 +42,20 @@ func (s *seen) after(request *http.Request, response *http.Response) error {
 	case response.StatusCode == http.StatusForbidden:
 		s.forbidden = append(s.forbidden, r.String())
 	case response.StatusCode < http.StatusBadRequest, response.StatusCode == http.StatusNotFound:
-		s.used[r] = true
+		s.uses(r)
 		if r.Verb == "patch" && response.StatusCode == http.StatusCreated {
-			s.used[right{r.Group, r.Resource, "create"}] = true
+			r.Verb = "create"
+			s.uses(r)
 		}
 	}
 	return nil
+}
+
+// uses notes a right, which may have been given for the namespace or for all.
+func (s *seen) uses(r right) {
+	s.used[r] = true
+	r.Namespace = ""
+	s.used[r] = true
 }
 
 // rightOf is what RBAC is asked for a request.
@@ -58,11 +66,12 @@ func rightOf(r *http.Request) right {
 		group, parts = parts[1], parts[1:]
 	}
 	parts = parts[2:] // api or the group, and the version
+	namespace := ""
 	if len(parts) > 2 && parts[0] == "namespaces" {
-		parts = parts[2:]
+		namespace, parts = parts[1], parts[2:]
 	}
 	if len(parts) == 0 {
-		return right{group, "", strings.ToLower(r.Method)}
+		return right{namespace, group, "", strings.ToLower(r.Method)}
 	}
 	verb := map[string]string{http.MethodPost: "create", http.MethodPut: "update", http.MethodPatch: "patch", http.MethodDelete: "delete"}[r.Method]
 	if r.Method == http.MethodGet {
@@ -75,7 +84,7 @@ func rightOf(r *http.Request) right {
 			verb = "list"
 		}
 	}
-	return right{group, parts[0], verb}
+	return right{namespace, group, parts[0], verb}
 }
 
 // rights: with nothing but the chart's roles, a change that lacks an approval is refused
@@ -133,6 +142,9 @@ func rights(ctx context.Context, t *testing.T, sb *sandbox.Sandbox) {
 			unused[r] = true
 		}
 	}
+	// An Event about a configuration that was refused is about the Service, which this one has not: the API server
+	// reaches it by an address. Package events and the story of the configuration show that it is written.
+	delete(unused, right{"gatekeeper", "", "events", "create"})
 	require.Empty(t, sorted(unused), "these are granted and nothing uses them")
 	for r, at := range all {
 		p.apply(at.without(r))

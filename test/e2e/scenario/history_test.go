@@ -42,11 +42,12 @@ func foundAfterwards(t *testing.T, s *story) {
 	app := "argocd/" + name
 	first := s.approved(payments.Ledger, "2000")
 	s.runs(payments.Ledger, first, "2000", 2)
+	s.history(app, `(?m)^2 .*Healthy`) // what becomes of a deployment is seen until the next one
 	second := s.approved(payments.Ledger, "3000")
 	s.runs(payments.Ledger, second, "3000", 3)
 	s.recorded(payments.Ledger, "outcome", 2)
 	s.recorded(payments.Ledger, "observed", 1) // from before the gate
-	s.history(app, `(?m)^3 .*Healthy`)         // what becomes of a deployment is not seen by one who is stopped
+	s.history(app, `(?m)^3 .*Healthy`)         // and not by one who is stopped
 	require.NoError(t, gatekeeper.Stop(s.ctx))
 
 	sneaky := s.propose(payments.Alice, payments.Ledger, "9000")
