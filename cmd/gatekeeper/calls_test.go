@@ -28,13 +28,26 @@ func (w *town) count(what string, step func()) cost {
 	require.Eventually(w.t, func() bool {
 		pending, err := w.box.Pending(w.t.Context(), 1)
 		now := w.reads.Load() + w.writes.Load()
-		if err != nil || len(pending) > 0 || now != last || w.outdated() > 0 {
+		if err != nil || len(pending) > 0 || now != last || w.outdated() > 0 || w.queued() > 0 {
 			last, since = now, time.Now()
 			return false
 		}
 		return time.Since(since) > 1500*time.Millisecond
-	}, time.Minute, 20*time.Millisecond, what)
+	}, 2*time.Minute, 20*time.Millisecond, what)
 	return cost{what, w.reads.Load() - reads, w.writes.Load() - writes}
+}
+
+// queued is how many keys wait to be worked on.
+func (w *town) queued() int {
+	found, err := w.metrics.Gather()
+	require.NoError(w.t, err)
+	for _, family := range found {
+		if family.GetName() == "gatekeeper_queue_depth" {
+			return int(family.GetMetric()[0].GetGauge().GetValue())
+		}
+	}
+	require.Fail(w.t, "there is no depth of the queue")
+	return 0
 }
 
 // lifeOfAPull is what the calls go to: a pull request from its proposal to its

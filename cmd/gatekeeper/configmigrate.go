@@ -41,7 +41,7 @@ func migrateConfig(w io.Writer, file string, write bool) error {
 	if err != nil {
 		return fmt.Errorf("open the configuration: %w", err)
 	}
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}

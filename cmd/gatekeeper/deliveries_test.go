@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
@@ -139,6 +140,7 @@ type town struct {
 	open    openPulls
 	// outdated is how many open pull requests are to be judged anew.
 	outdated func() int
+	metrics  *prometheus.Registry
 	// reads and writes are the calls of GitHub's API so far.
 	reads, writes atomic.Int64
 	// seen are the endpoints of those calls, in the order of their answers.
@@ -245,9 +247,12 @@ func (w *town) serve(resync time.Duration) {
 		}},
 		Config: approval.Quorum{Requirements: []approval.Requirement{{Name: "sre", Approvals: 1, Teams: []approval.TeamName{"acme/sre"}}}},
 	}}
+	metrics := gate.NewMetrics()
+	w.metrics = prometheus.NewRegistry()
+	w.metrics.MustRegister(metrics)
 	decider := gate.New(gate.Options{
 		Rules: gate.Rules{Policies: policies}, Applications: instrument.Applications(w.tracer, w.cluster), Collector: instrument.Collector(w.tracer, collector), Tracer: w.tracer,
-		Closures: closure.New(objects{repositories}), Record: seen.calls.Record(record), Observers: seen.observers(), Metrics: gate.NewMetrics(), Logger: log, Resync: resync,
+		Closures: closure.New(objects{repositories}), Record: seen.calls.Record(record), Observers: seen.observers(), Metrics: metrics, Logger: log, Resync: resync,
 		Reporter: instrument.Reporter(w.tracer, reports), Debts: box, Judgements: box,
 	})
 	w.open = openPulls{func() []approval.Policy { return policies }, collector.OpenPulls, reports.Reported, decider.Opened, log, nil}

@@ -56,7 +56,7 @@ func commandLines(text string) [][]string {
 	text = regexp.MustCompile(`"[^"]*"|'[^']*'|“[^”]*”`).ReplaceAllString(text, "QUOTED")
 	text = strings.NewReplacer("[", "", "]", "", "…", "", "...", "").Replace(text)
 	all := [][]string{nil}
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		choices := []string{word}
 		if strings.Contains(word, "|") {
 			choices = strings.Split(word, "|")

@@ -60,7 +60,7 @@ func TestConfigMigrate(t *testing.T) {
 	dir := t.TempDir()
 	file, link := filepath.Join(dir, "real.yaml"), filepath.Join(dir, "gatekeeper.yaml")
 	before := "# Of payments.\ngithub:\n  appID: 7 # its number\n"
-	require.NoError(t, os.WriteFile(file, []byte(before), 0o640)) //nolint:gosec // its mode is to stay
+	require.NoError(t, os.WriteFile(file, []byte(before), 0o640))
 	require.NoError(t, os.Symlink("real.yaml", link))
 	read := func() string {
 		text, err := os.ReadFile(file)

@@ -213,7 +213,7 @@ func (o setupOptions) rescue(_ context.Context, lost *setup.Lost) error {
 	for _, parent := range []string{".", os.TempDir()} {
 		dir, err := os.MkdirTemp(parent, "github-app-")
 		if err == nil {
-			err = setup.NewFiles(dir).Save(context.Background(), lost.Credentials) //nolint:contextcheck // done also when nobody waits any more
+			err = setup.NewFiles(dir).Save(context.Background(), lost.Credentials)
 		}
 		if err != nil {
 			errs = append(errs, err)

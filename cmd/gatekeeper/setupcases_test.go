@@ -142,14 +142,14 @@ func TestSetupRefuses(t *testing.T) {
 	require.NoError(t, err)
 	folder := func(files map[string]string) string {
 		dir := t.TempDir()
-		require.NoError(t, os.Chmod(dir, 0o700)) //nolint:gosec // a folder needs x
+		require.NoError(t, os.Chmod(dir, 0o700))
 		for name, text := range files {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 		}
 		return dir
 	}
 	open := t.TempDir()
-	require.NoError(t, os.Chmod(open, 0o777)) //nolint:gosec // what is refused
+	require.NoError(t, os.Chmod(open, 0o777))
 	for name, c := range map[string]struct {
 		args []string
 		says string

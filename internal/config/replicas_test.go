@@ -1,7 +1,6 @@
 package config
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,7 +26,7 @@ func TestReplicas(t *testing.T) {
 		c.replicas(&f, document.Content[0])
 		require.Len(t, c.mistakes, len(mistakes), text)
 		for i, want := range mistakes {
-			require.True(t, strings.Contains(c.err().Error(), want), "%s: %s: %v", text, want, c.mistakes[i])
+			require.ErrorContains(t, c.err(), want, "%s: %v", text, c.mistakes[i])
 		}
 	}
 }

@@ -353,7 +353,9 @@ func TestNobodyRenews(t *testing.T) {
 		for _, p := range []*part{first, second} {
 			close(p.drain)
 			p.stop()
-			<-p.ended
+			if err := <-p.ended; err != nil {
+				require.ErrorIs(t, err, ErrLost)
+			}
 		}
 	})
 }

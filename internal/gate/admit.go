@@ -67,10 +67,10 @@ func (g *Gate) Admit(ctx context.Context, r AdmissionRequest) Admission {
 
 // touched are the policies that protect the Application before or after the
 // write.
-func (now *rules) touched(r AdmissionRequest) []approval.Policy {
+func (r *rules) touched(by AdmissionRequest) []approval.Policy {
 	var out []approval.Policy
-	for _, p := range now.Policies {
-		if (r.Before != nil && p.Protects(*r.Before)) || (r.After != nil && p.Protects(*r.After)) {
+	for _, p := range r.Policies {
+		if (by.Before != nil && p.Protects(*by.Before)) || (by.After != nil && p.Protects(*by.After)) {
 			out = append(out, p)
 		}
 	}

@@ -466,9 +466,9 @@ func (p *people) heldIntents() map[string]string {
 				delete(holds, act.Of)
 			case history.VerbRollback:
 				own[act.ID] = act.Hold
-			case history.VerbAdopt, history.VerbBreakGlass, history.VerbReview, history.VerbPermit, history.VerbSync:
+			case history.VerbAdopt, history.VerbBreakGlass, history.VerbReview, history.VerbPermit, history.VerbSync, history.VerbMark:
 			}
-		case history.KindDecision, history.KindOutcome, history.KindAbandoned, history.KindDenied, history.KindObserved, history.KindHealth, history.KindPolicy:
+		case history.KindDecision, history.KindOutcome, history.KindAbandoned, history.KindDenied, history.KindObserved, history.KindHealth, history.KindPolicy, history.KindArchived:
 		case history.KindIntent:
 			intent := decode[history.IntentPayload](p.t, e)
 			for id, hold := range holds {

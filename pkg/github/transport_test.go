@@ -140,7 +140,7 @@ func TestTimeout(t *testing.T) {
 		var e *Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, "find the App's installation", e.Op)
-		require.Equal(t, []Call{{Endpoint: "GET /repos/{owner}/{repo}/installation", Duration: DefaultTimeout, Remaining: -1}}, s.calls)
+		require.Equal(t, []Call{{Endpoint: "GET /repos/{owner}/{repo}/installation", Began: start, Duration: DefaultTimeout, Remaining: -1}}, s.calls)
 	})
 }
 

@@ -87,7 +87,7 @@ func VerifyEach(ctx context.Context, r Reader, each func(e Entry, sealed []byte)
 	var claims []ArchivedPayload
 	for _, entry := range listed {
 		claim, err := Decode[ArchivedPayload](entry)
-		if err != nil || !v.fits(entry) {
+		if read := err == nil; !read || !v.fits(entry) {
 			return v.report(fault(entry.Sequence, FaultChanged, "entry %d, which says what is archived, does not fit its digest", entry.Sequence)), nil
 		}
 		claims = append(claims, claim)

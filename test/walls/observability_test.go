@@ -66,7 +66,7 @@ func table(t *testing.T, name string, rows []string) {
 	require.True(t, ok, end)
 	want := before + begin + strings.Join(rows, "\n") + "\n" + end + after
 	if *update {
-		require.NoError(t, os.WriteFile(observability, []byte(want), 0o644)) //nolint:gosec // documentation is for everybody
+		require.NoError(t, os.WriteFile(observability, []byte(want), 0o644))
 		return
 	}
 	require.Equal(t, want, string(doc), "run go test ./test/walls -run Documented -update")

@@ -122,7 +122,7 @@ func oracle(t *testing.T, w *world) (operations map[uint64]int, unexplained map[
 			if a.Verb == history.VerbReview && a.Person.Name != glass[a.Of] {
 				reviewed[a.Of] = e.Time
 			}
-		case history.KindDecision, history.KindDenied, history.KindObserved, history.KindHealth, history.KindPolicy:
+		case history.KindDecision, history.KindDenied, history.KindObserved, history.KindHealth, history.KindPolicy, history.KindArchived:
 		}
 	}
 	for _, e := range entries {
@@ -171,7 +171,7 @@ func oracle(t *testing.T, w *world) (operations map[uint64]int, unexplained map[
 			if in(e.Time) || in(a.ReviewBy) && (!ok || at.After(a.ReviewBy)) {
 				unexplained[e.Sequence] = "break-glass"
 			}
-		case history.KindDecision, history.KindDenied, history.KindHealth, history.KindAbandoned, history.KindPolicy:
+		case history.KindDecision, history.KindDenied, history.KindHealth, history.KindAbandoned, history.KindPolicy, history.KindArchived:
 		}
 	}
 	return operations, unexplained, acts

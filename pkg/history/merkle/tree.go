@@ -24,7 +24,7 @@ func (t *Tree) Edge() []tlog.Hash { return slices.Clone(t.edge) }
 
 // NewTree is the tree with that edge. Whether it is one of a record shows in its root.
 func NewTree(size int64, edge []tlog.Hash) (Tree, error) {
-	if size < 0 || bits.OnesCount64(uint64(size)) != len(edge) { //nolint:gosec // not negative
+	if size < 0 || bits.OnesCount64(uint64(size)) != len(edge) {
 		return Tree{}, fmt.Errorf("a tree of %d leaves has no edge of %d hashes", size, len(edge))
 	}
 	return Tree{size: size, edge: slices.Clone(edge)}, nil

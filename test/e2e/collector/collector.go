@@ -133,7 +133,7 @@ func span(s *traces.Span, resource map[string]string) Span {
 	out := Span{
 		Trace: hex.EncodeToString(s.GetTraceId()), ID: hex.EncodeToString(s.GetSpanId()), Parent: hex.EncodeToString(s.GetParentSpanId()),
 		Name: s.GetName(), Kind: s.GetKind().String(), Attributes: attributes(s.GetAttributes()), Resource: resource,
-		Began: time.Unix(0, int64(s.GetStartTimeUnixNano())), Ended: time.Unix(0, int64(s.GetEndTimeUnixNano())), //nolint:gosec // times of now
+		Began: time.Unix(0, int64(s.GetStartTimeUnixNano())), Ended: time.Unix(0, int64(s.GetEndTimeUnixNano())),
 		Failed: s.GetStatus().GetCode() == traces.Status_STATUS_CODE_ERROR,
 	}
 	for _, l := range s.GetLinks() {
