@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -93,6 +95,30 @@ func (s *story) healthOnRecord(app, health string) {
 	require.NoError(s.t, err)
 }
 
+// settled waits until the record has that a deployment is Healthy after it was rolled out: a
+// release that follows sooner finds the Application as unwell as it leaves it, and is not
+// blamed. Argo CD may look too seldom to see the rollout; then what it shows for long is true.
+func (s *story) settled(app, number string) {
+	s.t.Helper()
+	const long = 40 * time.Second
+	err := payments.Await(s.ctx, app+" #"+number+" to be Healthy after its rollout", func(ctx context.Context) (bool, string, error) {
+		out, err := s.Gatekeeper(ctx, "show", app, number, "-o", "json", "--config", s.Config)
+		if err != nil {
+			return false, out, err
+		}
+		var d struct {
+			FinishedAt time.Time
+			Health     []struct{ Health string }
+		}
+		if err := json.Unmarshal([]byte(out), &d); err != nil || len(d.Health) == 0 {
+			return false, out, err
+		}
+		rolled := slices.ContainsFunc(d.Health, func(h struct{ Health string }) bool { return h.Health == "Progressing" })
+		return d.Health[len(d.Health)-1].Health == "Healthy" && (rolled || time.Since(d.FinishedAt) > long), out, nil
+	})
+	require.NoError(s.t, err)
+}
+
 // recovers: a release whose pods never come up, and the one that mends it. The record
 // has what Argo CD saw, and the metrics are what follows from it: one deployment that
 // failed, and its recovery. What a person says counts until it is taken back.
@@ -115,6 +141,7 @@ func recovers(t *testing.T, s *story) {
 	require.NotEqual(t, s.Files()[chart], impatient)
 	first := ship(chart, impatient, "Give up on a rollout after 15 seconds")
 	s.runs(payments.Ledger, first, payments.FirstLimit, 2)
+	s.settled(app, "2")
 
 	values := payments.Values("prod", payments.Ledger, payments.FirstLimit)
 	broken := strings.Replace(values, `"1.4.2"`, `"1.5.0-broken"`, 1)
