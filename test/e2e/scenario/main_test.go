@@ -37,9 +37,6 @@ func TestScenarios(t *testing.T) {
 			t.Run("play", func(t *testing.T) {
 				stage := newStage(storiesAtOnce)
 				for _, s := range scenarios() {
-					if s.newest && version != sandbox.V3 {
-						continue
-					}
 					t.Run(s.name, func(t *testing.T) {
 						if !s.alone {
 							defer stage.enter(t)()
@@ -57,9 +54,6 @@ func TestScenarios(t *testing.T) {
 
 // scenario is one story.
 type scenario struct {
-	// newest stories are played on the newest version alone: 2.14 shows the health from before a
-	// sync for so long that what the metrics know of so short a recovery is up to chance.
-	newest bool
 	// alone stories look at the whole cluster, so they are played before the others begin.
 	alone    bool
 	name     string
@@ -127,7 +121,6 @@ func scenarios() []scenario {
 		{name: "configured anew", services: one, enforce: true, play: configured},
 		{name: "rolled back", services: one, enforce: true, reverts: true, play: rolledBack},
 		{name: "found afterwards", services: one, reverts: true, play: foundAfterwards},
-		{name: "measured", services: one, newest: true, play: recovers},
 	}
 }
 
