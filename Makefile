@@ -38,12 +38,12 @@ build: ## Build bin/gatekeeper
 .PHONY: image
 image: ## Build the container image as an OCI layout in bin/image, without a container engine (needs apt and dpkg-deb)
 	@for arch in $(IMAGE_ARCHS); do GOOS=linux GOARCH=$$arch $(GOBUILD) -o bin/linux-$$arch/gatekeeper ./cmd/gatekeeper; done
-	@go run ./internal/packaging/mkimage build -output $(IMAGE) -tag $(VERSION) -commit $(COMMIT) -created $(COMMIT_TIME) \
+	@go run ./internal/packaging/mkimage build -mirror "$(MIRROR)" -snapshots "$(SNAPSHOTS)" -output $(IMAGE) -tag $(VERSION) -commit $(COMMIT) -created $(COMMIT_TIME) \
 	  $(foreach arch,$(IMAGE_ARCHS),-binary $(arch)=bin/linux-$(arch)/gatekeeper)
 
 .PHONY: image-lock
 image-lock: ## Pin the newest packages of Debian's release for the image (needs apt)
-	go run ./internal/packaging/mkimage lock
+	go run ./internal/packaging/mkimage lock -mirror "$(MIRROR)"
 
 .PHONY: test
 test: unit e2e ## Run every test: unit, then end to end

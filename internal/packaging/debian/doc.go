@@ -10,7 +10,8 @@
 // whoever builds it and whenever. apt checks Debian's signatures when the lock is
 // made; afterwards the checksums are what counts, and it does not matter from
 // where a package comes. A version that a security update replaced leaves the
-// mirrors; it is then taken from Debian's snapshot of the lock's time.
+// mirrors; it is then taken from Debian's snapshot of the lock's time, where one is
+// named.
 //
 // Nothing of a package is run: its maintainer scripts are not needed for these
 // files. What a program needs and no package has is an error, not a program that

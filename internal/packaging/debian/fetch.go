@@ -23,10 +23,6 @@ const (
 )
 
 const (
-	// DefaultMirror has the archives as folders. What comes from it is checked, so
-	// that it needs no TLS, as apt itself does not.
-	DefaultMirror   = "http://deb.debian.org"
-	defaultSnapshot = "http://snapshot.debian.org/archive"
 	// aptHelper downloads with apt's own settings: its proxies and credentials.
 	aptHelper = "/usr/lib/apt/apt-helper"
 	// fetchTimeout bounds the download of one package.
@@ -37,9 +33,13 @@ const (
 type Fetcher struct {
 	// Cache is the folder. It is made when missing.
 	Cache string
-	// Mirror replaces DefaultMirror.
+	// Mirror has the archives as folders. What comes from it is checked, so that it needs
+	// no TLS, as apt itself does not.
 	Mirror string
-	Log    *slog.Logger
+	// Snapshots has them as they were at any time, for packages that an update has replaced.
+	// Empty for nowhere.
+	Snapshots string
+	Log       *slog.Logger
 }
 
 // Fetch returns the file of each package, in the same order. A file whose content
@@ -80,14 +80,11 @@ func (f Fetcher) fetch(ctx context.Context, snapshot time.Time, p Package) (stri
 }
 
 func (f Fetcher) urls(snapshot time.Time, p Package) []string {
-	mirror := strings.TrimSuffix(f.Mirror, "/")
-	if mirror == "" {
-		mirror = DefaultMirror
+	urls := []string{strings.TrimSuffix(f.Mirror, "/") + "/" + p.Archive + "/" + p.Path}
+	if f.Snapshots != "" {
+		urls = append(urls, strings.TrimSuffix(f.Snapshots, "/")+"/"+p.Archive+"/"+snapshot.UTC().Format("20060102T150405Z")+"/"+p.Path)
 	}
-	return []string{
-		mirror + "/" + p.Archive + "/" + p.Path,
-		defaultSnapshot + "/" + p.Archive + "/" + snapshot.UTC().Format("20060102T150405Z") + "/" + p.Path,
-	}
+	return urls
 }
 
 func (f Fetcher) download(ctx context.Context, url, file string, p Package) error {

@@ -145,7 +145,8 @@ func TestAddresses(t *testing.T) {
 	l, err := ParseLock(repositoryLock(t))
 	require.NoError(t, err)
 	p := Package{Archive: archiveSecurity, Path: "pool/updates/main/z/zlib/zlib1g_1_amd64.deb"}
-	urls := Fetcher{Mirror: "http://mirror.example/"}.urls(l.Snapshot, p)
+	require.Len(t, Fetcher{Mirror: "http://mirror.example"}.urls(l.Snapshot, p), 1)
+	urls := Fetcher{Mirror: "http://mirror.example/", Snapshots: "http://snapshots.example/archive/"}.urls(l.Snapshot, p)
 	require.Equal(t, "http://mirror.example/debian-security/pool/updates/main/z/zlib/zlib1g_1_amd64.deb", urls[0])
-	require.Regexp(t, `^http://snapshot\.debian\.org/archive/debian-security/\d{8}T\d{6}Z/pool/updates/`, urls[1])
+	require.Regexp(t, `^http://snapshots\.example/archive/debian-security/\d{8}T\d{6}Z/pool/updates/`, urls[1])
 }

@@ -57,9 +57,6 @@ func (r Resolver) closure(ctx context.Context, arch string) ([]Package, error) {
 		}
 	}
 	mirror := strings.TrimSuffix(r.Fetcher.Mirror, "/")
-	if mirror == "" {
-		mirror = DefaultMirror
-	}
 	var sources strings.Builder
 	for archive, suite := range map[string]string{archiveMain: r.Suite, archiveSecurity: r.Suite + "-security"} {
 		fmt.Fprintf(&sources, "deb [signed-by=%s] %s/%s %s main\n", r.Keyring, mirror, archive, suite)

@@ -30,7 +30,8 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer, log *sl
 	tag := flags.String("tag", "", "version, which names the image")
 	lockFile := flags.String("lock", defaultLock, "file that pins Debian's packages")
 	cache := flags.String("cache", "", "folder for packages (default: in the user's cache)")
-	mirror := flags.String("mirror", debian.DefaultMirror, "where Debian's archives are")
+	mirror := flags.String("mirror", "", "address of a mirror of Debian's archives (default: that of this machine's apt)")
+	snapshots := flags.String("snapshots", "", "address of Debian's archives as they were, for packages that an update has replaced (default: none)")
 	commit := flags.String("commit", "", "full hash of the commit that the programs were built from")
 	createdFlag := flags.String("created", "", "time of that commit (RFC 3339), which everything in the image gets")
 	var binaries []binary
@@ -70,7 +71,10 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer, log *sl
 	if err != nil {
 		return err
 	}
-	fetcher := debian.Fetcher{Cache: dir, Mirror: *mirror, Log: log}
+	if *mirror, err = mirrorOr(ctx, *mirror); err != nil {
+		return err
+	}
+	fetcher := debian.Fetcher{Cache: dir, Mirror: *mirror, Snapshots: *snapshots, Log: log}
 	spec := oci.Spec{
 		Tag: *tag, Created: created,
 		Labels: map[string]string{

@@ -22,12 +22,15 @@ func lock(ctx context.Context, args []string, stderr io.Writer, log *slog.Logger
 	keyring := flags.String("keyring", "/usr/share/keyrings/debian-archive-keyring.gpg", "file with Debian's keys")
 	archs := flags.String("architectures", "amd64,arm64", "architectures, with commas between them")
 	cache := flags.String("cache", "", "folder for packages (default: in the user's cache)")
-	mirror := flags.String("mirror", debian.DefaultMirror, "where Debian's archives are")
+	mirror := flags.String("mirror", "", "address of a mirror of Debian's archives (default: that of this machine's apt)")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("read the arguments: %w", err)
 	}
 	dir, err := cacheFolder(*cache)
 	if err != nil {
+		return err
+	}
+	if *mirror, err = mirrorOr(ctx, *mirror); err != nil {
 		return err
 	}
 	r := debian.Resolver{
@@ -46,6 +49,14 @@ func lock(ctx context.Context, args []string, stderr io.Writer, log *slog.Logger
 		return fmt.Errorf("write the lock: %w", err)
 	}
 	return nil
+}
+
+// mirrorOr is the mirror that was named, or that of this machine's apt.
+func mirrorOr(ctx context.Context, named string) (string, error) {
+	if named != "" {
+		return named, nil
+	}
+	return debian.Mirror(ctx)
 }
 
 func cacheFolder(named string) (string, error) {
