@@ -76,6 +76,7 @@ func scenarios() []scenario {
 		{name: "windows", services: one, play: windows},
 		{name: "held", services: one, play: held},
 		{name: "image bump", services: one, stage: true, images: &payments.Images{Soak: soakTime, RequireDigest: true}, play: imageBump},
+		{name: "measured", services: one, play: recovers},
 		{name: "bad day at GitHub", services: one, play: badDay},
 		{name: "auto-sync", services: one, enforce: true, play: autoSync},
 		{name: "a person syncs", services: []string{payments.Ledger, payments.Payments}, enforce: true, play: personSyncs},
