@@ -193,7 +193,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 	takes := ordering{policies: live.policies, reader: reader, record: seen.calls.Record(record), wake: decider.WakeKey, decider: decider, log: log, tracer: seen.tracer}
-	answers, err := answering(live, takes, box, hub, shown.asker(), previewed.differ(decider))
+	answers, err := answering(live, takes, box, hub, shown.reviews, previewed.differ(decider))
 	if err != nil {
 		return err
 	}
