@@ -109,8 +109,8 @@ verify: ## Check that generated files, formatting and go.mod are up to date
 	go run ./internal/config/docgen -schema -check docs/configuration.schema.json,internal/config/configuration.schema.json
 
 .PHONY: tools
-tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, gh (minutes the first time)
-	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render gh >/dev/null
+tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, gh, kubectl (minutes the first time)
+	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render gh kubectl >/dev/null
 
 .PHONY: clean
 clean: ## Remove what was built here
