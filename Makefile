@@ -111,8 +111,8 @@ verify: ## Check that generated files, formatting and go.mod are up to date
 	go run ./internal/config/docgen -schema -check docs/configuration.schema.json,internal/config/configuration.schema.json
 
 .PHONY: tools
-tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, gh, gotestsum (minutes the first time)
-	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render gh runner >/dev/null
+tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, kubectl, gh, gotestsum (minutes the first time)
+	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render kubectl gh runner >/dev/null
 
 .PHONY: clean
 clean: ## Remove what was built here

@@ -5,6 +5,7 @@ import "strings"
 // Names of the tool modules, which are also their folders.
 const (
 	Kubernetes = "kubernetes"
+	Kubectl    = "kubectl"
 	ArgoCD2    = "argocd2"
 	ArgoCD3    = "argocd3"
 	Render     = "render"
@@ -100,6 +101,12 @@ func Table() []Module {
 					Variables: map[string]string{"github.com/cli/cli/v2/internal/build.Version": "{number}"},
 				},
 			}},
+		},
+		{
+			Name: Kubectl,
+			Binaries: []Binary{
+				{Name: "kubectl", Package: "k8s.io/kubernetes/cmd/kubectl", Stamp: kubernetesVersion()},
+			},
 		},
 		{
 			Name: Lint,
