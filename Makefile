@@ -74,6 +74,10 @@ bench: tools ## Run the benchmarks (GATEKEEPER_BENCH_DELAY_MS: added to each Git
 	go test -run '^$$' -bench CallsOfAPullRequest -benchtime 1x ./cmd/gatekeeper
 	GATEKEEPER_E2E=1 go test -count=1 -run '^$$' -bench . -benchtime 30x -timeout 20m ./test/e2e/bench
 
+.PHONY: bench-record
+bench-record: ## Measure a record of a million entries: verify, export, list, append (GATEKEEPER_BENCH_ENTRIES: another size)
+	GATEKEEPER_BENCH_ENTRIES="$${GATEKEEPER_BENCH_ENTRIES:-1000000}" go test -run '^$$' -bench Large -benchtime 1s -timeout 60m ./pkg/history/sqlite
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
 	@for pkg in $$(go list ./cmd/... ./internal/... ./pkg/... ./test/e2e/standin/... ./test/e2e/histories); do \

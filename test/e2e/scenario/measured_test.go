@@ -183,6 +183,7 @@ func recovers(t *testing.T, s *story) {
 	broken := strings.Replace(values, `"1.4.2"`, `"1.5.0-broken"`, 1)
 	require.NotEqual(t, values, broken)
 	ship("Release 1.5.0, and give up on rollouts", map[string]string{chart: impatient, path: broken})
+	s.history(app, `(?m)^3 `)
 	s.ailing(payments.Ledger, "Degraded")
 	// It has failed once it was ill for so long when the next sync begins.
 	ill := s.fares(app, "3", "be Degraded for the grace and more", func(d fared) bool {
@@ -193,6 +194,7 @@ func recovers(t *testing.T, s *story) {
 
 	// Another image, so that there is a rollout to look at: the pods of 1.4.2 still run.
 	fixed := ship("Release 1.5.1", map[string]string{path: strings.Replace(values, `"1.4.2"`, `"1.5.1"`, 1)})
+	s.history(app, `(?m)^4 `)
 	s.pods(payments.Ledger, "1.5.1", 1)
 	s.pods(payments.Ledger, "1.5.1", 2)
 	s.runs(payments.Ledger, fixed, payments.FirstLimit, 4)
