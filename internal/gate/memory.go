@@ -139,6 +139,19 @@ func (m *memory) waitingForSpec() []string {
 	return slices.Collect(maps.Keys(m.specWaits))
 }
 
+// others are the UIDs of all other Applications, by their names.
+func (m *memory) others(apps map[string]bool) map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[string]string{}
+	for app, r := range m.apps {
+		if !apps[app] {
+			out[app] = r.uid
+		}
+	}
+	return out
+}
+
 // keep forgets all other Applications.
 func (m *memory) keep(apps map[string]bool) {
 	m.mu.Lock()
