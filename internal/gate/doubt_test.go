@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
 // reviewed is the news that somebody reviewed, or took a review back.
@@ -21,14 +20,12 @@ func TestAdmitAfterNews(t *testing.T) {
 	t.Parallel()
 	m := newMailroom(t)
 	m.held(1)
-	m.admits(m.asks(1))
-
 	m.hub.dismiss(1)
 	m.deliver("pull_request_review", reviewed(1))
 	m.drain()
 	m.refuses(m.asks(1), refusedUnknown, "judging it right now")
 	m.work()
-	m.refuses(m.asks(1), "landing.approved")
+	m.refuses(m.asks(1), "quorum.missing")
 
 	m.hub.approve(1, alice)
 	m.deliver("pull_request_review", reviewed(1))
@@ -91,7 +88,7 @@ func TestAdmitAfterNewsDuringSync(t *testing.T) {
 	m.refuses(m.asks(1), refusedUnknown, "judging it right now")
 	m.argo.finish(payments, "Failed")
 	m.reconciled()
-	m.refuses(m.asks(1), "landing.approved")
+	m.refuses(m.asks(1), "quorum.missing")
 }
 
 // TestAdmitAfterAnOrder: likewise for what people order.
@@ -99,7 +96,6 @@ func TestAdmitAfterAnOrder(t *testing.T) {
 	t.Parallel()
 	s := newAdmitSetup(t)
 	s.held(1)
-	s.order(history.ActPayload{Verb: history.VerbRelease, Of: "none"})
 	s.gate.WakeKey(t.Context(), payments)
 	s.refuses(s.asks(1), refusedUnknown, "judging it right now")
 	s.work()

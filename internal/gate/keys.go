@@ -113,6 +113,7 @@ func (g *Gate) WakeKey(ctx context.Context, application string) {
 	if slices.ContainsFunc(g.apps.List(), func(a approval.Application) bool {
 		return a.Key() == application && len(g.policiesFor(a)) > 0
 	}) {
+		g.memory.doubt(application)
 		g.sharing.mayNot(Key{Application: application})
 		g.causes.Add(ctx, Key{Application: application})
 		g.queue.Add(Key{Application: application})
