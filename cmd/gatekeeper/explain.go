@@ -246,6 +246,7 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	x, err := gate.Examiner{
 		Policies: cfg.Policies, Applications: reader,
 		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Specs: specs{reader, api, nil}, Record: r,
+		Logger: log,
 	}.Examine(ctx, o.application)
 	if err != nil {
 		return err

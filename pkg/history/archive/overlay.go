@@ -181,6 +181,15 @@ func (r *Reader) whole(entries []history.Entry, err error) ([]history.Entry, err
 	return entries, nil
 }
 
+// Examine implements history.Examined, as far as the record does.
+func (r *Reader) Examine(ctx context.Context) (string, error) {
+	store, ok := r.Reader.(history.Examined)
+	if !ok {
+		return "", nil
+	}
+	return store.Examine(ctx) //nolint:wrapcheck // it says all
+}
+
 // Entries implements history.Reader. It gives fewer entries when they are large.
 func (r *Reader) Entries(ctx context.Context, from uint64, limit int) ([]history.Entry, error) {
 	return r.whole(r.Reader.Entries(ctx, from, min(limit, page)))
