@@ -41,6 +41,7 @@ what is approved. Runs until SIGTERM or SIGINT, then finishes what it has begun.
 
 Logs are JSON lines on standard error. /healthz, /readyz and /metrics are served
 beside /webhooks/github.`,
+		Example: `  gatekeeper serve --config gatekeeper.yaml`,
 	}
 	profiles := profilingFlags(c)
 	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
