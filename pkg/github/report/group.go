@@ -98,14 +98,14 @@ func (p *Publisher) PublishGroup(ctx context.Context, r approval.GroupReport) er
 	if err != nil {
 		return fmt.Errorf("report on merge group %s of %s: %w", r.Group.Head.Short(), r.Repository, err)
 	}
-	at := place{repository: r.Repository, pull: r.Pull, head: r.Group.Head, again: p.takeAgain(groupAgain(r.Repository, r.Group.Head))}
+	if err := p.keepGroup(ctx, r); err != nil {
+		return err
+	}
+	key := groupAgain(r.Repository, r.Group.Head)
+	at := place{repository: r.Repository, pull: r.Pull, head: r.Group.Head, again: p.takeAgain(key)}
 	at.externalID, _ = webhook.GroupExternalID(r.Group)
 	var errs []error
-	defer func() {
-		if at.again && errors.Join(errs...) != nil {
-			p.AgainGroup(r.Repository, r.Group.Head)
-		}
-	}()
+	defer func() { p.keepAgain(key, at.again, errors.Join(errs...)) }()
 	for _, g := range r.Gates {
 		errs = append(errs, p.publishCheck(ctx, client, at, g.Gate, CheckGroup(r, g)))
 		if limited(errs) {
@@ -113,25 +113,4 @@ func (p *Publisher) PublishGroup(ctx context.Context, r approval.GroupReport) er
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// AgainGroup has the next report on a merge group write its check runs although nothing is
-// new, see Again. The head is that of the group.
-func (p *Publisher) AgainGroup(repository approval.RepositoryName, head approval.SHA) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.again[groupAgain(repository, head)] = true
-}
-
-func groupAgain(repository approval.RepositoryName, head approval.SHA) string {
-	return string(repository) + "@" + string(head)
-}
-
-// takeAgain says whether something is to be written although nothing is new, once.
-func (p *Publisher) takeAgain(key string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	again := p.again[key]
-	delete(p.again, key)
-	return again
 }
