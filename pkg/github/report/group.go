@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,7 +23,7 @@ func CheckGroup(r approval.GroupReport, g approval.GroupGate) CheckRun {
 	s := unconcerned
 	var parts []string
 	sections := []string{""}
-	for _, p := range g.Pulls {
+	for _, p := range worstFirst(g.Pulls) {
 		ps := stateOf(p.Report)
 		s = max(s, ps)
 		number := "#" + strconv.Itoa(p.Number)
@@ -79,8 +81,16 @@ func CheckGroup(r approval.GroupReport, g approval.GroupGate) CheckRun {
 	sections = append(sections, "<sub>Head "+markdown.Code(r.Group.Head.Short())+", built on "+markdown.Code(r.Group.Base.Short())+".</sub>\n")
 	return CheckRun{
 		Name: "gatekeeper/" + g.Gate, Status: status, Conclusion: conclusion,
-		Title: clip(markdown.Line(strings.Join(parts, " · ")), titleLimit), Summary: document(summaryLimit, sections),
+		Title: clip(markdown.Line(strings.Join(parts, "; ")), titleLimit), Summary: document(summaryLimit, sections),
 	}
+}
+
+// worstFirst begins with what the group waits for, since GitHub shows but the beginning of a
+// title.
+func worstFirst(pulls []approval.GroupPull) []approval.GroupPull {
+	return slices.SortedStableFunc(slices.Values(pulls), func(a, b approval.GroupPull) int {
+		return cmp.Compare(stateOf(b.Report), stateOf(a.Report))
+	})
 }
 
 // PublishGroup writes the check runs of a merge group. It asks nothing of GitHub when
