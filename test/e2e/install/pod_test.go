@@ -44,14 +44,13 @@ func (s *story) read(ctx context.Context, r schema.GroupVersionResource, name st
 type container struct {
 	root string
 	args []string
-	spec corev1.PodSpec
 }
 
 // container makes the only container of a pod.
 func (s *story) container(name string, pod corev1.PodSpec) container {
 	s.t.Helper()
 	require.Len(s.t, pod.Containers, 1)
-	c := container{root: filepath.Join(s.dir, name), spec: pod}
+	c := container{root: filepath.Join(s.dir, name)}
 	require.NoError(s.t, os.RemoveAll(c.root))
 	only := pod.Containers[0]
 	require.Empty(s.t, only.Command, "the image's own program runs")
@@ -83,7 +82,7 @@ func (s *story) container(name string, pod corev1.PodSpec) container {
 		case v.EmptyDir != nil:
 			require.NoError(s.t, os.MkdirAll(at, 0o700))
 		default:
-			require.Fail(s.t, "what is mounted is of a kind that no chart of this one has", m.Name)
+			require.Fail(s.t, "this is a kind of volume that nothing here makes", m.Name)
 		}
 	}
 	for _, a := range only.Args {

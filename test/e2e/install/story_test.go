@@ -241,13 +241,15 @@ func (s *story) warned() {
 	s.number = pull.Number
 	s.landed, err = s.world.Merge(payments.Alice, pull.Number, "squash")
 	require.NoError(s.t, err)
-	require.NoError(s.t, s.world.SyncByHand(s.ctx, "prod", payments.Ledger, s.landed))
+	// In warn mode the API server waits for no answer that is late, and then there is no Event:
+	// the person syncs again.
+	require.NoError(s.t, payments.Await(s.ctx, "the Event", func(ctx context.Context) (bool, string, error) {
+		syncErr := s.world.SyncByHand(ctx, "prod", payments.Ledger, s.landed)
+		texts, err := s.world.Events(ctx, payments.Ledger, "GatekeeperDenied")
+		return strings.Contains(strings.Join(texts, "; "), s.landed[:7]), fmt.Sprint(texts, syncErr), err
+	}))
 	_, err = s.world.AwaitLive(s.ctx, "prod", payments.Ledger, s.landed, "2000")
 	require.NoError(s.t, err)
-	require.NoError(s.t, payments.Await(s.ctx, "the Event", func(ctx context.Context) (bool, string, error) {
-		texts, err := s.world.Events(ctx, payments.Ledger, "GatekeeperDenied")
-		return len(texts) > 0, strings.Join(texts, "; "), err
-	}))
 }
 
 // eventIsShown: the page's command shows it. Those who were missing approve it now.
@@ -258,6 +260,7 @@ func (s *story) eventIsShown() {
 		_, err := s.world.Approve(person, s.number)
 		require.NoError(s.t, err)
 	}
+	require.NoError(s.t, s.world.GitHub.WaitDelivered(s.ctx))
 }
 
 // podIsReplaced: another pod runs, from what the upgrade changed.
@@ -281,13 +284,16 @@ func (s *story) podIsReplaced() {
 // off, and developers may write AppProjects.
 func (s *story) examined() {
 	s.t.Helper()
-	text := s.shell(strings.TrimPrefix(examines, inPod)+" -o json", true)
+	text := s.shell(strings.TrimPrefix(examines, inPod)+" -o json --timeout 3m", true)
 	var report struct {
 		Results []struct{ Code, Severity, State string }
 	}
 	require.NoError(s.t, json.NewDecoder(strings.NewReader(text)).Decode(&report), text)
 	found := map[string]bool{}
 	for _, r := range report.Results {
+		if strings.HasSuffix(r.Code, ".clock") {
+			continue // a machine that stands still in the middle of it looks like a clock that is late
+		}
 		require.NotEqual(s.t, "unknown", r.State, r.Code)
 		if r.State != "ok" && r.Severity == "critical" {
 			found[r.Code] = true
@@ -317,7 +323,8 @@ func (s *story) firstChange() {
 	}))
 	live, err := s.world.Live(s.ctx, "prod", payments.Ledger)
 	require.NoError(s.t, err)
-	require.Equal(s.t, []string{s.landed}, live.Revisions)
+	require.NotContains(s.t, live.Revisions, sha)
+	require.Equal(s.t, "2000", live.Limit)
 	_, err = s.world.Approve(payments.Carol, pull.Number)
 	require.NoError(s.t, err)
 	live, err = s.world.AwaitLive(s.ctx, "prod", payments.Ledger, sha, "5000")

@@ -1,6 +1,10 @@
 package install
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
+)
 
 // runnable are the programs that commands of the page begin with, and that the story has.
 func runnable() map[string]bool {
@@ -34,7 +38,7 @@ func standIns() map[string]standIn {
 	return map[string]standIn{
 		"kind create cluster --name gatekeeper": {because: "there is no container engine: the sandbox is the cluster"},
 		"kubectl create namespace argocd":       {because: "the sandbox has it: its Argo CD, whose components are processes, lives there"},
-		"kubectl apply -n argocd --server-side -f https://raw.githubusercontent.com/argoproj/argo-cd/v3.2.11/manifests/install.yaml": {
+		"kubectl apply -n argocd --server-side -f https://raw.githubusercontent.com/argoproj/argo-cd/v" + string(sandbox.V3) + "/manifests/install.yaml": {
 			because: "tests load nothing from other machines: the same file comes from the module of that version",
 			instead: "kubectl apply -n argocd --server-side -f argocd-install.yaml",
 		},
@@ -42,7 +46,7 @@ func standIns() map[string]standIn {
 			because: "a person clicks in a browser: TestSetupInBrowser does that. The App is there, with its files as --out writes them",
 		},
 		"kubectl -n gatekeeper logs job/gatekeeper-ledger-init": {
-			because: noContainers, instead: "kubectl -n gatekeeper wait --for=condition=complete --timeout=120s job/gatekeeper-ledger-init",
+			because: noContainers, instead: "kubectl -n gatekeeper wait --for=condition=complete --timeout=300s job/gatekeeper-ledger-init",
 		},
 		adopts:   pod(adopts),
 		examines: pod(examines),
