@@ -306,37 +306,3 @@ func TestFollow(t *testing.T) {
 	require.True(t, over)
 	require.Empty(t, p.follower.Current())
 }
-
-// TestFollowerAsked: a follower does not say what waits for a sync order.
-func TestFollowerAsked(t *testing.T) {
-	p := newPair(t)
-	p.held(1)
-	got := p.follower.Awaits(t.Context(), []string{payments})
-	require.Len(t, got, 1)
-	require.False(t, got[0].Waits)
-	require.Contains(t, got[0].State, "does not lead")
-}
-
-// TestFollowerAfterNews: what the leader heard and could not judge is not known to others
-// either, although the delivery is done.
-func TestFollowerAfterNews(t *testing.T) {
-	t.Parallel()
-	p := newPair(t)
-	p.held(1)
-	p.asFollower()
-	p.admits(p.asks(1))
-	p.syncs(1)
-	p.argo.pick(payments)
-	p.clock.advance(time.Minute)
-
-	p.gate = p.leader
-	p.leader.memory.doubt(payments)
-	require.Equal(t, againSyncing, p.reconciled(), "it runs")
-	p.asFollower()
-	p.refuses(p.asks(1), refusedUnknown, "judging it right now")
-	p.argo.finish(payments, "Failed")
-	p.gate = p.leader
-	p.reconciled()
-	p.asFollower()
-	p.admits(p.asks(1))
-}
