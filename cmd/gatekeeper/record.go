@@ -191,6 +191,7 @@ and made if there is none yet.
 A record in a SQLite file is migrated by "gatekeeper serve" as well, when it
 starts. One in PostgreSQL is migrated here alone, by the role that owns it, and
 the role that appends is given the rights that it needs.`,
+		Example: `  gatekeeper ledger migrate --config gatekeeper.yaml`,
 	}
 	owner := ownerFlag(c)
 	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
