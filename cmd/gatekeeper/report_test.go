@@ -191,7 +191,7 @@ func TestReportUsage(t *testing.T) {
 		{"--gate prod --from 2026-01-01 --to 2026-01-01", "not before"},
 		{"--gate prod --from 2026-01-01 --to 2999-01-01", "still to come"},
 		{"--gate prod --from 2026-01-01 -o pdf", "not json, csv or html"},
-		{"--gate prod --from 2026-01-01 more", "unknown argument"},
+		{"--gate prod --from 2026-01-01 more", "gatekeeper report takes no argument, and was given"},
 	} {
 		code, stdout, stderr := call(t, t.Context(), append([]string{"report", "--config", file}, strings.Fields(test.args)...)...)
 		require.Equal(t, exitUsage, code, test.args)
@@ -223,7 +223,7 @@ func TestEvidenceCommands(t *testing.T) {
 	}
 	require.Len(t, outputs, 7)
 	require.Contains(t, outputs[4], "intact: 3 entries")
-	require.Contains(t, outputs[5], "compared with 1 checkpoints")
+	require.Contains(t, outputs[5], "compared with 1 checkpoint")
 	proof := filepath.Join(t.TempDir(), "proof")
 	require.NoError(t, os.WriteFile(proof, []byte(outputs[6]), 0o600))
 	line, _, _ := strings.Cut(outputs[3], "\n")

@@ -30,13 +30,12 @@ func (c Config) Reload(next Config) (taken Config, waiting []string) {
 	if !slices.Equal(c.Secrets.CheckpointKey.value, next.Secrets.CheckpointKey.value) && !slices.Contains(waiting, "checkpoints.keyFile") {
 		waiting = append(waiting, "checkpoints.keyFile")
 	}
-	if !slices.Equal(c.Secrets.RecordDSN.value, next.Secrets.RecordDSN.value) && c.File.Record.Postgres != nil && next.File.Record.Postgres != nil &&
-		!slices.Contains(waiting, "record.postgres.dsnFile") {
-		waiting = append(waiting, "record.postgres.dsnFile")
-	}
 	taken = next
 	taken.File = c.File
-	taken.Secrets.CheckpointKey, taken.Secrets.RecordDSN = c.Secrets.CheckpointKey, c.Secrets.RecordDSN
+	taken.Secrets.CheckpointKey = c.Secrets.CheckpointKey
+	if here, there := c.File.Record.Postgres, next.File.Record.Postgres; here == nil || there == nil || here.DSNFile != there.DSNFile {
+		taken.Secrets.RecordDSN = c.Secrets.RecordDSN // it is that of a file which waits
+	}
 	from, to := next.File, &taken.File
 	to.Version, to.Groups, to.Gates, to.Registries = from.Version, from.Groups, from.Gates, from.Registries
 	to.GitHub.PrivateKeyFile, to.GitHub.WebhookSecretFiles, to.ArgoCD.TokenFile = from.GitHub.PrivateKeyFile, from.GitHub.WebhookSecretFiles, from.ArgoCD.TokenFile

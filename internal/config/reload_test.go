@@ -59,7 +59,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadDSN: connections are made with the string of the start, so another one waits.
+// TestReloadDSN: what the file says is taken over, and what another file says waits.
 func TestReloadDSN(t *testing.T) {
 	t.Parallel()
 	path := write(t, "record: {postgres: {dsnFile: argocd-token}}\n"+valid)
@@ -69,8 +69,16 @@ func TestReloadDSN(t *testing.T) {
 	next, err := Load(path)
 	require.NoError(t, err)
 	taken, waiting := before.Reload(next)
+	require.Empty(t, waiting)
+	require.Equal(t, "postgres://other", string(taken.Secrets.RecordDSN.Reveal()))
+
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(path), "dsn"), []byte("postgres://third"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("record: {postgres: {dsnFile: dsn}}\n"+valid), 0o600))
+	next, err = Load(path)
+	require.NoError(t, err)
+	again, waiting := taken.Reload(next)
 	require.Equal(t, []string{"record.postgres.dsnFile"}, waiting)
-	require.Equal(t, before.Secrets.RecordDSN, taken.Secrets.RecordDSN)
+	require.Equal(t, taken.Secrets.RecordDSN, again.Secrets.RecordDSN)
 }
 
 // TestReloadTokens: the tokens of the read API are taken over, and none is left when the
