@@ -350,6 +350,10 @@ func TestNobodyRenews(t *testing.T) {
 		require.ErrorIs(t, second.Led(), ErrNobody)
 		require.ErrorContains(t, second.Led(), "first has not renewed")
 		require.False(t, second.Renewed().After(cut.Add(3*time.Second)))
+		// That is what the alert sees: neither says that it leads.
+		for _, p := range []*part{first, second} {
+			require.InDelta(t, 0, gauge(t, p.metrics, "gatekeeper_leader"), 0)
+		}
 		for _, p := range []*part{first, second} {
 			close(p.drain)
 			p.stop()

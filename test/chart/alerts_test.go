@@ -25,10 +25,13 @@ type alert struct {
 	Annotations map[string]string
 }
 
+// alerts are those of an installation with everything, and with several replicas unless
+// the values say otherwise.
 func alerts(t *testing.T, values map[string]any) []alert {
 	t.Helper()
 	o := sets()["everything"]
-	o.Values = values
+	o.Values = map[string]any{"replicas": 3, "record": map[string]any{"postgres": map[string]any{"existingSecret": "gatekeeper-postgres"}}}
+	maps.Copy(o.Values, values)
 	rendered, err := Render(o)
 	require.NoError(t, err)
 	rules, err := rendered.Find("PrometheusRule", "gatekeeper")
@@ -134,7 +137,8 @@ func TestRunbooksNameEvents(t *testing.T) {
 	require.Greater(t, events, 10)
 }
 
-// TestAlertsFollowWhatIsOn: without enforcement nothing is said about it.
+// TestAlertsFollowWhatIsOn: without enforcement nothing is said about it, and with one
+// replica nothing about who leads.
 func TestAlertsFollowWhatIsOn(t *testing.T) {
 	all := alerts(t, nil)
 	less := alerts(t, map[string]any{"enforcement": map[string]any{"enabled": false}})
@@ -143,6 +147,12 @@ func TestAlertsFollowWhatIsOn(t *testing.T) {
 		for _, metric := range []string{"gatekeeper_admission_", "gatekeeper_enforcement_", "gatekeeper_certificate_"} {
 			require.NotContains(t, a.Expr, metric)
 		}
+	}
+	// One replica has no Lease, so nobody leads and nothing is wrong.
+	alone := alerts(t, map[string]any{"replicas": 1})
+	require.Len(t, alone, len(all)-1)
+	for _, a := range alone {
+		require.NotContains(t, a.Expr, "gatekeeper_leader")
 	}
 }
 

@@ -131,6 +131,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"config.enforcement: Additional property mode":   {"config": m{"enforcement": m{"mode": "warn"}}},
 		"config.github.appID: Invalid type":              {"config": m{"github": m{"appID": "1"}}},
 		"secrets.github: Additional property privateKey": {"secrets": m{"github": m{"privateKey": "-----BEGIN"}}},
+		"secrets.tracing: Additional property headers":   {"secrets": m{"tracing": m{"headers": "Authorization: Bearer x"}}},
 		"secrets.argocd: Additional property token":      {"secrets": m{"argocd": m{"token": "x"}}},
 		"webhookSecretKeys: Array must have at least":    {"secrets": m{"github": m{"webhookSecretKeys": []any{}}}},
 		"record.postgres: Additional property dsn":       {"record": m{"postgres": m{"dsn": "postgres://a:b@c/d"}}},

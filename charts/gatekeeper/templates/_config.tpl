@@ -13,6 +13,11 @@
 {{- $_ = set $argocd "caFile" (printf "/etc/gatekeeper/argocd/%s" .Values.secrets.argocd.caKey) -}}
 {{- end -}}
 {{- $_ = set $config "argocd" $argocd -}}
+{{- with .Values.secrets.tracing -}}
+{{- if .existingSecret -}}
+{{- $_ = set $config "tracing" (merge (dict "headersFile" (printf "/etc/gatekeeper/tracing/%s" .headersKey)) $config.tracing) -}}
+{{- end -}}
+{{- end -}}
 {{- $_ = set $config "server" (dict "listen" ":8080") -}}
 {{- $_ = set $config "dataDirectory" "/var/lib/gatekeeper" -}}
 {{- with .Values.record.postgres -}}

@@ -91,6 +91,14 @@ subjects:
 {{- if not (dig "argocd" "server" "" .Values.config) -}}
 {{- fail "config.argocd.server is missing: host:port of argocd-server, for example argocd-server.argocd.svc:443" -}}
 {{- end -}}
+{{- if .Values.secrets.tracing.existingSecret -}}
+{{- if not (dig "tracing" "endpoint" "" .Values.config) -}}
+{{- fail "config.tracing.endpoint is missing: secrets.tracing has headers for a collector, and none is named" -}}
+{{- end -}}
+{{- if dig "tracing" "headersFile" "" .Values.config -}}
+{{- fail "config.tracing.headersFile and secrets.tracing.existingSecret both name the headers for the collector: leave one of them out" -}}
+{{- end -}}
+{{- end -}}
 {{- if not (dig "gates" list .Values.config) -}}
 {{- fail "config.gates is missing: at least one gate" -}}
 {{- end -}}

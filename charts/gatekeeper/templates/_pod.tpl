@@ -21,6 +21,9 @@ seccompProfile: {type: RuntimeDefault}
 - {name: config, mountPath: /etc/gatekeeper/config, readOnly: true}
 - {name: github, mountPath: /etc/gatekeeper/github, readOnly: true}
 - {name: argocd, mountPath: /etc/gatekeeper/argocd, readOnly: true}
+{{- if .Values.secrets.tracing.existingSecret }}
+- {name: tracing, mountPath: /etc/gatekeeper/tracing, readOnly: true}
+{{- end }}
 {{- if .Values.record.postgres.existingSecret }}
 - {name: record, mountPath: /etc/gatekeeper/record, readOnly: true}
 {{- end }}
@@ -47,6 +50,10 @@ seccompProfile: {type: RuntimeDefault}
   secret: {secretName: {{ .Values.secrets.github.existingSecret }}, defaultMode: 0440}
 - name: argocd
   secret: {secretName: {{ .Values.secrets.argocd.existingSecret }}, defaultMode: 0440}
+{{- with .Values.secrets.tracing.existingSecret }}
+- name: tracing
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
 {{- if .Values.record.postgres.existingSecret }}
 - name: record
   secret: {secretName: {{ .Values.record.postgres.existingSecret }}, defaultMode: 0440}

@@ -188,6 +188,12 @@ func (a *ArgoCD) CLIAs(ctx context.Context, account string, args ...string) ([]b
 	return stdout.Bytes(), nil
 }
 
+// Home returns a home folder in which the command line of the sandbox's argocd is logged in
+// as an account, for callers that run it themselves.
+func (a *ArgoCD) Home(ctx context.Context, account string) (string, error) {
+	return a.cliHome(ctx, account)
+}
+
 // cliHome returns a home folder in which the command line is logged in. The token
 // is in a file: arguments and environment are visible to other programs.
 func (a *ArgoCD) cliHome(ctx context.Context, account string) (string, error) {

@@ -1,6 +1,6 @@
 // Package tools builds the programs that the sandbox runs: a real Kubernetes
 // control plane, a real Argo CD in two major versions, the tools its repo-server
-// calls, GitHub's command line, and the linter. It also installs the Node packages
+// calls, the command lines of GitHub and Kubernetes, and the linter. It also installs the Node packages
 // of tests, from a lock file, into the same cache.
 //
 // Every folder beside this file that has a go.mod is a module of its own. It
@@ -17,7 +17,7 @@
 // # Changing a version
 //
 // In the module's folder: go get -tool PACKAGE@VERSION for each of its tools. The
-// replace directives of kubernetes and argocd are those of the upstream go.mod (for
+// replace directives of kubernetes, kubectl and argocd are those of the upstream go.mod (for
 // Kubernetes, its staging list at the matching v0 version) and must follow. A test
 // fails when a program of the table is not a tool of its module, and when the
 // versions that package sandbox announces are not those that are built.

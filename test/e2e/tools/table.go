@@ -5,6 +5,7 @@ import "strings"
 // Names of the tool modules, which are also their folders.
 const (
 	Kubernetes = "kubernetes"
+	Kubectl    = "kubectl"
 	ArgoCD2    = "argocd2"
 	ArgoCD3    = "argocd3"
 	Render     = "render"
@@ -12,6 +13,7 @@ const (
 	Lint       = "lint"
 	GH         = "gh"
 	Workflows  = "workflows"
+	Runner     = "runner"
 )
 
 // Module is one nested module and what is taken from it.
@@ -101,6 +103,12 @@ func Table() []Module {
 			}},
 		},
 		{
+			Name: Kubectl,
+			Binaries: []Binary{
+				{Name: "kubectl", Package: "k8s.io/kubernetes/cmd/kubectl", Stamp: kubernetesVersion()},
+			},
+		},
+		{
 			Name: Lint,
 			Binaries: []Binary{{
 				Name: "golangci-lint", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", Stamp: Stamp{
@@ -117,6 +125,10 @@ func Table() []Module {
 					Variables: map[string]string{"github.com/rhysd/actionlint.version": "{number}"},
 				},
 			}},
+		},
+		{
+			Name:     Runner,
+			Binaries: []Binary{{Name: "gotestsum", Package: "gotest.tools/gotestsum"}},
 		},
 	}
 }
