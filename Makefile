@@ -25,6 +25,8 @@ E2E     := $(sort $(patsubst %/,%,$(dir $(shell grep -rlF GATEKEEPER_E2E --inclu
 E2E     := ./test/e2e/scenario $(filter-out ./test/e2e/scenario,$(E2E))
 # How many of them run side by side: they wait more than they work.
 E2E_AT_ONCE ?= 2
+# How often one that failed is run again. What that forgives, and what never, is in test/e2e/again.
+AGAIN ?= 1
 FUZZTIME ?= 30s
 
 .PHONY: help
@@ -55,8 +57,8 @@ unit: ## Run the unit tests, with the race detector where there is a C compiler
 	go test $(RACE) $(RACEGC) -timeout 20m ./...
 
 .PHONY: e2e
-e2e: tools ## Run the end-to-end tests against the real Argo CD, both versions
-	GATEKEEPER_E2E=1 go test -count=1 -p $(E2E_AT_ONCE) -timeout 40m $(E2E)
+e2e: tools ## Run the end-to-end tests against the real Argo CD, both versions (AGAIN=0: a failed one is not run again)
+	GATEKEEPER_E2E=1 AGAIN=$(AGAIN) E2E_AT_ONCE=$(E2E_AT_ONCE) test/e2e/again/run $(E2E)
 
 .PHONY: bypass
 bypass: tools ## Play every known way around the gate, against it and with nothing enforced (GATEKEEPER_BYPASS: only those rows)
@@ -71,6 +73,10 @@ bench: tools ## Run the benchmarks (GATEKEEPER_BENCH_DELAY_MS: added to each Git
 	go test -run '^$$' -bench . -benchtime 1s ./pkg/approval/... ./pkg/history/... ./internal/inbox/... ./pkg/github/mirror/... ./pkg/github/signature/... ./internal/inspect/...
 	go test -run '^$$' -bench CallsOfAPullRequest -benchtime 1x ./cmd/gatekeeper
 	GATEKEEPER_E2E=1 go test -count=1 -run '^$$' -bench . -benchtime 30x -timeout 20m ./test/e2e/bench
+
+.PHONY: bench-record
+bench-record: ## Measure a record of a million entries: verify, export, list, append (GATEKEEPER_BENCH_ENTRIES: another size)
+	GATEKEEPER_BENCH_ENTRIES="$${GATEKEEPER_BENCH_ENTRIES:-1000000}" go test -run '^$$' -bench Large -benchtime 1s -timeout 60m ./pkg/history/sqlite
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 30s) each
@@ -109,8 +115,8 @@ verify: ## Check that generated files, formatting and go.mod are up to date
 	go run ./internal/config/docgen -schema -check docs/configuration.schema.json,internal/config/configuration.schema.json
 
 .PHONY: tools
-tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, gh, kubectl (minutes the first time)
-	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render gh kubectl >/dev/null
+tools: ## Build what the tests run: Kubernetes, Argo CD, KWOK, helm, kustomize, kubectl, gh, gotestsum (minutes the first time)
+	@go run ./test/e2e/tools/build kubernetes argocd3 argocd2 kwok render kubectl gh runner >/dev/null
 
 .PHONY: clean
 clean: ## Remove what was built here

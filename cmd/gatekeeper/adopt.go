@@ -79,7 +79,7 @@ opens the record itself.`,
 func (o *adoptOptions) check(file string) error {
 	switch {
 	case file == "":
-		return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+		return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 	case len(o.applications) == 0 && !o.all:
 		return fmt.Errorf("name Applications as NAMESPACE/NAME, for example argocd/shop-prod, or give --all: %w", errUsage)
 	case len(o.applications) > 0 && o.all:

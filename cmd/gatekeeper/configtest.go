@@ -42,7 +42,7 @@ explains the format.`,
 				return fmt.Errorf("--run is not a regular expression: %w: %w", err, errUsage)
 			}
 			if o.file == "" {
-				return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+				return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 			}
 			if err := textOrJSON(o.output); err != nil {
 				return err

@@ -83,7 +83,7 @@ what is asked for is rendered by its repo-server.`,
 func (o *diffOptions) check() error {
 	switch {
 	case o.file == "":
-		return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+		return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 	case o.pull < 0:
 		return fmt.Errorf("--pr %d is not the number of a pull request: %w", o.pull, errUsage)
 	case o.pull > 0 && o.from+o.to != "":

@@ -92,7 +92,7 @@ func (o doctorOptions) check() error {
 	}
 	switch {
 	case o.file == "":
-		return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+		return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 	case o.output != "table" && o.output != "json":
 		return fmt.Errorf("--output %q is not table or json: %w", o.output, errUsage)
 	case !slices.Contains(severities, o.minSeverity):

@@ -41,7 +41,7 @@ func withEnforcement(c *cobra.Command, run func(ctx context.Context, w io.Writer
 	c.Args = noArgs
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *file == "" {
-			return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+			return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 		}
 		cfg, err := config.LoadWithoutSecrets(*file)
 		if err != nil {

@@ -57,7 +57,7 @@ while gatekeeper serves.`,
 			o.application = args[0]
 			switch {
 			case file == "":
-				return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+				return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 			case o.output != "text" && o.output != "json":
 				return fmt.Errorf("--output %q is not text or json: %w", o.output, errUsage)
 			case o.live && o.entry > 0:
@@ -145,6 +145,7 @@ func findDecision(ctx context.Context, r history.Reader, o explainOptions) (hist
 	if err != nil {
 		return history.Entry{}, fmt.Errorf("read the record's head: %w", err)
 	}
+	var others []string
 	for end := head.Sequence; end > 0; {
 		from := max(end, exportPage) - exportPage + 1
 		entries, err := r.Entries(ctx, from, int(end-from+1)) //nolint:gosec // at most exportPage
@@ -159,11 +160,13 @@ func findDecision(ctx context.Context, r history.Reader, o explainOptions) (hist
 				return history.Entry{}, err
 			} else if name == o.application {
 				return entry, nil
+			} else if !slices.Contains(others, name) {
+				others = append(others, name)
 			}
 		}
 		end = from - 1
 	}
-	return history.Entry{}, fmt.Errorf("the record has no decision on %s; --live decides now", o.application)
+	return history.Entry{}, fmt.Errorf("the record has no decision on %s; --live decides now%s", o.application, recordedNames(o.application, others))
 }
 
 func decidedOn(e history.Entry) (string, error) {
@@ -236,13 +239,18 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, witness, *soaks.gates.Load(), log)
+	keys, err := cfg.PublicKeys()
+	if err != nil {
+		return err
+	}
+	imageFacts, err := connectImages(cfg, keys, hub, witness, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}
 	x, err := gate.Examiner{
 		Policies: cfg.Policies, Applications: reader,
 		Collector: hub.collector, Closures: closure.New(objects{hub.repositories}), Images: imageFacts, Specs: specs{reader, api, nil}, Record: r,
+		Logger: log,
 	}.Examine(ctx, o.application)
 	if err != nil {
 		return err
@@ -261,8 +269,13 @@ func printExplanation(w io.Writer, output string, x explanation) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: %s by gate %s\n", mark(x.Decision.Verdict), x.Decision.Application, strings.ToUpper(string(x.Decision.Verdict)), x.Decision.Gate)
+	// Several sources of one repository are synced to one commit of it.
+	var said []string
 	for _, rev := range x.Decision.Candidate.Revisions {
-		fmt.Fprintf(&b, "  may be synced to %s of %s\n", rev.SHA, rev.Repository)
+		if line := fmt.Sprintf("  may be synced to %s of %s\n", rev.SHA, rev.Repository); !slices.Contains(said, line) {
+			said = append(said, line)
+			b.WriteString(line)
+		}
 	}
 	switch {
 	case x.Entry > 0:

@@ -42,7 +42,7 @@ func (o *historyOptions) flags(c *cobra.Command) {
 func (o *historyOptions) run(c *cobra.Command, application string, use func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error) error {
 	switch {
 	case o.file == "":
-		return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+		return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 	case !strings.Contains(application, "/"):
 		return fmt.Errorf("name one Application as NAMESPACE/NAME, for example argocd/payments: %w", errUsage)
 	case o.output != "table" && o.output != "json" && o.output != "yaml":
@@ -56,7 +56,10 @@ func (o *historyOptions) run(c *cobra.Command, application string, use func(ctx 
 		m := deployments.New(r)
 		uid := o.uid
 		if uid == "" {
-			if uid, err = m.UID(c.Context(), application); err != nil {
+			if uid, err = m.UID(c.Context(), application); errors.Is(err, deployments.ErrNotFound) {
+				err = fmt.Errorf("%w; gatekeeper explain %s tells what was decided", err, application)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -154,21 +157,33 @@ func pages(ctx context.Context, m *deployments.Model, uid string, before, limit 
 func showCommand() *cobra.Command {
 	var o historyOptions
 	c := &cobra.Command{
-		Use:   "show NAMESPACE/NAME NUMBER --config FILE",
+		Use:   "show NAMESPACE/NAME [NUMBER] --config FILE",
 		Short: "Show one deployment of an Application with all that is known of it",
 		Long: `Show one deployment of an Application: who asked, who approved configuration and images,
 who synced, the pull requests and images that it brought, the time that each part took,
-and how the Application fared afterwards. The numbers are those of gatekeeper history.`,
-		Example: `  gatekeeper show argocd/payments 12 --config gatekeeper.yaml`,
+and how the Application fared afterwards. The numbers are those of gatekeeper history;
+without one it is the newest.`,
+		Example: `  gatekeeper show argocd/payments --config gatekeeper.yaml
+  gatekeeper show argocd/payments 12 --config gatekeeper.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return fmt.Errorf("name one Application as NAMESPACE/NAME, and the number of a deployment: %w", errUsage)
+			if len(args) != 1 && len(args) != 2 {
+				return fmt.Errorf("name one Application as NAMESPACE/NAME, and the number of a deployment if it is not the newest: %w", errUsage)
 			}
-			n, err := deploymentNumber(args[1])
-			if err != nil {
-				return err
+			n := 0
+			if len(args) == 2 {
+				var err error
+				if n, err = deploymentNumber(args[1]); err != nil {
+					return err
+				}
 			}
 			return o.run(c, args[0], func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error {
+				if n == 0 {
+					page, err := m.List(ctx, uid, 0, 1)
+					if err != nil {
+						return err
+					}
+					n = page.Total
+				}
 				d, err := m.Get(ctx, uid, n)
 				if errors.Is(err, deployments.ErrNotFound) {
 					err = fmt.Errorf("%w; gatekeeper history %s lists them", err, args[0])

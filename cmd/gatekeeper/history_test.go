@@ -59,7 +59,7 @@ func TestHistory(t *testing.T) {
 	code, stdout, stderr := call(t, t.Context(), "history", "argocd/shop", "--config", file)
 	require.Zero(t, code, stderr)
 	require.Equal(t, strings.Join([]string{
-		"#  FINISHED             RESULT     REVISION  PULLS  SYNCED BY   APPROVED BY  HEALTH    NOTES",
+		"#  FINISHED (UTC)       RESULT     REVISION  PULLS  SYNCED BY   APPROVED BY  HEALTH    NOTES",
 		"3  2026-08-03 10:30:01  succeeded  2222222   -      mal�lory    -            Degraded  NOT LET THROUGH BY THE GATE, observed late",
 		"2  2026-08-03 09:30:01  failed     1111111   -      gatekeeper  -            Healthy   ",
 		"1  2026-08-03 09:30:01  succeeded  1111111   -      gatekeeper  -            Healthy   ",
@@ -104,7 +104,7 @@ Synced by    mal`+"\uFFFD"+`lory (mal`+"\uFFFD"+`lory)
 Record       entry 7
 
 Health
-  2026-08-03 10:30:01  Healthy
+  2026-08-03 10:30:01  Healthy, not watched before that
   2026-08-03 09:30:00  Degraded
 `, stdout)
 	code, stdout, stderr = call(t, t.Context(), "show", "argocd/shop", "2", "--config", file, "-o", "json")
@@ -126,6 +126,17 @@ INCOMPLETE: #3 was synced without the gate, so what it brought is not on record
 `, stdout)
 }
 
+// TestShowNewest: without a number it is the newest deployment that is shown.
+func TestShowNewest(t *testing.T) {
+	file, data := configure(t)
+	recordHistory(t, file, data)
+	code, newest, stderr := call(t, t.Context(), "show", "argocd/shop", "--config", file)
+	require.Zero(t, code, stderr)
+	require.Contains(t, newest, "Deployment #3 of argocd/shop")
+	_, third, _ := call(t, t.Context(), "show", "argocd/shop", "3", "--config", file)
+	require.Equal(t, third, newest)
+}
+
 func TestHistoryRefuses(t *testing.T) {
 	file, data := configure(t)
 	recordHistory(t, file, data)
@@ -140,7 +151,8 @@ func TestHistoryRefuses(t *testing.T) {
 		{[]string{"history", "argocd/shop", "--config", file, "--limit", "0"}, exitUsage, "numbers from 1 on"},
 		{[]string{"history", "argocd/shop", "--config", file, "-o", "text"}, exitUsage, "not table, json or yaml"},
 		{[]string{"history", "argocd/none", "--config", file}, exitFailed, "deployments of argocd/none: not on record"},
-		{[]string{"show", "argocd/shop", "--config", file}, exitUsage, "the number of a deployment"},
+		{[]string{"history", "argocd/none", "--config", file}, exitFailed, "gatekeeper explain argocd/none tells what was decided"},
+		{[]string{"show", "--config", file}, exitUsage, "the number of a deployment"},
 		{[]string{"show", "argocd/shop", "x", "--config", file}, exitUsage, `"x" is no number`},
 		{[]string{"show", "argocd/shop", "4", "--config", file}, exitFailed, "deployment #4, of 3: not on record; gatekeeper history argocd/shop lists them"},
 		{[]string{"compare", "argocd/shop", "1", "--config", file}, exitUsage, "the numbers of two deployments"},

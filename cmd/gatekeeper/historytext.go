@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -19,7 +20,7 @@ func describeHistory(page deployments.Page, application string) string {
 		return "no deployments\n"
 	}
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "#\tFINISHED\tRESULT\tREVISION\tPULLS\tSYNCED BY\tAPPROVED BY\tHEALTH\tNOTES")
+	_, _ = fmt.Fprintln(t, "#\tFINISHED (UTC)\tRESULT\tREVISION\tPULLS\tSYNCED BY\tAPPROVED BY\tHEALTH\tNOTES")
 	for _, d := range page.Deployments {
 		if d.Archived {
 			_, _ = fmt.Fprintln(t, strings.Join([]string{strconv.Itoa(d.Number), moment(d.Recorded), "archived", "-", "-", "-", "-", "-", "what it was is read with --archive FILE"}, "\t"))
@@ -41,6 +42,17 @@ func moment(at time.Time) string {
 		return "-"
 	}
 	return at.UTC().Format("2006-01-02 15:04:05")
+}
+
+// distinct leaves out what several sources of one repository say alike.
+func distinct[T comparable](all []T) []T {
+	var out []T
+	for _, one := range all {
+		if !slices.Contains(out, one) {
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 func resultOf(d deployments.Deployment) string { return string(d.Result) }
@@ -158,7 +170,7 @@ func describeDeployment(d deployments.Deployment) string {
 	for _, m := range d.Marks {
 		line("Marked", fmt.Sprintf("%s by %s on %s: %s  [%s]", m.Mark, visible(m.Person.Name), moment(m.At), visible(m.Reason), m.ID))
 	}
-	for _, r := range d.Revisions {
+	for _, r := range distinct(d.Revisions) {
 		line("Revision", strings.TrimSpace(visible(string(r.Repository)+" "+r.Revision)))
 	}
 	line("Started", moment(d.StartedAt))
@@ -255,7 +267,7 @@ func describeComparison(c deployments.Comparison) string {
 	if c.SpecChanged {
 		b.WriteString("the Application's spec was another one\n")
 	}
-	for _, r := range c.Revisions {
+	for _, r := range distinct(c.Revisions) {
 		fmt.Fprintf(&b, "  %s %s → %s\n", visible(cmp.Or(r.Repository, "source")), visible(approval.SHA(r.From).Short()), visible(approval.SHA(r.To).Short()))
 	}
 	for _, i := range c.Images {

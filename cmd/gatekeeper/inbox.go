@@ -17,12 +17,14 @@ type openedInbox struct {
 
 // openInbox opens the inbox where the record is: what several processes decide on together
 // has to be where all of them see it.
-func openInbox(ctx context.Context, cfg config.Config) (openedInbox, error) {
+func openInbox(ctx context.Context, cfg config.Config, login *postgresdb.Login) (openedInbox, error) {
 	if cfg.File.Record.Postgres == nil {
 		store, err := inbox.Open(ctx, inboxPath(cfg.File.DataDirectory))
 		return openedInbox{Store: store}, err
 	}
-	shared, err := inbox.OpenPostgres(ctx, inboxOptions(cfg))
+	o := inboxOptions(cfg)
+	o.Login = login
+	shared, err := inbox.OpenPostgres(ctx, o)
 	if err != nil {
 		return openedInbox{}, err
 	}

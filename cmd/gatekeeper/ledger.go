@@ -27,7 +27,7 @@ func withConfig(c *cobra.Command, run func(ctx context.Context, c *cobra.Command
 	c.Args = noArgs
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *file == "" {
-			return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+			return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 		}
 		cfg, err := config.Load(*file)
 		if err != nil {
@@ -47,6 +47,8 @@ configuration says so (docs/record-postgres.md).
 
 This is done once. Gatekeeper never creates a record by itself: an unmounted
 volume must not turn into an empty history.`,
+		Example: `  gatekeeper ledger init --config gatekeeper.yaml
+  gatekeeper ledger init --config gatekeeper.yaml --owner-dsn-file owner.dsn`,
 	}
 	owner := ownerFlag(c)
 	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {

@@ -102,7 +102,7 @@ func TestLedgerProves(t *testing.T) {
 	exported := save(t, folder, "record.jsonl", text)
 	require.Contains(t, must(t, "ledger", "verify", "--export", exported, "--public-key", public), "intact: 21 entries")
 	require.Contains(t, must(t, "ledger", "verify", "--export", exported, "--public-key", public, "--against", older), "compared with 2 checkpoints")
-	require.Contains(t, must(t, "ledger", "verify", "--config", file, "--against", older), "compared with 1 checkpoints")
+	require.Contains(t, must(t, "ledger", "verify", "--config", file, "--against", older), "compared with 1 checkpoint")
 	require.Equal(t, strings.Join(lines[4:21], ""), must(t, "ledger", "export", "--config", file, "--from", "5"))
 	must(t, "ledger", "export", "--config", file, "--out", filepath.Join(folder, "again"))
 	again, err := os.ReadFile(filepath.Join(folder, "again"))

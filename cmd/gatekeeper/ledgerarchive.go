@@ -176,8 +176,9 @@ func checkpointNow(ctx context.Context, cfg config.Config, r merkle.Entries, sig
 func ledgerArchivesCommand() *cobra.Command {
 	var output string
 	c := withConfig(&cobra.Command{
-		Use:   "archives --config FILE",
-		Short: "List what was archived, by whom, and which file has it",
+		Use:     "archives --config FILE",
+		Short:   "List what was archived, by whom, and which file has it",
+		Example: `  gatekeeper ledger archives --config gatekeeper.yaml`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		if output != "table" && output != "json" {
 			return fmt.Errorf("--output %q is not table or json: %w", output, errUsage)

@@ -54,7 +54,7 @@ func TestCopyBetweenStores(t *testing.T) {
 	works("created", "ledger", "init", "--config", file)
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
-	record, err := openRecord(t.Context(), cfg)
+	record, err := openRecord(t.Context(), cfg, nil)
 	require.NoError(t, err)
 	var drafts []history.Draft
 	for i := range 777 {

@@ -31,6 +31,8 @@ gatekeeper ledger verify --export FILE --public-key FILE. Without a key, and wit
 --from, there are entries alone.
 
 Of archived entries there are their hashes; with --archive they are whole again.`,
+		Example: `  gatekeeper ledger export --config gatekeeper.yaml --out record.jsonl
+  gatekeeper ledger export --config gatekeeper.yaml | jq 'select(.kind == "decision").payload.decision.verdict'`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		return withArchives(ctx, cfg, archives, func(r history.Reader) error {
 			if out == "" {
@@ -90,6 +92,7 @@ record.checkpoint, since the newer one there is of entries that are lost.
 
 Of a record in PostgreSQL the copy is an export with a signed checkpoint, which needs a
 key (checkpoints.keyFile). Restore it with ledger import.`,
+		Example: `  gatekeeper ledger backup --config gatekeeper.yaml --out backup.db`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		if out == "" {
 			return fmt.Errorf("--out is missing; name the file to write: %w", errUsage)
@@ -147,6 +150,7 @@ anything is wrong with it there is no record afterwards.
 
 In PostgreSQL the record must be there and empty (ledger init), gatekeeper must not run,
 and all entries are there at once, or none.`,
+		Example: `  gatekeeper ledger import --config gatekeeper.yaml --export record.jsonl --public-key record.key.pub`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		if from == "" || publicKey == "" {
 			return fmt.Errorf("--export and --public-key are both needed: %w", errUsage)

@@ -30,7 +30,8 @@ no other record uses, for example gatekeeper.example.com/prod.
 
 Name the file in the configuration (checkpoints.keyFile), and give the public key to
 whoever is to verify the record.`,
-		Args: noArgs,
+		Example: `  gatekeeper ledger key --name gatekeeper.example.com/prod --out record.key`,
+		Args:    noArgs,
 	}
 	c.Flags().StringVar(&name, "name", "", "name of the key and of the record (required)")
 	c.Flags().StringVar(&out, "out", "", "file for the private key (required)")

@@ -46,7 +46,7 @@ It works while gatekeeper runs and when it does not.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case o.file == "":
-				return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+				return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 			case o.output != "table" && o.output != "json" && o.output != "yaml":
 				return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
 			}

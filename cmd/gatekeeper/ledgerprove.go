@@ -37,6 +37,9 @@ func ledgerProveCommand() *cobra.Command {
 The proof holds the checkpoint that it is under: that of --checkpoint, else one that
 is signed now with the key of the configuration. The entry itself is a line of
 "gatekeeper ledger export". Verify with "gatekeeper ledger verify --proof".`,
+		Example: `  gatekeeper ledger prove 118 --config gatekeeper.yaml > 118.proof
+  gatekeeper ledger prove --since march.checkpoint --config gatekeeper.yaml > since-march.proof
+  gatekeeper ledger prove --sign --config gatekeeper.yaml > today.checkpoint`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		return withArchives(ctx, cfg, f.archives, func(r history.Reader) error { return f.run(ctx, c.OutOrStdout(), cfg, r, c.Flags().Args()) })
 	})

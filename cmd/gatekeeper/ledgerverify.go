@@ -47,9 +47,13 @@ Of entries that were archived (gatekeeper ledger archive) their hashes are verif
 with --archive, also what they tell, and the archive itself.
 
 The exit status is 1 when something is wrong.`,
+		Example: `  gatekeeper ledger verify --config gatekeeper.yaml
+  gatekeeper ledger verify --config gatekeeper.yaml --against march.checkpoint
+  gatekeeper ledger verify --export record.jsonl --public-key record.key.pub
+  gatekeeper ledger verify --proof 118.proof --entry 118.json --public-key record.key.pub`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&f.config, "config", "", "configuration file, to verify the record itself")
+	c.Flags().StringVar(&f.config, "config", "", "configuration file, to verify the record itself (default, unless there is --export or --proof: $"+configVariable+")")
 	c.Flags().StringVar(&f.export, "export", "", "export to verify; - for standard input")
 	c.Flags().StringVar(&f.publicKey, "public-key", "", "file with the public key (default with --config: that of the key in the configuration)")
 	c.Flags().StringArrayVar(&f.against, "against", nil, "file with a checkpoint that was kept elsewhere; may be repeated")
@@ -64,6 +68,9 @@ The exit status is 1 when something is wrong.`,
 func (f verifyFlags) run(c *cobra.Command) error {
 	if f.output != "text" && f.output != "json" {
 		return fmt.Errorf("--output %q is not text or json: %w", f.output, errUsage)
+	}
+	if f.config == "" && f.export == "" && f.proof == "" {
+		f.config = os.Getenv(configVariable)
 	}
 	given := 0
 	for _, name := range []string{f.config, f.export, f.proof} {
@@ -299,9 +306,9 @@ func (f verifyFlags) print(w io.Writer, v verified) error {
 	case f.output == "json":
 		err = json.NewEncoder(w).Encode(v)
 	case v.Intact() && v.From > 1:
-		_, err = fmt.Fprintf(w, "intact: entries %d to %d, head %s, root %s, compared with %d checkpoints\n", v.From, v.Head.Sequence, v.Head.Digest, v.Root, v.Checkpoints)
+		_, err = fmt.Fprintf(w, "intact: entries %d to %d, head %s, root %s, compared with %s\n", v.From, v.Head.Sequence, v.Head.Digest, v.Root, howMany(v.Checkpoints, "checkpoint"))
 	case v.Intact():
-		_, err = fmt.Fprintf(w, "intact: %d entries, head %s, root %s, compared with %d checkpoints\n", v.Head.Sequence, v.Head.Digest, v.Root, v.Checkpoints)
+		_, err = fmt.Fprintf(w, "intact: %d entries, head %s, root %s, compared with %s\n", v.Head.Sequence, v.Head.Digest, v.Root, howMany(v.Checkpoints, "checkpoint"))
 	case fault != nil:
 		_, err = fmt.Fprintf(w, "NOT INTACT at entry %d (%s): %s\n", fault.Sequence, fault.Kind, fault.Text)
 	}

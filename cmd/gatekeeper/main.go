@@ -32,47 +32,51 @@ func main() {
 // errUsage marks errors of the command line itself.
 var errUsage = errors.New("see --help")
 
-// run executes one command line and returns its exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+// rootCommand is gatekeeper with all its commands.
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gatekeeper",
 		Short: "Approval gate for Argo CD: production syncs only what was approved on GitHub",
 		Long: `Gatekeeper lets Argo CD sync a protected Application only when every change
 between the trusted baseline and the exact revision was approved by its quorum.
 
-A reviewed pull request on the env-overrides repository is the approval.`,
+A reviewed pull request on the env-overrides repository is the approval.
+
+The exit status is 0 when a command did what was asked, 1 when it failed or what it
+checked is not as it should be, 2 when it was called wrongly.`,
+		Version:       currentVersion().text(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noArgs,
 		// Without it, cobra prints the help for an unknown command, with status 0.
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w (%s --help shows what is possible): %w", err, c.CommandPath(), errUsage)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %w", err, errUsage)
 	})
 	root.AddCommand(adoptCommand(), configCommand(), diffCommand(), enforcementCommand(), serveCommand(), explainCommand(), doctorCommand(), inspectCommand(), ledgerCommand(), promoteCommand(), versionCommand(), metricsCommand())
 	root.AddCommand(operateCommands()...)
 	root.AddCommand(historyCommands()...)
 	root.AddCommand(reportCommand(), setupCommand())
-	err := root.ExecuteContext(ctx)
+	root.SetVersionTemplate("{{.Version}}\n")
+	arrange(root)
+	takeConfigVariable(root, os.Getenv(configVariable))
+	return root
+}
+
+// run executes one command line and returns its exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	called, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
-	_, _ = fmt.Fprintln(stderr, "gatekeeper: "+err.Error())
+	_, _ = fmt.Fprintln(stderr, complaint(called, err))
 	if errors.Is(err, errUsage) || errors.Is(err, errNotRun) {
 		return exitUsage
 	}
 	return exitFailed
-}
-
-// noArgs refuses arguments that a command does not take, and names the
-// subcommands when a group is called without one.
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("unknown argument %q for %q: %w", args[0], c.CommandPath(), errUsage)
-	}
-	return nil
 }

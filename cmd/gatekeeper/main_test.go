@@ -85,9 +85,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"ledger"}, 0, "verify"},
 		{[]string{"serve"}, exitUsage, "--config is missing"},
 		{[]string{"serve", "--config", "/does/not/exist"}, exitFailed, "open the configuration"},
-		{[]string{"serve", "--confg", "x"}, exitUsage, "--help shows what is possible"},
-		{[]string{"frobnicate"}, exitUsage, `unknown argument "frobnicate"`},
-		{[]string{"ledger", "burn"}, exitUsage, `unknown argument "burn"`},
+		{[]string{"serve", "--confg", "x"}, exitUsage, "unknown flag: --confg\nSee gatekeeper serve --help\n"},
+		{[]string{"frobnicate"}, exitUsage, `has no command "frobnicate"`},
+		{[]string{"ledger", "burn"}, exitUsage, `gatekeeper ledger has no command "burn"`},
 		{[]string{"version", "--output", "xml"}, exitUsage, "is not text or json"},
 	}
 	for _, tt := range tests {

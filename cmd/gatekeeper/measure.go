@@ -85,7 +85,7 @@ func (o measureOptions) scope() (dora.Scope, error) {
 	}
 	switch {
 	case o.file == "":
-		return scope, fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+		return scope, fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 	case named > 1:
 		return scope, fmt.Errorf("use one of --app, --gate and --team: %w", errUsage)
 	case o.app != "" && strings.Count(o.app, "/") != 1:

@@ -42,7 +42,7 @@ func (o *orderOptions) flags(c *cobra.Command, person bool) {
 // run checks what every order needs, and hands it to who takes orders.
 func (o *orderOptions) run(c *cobra.Command, person bool, use func(context.Context, io.Writer, orderTaker) error) error {
 	if o.file == "" {
-		return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+		return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 	}
 	if person {
 		if err := checkOrderer(o.by, o.reason); err != nil {
@@ -173,9 +173,10 @@ What is approved is synced at once.`,
 func holdsCommand() *cobra.Command {
 	var o orderOptions
 	c := &cobra.Command{
-		Use:   "holds --config FILE",
-		Short: "List what is held, and uses of break-glass that wait for a review",
-		Args:  noArgs,
+		Use:     "holds --config FILE",
+		Short:   "List what is held, and uses of break-glass that wait for a review",
+		Example: `  gatekeeper holds --config gatekeeper.yaml`,
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return o.run(c, false, func(ctx context.Context, w io.Writer, taker orderTaker) error {
 				var all operate.Overview
@@ -297,6 +298,7 @@ func reviewCommand() *cobra.Command {
 		Short: "Record that you have looked at a use of break-glass",
 		Long: `Record that you have looked at a use of break-glass. Who broke the glass cannot. What
 was shipped is then trusted: what comes after it goes on from there.`,
+		Example: `  gatekeeper review GLASS-ID --by bob --reason "looked at it, INC-7" --config gatekeeper.yaml   # gatekeeper holds lists the IDs`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return fmt.Errorf("name one use of break-glass by its ID; gatekeeper holds lists them: %w", errUsage)
@@ -319,8 +321,9 @@ func permitCommand() *cobra.Command {
 	var o orderOptions
 	var length time.Duration
 	c := &cobra.Command{
-		Use:   "permit NAMESPACE/NAME {delete | leave} --for 1h --by NAME --reason TEXT --config FILE",
-		Short: "Permit that an Application is deleted, or leaves its gate, for a while",
+		Use:     "permit NAMESPACE/NAME {delete | leave} --for 1h --by NAME --reason TEXT --config FILE",
+		Short:   "Permit that an Application is deleted, or leaves its gate, for a while",
+		Example: `  gatekeeper permit argocd/payments delete --for 1h --by alice --reason "it moves to another cluster, CHG-9" --config gatekeeper.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return fmt.Errorf("name an Application as NAMESPACE/NAME, and delete or leave: %w", errUsage)

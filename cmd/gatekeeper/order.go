@@ -75,7 +75,7 @@ func withOrders(ctx context.Context, cfg config.Config, log *slog.Logger, use fu
 		if !errors.Is(err, console.ErrNotRunning) {
 			return err
 		}
-		record, err := openRecord(ctx, cfg)
+		record, err := openRecord(ctx, cfg, nil)
 		if err == nil {
 			return errors.Join(orderHere(cfg, record, log, use), record.Close())
 		}

@@ -39,7 +39,7 @@ the rest was printed.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case o.file == "":
-				return fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+				return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 			case o.output != "table" && o.output != "json" && o.output != "yaml":
 				return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
 			}
@@ -82,7 +82,7 @@ func describePending(a pending.Answer, who string) string {
 		if who != "" {
 			return "nothing waits for " + visible(who) + "\n"
 		}
-		return "nothing waits for an approval\n"
+		return "nothing waits for an approval; gatekeeper explain NAMESPACE/NAME tells what else an Application waits for\n"
 	}
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "PULL REQUEST\tGATE\tCHANGE\tSTATE\tREQUIREMENT\tHAS\tWHO CAN APPROVE")

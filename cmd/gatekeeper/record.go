@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/postgres"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
@@ -22,8 +23,9 @@ type openedRecord interface {
 	io.Closer
 }
 
-// openRecord opens the record where the configuration says it is.
-func openRecord(ctx context.Context, cfg config.Config) (openedRecord, error) {
+// openRecord opens the record where the configuration says it is. The login is nil for a
+// command, which connects with what it has read.
+func openRecord(ctx context.Context, cfg config.Config, login *postgresdb.Login) (openedRecord, error) {
 	if cfg.File.Record.Postgres == nil {
 		store, err := sqlite.Open(ctx, recordPath(cfg.File.DataDirectory))
 		if err != nil {
@@ -31,7 +33,9 @@ func openRecord(ctx context.Context, cfg config.Config) (openedRecord, error) {
 		}
 		return store, nil
 	}
-	store, err := postgres.Open(ctx, postgresOptions(cfg))
+	o := postgresOptions(cfg)
+	o.Login = login
+	store, err := postgres.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +191,7 @@ and made if there is none yet.
 A record in a SQLite file is migrated by "gatekeeper serve" as well, when it
 starts. One in PostgreSQL is migrated here alone, by the role that owns it, and
 the role that appends is given the rights that it needs.`,
+		Example: `  gatekeeper ledger migrate --config gatekeeper.yaml`,
 	}
 	owner := ownerFlag(c)
 	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
@@ -202,7 +207,7 @@ the role that appends is given the rights that it needs.`,
 				return err
 			}
 		}
-		record, err := openRecord(ctx, cfg)
+		record, err := openRecord(ctx, cfg, nil)
 		if err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func TestRecordInPostgres(t *testing.T) {
 
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
-	record, err := openRecord(t.Context(), cfg)
+	record, err := openRecord(t.Context(), cfg, nil)
 	require.NoError(t, err)
 	decision, err := history.NewDecision(approval.Policy{Gate: "prod"}, approval.Facts{Application: approval.Application{UID: "u"}},
 		approval.Decision{Gate: "prod", Verdict: approval.Blocked})
@@ -91,7 +91,7 @@ func TestRecordInPostgres(t *testing.T) {
 	require.NotContains(t, logged.text.String(), "p4ssw")
 
 	// Another one does not work beside it.
-	record, err = openRecord(t.Context(), cfg)
+	record, err = openRecord(t.Context(), cfg, nil)
 	require.NoError(t, err)
 	other, err := holdRecord(t.Context(), record, false, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	require.NoError(t, err)

@@ -121,7 +121,7 @@ func (o reportOptions) check(now time.Time) (audit.Options, error) {
 	none := audit.Options{}
 	switch {
 	case o.file == "":
-		return none, fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+		return none, fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 	case o.gate == "":
 		return none, fmt.Errorf("--gate is missing; name the gate to report on: %w", errUsage)
 	case (o.from == "") == (o.last == ""):
@@ -206,8 +206,8 @@ func (o reportOptions) write(stdout io.Writer, r audit.Report) error {
 	if err := writeReport(o.out, r); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(stdout, "wrote the report on gate %s to %s: %d deployments, %d changes, %d exceptions\n",
-		r.Gate, o.out, r.Summary.Deployments, r.Summary.Changes, r.Summary.Exceptions)
+	_, err := fmt.Fprintf(stdout, "wrote the report on gate %s to %s: %s, %s, %s\n",
+		r.Gate, o.out, howMany(r.Summary.Deployments, "deployment"), howMany(r.Summary.Changes, "change"), howMany(r.Summary.Exceptions, "exception"))
 	if err != nil {
 		return fmt.Errorf("print what was written: %w", err)
 	}

@@ -191,7 +191,7 @@ func TestReportUsage(t *testing.T) {
 		{"--gate prod --from 2026-01-01 --to 2026-01-01", "not before"},
 		{"--gate prod --from 2026-01-01 --to 2999-01-01", "still to come"},
 		{"--gate prod --from 2026-01-01 -o pdf", "not json, csv or html"},
-		{"--gate prod --from 2026-01-01 more", "unknown argument"},
+		{"--gate prod --from 2026-01-01 more", "gatekeeper report takes no argument, and was given"},
 	} {
 		code, stdout, stderr := call(t, t.Context(), append([]string{"report", "--config", file}, strings.Fields(test.args)...)...)
 		require.Equal(t, exitUsage, code, test.args)
@@ -223,7 +223,7 @@ func TestEvidenceCommands(t *testing.T) {
 	}
 	require.Len(t, outputs, 7)
 	require.Contains(t, outputs[4], "intact: 3 entries")
-	require.Contains(t, outputs[5], "compared with 1 checkpoints")
+	require.Contains(t, outputs[5], "compared with 1 checkpoint")
 	proof := filepath.Join(t.TempDir(), "proof")
 	require.NoError(t, os.WriteFile(proof, []byte(outputs[6]), 0o600))
 	line, _, _ := strings.Cut(outputs[3], "\n")
@@ -268,8 +268,12 @@ func TestReportContradicted(t *testing.T) {
 	require.FileExists(t, filepath.Join(data, "record.checkpoint"))
 	db, err := sql.Open("sqlite", recordPath(data))
 	require.NoError(t, err)
-	_, err = db.ExecContext(t.Context(), `DROP TRIGGER entries_delete; DELETE FROM entries WHERE sequence = 2`)
-	require.NoError(t, err)
+	var trigger string
+	require.NoError(t, db.QueryRowContext(t.Context(), `SELECT sql FROM sqlite_schema WHERE name = 'entries_delete'`).Scan(&trigger))
+	for _, statement := range []string{`DROP TRIGGER entries_delete`, `DELETE FROM entries WHERE sequence = 2`, trigger} {
+		_, err = db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
 	require.NoError(t, db.Close())
 	code, stdout, stderr := call(t, t.Context(), "report", "--gate", "prod", "--from", "2026-01-01", "--to", "2026-02-01", "--config", file)
 	require.Equal(t, exitFailed, code)

@@ -41,6 +41,7 @@ what is approved. Runs until SIGTERM or SIGINT, then finishes what it has begun.
 
 Logs are JSON lines on standard error. /healthz, /readyz and /metrics are served
 beside /webhooks/github.`,
+		Example: `  gatekeeper serve --config gatekeeper.yaml`,
 	}
 	profiles := profilingFlags(c)
 	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
@@ -74,7 +75,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	}()
 
 	// What is kept: the record, and the inbox with the witness.
-	record, err := openRecord(ctx, cfg)
+	login := recordLogin(cfg, log)
+	record, err := openRecord(ctx, cfg, login)
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	closers = append(closers, counter.Close)
-	opened, err := openInbox(ctx, cfg)
+	opened, err := openInbox(ctx, cfg, login)
 	if err != nil {
 		return err
 	}
@@ -130,7 +132,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, box, *soaks.gates.Load(), log)
+	keys, err := cfg.PublicKeys()
+	if err != nil {
+		return err
+	}
+	imageFacts, err := connectImages(cfg, keys, hub, box, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}
@@ -175,12 +181,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	shown := showing(live, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, sign, log)
 	shown.links = newLinks(live, cluster, log)
 	approvals := waiting(live, hub, func() *gate.Gate { return decider })
-	rules, err := rulesOf(cfg, imageFacts)
-	if err != nil {
-		return err
-	}
 	decider = gate.New(gate.Options{
-		Rules: rules,
+		Rules: rulesOf(cfg, keys, imageFacts),
 		Applications: instrument.Applications(seen.tracer, applications{
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync
@@ -193,7 +195,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	})
 	intake := gate.NewIntake(decider, box, webhook.Parse, log)
 	takes := ordering{policies: live.policies, reader: reader, record: seen.calls.Record(record), wake: decider.WakeKey, decider: decider, log: log, tracer: seen.tracer}
-	answers, err := answering(live, takes, box, hub, shown.asker(), previewed.differ(decider))
+	answers, err := answering(live, takes, box, hub, shown.reviews, previewed.differ(decider))
 	if err != nil {
 		return err
 	}
@@ -226,7 +228,7 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("address", listener.Addr().String()),
 		slog.String("version", currentVersion().Version), slog.Int("gates", len(cfg.Policies)))
 
-	changes := following(live, hub, api, box, soaks, enforced, decider, watcher.List, seen)
+	changes := following(live, hub, api, box, soaks, enforced, decider, watcher.List, login, seen)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return changes.run(ctx) })
 	server := httpapi.NewServer(handler)

@@ -24,7 +24,7 @@ func answering(live *settings, o ordering, box *inbox.Store, h hub, asker comman
 	desk := orders.NewDesk(orders.Options{Record: o.record})
 	talk := conversation.New(h.app)
 	return commands.New(commands.Options{
-		Policies: o.policies, Store: box, Hub: talk, Requester: talk, Asker: asker, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
+		Policies: o.policies, Store: box, Hub: talk, Asker: asker, Gates: o.decider, Desk: desk, Operator: o.operator(desk),
 		Adopter: adopt.New(adopt.Options{Policies: o.policies, Applications: o.reader, Desk: desk, Wake: o.wake, Logger: o.log}),
 		Differ:  differ,
 		Promoter: promoting{func() (promotions, error) {

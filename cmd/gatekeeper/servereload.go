@@ -19,6 +19,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/internal/instrument"
+	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
 	"github.com/argo-gatekeeper/gatekeeper/internal/readapi"
 	"github.com/argo-gatekeeper/gatekeeper/internal/reload"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -62,17 +63,14 @@ func (l liveTokens) Authenticate(ctx context.Context, token, path string) (strin
 	return tokens.Authenticate(ctx, token, path)
 }
 
-// rulesOf are what the gates of a configuration judge by.
-func rulesOf(cfg config.Config, images gate.Images) (gate.Rules, error) {
-	digests, err := cfg.Keys()
-	if err != nil {
-		return gate.Rules{}, err
-	}
-	keys := make(map[string]history.Digest, len(digests))
-	for name, digest := range digests {
+// rulesOf are what the gates of a configuration judge by, with the keys that the images are
+// looked at with.
+func rulesOf(cfg config.Config, trusted config.PublicKeys, images gate.Images) gate.Rules {
+	keys := map[string]history.Digest{}
+	for name, digest := range trusted.Digests() {
 		keys[name] = history.Digest(digest)
 	}
-	return gate.Rules{Policies: cfg.Policies, Images: images, Keys: keys, File: history.Digest(cfg.Digest)}, nil
+	return gate.Rules{Policies: cfg.Policies, Images: images, Keys: keys, File: history.Digest(cfg.Digest)}
 }
 
 // changes takes a changed configuration over.
@@ -85,6 +83,7 @@ type changes struct {
 	enforced *enforcement
 	decider  *gate.Gate
 	list     func() []approval.Application
+	login    *postgresdb.Login // nil with a record in a file
 	admit    func(context.Context, gate.AdmissionRequest) gate.Admission
 	// keys are those that the rules of now trust.
 	keys    map[string]history.Digest
@@ -96,10 +95,10 @@ type changes struct {
 }
 
 func following(live *settings, h hub, api *argoapi.API, box *inbox.Store, soaks *provings, enforced *enforcement, decider *gate.Gate,
-	list func() []approval.Application, seen instruments,
+	list func() []approval.Application, login *postgresdb.Login, seen instruments,
 ) *changes {
 	c := &changes{
-		live: live, hub: h, api: api, box: box, soaks: soaks, enforced: enforced, decider: decider, list: list, admit: instrument.Admit(seen.tracer, decider.Admit),
+		live: live, hub: h, api: api, box: box, soaks: soaks, enforced: enforced, decider: decider, list: list, login: login, admit: instrument.Admit(seen.tracer, decider.Admit),
 		keys: decider.Keys(), pulls: make(chan struct{}, 1), metrics: reload.NewMetrics(), log: seen.log,
 	}
 	seen.registry.MustRegister(c.metrics)
@@ -126,16 +125,20 @@ func (c *changes) apply(ctx context.Context, next config.Config) error {
 	if err != nil {
 		return err
 	}
-	facts, err := connectImages(taken, c.hub, c.box, gates, c.log)
+	keys, err := taken.PublicKeys()
 	if err != nil {
 		return err
 	}
-	rules, err := rulesOf(taken, facts)
+	facts, err := connectImages(taken, keys, c.hub, c.box, gates, c.log)
 	if err != nil {
 		return err
 	}
+	rules := rulesOf(taken, keys, facts)
 	enforce, err := c.enforced.prepare(taken, c.admit)
 	if err != nil {
+		return err
+	}
+	if waiting, err = c.relogin(ctx, before, &taken, waiting); err != nil {
 		return err
 	}
 	if err := c.hub.app.Rekey(ctx, taken.Secrets.PrivateKey.Reveal()); err != nil {

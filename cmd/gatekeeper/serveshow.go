@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/argo-gatekeeper/gatekeeper/internal/commands"
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
@@ -25,8 +24,6 @@ type shown struct {
 	reviews     *reviewrequest.Publisher
 	labels      *label.Publisher
 	links       *links
-	// asks is true when a gate asks for reviews.
-	asks bool
 }
 
 func showing(live *settings, app *github.App, box *inbox.Store, done func(context.Context, approval.RepositoryName, int), sign checkpointing, log *slog.Logger) shown {
@@ -38,21 +35,12 @@ func showing(live *settings, app *github.App, box *inbox.Store, done func(contex
 			},
 		}),
 		reviews: reviewrequest.New(reviewrequest.Options{GitHub: app, Store: box, Gates: func() map[string]reviewrequest.Mode { return reviewsOf(live.now()) }, Logger: log, Pace: pace, Done: done}),
-		asks:    len(reviewsOf(cfg)) > 0,
 		labels:  label.New(label.Options{GitHub: app, Store: box, Gates: func() []string { return labelsOf(live.now()) }, Logger: log, Pace: pace, Done: done}),
 	}
 }
 
 func (s shown) followers() []gate.Follower {
 	return []gate.Follower{s.deployments, s.reviews, s.labels}
-}
-
-// asker is who asks for reviews by itself; nil when no gate has that done.
-func (s shown) asker() commands.Asker {
-	if !s.asks {
-		return nil
-	}
-	return s.reviews
 }
 
 // run writes until the context ends.

@@ -57,7 +57,7 @@ read, so this runs where they are not.`,
 func (o windowsOptions) check(now time.Time) (time.Time, error) {
 	switch {
 	case o.file == "":
-		return now, fmt.Errorf("--config is missing; name the configuration file: %w", errUsage)
+		return now, fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 	case o.n < 1 || o.n > maxEdges:
 		return now, fmt.Errorf("-n must be between 1 and %d: %w", maxEdges, errUsage)
 	}

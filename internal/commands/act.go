@@ -29,7 +29,7 @@ func (w *work) act(ctx context.Context, origin string, c command.Command) (answe
 	case command.Diff:
 		return w.diff(ctx, c)
 	case command.Request:
-		return w.request(ctx, c)
+		return w.request(ctx, origin, c)
 	case command.Approve:
 		return w.approve(ctx)
 	case command.Cancel:
@@ -158,35 +158,37 @@ func (w *work) again(ctx context.Context, c command.Command) (answer, error) {
 }
 
 // request asks people for their review.
-func (w *work) request(ctx context.Context, c command.Command) (answer, error) {
-	if w.Requester == nil {
+func (w *work) request(ctx context.Context, origin string, c command.Command) (answer, error) {
+	if w.Asker == nil {
 		return notHere(c.Verb), nil
 	}
 	if _, err := w.unmoved(ctx); err != nil {
 		return answer{}, err
 	}
-	var teams, all []string
+	all := slices.Clone(c.Logins)
 	for _, t := range c.Teams {
 		if !strings.EqualFold(t.Organization(), w.repository.Owner()) {
 			return refuse(string(t)+" is no team of "+w.repository.Owner()+", so it cannot be asked for a review here", ""), nil
 		}
-		teams = append(teams, t.Slug())
 		all = append(all, string(t))
 	}
-	err := w.Requester.RequestReviews(ctx, w.repository, w.asked.Pull, c.Logins, teams)
+	already, err := w.Asker.RequestReviews(ctx, w.repository, w.asked.Pull, origin, c.Logins, c.Teams)
 	if e, ok := errors.AsType[*github.Error](err); ok && (e.Status == http.StatusUnprocessableEntity || e.Status == http.StatusNotFound) {
 		return refuse("GitHub does not take this request: "+e.Message, "ask people who may read the repository and are not the author; teams need access to it"), nil
 	}
 	if err != nil {
 		return answer{}, err
 	}
-	if w.Asker != nil {
-		if err := w.Asker.Resume(ctx, w.repository, w.asked.Pull); err != nil {
-			return answer{}, err
-		}
-		w.Gates.WakePull(ctx, w.repository, w.asked.Pull)
+	w.Gates.WakePull(ctx, w.repository, w.asked.Pull)
+	fresh := slices.DeleteFunc(all, func(who string) bool { return slices.Contains(already, who) })
+	var said []string
+	if len(fresh) > 0 {
+		said = append(said, "Asked for a review: "+codes(fresh)+". `/gk cancel` takes that back.")
 	}
-	return done("Asked for a review: " + codes(slices.Concat(c.Logins, all)) + "."), nil
+	if len(already) > 0 {
+		said = append(said, "Asked before, and still waited for: "+codes(already)+".")
+	}
+	return done(strings.Join(said, " ")), nil
 }
 
 // adopt shows a spec, or approves exactly the one that was shown.

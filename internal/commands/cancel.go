@@ -6,7 +6,7 @@ import (
 )
 
 // cancel takes back what the person approved here by comment, and the requests for reviews
-// that Gatekeeper made.
+// that Gatekeeper made, by itself or because somebody asked it to.
 func (w *work) cancel(ctx context.Context) (answer, error) {
 	if w.asked.Comment == 0 {
 		return refuse("there is nothing to take back", ""), nil

@@ -58,7 +58,7 @@ func TestReplies(t *testing.T) {
 	}
 	full := strings.Repeat("4", 40)
 	all := func(o *commands.Options) { o.Differ, o.Promoter = w, w }
-	none := func(o *commands.Options) { o.Requester = nil }
+	none := func(o *commands.Options) { o.Asker = nil }
 	for _, test := range []struct {
 		name, person, body string
 		edit               func(*commands.Options)
@@ -70,11 +70,11 @@ func TestReplies(t *testing.T) {
 		{"why", "eve", "/gk why shop", all},
 		{"diff", "eve", "/gk diff", all},
 		{"diff-missing", "bob", "/gk diff", none},
+		{"cancel-nothing", "carol", "/gk cancel", all},
 		{"request", "alice", "/gk request @bob @acme/sre", all},
 		{"request-missing", "bob", "/gk request @carol", none},
 		{"approve", "bob", "/gk approve", all},
 		{"cancel", "bob", "/gk cancel", all},
-		{"cancel-nothing", "carol", "/gk cancel", all},
 		{"sync", "alice", "/gk sync", all},
 		{"sync-on-command", "alice", "/gk sync", func(o *commands.Options) { all(o); w.onCommand() }},
 		{"retry", "alice", "/gk retry pay", all},

@@ -76,7 +76,7 @@ func (w *work) usable(ctx context.Context, v command.Verb, gates []approval.Poli
 	case command.Sync:
 		return len(gates) > 0, writers, writes, nil
 	case command.Request:
-		return w.Requester != nil, writers, writes, nil
+		return w.Asker != nil, writers, writes, nil
 	case command.Promote:
 		if w.Promoter == nil || len(gates) == 0 {
 			return false, "", false, nil

@@ -59,17 +59,15 @@ type Gates interface {
 	WakeKey(ctx context.Context, application string)
 }
 
-// Requester asks people for their review; *conversation.Conversation does.
-type Requester interface {
-	RequestReviews(ctx context.Context, r approval.RepositoryName, pull int, logins, teams []string) error
-}
-
-// Asker asks for reviews by itself; *reviewrequest.Publisher does.
+// Asker asks for reviews; *reviewrequest.Publisher does.
 type Asker interface {
-	// Cancel takes back the requests that it made, and makes none until the head is another
-	// one or Resume is called. It returns whose reviews they were of, each time the same.
+	// RequestReviews asks people and teams on the word of somebody, which has that ID, and
+	// returns who was asked already. Doing it again does the same.
+	RequestReviews(ctx context.Context, r approval.RepositoryName, pull int, id string, logins []string, teams []approval.TeamName) (already []string, err error)
+	// Cancel takes back the requests that were made here, on somebody's word or without, and
+	// none are made until the head is another one or RequestReviews is called. It returns
+	// whose reviews they were of, each time the same.
 	Cancel(ctx context.Context, r approval.RepositoryName, pull int, head approval.SHA) ([]string, error)
-	Resume(ctx context.Context, r approval.RepositoryName, pull int) error
 }
 
 // Differ shows what a pull request changes, as Markdown without mentions or links that
@@ -96,9 +94,7 @@ type Options struct {
 	Desk     *orders.Desk
 	Operator *operate.Operator
 	Adopter  *adopt.Adopter
-	// Requester, Differ and Promoter may be nil: then the help does not have their verbs.
-	Requester Requester
-	// Asker may be nil: then nobody is asked but by the command.
+	// Asker, Differ and Promoter may be nil: then the help does not have their verbs.
 	Asker    Asker
 	Differ   Differ
 	Promoter Promoter

@@ -29,6 +29,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/errand"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/reviewrequest"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
@@ -77,8 +79,6 @@ type world struct {
 	asks     []string // what was parsed of deliveries
 	before   func()   // called before each look
 	judged   *approval.Decision
-	requests []string // of reviews, that Gatekeeper made
-	resumed  int
 	stands   map[string]string // of Applications that do not wait for somebody to say sync
 }
 
@@ -148,8 +148,15 @@ func newWorld(t *testing.T) *world {
 	app, err := github.NewApp(github.Options{BaseURL: w.gh.APIURL(), AppID: w.app.ID, PrivateKeyPEM: w.app.PrivateKeyPEM, Logger: w.logger()})
 	require.NoError(t, err)
 	w.hub = conversation.New(app)
-	w.options = commands.Options{Store: w.box, Hub: w.hub, Requester: w.hub, Gates: w, Logger: w.logger(), Now: func() time.Time { return time.Now().Add(w.ahead) }}
+	w.options = commands.Options{Store: w.box, Hub: w.hub, Asker: w.asker(app), Gates: w, Logger: w.logger(), Now: func() time.Time { return time.Now().Add(w.ahead) }}
 	return w
+}
+
+// asker asks for reviews, for no gate by itself.
+func (w *world) asker(app *github.App) *reviewrequest.Publisher {
+	return reviewrequest.New(reviewrequest.Options{
+		GitHub: app, Store: w.box, Gates: func() map[string]reviewrequest.Mode { return nil }, Logger: w.logger(), Pace: errand.NewPace(time.Nanosecond),
+	})
 }
 
 func application(name string) approval.Application {

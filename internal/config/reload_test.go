@@ -59,7 +59,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadDSN: connections are made with the string of the start, so another one waits.
+// TestReloadDSN: what the file says is taken over, and what another file says waits.
 func TestReloadDSN(t *testing.T) {
 	t.Parallel()
 	path := write(t, "record: {postgres: {dsnFile: argocd-token}}\n"+valid)
@@ -69,8 +69,16 @@ func TestReloadDSN(t *testing.T) {
 	next, err := Load(path)
 	require.NoError(t, err)
 	taken, waiting := before.Reload(next)
+	require.Empty(t, waiting)
+	require.Equal(t, "postgres://other", string(taken.Secrets.RecordDSN.Reveal()))
+
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(path), "dsn"), []byte("postgres://third"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("record: {postgres: {dsnFile: dsn}}\n"+valid), 0o600))
+	next, err = Load(path)
+	require.NoError(t, err)
+	again, waiting := taken.Reload(next)
 	require.Equal(t, []string{"record.postgres.dsnFile"}, waiting)
-	require.Equal(t, before.Secrets.RecordDSN, taken.Secrets.RecordDSN)
+	require.Equal(t, taken.Secrets.RecordDSN, again.Secrets.RecordDSN)
 }
 
 // TestReloadTokens: the tokens of the read API are taken over, and none is left when the
@@ -107,15 +115,22 @@ func TestKeys(t *testing.T) {
 	require.NoError(t, os.WriteFile(key, []byte("one"), 0o600))
 	cfg, err := Load(path)
 	require.NoError(t, err)
-	one, err := cfg.Keys()
+	one, err := cfg.PublicKeys()
 	require.NoError(t, err)
-	require.Regexp(t, `^sha256:[0-9a-f]{64}$`, one["prod"])
+	require.Regexp(t, `^sha256:[0-9a-f]{64}$`, one.Digests()["prod"])
 	require.Contains(t, cfg.Files(), key)
 	require.NoError(t, os.WriteFile(key, []byte("two"), 0o600))
-	two, err := cfg.Keys()
+	two, err := cfg.PublicKeys()
 	require.NoError(t, err)
-	require.NotEqual(t, one, two)
+	require.NotEqual(t, one.Digests(), two.Digests())
 	require.NoError(t, os.Remove(key))
-	_, err = cfg.Keys()
+	for keys, want := range map[*PublicKeys]string{&one: "one", &two: "two"} {
+		content, err := keys.Of(key)
+		require.NoError(t, err)
+		require.Equal(t, want, string(content), "what the digest is of")
+	}
+	_, err = one.Of(path)
+	require.ErrorContains(t, err, "not among")
+	_, err = cfg.PublicKeys()
 	require.ErrorContains(t, err, "read a public key of gate prod")
 }

@@ -248,7 +248,7 @@ func checkOptions(p approval.Policy, s Start) Admission {
 
 // admitIntent lets Gatekeeper's own sync through: its intent is open, and the write
 // is bound to the very version of the Application that was decided on. Whoever sends
-// it, it deploys what is on record.
+// it, it deploys what is on record, and as Gatekeeper would.
 func (g *Gate) admitIntent(ctx context.Context, now *rules, app approval.Application, r AdmissionRequest) Admission {
 	entries, err := g.record.Intent(ctx, r.Start.Intent)
 	if err != nil {
@@ -259,11 +259,29 @@ func (g *Gate) admitIntent(ctx context.Context, now *rules, app approval.Applica
 		return foreign
 	}
 	intent, err := history.Decode[history.IntentPayload](entries[0])
-	if err != nil || intent.Admitted != nil || r.Start.Partial || r.Start.DryRun ||
+	// What it syncs with is the Application's own, see package argosync.
+	other := r.Start.Partial || r.Start.DryRun || r.Start.Force || r.Start.Automated || len(r.Start.Options) > 0
+	if err != nil || intent.Admitted != nil || other ||
 		r.Before.ResourceVersion != intent.ResourceVersion || !sameCandidate(intent.Candidate, r.Start.Candidate) {
 		return foreign
 	}
-	if now.File != "" && now.digests[intent.Gate] != intent.PolicyDigest {
+	return g.admitDecided(ctx, now, app, intent)
+}
+
+// admitDecided lets through what was decided on by the rules of now: after the record was told
+// about them, since two decisions by one policy may rest on different keys.
+func (g *Gate) admitDecided(ctx context.Context, now *rules, app approval.Application, intent history.IntentPayload) Admission {
+	if now.File == "" {
+		return Admission{Allowed: true}
+	}
+	head, err := g.record.Head(ctx)
+	if err == nil {
+		err = g.enacts(ctx, head, now, intent.Gate)
+	}
+	switch {
+	case err != nil && !errors.Is(err, errNotEnacted):
+		return g.unrecorded(ctx, app, err)
+	case err != nil, now.digests[intent.Gate] != intent.PolicyDigest, intent.DecisionSequence <= g.enacted.entry(intent.Gate):
 		return deny(refusedPolicy, "the policy of gate "+intent.Gate+" has changed since the sync was decided on")
 	}
 	return Admission{Allowed: true}

@@ -39,7 +39,7 @@ func (in *Intake) ask(ctx context.Context, d inbox.Delivery, a approval.Asked) e
 // Configured is the name by which the gates know a repository that an event names; false
 // if none protects it.
 func (g *Gate) Configured(id int64, name approval.RepositoryName) (approval.RepositoryName, bool) {
-	name = g.names.configured(approval.Hint{RepositoryID: id, Repository: name})
+	name = g.configured(approval.Hint{RepositoryID: id, Repository: name})
 	return name, g.protectsRepository(name)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/orders"
@@ -32,6 +33,9 @@ type Examiner struct {
 	// Specs may be nil when no gate asks for approved specs.
 	Specs  Specs
 	Record history.Reader
+	// Logger may be nil: then what could not be read, and is no part of a decision, is not
+	// told.
+	Logger *slog.Logger
 }
 
 // ErrNotProtected is returned for an Application that no gate protects.
@@ -41,9 +45,13 @@ var ErrNotProtected = errors.New("no gate protects the Application")
 // decides. Facts that could not be collected are in the examination's decision,
 // as they are in a Gate's.
 func (e Examiner) Examine(ctx context.Context, application string) (Examination, error) {
+	log := e.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	g := &Gate{
 		apps: examined{e.Applications}, collector: e.Collector, closures: e.Closures, specs: e.Specs,
-		record: readOnly{e.Record}, book: orders.NewBook(e.Record), now: time.Now,
+		record: readOnly{e.Record}, book: orders.NewBook(e.Record), log: log, now: time.Now,
 	}
 	g.inForce.Store(newRules(Rules{Policies: e.Policies, Images: e.Images}, history.CauseStart))
 	namespace, name := splitKey(application)

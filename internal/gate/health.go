@@ -17,8 +17,9 @@ const (
 	// observation of a deployment ends.
 	healthGap  = 10 * time.Second
 	healthMost = 20
-	// liveRead is how many operations are looked through for the one that is live.
-	liveRead = 10
+	// liveRead is how many operations are looked through at once for the one that is live,
+	// liveReadMost how many in all: what comes after it are failures, and syncs of a part.
+	liveRead, liveReadMost = 10, 1000
 )
 
 // liveOperation is the newest one on record that deployed all of the Application.
@@ -31,10 +32,22 @@ type liveOperation struct {
 }
 
 func (g *Gate) liveOperation(ctx context.Context, app approval.Application) (*liveOperation, error) {
-	entries, err := g.record.Select(ctx, history.Selection{Kinds: history.Deployed(), Application: app.UID, Newest: true}, liveRead)
-	if err != nil {
-		return nil, fmt.Errorf("read the operations of %s: %w", app.Key(), err)
+	for read := 0; read < liveReadMost; {
+		entries, err := g.record.Select(ctx, history.Selection{Kinds: history.Deployed(), Application: app.UID, Newest: true, Skip: read}, liveRead)
+		if err != nil {
+			return nil, fmt.Errorf("read the operations of %s: %w", app.Key(), err)
+		}
+		live, err := liveAmong(app, entries)
+		if live != nil || err != nil || len(entries) < liveRead {
+			return live, err
+		}
+		read += len(entries)
 	}
+	return nil, nil //nolint:nilnil // nothing is known to be live
+}
+
+// liveAmong is the first of some operations that deployed all of the Application, nil for none.
+func liveAmong(app approval.Application, entries []history.Entry) (*liveOperation, error) {
 	for _, entry := range entries {
 		if entry.Kind == history.KindOutcome {
 			o, err := history.Decode[history.OutcomePayload](entry)
@@ -54,7 +67,7 @@ func (g *Gate) liveOperation(ctx context.Context, app approval.Application) (*li
 			return &liveOperation{entry: entry, finished: startOf(o.FinishedAt, o.StartedAt), health: o.Health, observed: &o}, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // nothing is known to be live
+	return nil, nil //nolint:nilnil // none of them
 }
 
 // watchHealth records how the Application fares after what was deployed last, while no

@@ -89,9 +89,10 @@ func (g *Gate) wakeWithin(spread time.Duration) {
 		g.sharing.may(key)
 		g.queue.AddAfter(key, spread*time.Duration(i)/time.Duration(len(keys)))
 	}
-	g.memory.keep(protected)
-	g.contents.keep(protected)
-	g.rollouts.keep(protected)
+	for app, uid := range g.memory.others(protected) {
+		g.forget(app, uid)
+	}
+	g.operations.keep(uids)
 	g.asks.keep(uids)
 	g.rendered.sweep(protected, uids)
 }
@@ -112,6 +113,7 @@ func (g *Gate) WakeKey(ctx context.Context, application string) {
 	if slices.ContainsFunc(g.apps.List(), func(a approval.Application) bool {
 		return a.Key() == application && len(g.policiesFor(a)) > 0
 	}) {
+		g.memory.doubt(application)
 		g.sharing.mayNot(Key{Application: application})
 		g.causes.Add(ctx, Key{Application: application})
 		g.queue.Add(Key{Application: application})
@@ -125,7 +127,7 @@ func (g *Gate) WakeKey(ctx context.Context, application string) {
 // among the landings of one is told by that Application's reconcile, if anything
 // changed, so that its reviews are not read twice.
 func (g *Gate) concerned(h approval.Hint) []Key {
-	h.Repository = g.names.configured(h)
+	h.Repository = g.configured(h)
 	var keys []Key
 	if h.Group != nil && g.protectsRepository(h.Repository) {
 		keys = append(keys, Key{Repository: h.Repository, Group: *h.Group})
@@ -168,7 +170,16 @@ func (n *names) learn(id int64, name approval.RepositoryName) {
 	n.byID[id] = name
 }
 
-// configured is the name by which the gate knows the repository of a hint.
+// configured is the name by which the gates know the repository of a hint: its own, once
+// the configuration says so.
+func (g *Gate) configured(h approval.Hint) approval.RepositoryName {
+	if name := g.names.configured(h); g.protectsRepository(name) {
+		return name
+	}
+	return h.Repository
+}
+
+// configured is the name under which the repository of a hint was read last.
 func (n *names) configured(h approval.Hint) approval.RepositoryName {
 	n.mu.Lock()
 	defer n.mu.Unlock()

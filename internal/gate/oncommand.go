@@ -147,15 +147,18 @@ func (a *asks) keep(uids map[string]bool) {
 // judgedWait is how long somebody who says sync waits for the judgement of now.
 const judgedWait = 5 * time.Second
 
+// What somebody who says sync is told who has to ask again.
+const (
+	stateUnderWay = "a sync of it is under way; ask again when it has ended"
+	stateJudging  = "it is being judged; ask again in a moment"
+)
+
 // Awaits judges Applications anew and says which of them wait for somebody to say that
-// they are to be synced, and for what. What could not be judged in time does not wait.
+// they are to be synced, and for what. What could not be judged in time does not wait. A
+// replica that does not lead says what the leader thinks, see followedAwaits.
 func (g *Gate) Awaits(ctx context.Context, applications []string) []approval.Awaited {
-	if err := g.leads(); err != nil {
-		out := make([]approval.Awaited, len(applications))
-		for i, app := range applications {
-			out[i] = approval.Awaited{Application: app, State: "this replica does not lead; say it to the one that does, or on the pull request"}
-		}
-		return out
+	if g.leads() != nil {
+		return g.followedAwaits(ctx, applications)
 	}
 	since := g.now()
 	for _, app := range applications {
@@ -173,13 +176,11 @@ func (g *Gate) Awaits(ctx context.Context, applications []string) []approval.Awa
 		known, ok := g.judgedSince(ctx, app, since, running[app])
 		switch {
 		case running[app]:
-			out[i].State = "a sync of it is under way; ask again when it has ended"
+			out[i].State = stateUnderWay
 		case !ok:
-			out[i].State = "it is being judged; ask again in a moment"
+			out[i].State = stateJudging
 		default:
-			out[i].UID, out[i].Candidate = known.uid, known.decision.Candidate
-			out[i].Waits = known.decision.Allowed() && known.decision.Waits && strings.HasPrefix(known.state, stateAwaits)
-			out[i].State = join(known.state, firstStop(known.decision))
+			out[i] = awaited(app, known)
 		}
 	}
 	return out

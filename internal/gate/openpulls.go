@@ -311,7 +311,7 @@ func (g *Gate) outdates(ctx context.Context, h approval.Hint) error {
 			}
 		}
 	}
-	if name := g.names.configured(h); h.Branch != "" && g.protectsBranch(name, h.Branch) {
+	if name := g.configured(h); h.Branch != "" && g.protectsBranch(name, h.Branch) {
 		return g.open.heard(ctx, inbox.Scope{Repository: name, Branch: h.Branch})
 	}
 	return nil

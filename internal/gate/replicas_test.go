@@ -306,13 +306,3 @@ func TestFollow(t *testing.T) {
 	require.True(t, over)
 	require.Empty(t, p.follower.Current())
 }
-
-// TestFollowerAsked: a follower does not say what waits for a sync order.
-func TestFollowerAsked(t *testing.T) {
-	p := newPair(t)
-	p.held(1)
-	got := p.follower.Awaits(t.Context(), []string{payments})
-	require.Len(t, got, 1)
-	require.False(t, got[0].Waits)
-	require.Contains(t, got[0].State, "does not lead")
-}

@@ -46,7 +46,7 @@ func (e early) Is(target error) bool      { return target == approval.ErrLater }
 // reportAnew sees to what somebody did to our reports, and names the keys that write them
 // again. Only is true when the hint is about nothing else, so that it wakes no other.
 func (g *Gate) reportAnew(ctx context.Context, h approval.Hint) (keys []Key, only bool, err error) {
-	name := g.names.configured(h)
+	name := g.configured(h)
 	if h.Group != nil && h.Again && g.protectsRepository(name) {
 		g.reporter.AgainGroup(name, h.Group.Head) // the group's own key is woken by the hint
 	}

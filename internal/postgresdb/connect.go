@@ -21,6 +21,8 @@ import (
 type Options struct {
 	// DSN is the connection string, as a URL or as key=value pairs. It is a secret.
 	DSN string
+	// Login reads it again for each new connection; nil: it is DSN for good.
+	Login *Login
 	// Schema holds what Gatekeeper keeps and nothing else. Default DefaultSchema.
 	Schema string
 	// Connections bounds how many are open at once. Default DefaultConnections.
@@ -101,7 +103,7 @@ const (
 // Configure reads the connection string and adds what the guarantees rest on. The secret
 // takes it out of errors, this function's included. The Options must be WithDefaults.
 func Configure(o Options, why Purpose) (*pgxpool.Config, Secret, error) {
-	hide := Secret{o.DSN}
+	hide := Secret{values: []string{o.DSN}, login: o.Login}
 	if strings.TrimSpace(o.DSN) == "" {
 		return nil, hide, errors.New("the connection string is empty")
 	}
@@ -113,7 +115,7 @@ func Configure(o Options, why Purpose) (*pgxpool.Config, Secret, error) {
 			"with reserved characters of the password percent-encoded")
 	}
 	c := config.ConnConfig
-	hide = append(hide, c.Password)
+	hide.values = append(hide.values, c.Password)
 	if err := private(&c.Config); err != nil {
 		return nil, hide, err
 	}
@@ -155,6 +157,9 @@ func Configure(o Options, why Purpose) (*pgxpool.Config, Secret, error) {
 	config.MaxConns = int32(o.Connections) //nolint:gosec // at most MaxConnections
 	config.MinConns = 0
 	config.PingTimeout = o.Timeout
+	if o.Login != nil {
+		o.Login.begin(o, why, config, hide.values...)
+	}
 	return config, hide, nil
 }
 
@@ -211,7 +216,11 @@ func Examine(ctx context.Context, conn *pgx.Conn, why Purpose) error {
 }
 
 // Secret is what must not be in an error.
-type Secret []string
+type Secret struct {
+	values []string
+	// login has those that came later; it may be nil.
+	login *Login
+}
 
 // Clean takes it out.
 func (s Secret) Clean(err error) error {
@@ -219,7 +228,7 @@ func (s Secret) Clean(err error) error {
 		return nil
 	}
 	text := err.Error()
-	for _, value := range s {
+	for _, value := range append(s.login.secrets(), s.values...) {
 		if strings.TrimSpace(value) != "" {
 			text = strings.ReplaceAll(text, value, "[redacted]")
 		}

@@ -71,7 +71,7 @@ func TestUnreadableString(t *testing.T) {
 }
 
 func TestSecretsAreCleaned(t *testing.T) {
-	hide := Secret{"postgres://u:s3cret@h/d", "s3cret", ""}
+	hide := Secret{values: []string{"postgres://u:s3cret@h/d", "s3cret", ""}}
 	inner := fmt.Errorf("dial postgres://u:s3cret@h/d with s3cret: %w", io.ErrUnexpectedEOF)
 	err := hide.Clean(fmt.Errorf("read the head: %w", inner))
 	require.EqualError(t, err, "read the head: dial [redacted] with [redacted]: unexpected EOF")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Channel is that of all notifications of Gatekeeper. What they carry is a schema, a space
@@ -51,7 +52,7 @@ func Listen(ctx context.Context, o Options, log *slog.Logger, changed func(what 
 	if err != nil {
 		return err
 	}
-	l := listener{config: config.ConnConfig, hide: hide, o: o, log: log, changed: changed, next: time.Now().Add(PollEvery)}
+	l := listener{config: config, hide: hide, o: o, log: log, changed: changed, next: time.Now().Add(PollEvery)}
 	for pause := firstPause; ; pause = min(2*pause, PollEvery) {
 		connected, err := l.once(ctx)
 		if ctx.Err() != nil {
@@ -66,7 +67,7 @@ func Listen(ctx context.Context, o Options, log *slog.Logger, changed func(what 
 }
 
 type listener struct {
-	config  *pgx.ConnConfig
+	config  *pgxpool.Config
 	hide    Secret
 	o       Options
 	log     *slog.Logger
@@ -133,7 +134,7 @@ func (l *listener) once(ctx context.Context) (connected bool, err error) {
 func (l *listener) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(l.o.Timeout, patience))
 	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, l.config)
+	conn, err := Connect(ctx, l.config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to listen: %w", err)
 	}

@@ -23,7 +23,11 @@ func Open(o Options, why Purpose) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(connector{stdlib.GetConnector(*config.ConnConfig, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+	before := config.BeforeConnect
+	if before == nil {
+		before = func(context.Context, *pgx.ConnConfig) error { return nil }
+	}
+	db := sql.OpenDB(connector{stdlib.GetConnector(*config.ConnConfig, stdlib.OptionBeforeConnect(before), stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
 		err := Examine(ctx, conn, why)
 		if err == nil && why == ToWrite {
 			err = durable(ctx, conn)

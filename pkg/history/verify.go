@@ -24,7 +24,8 @@ const (
 	// FaultTruncated: the record ends before a head that it had.
 	FaultTruncated FaultKind = "truncated"
 	// FaultIndex: the entries are intact, but the store's list of open intents
-	// is not what they say.
+	// is not what they say, or the store is not as it was made and would not find
+	// all of them, see Examined.
 	FaultIndex FaultKind = "index"
 	// FaultCheckpoint: the entries are intact, but what stands where their signed
 	// checkpoint should be is not one.
@@ -124,9 +125,15 @@ func (v *verifier) run(ctx context.Context, known []Head) (Report, error) {
 		if err != nil {
 			return Report{}, fmt.Errorf("verify the open intents: %w", err)
 		}
-		if !moved {
-			return v.report(found), nil
+		if moved {
+			continue
 		}
+		if found == nil {
+			if found, err = v.examine(ctx); err != nil {
+				return Report{}, fmt.Errorf("verify the store: %w", err)
+			}
+		}
+		return v.report(found), nil
 	}
 }
 

@@ -277,14 +277,3 @@ func (c *Conversation) FindReply(ctx context.Context, r approval.RepositoryName,
 	}
 	return 0, nil
 }
-
-// RequestReviews asks people and teams, by their slugs, for their review.
-func (c *Conversation) RequestReviews(ctx context.Context, r approval.RepositoryName, pull int, logins, teams []string) error {
-	op := fmt.Sprintf("ask for reviews of #%d", pull)
-	client, err := c.github.Client(ctx, r)
-	if err != nil {
-		return fmt.Errorf("%s of %s: %w", op, r, err)
-	}
-	_, _, err = client.API().PullRequests.RequestReviewers(ctx, r.Owner(), r.Name(), pull, gh.ReviewersRequest{Reviewers: logins, TeamReviewers: teams})
-	return github.Wrap(op, r, err)
-}

@@ -12,17 +12,18 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 )
 
-// Cancel takes back the requests on a pull request that were made here and are open, and
-// says whose reviews they were of. Until new commits come after the head, or somebody
-// says Resume, nobody is asked there. Requests that people made stay, and so do those of
-// people who gave a review: they were asked again by somebody. Doing it again says the
-// same. It fails, with nothing or something taken back, when GitHub or the store does.
+// Cancel takes back the requests on a pull request that were made here and are open, by
+// itself or with RequestReviews, and says whose reviews they were of. Until new commits come
+// after the head, or RequestReviews is called, nobody is asked there. Requests that people
+// made on GitHub stay, and so do those of people who gave a review since they were asked
+// here: they were asked again by somebody. Doing it again says the same. It fails, with
+// nothing or something taken back, when GitHub or the store does.
 func (p *Publisher) Cancel(ctx context.Context, repository approval.RepositoryName, pull int, head approval.SHA) ([]string, error) {
 	p.asking.Lock()
 	defer p.asking.Unlock()
 	w := word{key: key{repository, pull}}
 	m, err := p.recall(ctx, w.key)
-	if err != nil || len(m.Mine)+len(m.MineTeams) == 0 {
+	if err != nil || len(m.Mine)+len(m.MineTeams)+len(m.Back)+len(m.BackTeams) == 0 {
 		return nil, err
 	}
 	client, err := p.options.GitHub.Client(ctx, repository)
@@ -32,9 +33,10 @@ func (p *Publisher) Cancel(ctx context.Context, repository approval.RepositoryNa
 	if err := afresh(ctx, client, &w); err != nil {
 		return nil, err
 	}
+	m.settle(w)
 	var open answer
 	for _, u := range w.asked.Users {
-		if slices.Contains(m.Mine, u.ID) && !slices.Contains(w.reviewed, u.ID) {
+		if slices.Contains(m.Mine, u.ID) {
 			open.users = append(open.users, u)
 		}
 	}
@@ -105,19 +107,6 @@ func (p *Publisher) remove(ctx context.Context, client *github.Client, w word, w
 	}
 	_, err = client.API().Do(ctx, request, nil)
 	return github.Wrap(op, w.repository, err)
-}
-
-// Resume lets people be asked again whose requests were taken back.
-func (p *Publisher) Resume(ctx context.Context, repository approval.RepositoryName, pull int) error {
-	p.asking.Lock()
-	defer p.asking.Unlock()
-	k := key{repository, pull}
-	m, err := p.recall(ctx, k)
-	if err != nil || m.Cancelled == "" {
-		return err
-	}
-	m.resume()
-	return p.keep(ctx, k, m)
 }
 
 // resume forgets that requests were taken back, and that they were made.

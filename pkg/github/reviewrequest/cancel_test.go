@@ -59,7 +59,9 @@ func TestCancel(t *testing.T) {
 	}
 	require.ElementsMatch(t, asked, w.cancels(), "it says the same again")
 
-	require.NoError(t, w.p.Resume(t.Context(), repoName, w.pull))
+	w.says("one", "frank")
+	require.Equal(t, []string{"frank"}, w.waits())
+	w.remove("frank")
 	w.tell(w.needs(2, "bob", "carol", "dave"))
 	require.ElementsMatch(t, asked, w.waits(), "the same can be asked again")
 
@@ -91,9 +93,9 @@ func TestCancelTeam(t *testing.T) {
 	require.Empty(t, w.waits())
 	w.tell(w.needs(2, "bob", "carol", "dave"))
 	require.Empty(t, w.waits())
-	require.NoError(t, w.p.Resume(t.Context(), repoName, w.pull))
+	w.says("one", "frank")
 	w.tell(w.needs(2, "bob", "carol", "dave"))
-	require.Equal(t, []string{"acme/sre"}, w.waits())
+	require.Equal(t, []string{"acme/sre", "frank"}, w.waits())
 }
 
 // TestCancelLeavesOthers: what people asked for themselves stays.
@@ -126,9 +128,9 @@ func TestCancelFails(t *testing.T) {
 	require.Empty(t, w.waits())
 
 	w.p.options.Store = brokenStore{w.store}
-	require.Error(t, w.p.Resume(t.Context(), repoName, w.pull))
-	_, err = w.p.Cancel(t.Context(), repoName, w.pull, "another")
-	require.NoError(t, err, "there is nothing to keep")
+	_, err = w.p.RequestReviews(t.Context(), repoName, w.pull, "two", []string{"carol"}, nil)
+	require.Error(t, err)
+	require.Empty(t, w.waits(), "what cannot be kept is not done")
 }
 
 type brokenStore struct{ *store }

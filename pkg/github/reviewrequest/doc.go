@@ -17,10 +17,17 @@
 // open pull requests that were reported on since the start. Nothing is read to find out. With
 // "team" the teams of a requirement are asked instead, each once.
 //
+// RequestReviews asks those whom somebody names, in a command for example. Whoever is asked
+// already stays what they were: asked by whoever asked them first.
+//
 // # Taking back
 //
-// Cancel takes back what was asked for here, and nobody is asked on the pull request until
-// the head is another one or somebody says Resume. Both are remembered with who was asked.
+// Cancel takes back what was asked for here, by itself or on somebody's word, and nobody is
+// asked on the pull request until the head is another one or RequestReviews is called. What
+// people asked for on GitHub stays. Which is which is remembered with who was asked, before
+// GitHub is told to ask: a crash in between is made up for when the word is heard again. A
+// request ends with the review or when somebody takes the person off the list; one that is
+// there after that is somebody else's.
 //
 // Authors, contributors, the last pusher, bots and those whom the gate excludes are not among
 // those who can (approval.Vacancy). Drafts, merged and closed pull requests are left alone.

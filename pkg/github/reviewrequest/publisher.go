@@ -71,6 +71,8 @@ type word struct {
 	vacancies []vacancy
 	asked     approval.RequestedReviewers
 	reviewed  []approval.UserID
+	// reviews are how many each of them gave; known once it was read afresh.
+	reviews map[approval.UserID]int
 }
 
 const (
@@ -184,13 +186,17 @@ type memory struct {
 	Teams        []approval.TeamName `json:"teams,omitempty"`
 	Refused      []approval.UserID   `json:"refused,omitempty"`
 	RefusedTeams []approval.TeamName `json:"refusedTeams,omitempty"`
-	// Mine are those of Users and Teams who were asked here. Cancelled is the head at which
-	// somebody took requests back, and Back and BackTeams are whose reviews those were of.
-	Mine      []approval.UserID   `json:"mine,omitempty"`
-	MineTeams []approval.TeamName `json:"mineTeams,omitempty"`
-	Cancelled approval.SHA        `json:"cancelled,omitempty"`
-	Back      []approval.User     `json:"back,omitempty"`
-	BackTeams []approval.TeamName `json:"backTeams,omitempty"`
+	// Mine are those of Users and Teams who were asked here, and Gave how many reviews those
+	// of them had given by then who had given any. Asking is what is being asked for on
+	// somebody's word. Cancelled is the head at which somebody took requests back, and Back
+	// and BackTeams are whose reviews those were of.
+	Mine      []approval.UserID       `json:"mine,omitempty"`
+	MineTeams []approval.TeamName     `json:"mineTeams,omitempty"`
+	Gave      map[approval.UserID]int `json:"gave,omitempty"`
+	Asking    *asking                 `json:"asking,omitempty"`
+	Cancelled approval.SHA            `json:"cancelled,omitempty"`
+	Back      []approval.User         `json:"back,omitempty"`
+	BackTeams []approval.TeamName     `json:"backTeams,omitempty"`
 }
 
 func (p *Publisher) recall(ctx context.Context, k key) (memory, error) {
@@ -318,13 +324,13 @@ func afresh(ctx context.Context, client *github.Client, w *word) error {
 	if err != nil {
 		return github.Wrap(op, w.repository, err)
 	}
-	reviewed := map[approval.UserID]bool{}
+	w.reviews = map[approval.UserID]int{}
 	for _, r := range reviews {
 		if id := r.GetUser().GetID(); id > 0 {
-			reviewed[approval.UserID(id)] = true
+			w.reviews[approval.UserID(id)]++
 		}
 	}
-	w.reviewed = slices.Sorted(maps.Keys(reviewed))
+	w.reviewed = slices.Sorted(maps.Keys(w.reviews))
 	return nil
 }
 
@@ -371,12 +377,7 @@ func (p *Publisher) post(ctx context.Context, client *github.Client, w *word, m 
 	if err != nil {
 		return github.Wrap(fmt.Sprintf("ask for reviews of #%d", w.pull), w.repository, err)
 	}
-	now := approval.RequestedReviewers{Users: who.users, Teams: who.teams}
-	m.sees(now)
-	for _, u := range who.users {
-		m.Mine = append(m.Mine, u.ID)
-	}
-	m.MineTeams = append(m.MineTeams, who.teams...)
+	m.asks(*w, who)
 	w.asked.Users = append(w.asked.Users, who.users...)
 	w.asked.Teams = append(w.asked.Teams, who.teams...)
 	p.mu.Lock()

@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 		require.Empty(t, s.ClientViolations(), "requests that GitHub's description does not have")
 	})
 	w := &world{t: t, gh: s, store: &store{}, people: map[string]approval.User{}}
-	for _, login := range []string{"alice", "bob", "carol", "dave", "eve"} {
+	for _, login := range []string{"alice", "bob", "carol", "dave", "eve", "frank"} {
 		u, err := s.CreateUser(login, login)
 		require.NoError(t, err)
 		w.people[login] = approval.User{ID: approval.UserID(u.ID), Login: login, Type: approval.UserTypePerson}
@@ -63,9 +63,12 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	_, err = s.CreateTeam("acme", "sre", "bob", "carol", "dave")
 	require.NoError(t, err)
+	_, err = s.CreateTeam("acme", "ops", "frank")
+	require.NoError(t, err)
 	_, err = s.CreateRepository("acme", "env", standin.RepositoryOptions{Author: "alice"})
 	require.NoError(t, err)
 	require.NoError(t, s.GrantTeam("acme", "sre", string(repoName), "write"))
+	require.NoError(t, s.GrantTeam("acme", "ops", string(repoName), "write"))
 	app, err := s.CreateApp(standin.AppOptions{
 		Slug: "gatekeeper", Owner: "acme", PrivateKeyPEM: appKey(), Permissions: map[string]string{"pull_requests": "write"},
 	})

@@ -12,7 +12,8 @@
 // # What stays whole
 //
 // Everything that something is still decided by, as far as the gate looks back: Plan says
-// what. Orders of people always stay.
+// what. Orders of people always stay, and so does what an entry that stays whole rests on,
+// also one that comes after the range: an operation that can be read can be read to the end.
 //
 // # When it is interrupted
 //

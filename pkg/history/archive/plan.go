@@ -266,8 +266,17 @@ func (s *survey) kept(from, to uint64) []uint64 {
 			s.keep(o.intent)
 		}
 		s.keep(app.rollback)
+	}
+	for id, i := range s.intents {
+		if i.entries[len(i.entries)-1] > to {
+			s.keep(id) // what comes after the range stays whole, and rests on this
+		}
+	}
+	slices.Sort(s.always)
+	operations := slices.Clone(s.always)
+	for _, app := range s.applications {
 		for _, h := range app.health {
-			if slices.ContainsFunc(app.operations, func(o operation) bool { return o.entry == h.of }) {
+			if _, stays := slices.BinarySearch(operations, h.of); stays {
 				s.always = append(s.always, h.entry)
 			}
 		}

@@ -202,7 +202,10 @@ func changesOf(d Deployment, by *decided) []Change {
 		if d.Result == history.ResultMismatch {
 			c.LetThrough = ByUnknown
 		}
-		out = append(out, c)
+		// Several sources of one repository are one revision of it.
+		if !slices.ContainsFunc(out, func(o Change) bool { return o.Repository == c.Repository && o.Commit == c.Commit && o.Kind == "" }) {
+			out = append(out, c)
+		}
 	}
 	return out
 }
@@ -314,7 +317,9 @@ func revisions(all []deployments.Revision) string {
 	}
 	var out []string
 	for _, r := range all {
-		out = append(out, r.Revision)
+		if !slices.Contains(out, r.Revision) {
+			out = append(out, r.Revision)
+		}
 	}
 	return strings.Join(out, ", ")
 }
@@ -353,4 +358,15 @@ func (g *gathering) unsettled() {
 			Proof: Proof{Entry: i.sequence, Digest: i.digest},
 		})
 	}
+}
+
+// distinct leaves out what several sources of one repository say alike.
+func distinct(all []deployments.Revision) []deployments.Revision {
+	var out []deployments.Revision
+	for _, r := range all {
+		if !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
 }

@@ -467,6 +467,40 @@ func TestNotIntact(t *testing.T) {
 	require.Equal(t, evidence.Report{}, r)
 }
 
+// TestHiddenDeployment: who may write the record's file takes a sync past the gate out of an
+// index, and leaves every entry and what is signed of them as it was. No report goes without it.
+func TestHiddenDeployment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.observes(shop, 1, nil)
+	w.observes(shop, 2, nil)
+	r, err := evidence.Gather(t.Context(), w.store, w.options())
+	require.NoError(t, err)
+	require.Len(t, r.Deployments, 2)
+	require.NoError(t, w.store.Close())
+	db, err := sql.Open("sqlite", w.path)
+	require.NoError(t, err)
+	db.SetMaxOpenConns(1)
+	_, err = db.ExecContext(t.Context(), `CREATE TABLE kept AS SELECT name, sql FROM sqlite_schema WHERE name IN ('entries_small', 'entries_operation', 'entries_selection');
+		DROP INDEX entries_small; CREATE INDEX entries_small ON entries (sequence) WHERE kind <> 'decision' AND sequence <> 2;
+		DROP INDEX entries_operation; CREATE INDEX entries_operation ON entries (application, sequence, kind) WHERE kind IN ('outcome', 'observed') AND sequence <> 2;
+		DROP INDEX entries_selection; CREATE INDEX entries_selection ON entries (application, kind, sequence) WHERE kind <> 'decision' AND sequence <> 2;
+		PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = (SELECT sql FROM kept WHERE kept.name = sqlite_schema.name) WHERE name IN ('entries_small', 'entries_operation', 'entries_selection');
+		PRAGMA writable_schema = RESET; DROP TABLE kept`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	reader, err := sqlite.Inspect(t.Context(), w.path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, reader.Close()) }()
+	// What would be written if the entries alone were verified.
+	r, err = evidence.Gather(t.Context(), struct{ history.Reader }{reader}, w.options())
+	require.NoError(t, err)
+	require.Len(t, r.Deployments, 1)
+	_, err = evidence.Gather(t.Context(), reader, w.options())
+	require.ErrorIs(t, err, evidence.ErrNotIntact)
+	require.ErrorContains(t, err, "row 2 missing from index")
+}
+
 // TestAppendedMeanwhile: what is appended after the record was verified is not in the
 // report, also where it would tell more about something that is.
 func TestAppendedMeanwhile(t *testing.T) {

@@ -131,6 +131,7 @@ func WriteHTML(w io.Writer, r Report) error {
 			return t.UTC().Format("2006-01-02 15:04")
 		},
 		"short":    short,
+		"distinct": distinct,
 		"regular":  regular,
 		"meanings": meanings,
 		"join":     func(s []string) string { return strings.Join(s, ", ") },

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
 )
@@ -19,7 +20,7 @@ var ErrHeld = errors.New("another process works on the record")
 // connection of its own. It keeps two from deciding about the same Applications by mistake.
 // The record does not rest on it; what it holds is decided by every append anew.
 type Hold struct {
-	config *pgx.ConnConfig
+	config *pgxpool.Config
 	hide   postgresdb.Secret
 	every  time.Duration
 	lock   int64
@@ -39,7 +40,7 @@ func (s *Store) Hold(ctx context.Context) (*Hold, error) { return s.hold(ctx, fa
 func (s *Store) Share(ctx context.Context) (*Hold, error) { return s.hold(ctx, true) }
 
 func (s *Store) hold(ctx context.Context, shared bool) (*Hold, error) {
-	h := &Hold{config: s.pool.Config().ConnConfig, hide: s.hide, every: s.timeout, lock: postgresdb.Key("serve", s.schema), shared: shared}
+	h := &Hold{config: s.pool.Config(), hide: s.hide, every: s.timeout, lock: postgresdb.Key("serve", s.schema), shared: shared}
 	if err := h.take(ctx); err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (s *Store) hold(ctx context.Context, shared bool) (*Hold, error) {
 func (h *Hold) take(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.every)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, h.config)
+	conn, err := postgresdb.Connect(ctx, h.config)
 	if err != nil {
 		return h.hide.Clean(fmt.Errorf("hold the record: %w", err))
 	}

@@ -36,6 +36,10 @@ func TestTriggers(t *testing.T) {
 	}
 }
 
+// chainAlone is a record of which nothing but the entries and the open intents is verified:
+// that the triggers are gone, which they have to be to change it, would show as well.
+type chainAlone struct{ history.Reader }
+
 // TestVerifyFindsTampering changes the database as its owner could.
 func TestVerifyFindsTampering(t *testing.T) {
 	t.Parallel()
@@ -86,7 +90,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 			reader, err := sqlite.Inspect(t.Context(), path)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, reader.Close()) }()
-			report, err = history.Verify(t.Context(), reader, head)
+			report, err = history.Verify(t.Context(), chainAlone{reader}, head)
 			require.NoError(t, err)
 			require.False(t, report.Intact())
 			require.NotNil(t, report.Fault)

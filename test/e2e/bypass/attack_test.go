@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/again"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
 
@@ -179,7 +180,7 @@ func (a Attack) judge(want expectation, got outcome) error {
 	case want.lands && (!got.landed || !strings.Contains(got.saw, a.Arrives)):
 		return fmt.Errorf("it did not work: there is %s, not %s", got.saw, a.Arrives)
 	case !want.lands && got.landed:
-		return fmt.Errorf("what nobody approved is live: %s", got.saw)
+		return fmt.Errorf(again.Breach+"what nobody approved is live: %s", got.saw)
 	case want.refused != "" && !says(got.refusal, want.refused):
 		return fmt.Errorf("the refusal is %q, without %q", got.refusal, want.refused)
 	}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/again"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
 
@@ -57,7 +58,7 @@ func nothingArrived(t *testing.T, w *World) {
 		}
 		landed, saw, err := v.landed(t.Context())
 		require.NoError(t, err)
-		require.False(t, landed, "%s %s: %s", v.attack.Row, v.attack.Name, saw)
+		require.False(t, landed, again.Breach+"%s %s: %s", v.attack.Row, v.attack.Name, saw)
 	}
 }
 

@@ -83,7 +83,7 @@ func run(ctx context.Context, out io.Writer, exit bool) (err error) {
 
 // stay prints where everything is and what to try.
 func stay(out io.Writer, w *payments.World, sb *sandbox.Sandbox) {
-	argo := sb.ArgoCD()
+	argo, application := sb.ArgoCD(), w.Key("prod", payments.Payments)
 	_, _ = fmt.Fprintf(out, `
 Everything stays up until Ctrl-C.
 
@@ -98,16 +98,23 @@ In the browser you can open, approve and merge pull requests as alice, bob or an
 else, press the buttons of check runs, and pause, lose or repeat webhooks:
   %s/%s
 
-Three things to try in another terminal, after "make build" there:
+Four things to try in another terminal, after "make build" and this there:
+
+     export GATEKEEPER_CONFIG=%s
 
   1. Bypass the gate: push straight to the protected branch and watch Gatekeeper block.
        git clone %s /tmp/env && cd /tmp/env
        sed -i 's/transferLimit: .*/transferLimit: "999999"/' %s
        git -c user.name=Mallory -c user.email=mallory@acme.example.com commit -qam "Just this once" && git push
-  2. Read why, with every fact the decision rests on:
-       bin/gatekeeper ledger export --config %s | tail -n 1 | jq .payload.decision
-  3. Check that nobody changed the record:
-       bin/gatekeeper ledger verify --config %s
+  2. Ask why it is not synced and who can change that, and what a sync would ship:
+       bin/gatekeeper explain %s
+       bin/gatekeeper diff %s
+  3. Look back: what was deployed, by whom, and who approved it:
+       bin/gatekeeper history %s
+       bin/gatekeeper show %s
+  4. Check that nobody changed the record, and write what an auditor asks for:
+       bin/gatekeeper ledger verify
+       bin/gatekeeper report --gate prod --last 1d --out report
 `, argo.URL(), argo.AdminPassword(), w.GitHub.URL(), w.GitHub.APIURL(), w.Address, sb.Kubeconfig(sandbox.Admin),
-		w.Config, sb.Dir(), w.GitHub.URL(), payments.Repository, w.CloneURLFor(payments.Mallory), payments.ValuesFile("prod", payments.Payments), w.Config, w.Config)
+		w.Config, sb.Dir(), w.GitHub.URL(), payments.Repository, w.Config, w.CloneURLFor(payments.Mallory), payments.ValuesFile("prod", payments.Payments), application, application, application, application)
 }

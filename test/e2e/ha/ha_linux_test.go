@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/again"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/sandbox"
 )
@@ -225,10 +226,10 @@ func TestSeveralReplicas(t *testing.T) {
 func (h *team) judge(seen *witness, asked *probes, landed []string, syncs int) {
 	t := h.t
 	t.Helper()
-	require.Empty(t, seen.wrong, "nothing is synced that is not approved")
+	require.Empty(t, seen.wrong, again.Breach+"nothing is synced that is not approved")
 	for _, sha := range landed {
 		for _, service := range payments.Services() {
-			require.Equal(t, 1, seen.ofOurs(h.Application("prod", service), sha), "%s to %s, of %v", service, sha, seen.seen)
+			require.Equal(t, 1, seen.ofOurs(h.Application("prod", service), sha), again.Breach+"%s to %s, of %v", service, sha, seen.seen)
 		}
 	}
 	books := h.settled()

@@ -61,6 +61,7 @@ func (s *Sandbox) buildGatekeeper(ctx context.Context) (string, error) {
 	}
 	start := time.Now()
 	path := filepath.Join(s.dir, "gatekeeper")
+	s.progress.Line("building gatekeeper (minutes the first time)")
 	if err := s.builder.Product(ctx, s.gatekeeper.pkg, path); err != nil {
 		return "", fmt.Errorf("build gatekeeper: %w", err)
 	}

@@ -4,6 +4,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"strings"
@@ -66,7 +67,9 @@ type scenario struct {
 	namespace string
 	// enforce has the API server ask gatekeeper, reverts lets it open pull requests.
 	enforce, reverts bool
-	play             func(t *testing.T, s *story)
+	// limit is for stories that wait for minutes; storyLimit by default.
+	limit time.Duration
+	play  func(t *testing.T, s *story)
 }
 
 func scenarios() []scenario {
@@ -76,6 +79,7 @@ func scenarios() []scenario {
 		{name: "windows", services: one, play: windows},
 		{name: "held", services: one, play: held},
 		{name: "image bump", services: one, stage: true, images: &payments.Images{Soak: soakTime, RequireDigest: true}, play: imageBump},
+		{name: "measured", services: one, limit: 2 * storyLimit, play: recovers},
 		{name: "bad day at GitHub", services: one, play: badDay},
 		{name: "auto-sync", services: one, enforce: true, play: autoSync},
 		{name: "a person syncs", services: []string{payments.Ledger, payments.Payments}, enforce: true, play: personSyncs},
@@ -140,7 +144,7 @@ type story struct {
 
 func begin(t *testing.T, sb *sandbox.Sandbox, s scenario) *story {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), storyLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(s.limit, storyLimit))
 	t.Cleanup(cancel)
 	w, err := payments.Open(ctx, sb, payments.Options{
 		Name: strings.ReplaceAll(strings.ToLower(s.name), " ", "-"), Services: s.services, Stage: s.stage, Images: s.images, Unadopted: s.unadopted,

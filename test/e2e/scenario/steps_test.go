@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/again"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/payments"
 )
 
@@ -82,10 +83,10 @@ func (s *story) stays(service, revision, limit string, n int) {
 	require.NoError(s.t, err)
 	require.False(s.t, l.Running, "an operation is under way: %s", l)
 	for _, r := range l.Revisions {
-		require.Equal(s.t, revision, r, "%s", l)
+		require.Equal(s.t, revision, r, again.Breach+"it is to stay at another revision: %s", l)
 	}
-	require.Equal(s.t, limit, l.Limit, "%s", l)
-	require.Len(s.t, l.History, n, "deployments: %s", l)
+	require.Equal(s.t, limit, l.Limit, again.Breach+"it is to stay as it is: %s", l)
+	require.Len(s.t, l.History, n, again.Breach+"deployments: %s", l)
 }
 
 // runs waits until a service runs exactly a revision with healthy pods, and
@@ -94,7 +95,7 @@ func (s *story) runs(service, revision, limit string, n int) payments.Live {
 	s.t.Helper()
 	l, err := s.AwaitLive(s.ctx, "prod", service, revision, limit)
 	require.NoError(s.t, err)
-	require.Len(s.t, l.History, n, "deployments: %s", l)
+	require.Len(s.t, l.History, n, again.Breach+"deployments: %s", l)
 	return l
 }
 

@@ -13,6 +13,7 @@ const (
 	Lint       = "lint"
 	GH         = "gh"
 	Workflows  = "workflows"
+	Runner     = "runner"
 )
 
 // Module is one nested module and what is taken from it.
@@ -124,6 +125,10 @@ func Table() []Module {
 					Variables: map[string]string{"github.com/rhysd/actionlint.version": "{number}"},
 				},
 			}},
+		},
+		{
+			Name:     Runner,
+			Binaries: []Binary{{Name: "gotestsum", Package: "gotest.tools/gotestsum"}},
 		},
 	}
 }
