@@ -336,7 +336,7 @@ func (g *Gate) next(ctx context.Context) bool {
 	if err != nil {
 		span.Fail(err)
 		g.causes.GiveBack(key, causes)
-		g.tickets.giveBack(key, tickets)
+		g.giveBack(work, key, tickets)
 		g.retry(work, key, err)
 		return true
 	}
@@ -349,13 +349,19 @@ func (g *Gate) next(ctx context.Context) bool {
 	if again > 0 && key.Group.Head != "" {
 		// Nothing but its delivery names a merge group, so that stays until the group is
 		// told to the end.
-		g.tickets.giveBack(key, tickets)
+		g.giveBack(work, key, tickets)
 		return true
 	}
 	for _, t := range tickets {
 		t.done(work)
 	}
 	return true
+}
+
+func (g *Gate) giveBack(ctx context.Context, key Key, back []*ticket) {
+	for _, t := range g.tickets.giveBack(key, back) {
+		t.done(ctx)
+	}
 }
 
 func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err error) {

@@ -96,12 +96,12 @@ func TestRerunOfGroup(t *testing.T) {
 	s := newSetup(t)
 	h := approval.Hint{RepositoryID: repositoryID, Repository: repository, Group: new(group(4)), Again: true}
 	in := NewIntake(s.gate, nil, func(string, []byte) (approval.Hint, error) { return h, nil }, testLogger(t))
-	keys, err := in.open(t.Context(), inbox.Delivery{})
+	keys, _, err := in.open(t.Context(), inbox.Delivery{})
 	require.NoError(t, err)
 	require.Equal(t, []Key{{Repository: repository, Group: group(4)}}, keys)
 	require.Equal(t, []int{4}, s.reports.again)
 	h.Repository, h.RepositoryID = "acme/other", 5
-	keys, err = in.open(t.Context(), inbox.Delivery{})
+	keys, _, err = in.open(t.Context(), inbox.Delivery{})
 	require.NoError(t, err)
 	require.Empty(t, keys)
 	require.Len(t, s.reports.again, 1)
