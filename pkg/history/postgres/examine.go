@@ -56,7 +56,7 @@ func (t tables) relations(ctx context.Context) (string, error) {
 
 // triggers are those of the migrations, and work.
 func (t tables) triggers(ctx context.Context) (string, error) {
-	want := []string{"entries_append", "entries_keep", "entries_opened"}
+	want := []string{"entries_append", "entries_archive", "entries_keep", "entries_opened", "entries_still"}
 	var name string
 	var enabled bool
 	var there []string
