@@ -239,7 +239,11 @@ func explainLive(ctx context.Context, w, stderr io.Writer, cfg config.Config, r 
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, witness, *soaks.gates.Load(), log)
+	keys, err := cfg.PublicKeys()
+	if err != nil {
+		return err
+	}
+	imageFacts, err := connectImages(cfg, keys, hub, witness, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ Synced by    mal`+"\uFFFD"+`lory (mal`+"\uFFFD"+`lory)
 Record       entry 7
 
 Health
-  2026-08-03 10:30:01  Healthy
+  2026-08-03 10:30:01  Healthy, not watched before that
   2026-08-03 09:30:00  Degraded
 `, stdout)
 	code, stdout, stderr = call(t, t.Context(), "show", "argocd/shop", "2", "--config", file, "-o", "json")

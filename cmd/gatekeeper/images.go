@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +17,9 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/registry"
 )
 
-// imageGates makes what each gate with an image quorum looks for. It reads key files
-// and makes no request.
-func imageGates(cfg config.Config, collector *collect.Collector, soaks map[string]proving) (map[string]images.Gate, error) {
+// imageGates makes what each gate with an image quorum looks for, with these keys. It makes no
+// request.
+func imageGates(cfg config.Config, keys config.PublicKeys, collector *collect.Collector, soaks map[string]proving) (map[string]images.Gate, error) {
 	client, err := registryClient(cfg)
 	if err != nil {
 		return nil, err
@@ -30,7 +29,7 @@ func imageGates(cfg config.Config, collector *collect.Collector, soaks map[strin
 		if g.Image == nil {
 			continue
 		}
-		gate, err := imageGate(cfg, g, cfg.Policies[i], client, collector)
+		gate, err := imageGate(cfg, keys, g, cfg.Policies[i], client, collector)
 		if err != nil {
 			return nil, fmt.Errorf("set up the images of gate %s: %w", g.Name, err)
 		}
@@ -42,13 +41,13 @@ func imageGates(cfg config.Config, collector *collect.Collector, soaks map[strin
 	return out, nil
 }
 
-func imageGate(cfg config.Config, g config.Gate, p approval.Policy, client *registry.Client, collector *collect.Collector) (images.Gate, error) {
+func imageGate(cfg config.Config, trusted config.PublicKeys, g config.Gate, p approval.Policy, client *registry.Client, collector *collect.Collector) (images.Gate, error) {
 	rules, err := imageRules(g.Image)
 	if err != nil {
 		return images.Gate{}, err
 	}
 	out := images.Gate{Rules: rules}
-	if out.Verifier, err = signers(cfg, g.Image.Signers); err != nil {
+	if out.Verifier, err = signers(cfg, trusted, g.Image.Signers); err != nil {
 		return images.Gate{}, err
 	}
 	if slices.ContainsFunc(p.Image.Signers, func(s approval.Signer) bool { return s.GitHubTrusted }) {
@@ -59,7 +58,11 @@ func imageGate(cfg config.Config, g config.Gate, p approval.Policy, client *regi
 		for i, k := range g.Image.Verify {
 			keys[i].Name = k.Name
 			for _, file := range k.Keys {
-				keys[i].Paths = append(keys[i].Paths, cfg.Path(file))
+				content, err := trusted.Of(cfg.Path(file))
+				if err != nil {
+					return images.Gate{}, err
+				}
+				keys[i].Files = append(keys[i].Files, registry.KeyFile{Path: file, Content: content})
 			}
 		}
 		ring, err := registry.NewKeyring(keys...)
@@ -84,14 +87,14 @@ func imageRules(i *config.Image) (imagediff.Rules, error) {
 	return rules, nil
 }
 
-// signers reads the keys of a gate's signers.
-func signers(cfg config.Config, list []config.Signer) (images.Signers, error) {
+// signers takes the keys of a gate's signers.
+func signers(cfg config.Config, trusted config.PublicKeys, list []config.Signer) (images.Signers, error) {
 	read := func(names []string) ([]signature.KeyFile, error) {
 		var files []signature.KeyFile
 		for _, name := range names {
-			content, err := os.ReadFile(cfg.Path(name))
+			content, err := trusted.Of(cfg.Path(name))
 			if err != nil {
-				return nil, fmt.Errorf("read a public key: %w", err)
+				return nil, err
 			}
 			files = append(files, signature.KeyFile{Path: name, Content: content})
 		}
@@ -248,8 +251,8 @@ func (r registries) Look(ctx context.Context, image approval.Image, keys approva
 }
 
 // connectImages completes facts; it makes no request.
-func connectImages(cfg config.Config, h hub, firsts images.Firsts, soaks map[string]proving, log *slog.Logger) (*images.Collector, error) {
-	gates, err := imageGates(cfg, h.collector, soaks)
+func connectImages(cfg config.Config, keys config.PublicKeys, h hub, firsts images.Firsts, soaks map[string]proving, log *slog.Logger) (*images.Collector, error) {
+	gates, err := imageGates(cfg, keys, h.collector, soaks)
 	if err != nil {
 		return nil, err
 	}

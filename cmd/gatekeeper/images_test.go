@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha1"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,10 +20,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/config"
+	"github.com/argo-gatekeeper/gatekeeper/internal/images"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval/imagediff"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/argo/soak"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/collect"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/registry"
 )
 
 // signedCommit is a commit object with an SSH signature, its name, and the file of the
@@ -42,27 +49,90 @@ func signedCommit(t *testing.T) (approval.SHA, []byte, string) {
 	return approval.SHA(hex.EncodeToString(sum[:])), []byte(object), key + ".pub"
 }
 
+// signersOf takes the keys that are in the files now.
+func signersOf(list []config.Signer) (images.Signers, error) {
+	cfg := config.Config{}
+	keys, err := cfg.PublicKeysOf(config.Gate{Image: &config.Image{Signers: list}})
+	if err != nil {
+		return images.Signers{}, err
+	}
+	return signers(cfg, keys, list)
+}
+
+// TestKeysOnRecord: what is verified is verified by the keys whose digest is on record, also when
+// somebody puts others into the files at that moment, or later without a word.
+func TestKeysOnRecord(t *testing.T) {
+	commit, object, key := signedCommit(t)
+	_, _, other := signedCommit(t)
+	public := func() []byte {
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		require.NoError(t, err)
+		der, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+		require.NoError(t, err)
+		return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	}
+	build := filepath.Join(t.TempDir(), "build.pub")
+	require.NoError(t, os.WriteFile(build, public(), 0o600))
+	gate := config.Gate{Name: "prod", Image: &config.Image{
+		Signers: []config.Signer{{Name: "bot", SSH: []string{key}}},
+		Verify:  []config.ImageKeys{{Name: "build", Keys: []string{build}, Repositories: []string{"ghcr.io/acme/**"}}},
+	}}
+	cfg := config.Config{File: config.File{Gates: []config.Gate{gate}}, Policies: []approval.Policy{{Gate: "prod", Image: &approval.ImagePolicy{}}}}
+	keys, err := cfg.PublicKeys()
+	require.NoError(t, err)
+	known := func(gates map[string]images.Gate) registry.Keys {
+		asked, ok := gates["prod"].Registry.(registries)
+		require.True(t, ok)
+		found, err := asked.keys.Load("build")
+		require.NoError(t, err)
+		return found
+	}
+	before, err := imageGates(cfg, keys, nil, nil)
+	require.NoError(t, err)
+	trusted := known(before)
+
+	text, err := os.ReadFile(other)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(key, text, 0o600))
+	require.NoError(t, os.WriteFile(build, public(), 0o600))
+	meanwhile, err := imageGates(cfg, keys, nil, nil)
+	require.NoError(t, err)
+	at := time.Unix(1760000100, 0)
+	for _, gates := range []map[string]images.Gate{before, meanwhile} {
+		require.Equal(t, approval.SignatureTrusted, gates["prod"].Verifier.Verify(commit, object, at).State)
+		require.Equal(t, trusted, known(gates))
+	}
+
+	next, err := cfg.PublicKeys()
+	require.NoError(t, err)
+	require.NotEqual(t, rulesOf(cfg, keys, nil).Keys, rulesOf(cfg, next, nil).Keys)
+	after, err := imageGates(cfg, next, nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, approval.SignatureStranger, after["prod"].Verifier.Verify(commit, object, at).State)
+	require.NotEqual(t, trusted, known(after))
+}
+
 func TestSigners(t *testing.T) {
 	commit, object, key := signedCommit(t)
 	_, _, other := signedCommit(t)
 	at := time.Unix(1760000100, 0)
-	own, err := signers(config.Config{}, []config.Signer{{Name: "bot", SSH: []string{key}}, {Name: "app", GitHubTrusted: true, Users: []string{"octo"}}})
+	own, err := signersOf([]config.Signer{{Name: "bot", SSH: []string{key}}, {Name: "app", GitHubTrusted: true, Users: []string{"octo"}}})
 	require.NoError(t, err)
 	got := own.Verify(commit, object, at)
 	require.Equal(t, []string{"trusted", "bot"}, []string{string(got.State), got.Signer})
 	require.Equal(t, approval.SignatureInvalid, own.Verify(commit[1:]+"0", object, at).State, "another commit's object")
 
-	strangers, err := signers(config.Config{}, []config.Signer{{Name: "bot", SSH: []string{other}}})
+	strangers, err := signersOf([]config.Signer{{Name: "bot", SSH: []string{other}}})
 	require.NoError(t, err)
 	got = strangers.Verify(commit, object, at)
 	require.Equal(t, approval.SignatureStranger, got.State)
 	require.Empty(t, got.Signer)
 
-	nobody, err := signers(config.Config{}, []config.Signer{{Name: "app", GitHubTrusted: true}})
+	nobody, err := signersOf([]config.Signer{{Name: "app", GitHubTrusted: true}})
 	require.NoError(t, err)
 	require.Equal(t, approval.SignatureStranger, nobody.Verify(commit, object, at).State, "keys of nobody trust nobody")
 
-	_, err = signers(config.Config{}, []config.Signer{{Name: "bot", SSH: []string{"absent.pub"}}})
+	_, err = signersOf([]config.Signer{{Name: "bot", SSH: []string{"absent.pub"}}})
 	require.ErrorContains(t, err, "absent.pub")
 }
 

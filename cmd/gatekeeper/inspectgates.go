@@ -97,7 +97,11 @@ func offlineSigners(cfg config.Config, g chosenGate) (inspect.Signers, error) {
 			return nil, fmt.Errorf("only GitHub can say what signer %s signed", s.Name)
 		}
 	}
-	verifier, err := signers(cfg, g.config.Image.Signers)
+	keys, err := cfg.PublicKeysOf(g.config)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := signers(cfg, keys, g.config.Image.Signers)
 	if err != nil {
 		return nil, err
 	}

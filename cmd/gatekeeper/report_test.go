@@ -268,8 +268,12 @@ func TestReportContradicted(t *testing.T) {
 	require.FileExists(t, filepath.Join(data, "record.checkpoint"))
 	db, err := sql.Open("sqlite", recordPath(data))
 	require.NoError(t, err)
-	_, err = db.ExecContext(t.Context(), `DROP TRIGGER entries_delete; DELETE FROM entries WHERE sequence = 2`)
-	require.NoError(t, err)
+	var trigger string
+	require.NoError(t, db.QueryRowContext(t.Context(), `SELECT sql FROM sqlite_schema WHERE name = 'entries_delete'`).Scan(&trigger))
+	for _, statement := range []string{`DROP TRIGGER entries_delete`, `DELETE FROM entries WHERE sequence = 2`, trigger} {
+		_, err = db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
 	require.NoError(t, db.Close())
 	code, stdout, stderr := call(t, t.Context(), "report", "--gate", "prod", "--from", "2026-01-01", "--to", "2026-02-01", "--config", file)
 	require.Equal(t, exitFailed, code)

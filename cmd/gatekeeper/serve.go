@@ -132,7 +132,11 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	imageFacts, err := connectImages(cfg, hub, box, *soaks.gates.Load(), log)
+	keys, err := cfg.PublicKeys()
+	if err != nil {
+		return err
+	}
+	imageFacts, err := connectImages(cfg, keys, hub, box, *soaks.gates.Load(), log)
 	if err != nil {
 		return err
 	}
@@ -177,12 +181,8 @@ func serve(ctx context.Context, cfg config.Config, stderr io.Writer) (err error)
 	shown := showing(live, hub.app, box, func(ctx context.Context, r approval.RepositoryName, pull int) { decider.Followed(ctx, r, pull) }, sign, log)
 	shown.links = newLinks(live, cluster, log)
 	approvals := waiting(live, hub, func() *gate.Gate { return decider })
-	rules, err := rulesOf(cfg, imageFacts)
-	if err != nil {
-		return err
-	}
 	decider = gate.New(gate.Options{
-		Rules: rules,
+		Rules: rulesOf(cfg, keys, imageFacts),
 		Applications: instrument.Applications(seen.tracer, applications{
 			Reader: reader, Watcher: watcher, API: api,
 			Syncer: argosync.New(cluster.client, cluster.parser, argosync.Options{}), // the gate logs each sync

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,35 +19,55 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
-// linkAgain is how soon a link is tried again on an Application that is being synced.
+// linkAgain is how soon something is put on an Application that is being synced, or about to
+// be.
 const linkAgain = 5 * time.Second
 
-// links puts links to pull requests on Applications.
+// links puts links to pull requests, and notices, on Applications.
 type links struct {
-	gates  func(name string) bool
+	gate   func(name string) (config.Gate, bool)
 	gitHub string
 	queue  *errand.Queue[string, linked]
+	log    *slog.Logger
+
+	mu sync.Mutex
+	// unread are the namespaces of which it was said that ApplicationSets may not be read.
+	unread map[string]bool
 }
 
-// linked is an Application with what it is to link to.
+// linked is an Application with what is to be put on it.
 type linked struct {
-	app  approval.Application
-	link argolink.Link
+	app   approval.Application
+	shown argolink.Shown
+	// after is when it may be put there.
+	after time.Time
 }
 
 func newLinks(live *settings, cluster argoCD, log *slog.Logger) *links {
-	l := &links{gitHub: live.now().File.GitHub.URL, gates: func(name string) bool {
-		return slices.ContainsFunc(live.now().File.Gates, func(g config.Gate) bool { return g.Name == name && g.ApplicationLinks })
+	l := &links{gitHub: live.now().File.GitHub.URL, log: log, unread: map[string]bool{}, gate: func(name string) (config.Gate, bool) {
+		gates := live.now().File.Gates
+		i := slices.IndexFunc(gates, func(g config.Gate) bool { return g.Name == name })
+		if i < 0 {
+			return config.Gate{}, false
+		}
+		return gates[i], true
 	}}
 	writer := argolink.New(cluster.client)
 	l.queue = errand.New(errand.Options[string, linked]{
 		Do: func(ctx context.Context, w linked) error {
-			written, err := writer.Write(ctx, w.app.Namespace, w.app.Name, w.app.UID, w.link)
+			if time.Now().Before(w.after) {
+				return errand.Later{At: w.after}
+			}
+			written, err := writer.Write(ctx, w.app.Namespace, w.app.Name, w.app.UID, w.shown)
 			if errors.Is(err, argolink.ErrBusy) || errors.Is(err, approval.ErrStale) {
 				return errand.Later{At: time.Now().Add(linkAgain)}
 			}
 			if written {
-				log.LogAttrs(ctx, slog.LevelInfo, "application_linked", slog.String("application", w.app.Key()), slog.String("title", w.link.Title))
+				log.LogAttrs(ctx, slog.LevelInfo, "application_linked", append([]slog.Attr{slog.String("application", w.app.Key())}, saying(w.shown)...)...)
+			}
+			if errors.Is(err, argolink.ErrSetUnread) {
+				l.setsUnread(ctx, w.app, err)
+				return nil
 			}
 			if apierrors.IsForbidden(err) {
 				return errand.Forbidden{Err: err, Remedy: linkRemedy(w.app.Namespace, err)}
@@ -59,31 +80,76 @@ func newLinks(live *settings, cluster argoCD, log *slog.Logger) *links {
 			return approval.RepositoryName(namespace)
 		},
 		Attrs: func(app string) []slog.Attr { return []slog.Attr{slog.String("application", app)} },
-		What:  "links on Applications", Logger: log,
+		What:  "links and notices on Applications", Logger: log,
 	})
 	return l
+}
+
+// saying is what is put on an Application, for the log.
+func saying(s argolink.Shown) []slog.Attr {
+	var out []slog.Attr
+	if s.Link != nil {
+		out = append(out, slog.String("title", s.Link.Title))
+	}
+	if s.Notice != nil {
+		out = append(out, slog.String("notice", s.Notice.Content))
+	}
+	return out
+}
+
+// setsUnread says once for each namespace which right is missing. Without it the Applications
+// of ApplicationSets are left alone, as if nothing was preserved; the others are not.
+func (l *links) setsUnread(ctx context.Context, app approval.Application, err error) {
+	l.mu.Lock()
+	told := l.unread[app.Namespace]
+	l.unread[app.Namespace] = true
+	l.mu.Unlock()
+	if !told {
+		l.log.LogAttrs(ctx, slog.LevelInfo, "applicationset_unread", slog.String("application", app.Key()), slog.Any("error", err),
+			slog.String("remedy", "to have links and notices on Applications of ApplicationSets that preserve them, give Gatekeeper's service account this rule in namespace "+
+				app.Namespace+`: {apiGroups: ["argoproj.io"], resources: ["applicationsets"], verbs: ["get"]}`))
+	}
 }
 
 // linkRemedy is what to do when an Application may not be patched: by RBAC, which names the
 // verb that is missing, or by an admission policy of the cluster.
 func linkRemedy(namespace string, err error) string {
 	if !strings.Contains(err.Error(), " cannot ") {
-		return "an admission policy or webhook of the cluster refuses it: let Gatekeeper's service account write the annotation " +
-			argolink.Annotation + " on Applications in namespace " + namespace + ", or switch applicationLinks off for the gate"
+		return "an admission policy or webhook of the cluster refuses it: let Gatekeeper's service account write the annotations " +
+			argolink.Annotation + ", " + argolink.NoticeContent + ", " + argolink.NoticeSeverity + ", " + argolink.NoticeURL + " and " + argolink.NoticeMark +
+			" on Applications in namespace " + namespace + ", or switch applicationLinks and applicationNotices off for the gate"
 	}
 	return "give Gatekeeper's service account this rule in namespace " + namespace +
 		`: {apiGroups: ["argoproj.io"], resources: ["applications"], verbs: ["get", "patch"]}` +
-		", or switch applicationLinks off for the gate; `gatekeeper doctor` checks the right (kubernetes.gatekeeper-rights)"
+		", or switch applicationLinks and applicationNotices off for the gate; `gatekeeper doctor` checks the right (kubernetes.gatekeeper-rights)"
 }
 
 // Decided implements gate.Observer.
 func (l *links) Decided(_ context.Context, app approval.Application, d approval.Decision, _ bool) {
-	if !l.gates(d.Gate) {
+	g, ok := l.gate(d.Gate)
+	if !ok {
 		return
 	}
-	if link, ok := argolink.Of(d, l.gitHub); ok {
-		l.queue.Put(app.Key(), linked{app, link}, nil)
+	var s argolink.Shown
+	if g.ApplicationLinks {
+		if link, ok := argolink.Of(d, l.gitHub); ok {
+			s.Link = &link
+		}
 	}
+	if g.ApplicationNotices {
+		if notice, ok := argolink.NoticeOf(d, l.gitHub); ok {
+			s.Notice = &notice
+		}
+	}
+	if s.Nothing() {
+		return
+	}
+	w := linked{app: app, shown: s}
+	if d.Allowed() && d.Advances && !d.Waits {
+		// A sync is about to be set, which a write in between would make try again.
+		w.after = time.Now().Add(linkAgain)
+	}
+	l.queue.Put(app.Key(), w, nil)
 }
 
 // Ended implements gate.Observer.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -82,7 +83,7 @@ func TestForbiddenLinks(t *testing.T) {
 	}
 	require.Len(t, remedies, 2)
 	require.Contains(t, remedies["argocd"], `namespace argocd: {apiGroups: ["argoproj.io"], resources: ["applications"], verbs: ["get", "patch"]}`)
-	require.Contains(t, remedies["argocd"], "applicationLinks")
+	require.Contains(t, remedies["argocd"], "switch applicationLinks and applicationNotices off")
 	require.Contains(t, remedies["argocd"], "gatekeeper doctor")
 	require.Contains(t, remedies["team"], "admission policy")
 	require.NotContains(t, remedies["team"], "verbs")
@@ -91,3 +92,67 @@ func TestForbiddenLinks(t *testing.T) {
 type errorText string
 
 func (e errorText) Error() string { return string(e) }
+
+// TestNotices: a gate with notices puts what it waits for on its Applications, not while a
+// sync is about to be set, and a gate without them puts nothing. Whether an ApplicationSet
+// preserves them is asked for, and that it may not be read is said once for each namespace
+// and keeps others from nothing.
+func TestNotices(t *testing.T) {
+	t.Parallel()
+	app := func(name string, owners ...any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+			"metadata": map[string]any{"namespace": "argocd", "name": name, "uid": name, "resourceVersion": "1", "ownerReferences": owners},
+		}}
+	}
+	set := map[string]any{"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "name": "all", "uid": "s"}
+	client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{argo.Applications(): "ApplicationList"},
+		app("a"), app("b"), app("c", set), app("d", set))
+	client.PrependReactor("get", "applicationsets", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Group: "argoproj.io", Resource: "applicationsets"}, "all", errorText("no"))
+	})
+	var out bytes.Buffer
+	l := newLinks(newSettings(config.Config{File: config.File{GitHub: config.GitHub{URL: "https://github.com"}, Gates: []config.Gate{{Name: "prod", ApplicationNotices: true}, {Name: "dev"}}}}),
+		argoCD{client: client}, slog.New(slog.NewJSONHandler(&out, nil)))
+	decide := func(name string, d approval.Decision) {
+		l.Decided(t.Context(), approval.Application{Namespace: "argocd", Name: name, UID: name}, d, false)
+	}
+	waits := approval.Decision{Gate: "prod", Verdict: approval.Blocked, Findings: []approval.Finding{{Code: approval.CodeQuorumMissing, Verdict: approval.Blocked, Text: "waiting for 1 more"}}}
+	work := func() {
+		for range 20 {
+			if l.queue.Step(context.WithoutCancel(t.Context()), time.Now()) > 0 {
+				return
+			}
+		}
+		require.Fail(t, "it does not come to rest")
+	}
+	have := func(name string) string {
+		object, err := client.Resource(argo.Applications()).Namespace("argocd").Get(t.Context(), name, metav1.GetOptions{})
+		require.NoError(t, err)
+		return object.GetAnnotations()["notice.argocd.argoproj.io/content"]
+	}
+	elsewhere := waits
+	elsewhere.Gate = "dev"
+	decide("b", elsewhere)
+	require.Zero(t, l.queue.Len())
+	for _, name := range []string{"c", "d", "a"} {
+		decide(name, waits)
+	}
+	work()
+	require.Equal(t, "Gatekeeper, gate prod: waiting for 1 more", have("a"))
+	require.Empty(t, have("c")+have("d"))
+	require.Zero(t, l.queue.Len())
+	require.Equal(t, 1, strings.Count(out.String(), "applicationset_unread"))
+	require.Contains(t, out.String(), `in namespace argocd: {apiGroups: [\"argoproj.io\"], resources: [\"applicationsets\"], verbs: [\"get\"]}`)
+
+	allowed := approval.Decision{Gate: "prod", Verdict: approval.Allowed, Advances: true, Candidate: approval.Candidate{Revisions: []approval.Revision{{}}}}
+	decide("a", allowed)
+	work()
+	require.NotEmpty(t, have("a"), "a sync is about to be set")
+	require.Equal(t, 1, l.queue.Len())
+	allowed.Advances = false
+	l.queue.Hurry()
+	decide("a", allowed)
+	work()
+	require.Empty(t, have("a"))
+}

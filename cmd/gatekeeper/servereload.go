@@ -63,17 +63,14 @@ func (l liveTokens) Authenticate(ctx context.Context, token, path string) (strin
 	return tokens.Authenticate(ctx, token, path)
 }
 
-// rulesOf are what the gates of a configuration judge by.
-func rulesOf(cfg config.Config, images gate.Images) (gate.Rules, error) {
-	digests, err := cfg.Keys()
-	if err != nil {
-		return gate.Rules{}, err
-	}
-	keys := make(map[string]history.Digest, len(digests))
-	for name, digest := range digests {
+// rulesOf are what the gates of a configuration judge by, with the keys that the images are
+// looked at with.
+func rulesOf(cfg config.Config, trusted config.PublicKeys, images gate.Images) gate.Rules {
+	keys := map[string]history.Digest{}
+	for name, digest := range trusted.Digests() {
 		keys[name] = history.Digest(digest)
 	}
-	return gate.Rules{Policies: cfg.Policies, Images: images, Keys: keys, File: history.Digest(cfg.Digest)}, nil
+	return gate.Rules{Policies: cfg.Policies, Images: images, Keys: keys, File: history.Digest(cfg.Digest)}
 }
 
 // changes takes a changed configuration over.
@@ -128,14 +125,15 @@ func (c *changes) apply(ctx context.Context, next config.Config) error {
 	if err != nil {
 		return err
 	}
-	facts, err := connectImages(taken, c.hub, c.box, gates, c.log)
+	keys, err := taken.PublicKeys()
 	if err != nil {
 		return err
 	}
-	rules, err := rulesOf(taken, facts)
+	facts, err := connectImages(taken, keys, c.hub, c.box, gates, c.log)
 	if err != nil {
 		return err
 	}
+	rules := rulesOf(taken, keys, facts)
 	enforce, err := c.enforced.prepare(taken, c.admit)
 	if err != nil {
 		return err

@@ -97,6 +97,7 @@ const everything = valid + `    image:
     reviewRequests: people
     labels: true
     applicationLinks: true
+    applicationNotices: true
 groups: [{name: g, teams: [acme/t], users: [x]}]
 kubernetes: {kubeconfig: k}
 server: {listen: ":8080"}

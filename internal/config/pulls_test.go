@@ -16,17 +16,19 @@ func TestLoadPulls(t *testing.T) {
 	require.Empty(t, g.ReviewRequests)
 	require.False(t, g.Labels)
 	require.False(t, g.ApplicationLinks)
+	require.False(t, g.ApplicationNotices)
 
 	cfg, err = Load(write(t, strings.Replace(valid, "  tokenFile: argocd-token\n", "  tokenFile: argocd-token\n  url: https://argo.example.com/cd\n", 1)+`    deployments: {environment: Payments (EU), testing: true, url: "https://pay.example.com/"}
     reviewRequests: people
     labels: true
     applicationLinks: true
+    applicationNotices: true
 `))
 	require.NoError(t, err)
 	g = cfg.File.Gates[0]
 	require.Equal(t, "https://argo.example.com/cd", cfg.File.ArgoCD.URL)
 	require.Equal(t, "Payments (EU)", g.Environment())
-	require.Equal(t, []any{true, "https://pay.example.com/", "people", true, true}, []any{g.Deployments.Testing, g.Deployments.URL, g.ReviewRequests, g.Labels, g.ApplicationLinks})
+	require.Equal(t, []any{true, "https://pay.example.com/", "people", true, true, true}, []any{g.Deployments.Testing, g.Deployments.URL, g.ReviewRequests, g.Labels, g.ApplicationLinks, g.ApplicationNotices})
 }
 
 func TestLoadRefusesPulls(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -118,26 +119,69 @@ func keyFiles(g Gate) []string {
 // keysLimit is far above any file of public keys.
 const keysLimit = 16 << 20
 
-// Keys are the digests of the public keys that gates trust, by the gates' names: of the
-// names of the files and of what is in them. A gate that trusts none has no digest.
-func (c Config) Keys() (map[string]string, error) {
-	out := map[string]string{}
-	for _, g := range c.File.Gates {
+// PublicKeys are the public keys that gates trust, as the files were when they were read,
+// once each: what is verified by them is what the digests are of.
+type PublicKeys struct {
+	contents map[string][]byte
+	digests  map[string]string
+}
+
+// PublicKeys reads those of all gates.
+func (c Config) PublicKeys() (PublicKeys, error) { return c.PublicKeysOf(c.File.Gates...) }
+
+// PublicKeysOf reads those of some gates.
+func (c Config) PublicKeysOf(gates ...Gate) (PublicKeys, error) {
+	out := PublicKeys{contents: map[string][]byte{}, digests: map[string]string{}}
+	for _, g := range gates {
 		names := keyFiles(g)
 		if len(names) == 0 {
 			continue
 		}
 		sum := sha256.New()
 		for _, name := range names {
-			digest, err := fileDigest(c.Path(name))
-			if err != nil {
-				return nil, fmt.Errorf("read a public key of gate %s: %w", g.Name, err)
+			path := c.Path(name)
+			content, have := out.contents[path]
+			if !have {
+				var err error
+				if content, err = readKeys(path); err != nil {
+					return PublicKeys{}, fmt.Errorf("read a public key of gate %s: %w", g.Name, err)
+				}
+				out.contents[path] = content
 			}
-			_, _ = fmt.Fprintf(sum, "%q %s\n", name, digest) // a hash does not fail
+			_, _ = fmt.Fprintf(sum, "%q %x\n", name, sha256.Sum256(content)) // a hash does not fail
 		}
-		out[g.Name] = fmt.Sprintf("sha256:%x", sum.Sum(nil))
+		out.digests[g.Name] = fmt.Sprintf("sha256:%x", sum.Sum(nil))
 	}
 	return out, nil
+}
+
+// Digests tell the keys of gates from others, by the gates' names: they are of the names of
+// the files and of what is in them. A gate that trusts none has no digest.
+func (k PublicKeys) Digests() map[string]string { return maps.Clone(k.digests) }
+
+// Of is what is in a file, by its path, see Config.Path.
+func (k PublicKeys) Of(path string) ([]byte, error) {
+	content, have := k.contents[path]
+	if !have {
+		return nil, fmt.Errorf("%s is not among the public keys that were read", path)
+	}
+	return content, nil
+}
+
+func readKeys(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, keysLimit+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(content) > keysLimit:
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, keysLimit)
+	}
+	return content, nil
 }
 
 func fileDigest(path string) (string, error) {

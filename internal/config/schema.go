@@ -165,8 +165,14 @@ type Gate struct {
 	Labels bool `yaml:"labels"`
 	// ApplicationLinks put a link to the deciding pull request on the Applications, which
 	// Argo CD shows: the annotation link.argocd.argoproj.io/gatekeeper. Applications of an
-	// ApplicationSet are left alone. Default false.
+	// ApplicationSet are left alone, unless that preserves the annotation. Default false.
 	ApplicationLinks bool `yaml:"applicationLinks"`
+	// ApplicationNotices put what the gate waits for on the Applications, as a banner that
+	// Argo CD shows since 3.5: the annotations notice.argocd.argoproj.io/content, severity
+	// and url, and argo-gatekeeper.io/notice beside them. A notice of somebody else stays.
+	// Applications of an ApplicationSet are left alone, unless that preserves all four.
+	// Default false.
+	ApplicationNotices bool `yaml:"applicationNotices"`
 }
 
 // Check is a check run that must have succeeded.

@@ -59,7 +59,7 @@ type ImageKeys struct {
 	// Repositories, with their registry, for example "ghcr.io/acme/**". Required.
 	Repositories []string `yaml:"repositories"`
 	// Keys are files with public keys in PEM form; one of them must have signed.
-	// They are read again when they change. At least one.
+	// What is in them is taken over when it changes. At least one.
 	Keys []string `yaml:"keys"`
 }
 

@@ -265,7 +265,23 @@ func (g *Gate) admitIntent(ctx context.Context, now *rules, app approval.Applica
 		r.Before.ResourceVersion != intent.ResourceVersion || !sameCandidate(intent.Candidate, r.Start.Candidate) {
 		return foreign
 	}
-	if now.File != "" && now.digests[intent.Gate] != intent.PolicyDigest {
+	return g.admitDecided(ctx, now, app, intent)
+}
+
+// admitDecided lets through what was decided on by the rules of now: after the record was told
+// about them, since two decisions by one policy may rest on different keys.
+func (g *Gate) admitDecided(ctx context.Context, now *rules, app approval.Application, intent history.IntentPayload) Admission {
+	if now.File == "" {
+		return Admission{Allowed: true}
+	}
+	head, err := g.record.Head(ctx)
+	if err == nil {
+		err = g.enacts(ctx, head, now, intent.Gate)
+	}
+	switch {
+	case err != nil && !errors.Is(err, errNotEnacted):
+		return g.unrecorded(ctx, app, err)
+	case err != nil, now.digests[intent.Gate] != intent.PolicyDigest, intent.DecisionSequence <= g.enacted.entry(intent.Gate):
 		return deny(refusedPolicy, "the policy of gate "+intent.Gate+" has changed since the sync was decided on")
 	}
 	return Admission{Allowed: true}

@@ -136,6 +136,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 		g.memory.recorded(app, "", on)
 		return againSyncing, err
 	}
+	g.learnContent(ctx, facts) // nothing is to be synced that would have to wait for it
 	digest, on, err := g.recordDecision(ctx, head, now, p, facts, decision)
 	if err != nil {
 		return 0, fmt.Errorf("record the decision on %s: %w", key, err)
@@ -349,6 +350,10 @@ func (g *Gate) forget(app, uid string) {
 	g.stalls.ended(app)
 	g.operations.forget(uid)
 	g.rollouts.forget(app)
+	g.contents.forget(app)
+	if g.reviews.forget(app) {
+		g.metrics.owed(g.Policies(), g.reviews.counts())
+	}
 	if _, was := g.stalls.clear(app); was {
 		g.metrics.stuckNow(g.Policies(), g.stalls.counts())
 	}

@@ -1,7 +1,8 @@
 package gate
 
 import (
-	"maps"
+	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -54,11 +55,13 @@ func (c *contents) learn(facts approval.Facts) {
 	c.apps[app.Key()] = known
 }
 
-// keep forgets all other Applications.
-func (c *contents) keep(apps map[string]bool) {
+// lacks says whether nobody knows what an Application is rendered from.
+func (c *contents) lacks(a approval.Application) bool { return c.of(a).reads == nil }
+
+func (c *contents) forget(app string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.apps, func(app string, _ content) bool { return !apps[app] })
+	delete(c.apps, app)
 }
 
 // of is what is known of an Application. The result must not be changed.
@@ -70,6 +73,32 @@ func (c *contents) of(a approval.Application) content {
 		return content{}
 	}
 	return known
+}
+
+// learnContent finds out what an Application is rendered from that is not known because
+// something has stopped it ever since it was seen first: at its baselines, since that is
+// where it stands. Only reports ask for it, so what cannot be read is looked for again the
+// next time, and until then the Application may be named too often.
+func (g *Gate) learnContent(ctx context.Context, facts approval.Facts) {
+	app := facts.Application
+	if len(facts.Lines) == 0 || !g.contents.lacks(app) {
+		return
+	}
+	var at []approval.Revision
+	for _, s := range app.Sources {
+		i := slices.IndexFunc(facts.Lines, func(l approval.Line) bool { return l.Repository.Equal(s.Repository) })
+		if i < 0 || !facts.Lines[i].BaselineOnLine {
+			return
+		}
+		at = append(at, approval.Revision{Repository: facts.Lines[i].Repository, SHA: facts.Lines[i].Baseline})
+	}
+	closure, err := g.closures.Closure(ctx, app, at)
+	if err != nil {
+		g.log.LogAttrs(ctx, slog.LevelInfo, "content_unknown", slog.String("application", app.Key()), slog.Any("error", err))
+		return
+	}
+	facts.Closure, facts.Lines = &closure, nil
+	g.contents.learn(facts)
 }
 
 // affected are the protected Applications that changes of a repository reach, by

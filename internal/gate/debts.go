@@ -93,15 +93,25 @@ func (d *debts) paid(ctx context.Context, k Key, number uint64) {
 // owedAtOnce are told without a pause.
 const owedAtOnce = 20
 
-// wakeOwed tells what an earlier process owed.
-func (g *Gate) wakeOwed(ctx context.Context) {
+// owedAgain is how soon it is tried again to read what is owed.
+const owedAgain = 10 * time.Second
+
+// tellOwed tries to read what an earlier process owed until that succeeds, or the context
+// ends.
+func (g *Gate) tellOwed(ctx context.Context) {
+	for !g.wakeOwed(ctx) && rest(ctx, owedAgain) {
+	}
+}
+
+// wakeOwed tells what an earlier process owed, and says whether that could be read.
+func (g *Gate) wakeOwed(ctx context.Context) (read bool) {
 	if g.debts.store == nil {
-		return
+		return true
 	}
 	owed, err := g.debts.store.Owed(ctx)
 	if err != nil {
 		g.log.LogAttrs(ctx, slog.LevelError, "debts_unknown", slog.Any("error", err))
-		return
+		return false
 	}
 	woken := 0
 	for repository, pulls := range owed {
@@ -113,4 +123,5 @@ func (g *Gate) wakeOwed(ctx context.Context) {
 			woken++
 		}
 	}
+	return true
 }

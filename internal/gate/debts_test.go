@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -143,4 +145,31 @@ func TestGroupIsToldToTheEnd(t *testing.T) {
 	s.gate.queue.Add(key)
 	s.work()
 	require.True(t, done)
+}
+
+// TestOwedCannotBeRead: what an earlier process owed is told although it cannot be read at
+// the start.
+func TestOwedCannotBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kept := &ious{open: map[int]bool{1: true}, err: errDown}
+		g := &Gate{log: testLogger(t), queue: newQueue(&arrivals{now: time.Now})}
+		defer g.queue.ShutDown()
+		g.debts.store = kept
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			g.tellOwed(t.Context())
+		}()
+		time.Sleep(3 * owedAgain)
+		require.Zero(t, g.queue.Len())
+		kept.mu.Lock()
+		kept.err = nil
+		kept.mu.Unlock()
+		<-done
+		require.Equal(t, 1, g.queue.Len())
+		k, _ := g.queue.Get()
+		require.Equal(t, Key{Repository: repository, Pull: 1}, k)
+		g.queue.Done(k)
+	})
 }

@@ -23,7 +23,9 @@
 //	                └─► intent of that person recorded, before the answer
 //
 // Everybody else's syncs are answered from what is known already: nobody is asked,
-// and what is not known is refused. The intent of a person is settled like our own
+// and what is not known is refused. What was decided before an event that may concern the
+// Application is not known any more: the answer waits for the next decision for a moment,
+// and then it is no. The intent of a person is settled like our own
 // (settleadmitted.go), so whoever wins a race, the record has one intent for each
 // operation. Refusals are recorded and told apart from the answer (denial.go).
 //

@@ -255,8 +255,11 @@ func (g *Gate) Run(ctx context.Context) error {
 		return nil // stopped before there was anything to do
 	}
 	g.WakeAll()
-	g.wakeOwed(ctx)
 	var group errgroup.Group
+	group.Go(func() error {
+		g.tellOwed(ctx)
+		return nil
+	})
 	for range g.workers {
 		group.Go(func() error {
 			for g.next(ctx) {

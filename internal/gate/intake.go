@@ -192,6 +192,9 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 	}
 	in.gate.tickets.issue(d.GUID, keys, finish)
 	for _, k := range keys {
+		if k.Application != "" {
+			in.gate.memory.doubt(k.Application)
+		}
 		in.gate.waits.hurry(k.Application)
 		in.gate.sharing.may(k)
 		in.gate.causes.Add(ctx, k)

@@ -89,9 +89,10 @@ func (g *Gate) wakeWithin(spread time.Duration) {
 		g.sharing.may(key)
 		g.queue.AddAfter(key, spread*time.Duration(i)/time.Duration(len(keys)))
 	}
-	g.memory.keep(protected)
-	g.contents.keep(protected)
-	g.rollouts.keep(protected)
+	for app, uid := range g.memory.others(protected) {
+		g.forget(app, uid)
+	}
+	g.operations.keep(uids)
 	g.asks.keep(uids)
 	g.rendered.sweep(protected, uids)
 }
@@ -112,6 +113,7 @@ func (g *Gate) WakeKey(ctx context.Context, application string) {
 	if slices.ContainsFunc(g.apps.List(), func(a approval.Application) bool {
 		return a.Key() == application && len(g.policiesFor(a)) > 0
 	}) {
+		g.memory.doubt(application)
 		g.sharing.mayNot(Key{Application: application})
 		g.causes.Add(ctx, Key{Application: application})
 		g.queue.Add(Key{Application: application})

@@ -16,8 +16,12 @@ import (
 type memory struct {
 	mu   sync.Mutex
 	apps map[string]remembered // by namespace/name
-	// working are the Applications that are being reconciled, with when that began.
-	working map[string]time.Time
+	// working are the Applications that are being reconciled.
+	working map[string]work
+	// heard counts what may change a decision, and doubts has of each Application the newest
+	// of it that it was not judged after.
+	heard  uint64
+	doubts map[string]uint64
 	// specWaits are those whose spec is not known to be approved. Every reconcile asks
 	// for them, so they are not looked for among ten thousand others.
 	specWaits map[string]bool
@@ -27,8 +31,10 @@ type remembered struct {
 	uid      string
 	gate     string
 	decision approval.Decision
-	// at is when it was made, and began when its facts began to be collected.
+	// at is when it was made, began when its facts began to be collected, and heard what had
+	// been heard by then.
 	at, began time.Time
+	heard     uint64
 	// by is the identity of the policy that it was made by, see rules.identity.
 	by string
 	// recorded is the gist of the decision that was recorded last; empty when it
@@ -56,7 +62,10 @@ func (m *memory) set(app string, r remembered) {
 	if m.apps == nil {
 		m.apps = map[string]remembered{}
 	}
-	r.began = m.working[app]
+	r.began, r.heard = m.working[app].began, m.working[app].heard
+	if m.doubts[app] <= r.heard {
+		delete(m.doubts, app)
+	}
 	m.apps[app] = r
 	if slices.ContainsFunc(r.decision.Findings, waitsForSpec) {
 		if m.specWaits == nil {
@@ -107,13 +116,32 @@ func groundsOf(sequence uint64, p history.DecisionPayload) grounds {
 
 // settled is get for those who rely on the decision being of now. While the
 // Application is being reconciled there is none: what is being collected may be
-// older than the event that asks.
+// older than the event that asks. Nor is there one after an event until it was judged,
+// which may be long: the key may wait, fail and be tried again, or find a sync under way.
 func (m *memory) settled(app string) (remembered, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r, ok := m.apps[app]
 	_, working := m.working[app]
-	return r, ok && !working
+	return r, ok && !working && m.doubts[app] <= r.heard
+}
+
+// doubt says that something was heard that may change the decision on an Application. It
+// comes before the key is queued.
+func (m *memory) doubt(app string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.doubts == nil {
+		m.doubts = map[string]uint64{}
+	}
+	m.heard++
+	m.doubts[app] = m.heard
+}
+
+// work is a reconcile, with what had been heard when it began.
+type work struct {
+	began time.Time
+	heard uint64
 }
 
 // begin and end enclose a reconcile.
@@ -121,9 +149,9 @@ func (m *memory) begin(app string, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.working == nil {
-		m.working = map[string]time.Time{}
+		m.working = map[string]work{}
 	}
-	m.working[app] = at
+	m.working[app] = work{at, m.heard}
 }
 
 func (m *memory) end(app string) {
@@ -139,12 +167,26 @@ func (m *memory) waitingForSpec() []string {
 	return slices.Collect(maps.Keys(m.specWaits))
 }
 
+// others are the UIDs of all other Applications, by their names.
+func (m *memory) others(apps map[string]bool) map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[string]string{}
+	for app, r := range m.apps {
+		if !apps[app] {
+			out[app] = r.uid
+		}
+	}
+	return out
+}
+
 // keep forgets all other Applications.
 func (m *memory) keep(apps map[string]bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.apps, func(app string, _ remembered) bool { return !apps[app] })
 	maps.DeleteFunc(m.specWaits, func(app string, _ bool) bool { return !apps[app] })
+	maps.DeleteFunc(m.doubts, func(app string, _ uint64) bool { return !apps[app] })
 }
 
 func (m *memory) forget(app string) {
@@ -152,4 +194,5 @@ func (m *memory) forget(app string) {
 	defer m.mu.Unlock()
 	delete(m.apps, app)
 	delete(m.specWaits, app)
+	delete(m.doubts, app)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -300,6 +301,13 @@ func (k *operationsKnown) note(uid string, seen, known []seenOperation) {
 		starts[op.StartedAt.Unix()] = true
 	}
 	k.apps[uid] = starts
+}
+
+// keep forgets all other Applications.
+func (k *operationsKnown) keep(uids map[string]bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.apps, func(uid string, _ map[int64]bool) bool { return !uids[uid] })
 }
 
 func (k *operationsKnown) forget(uid string) {

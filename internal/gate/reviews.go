@@ -41,6 +41,15 @@ func (r *reviews) set(app, gate string, open []approval.BrokenGlass) []approval.
 	return news
 }
 
+// forget says whether the Application owed something.
+func (r *reviews) forget(app string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, owed := r.apps[app]
+	delete(r.apps, app)
+	return owed
+}
+
 // owedCount is what one gate's Applications owe.
 type owedCount struct{ unreviewed, overdue int }
 

@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -157,13 +156,6 @@ func (r *rollouts) forget(app string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.apps, app)
-}
-
-// keep forgets all other Applications.
-func (r *rollouts) keep(apps map[string]bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	maps.DeleteFunc(r.apps, func(app string, _ rolledOut) bool { return !apps[app] })
 }
 
 func (r *rollouts) shippedLast(app string) []Key { return r.get(app).shipped }

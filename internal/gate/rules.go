@@ -110,8 +110,16 @@ type enacted struct {
 	mu    sync.Mutex
 	seen  uint64
 	gates map[string]history.PolicyPayload
-	// since is when each was recorded.
-	since map[string]time.Time
+	// since is when each was recorded, and entries which entry that was.
+	since   map[string]time.Time
+	entries map[string]uint64
+}
+
+// entry is the one that says which policy a gate has, as far as the record was read.
+func (e *enacted) entry(gate string) uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.entries[gate]
 }
 
 // from is since when the record, as far as it was read, has the policy of a gate.
@@ -145,9 +153,9 @@ func (e *enacted) at(ctx context.Context, record history.Reader, head history.He
 				delete(gates, p.Gate)
 			}
 			if e.since == nil {
-				e.since = map[string]time.Time{}
+				e.since, e.entries = map[string]time.Time{}, map[string]uint64{}
 			}
-			e.since[p.Gate] = entry.Time
+			e.since[p.Gate], e.entries[p.Gate] = entry.Time, entry.Sequence
 			seen = entry.Sequence
 		}
 		if len(entries) == 0 {

@@ -231,6 +231,49 @@ func TestExchangeOwnSync(t *testing.T) {
 	require.Equal(t, refusedPolicy, answers[1].Code)
 }
 
+// TestExchangeOwnSyncKeys: a key is taken away while a sync of ours is on its way, and the policy
+// is the same. What rests on the key is refused, also while the record is not told yet.
+func TestExchangeOwnSyncKeys(t *testing.T) {
+	t.Parallel()
+	s := newRuled(t, needing(1))
+	trusting := func(key string) Rules {
+		r := rulesOf("1", needing(1))
+		r.Keys = map[string]history.Digest{"prod": fileOf(key)}
+		return r
+	}
+	require.NoError(t, s.gate.Exchange(t.Context(), trusting("a")))
+	s.hub.land(1)
+	s.hub.approve(1, alice)
+	var answers []Admission
+	ask := func() {
+		i := s.intents()[0]
+		app := s.argo.live(payments)
+		answers = append(answers, s.gate.Admit(t.Context(), AdmissionRequest{
+			Verb: VerbUpdate, Before: &app, After: &app, User: "gatekeeper", Start: &Start{Intent: i.ID, Candidate: i.Candidate},
+		}))
+	}
+	s.argo.onSync = func(func() error, func()) error {
+		ask()
+		s.gate.running.Store(false)
+		require.NoError(t, s.gate.Exchange(t.Context(), trusting("b")))
+		ask()
+		s.gate.running.Store(true)
+		require.NoError(t, s.gate.enactAll(t.Context()))
+		ask()
+		return errDown
+	}
+	_, err := s.reconcile()
+	require.ErrorIs(t, err, errDown)
+	require.True(t, answers[0].Allowed, answers[0].Text)
+	for _, answer := range answers[1:] {
+		require.False(t, answer.Allowed)
+		require.Equal(t, refusedPolicy, answer.Code)
+	}
+	s.argo.onSync = nil
+	s.reconciled()
+	require.Len(t, s.argo.stored(), 1, "decided on anew, by the other key")
+}
+
 // TestOtherPolicyOnRecord: another process decides by another configuration.
 func TestOtherPolicyOnRecord(t *testing.T) {
 	t.Parallel()

@@ -18,62 +18,73 @@ import (
 	"strings"
 )
 
+// KeyFile is a PEM file with one or more public keys ("BEGIN PUBLIC KEY", the form of
+// cosign.pub), as it was read. While a key is rotated both the old and the new one stand in
+// such files.
+type KeyFile struct {
+	Path    string
+	Content []byte
+}
+
 // KeyFiles are the public keys of one issuer: whoever or whatever signs images.
 type KeyFiles struct {
 	// Name is the issuer as gates list it, for example "release-pipeline".
-	Name string
-	// Paths are PEM files with one or more public keys each ("BEGIN PUBLIC KEY", the
-	// form of cosign.pub). While a key is rotated both the old and the new one stand
-	// there.
-	Paths []string
+	Name  string
+	Files []KeyFile
 }
 
-// Keyring knows the files of all issuers. It holds no keys: Load reads the files
-// each time, so that a key added or removed counts from the next call on. Safe for
-// concurrent use.
-type Keyring struct{ files []KeyFiles }
-
-// NewKeyring checks that names are distinct and have files. It reads none of them.
-func NewKeyring(files ...KeyFiles) (*Keyring, error) {
-	seen := map[string]bool{}
-	for _, f := range files {
-		if f.Name == "" || len(f.Paths) == 0 {
-			return nil, fmt.Errorf("key %s: a name and at least one file are needed", quote(f.Name))
-		}
-		if seen[f.Name] {
-			return nil, fmt.Errorf("key %s is listed twice", quote(f.Name))
-		}
-		seen[f.Name] = true
-	}
-	return &Keyring{files: slices.Clone(files)}, nil
-}
+// Keyring has the keys of all issuers, as they were in the files when it was made: what is
+// verified by it is verified by the keys that the record has the digest of. For other keys
+// make another one. Safe for concurrent use.
+type Keyring struct{ issuers map[string]Keys }
 
 // keysLimit bounds the keys of one call: each signature is tried with each of them.
 const keysLimit = 64
 
-// Load reads the keys of the issuers with these names. It gives an *Error, and no
-// keys at all, when a name is not known or one of the files cannot be read whole.
-func (r *Keyring) Load(names ...string) (Keys, error) {
-	var all Keys
-	for _, name := range names {
-		i := slices.IndexFunc(r.files, func(f KeyFiles) bool { return f.Name == name })
-		if i < 0 {
-			return Keys{}, &Error{Reason: ReasonKeys, Text: "no key files are configured for " + quote(name)}
+// NewKeyring takes the files apart. It gives an *Error when one of them is not whole or has
+// no keys, an error when names are not distinct or have no files.
+func NewKeyring(issuers ...KeyFiles) (*Keyring, error) {
+	r := &Keyring{issuers: map[string]Keys{}}
+	for _, i := range issuers {
+		if i.Name == "" || len(i.Files) == 0 {
+			return nil, fmt.Errorf("key %s: a name and at least one file are needed", quote(i.Name))
 		}
-		for _, path := range r.files[i].Paths {
-			data, err := readFile(path)
+		if _, twice := r.issuers[i.Name]; twice {
+			return nil, fmt.Errorf("key %s is listed twice", quote(i.Name))
+		}
+		var all Keys
+		for _, f := range i.Files {
+			keys, err := ParseKeys(i.Name, f.Content)
 			if err != nil {
-				return Keys{}, &Error{Reason: ReasonKeys, Text: "a public key file of " + quote(name) + " cannot be read", Err: err}
-			}
-			keys, err := ParseKeys(name, data)
-			if err != nil {
-				return Keys{}, &Error{Reason: ReasonKeys, Text: "correct the public key file " + path + " of " + quote(name), Err: err}
+				return nil, &Error{Reason: ReasonKeys, Text: "correct the public key file " + f.Path + " of " + quote(i.Name), Err: err}
 			}
 			all.keys = append(all.keys, keys.keys...)
 		}
+		if len(all.keys) > keysLimit {
+			return nil, tooManyKeys()
+		}
+		r.issuers[i.Name] = all
+	}
+	return r, nil
+}
+
+func tooManyKeys() *Error {
+	return &Error{Reason: ReasonKeys, Text: fmt.Sprintf("more than %d public keys are allowed at once", keysLimit)}
+}
+
+// Load gives the keys of the issuers with these names. It gives an *Error, and no keys at
+// all, when a name is not known.
+func (r *Keyring) Load(names ...string) (Keys, error) {
+	var all Keys
+	for _, name := range names {
+		keys, known := r.issuers[name]
+		if !known {
+			return Keys{}, &Error{Reason: ReasonKeys, Text: "no key files are configured for " + quote(name)}
+		}
+		all.keys = append(all.keys, keys.keys...)
 	}
 	if len(all.keys) > keysLimit {
-		return Keys{}, &Error{Reason: ReasonKeys, Text: fmt.Sprintf("more than %d public keys are allowed at once", keysLimit)}
+		return Keys{}, tooManyKeys()
 	}
 	return all, nil
 }

@@ -6,8 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,62 +13,62 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRotation: a key added to a file counts, a key removed does not, both from the
-// next question on, and a file that cannot be read allows nothing.
+// TestRotation: a keyring has the keys that it was made of, whatever becomes of the files, and
+// one that is made of what they have now has those.
 func TestRotation(t *testing.T) {
 	w := newWorld(t, true)
 	old, next := newSigner(), newSigner()
 	byOld, byNext := w.image("1"), w.image("2")
 	w.signTag(byOld, old)
 	w.attach(byNext, dsseBundle(next, signStatement(byNext)))
-	dir := t.TempDir()
-	file := filepath.Join(dir, "release.pub")
-	ring, err := NewKeyring(KeyFiles{Name: "release", Paths: []string{file}}, KeyFiles{Name: "hotfix", Paths: []string{filepath.Join(dir, "hotfix.pub")}})
-	require.NoError(t, err)
-	check := func(d Digest) Reason {
-		keys, err := ring.Load("release")
+	ring := func(content []byte) *Keyring {
+		return must(NewKeyring(KeyFiles{Name: "release", Files: []KeyFile{{"release.pub", content}}}, KeyFiles{Name: "hotfix", Files: []KeyFile{{"hotfix.pub", old.pem()}}}))
+	}
+	check := func(r *Keyring, d Digest) Reason {
+		keys, err := r.Load("release")
 		require.NoError(t, err)
 		return w.client.Verify(t.Context(), w.repo(), d, keys).Reason
 	}
-	write := func(b []byte) { require.NoError(t, os.WriteFile(file, b, 0o600)) }
 
-	write(old.pem())
-	require.Equal(t, ReasonVerified, check(byOld))
-	require.Equal(t, ReasonOtherKey, check(byNext))
-	write(slices.Concat([]byte("# both for now\n"), old.pem(), next.pem()))
-	require.Equal(t, ReasonVerified, check(byOld))
-	require.Equal(t, ReasonVerified, check(byNext))
-	write(next.pem())
-	require.Equal(t, ReasonOtherKey, check(byOld), "although it was seen to be good a moment ago")
-	require.Equal(t, ReasonVerified, check(byNext))
+	content := old.pem()
+	first := ring(content)
+	clear(content)
+	require.Equal(t, ReasonVerified, check(first, byOld), "what it was made of is gone")
+	require.Equal(t, ReasonOtherKey, check(first, byNext))
+	both := ring(slices.Concat([]byte("# both for now\n"), old.pem(), next.pem()))
+	require.Equal(t, ReasonVerified, check(both, byOld))
+	require.Equal(t, ReasonVerified, check(both, byNext))
+	last := ring(next.pem())
+	require.Equal(t, ReasonOtherKey, check(last, byOld), "although it was seen to be good a moment ago")
+	require.Equal(t, ReasonVerified, check(last, byNext))
+	require.Equal(t, ReasonOtherKey, check(first, byNext), "as it was")
 
-	require.NoError(t, os.Remove(file))
-	keys, err := ring.Load("release")
+	keys, err := last.Load("release", "hotfix")
+	require.NoError(t, err)
+	require.Equal(t, 2, keys.Len())
+	keys, err = last.Load("release", "nobody")
 	require.Equal(t, ReasonKeys, reasonOf(t, err))
 	require.Zero(t, keys.Len())
-	write(next.pem())
-	keys, err = ring.Load("release", "hotfix")
-	require.Equal(t, ReasonKeys, reasonOf(t, err), "one of two files")
-	require.Zero(t, keys.Len())
-	_, err = ring.Load("nobody")
-	require.Equal(t, ReasonKeys, reasonOf(t, err))
-	keys, err = ring.Load()
+	keys, err = last.Load()
 	require.NoError(t, err)
 	require.Equal(t, ReasonNoKeys, w.client.Verify(t.Context(), w.repo(), byNext, keys).Reason)
 }
 
 func TestKeyringRefused(t *testing.T) {
-	for _, files := range [][]KeyFiles{
-		{{Name: "", Paths: []string{"x"}}}, {{Name: "a"}}, {{Name: "a", Paths: []string{"x"}}, {Name: "a", Paths: []string{"y"}}},
+	file := func(content []byte) []KeyFile { return []KeyFile{{"x", content}} }
+	good := newSigner().pem()
+	for name, files := range map[string][]KeyFiles{
+		"no name": {{Name: "", Files: file(good)}}, "no file": {{Name: "a"}}, "twice": {{Name: "a", Files: file(good)}, {Name: "a", Files: file(good)}},
+		"one of two files": {{Name: "a", Files: []KeyFile{{"x", good}, {"y", []byte("none")}}}},
+		"too many":         {{Name: "a", Files: file([]byte(strings.Repeat(string(good), keysLimit+1)))}},
 	} {
 		_, err := NewKeyring(files...)
-		require.Error(t, err)
+		require.Error(t, err, name)
 	}
-	many := fileIn(t, "many.pub")
-	require.NoError(t, os.WriteFile(many, []byte(strings.Repeat(string(newSigner().pem()), keysLimit+1)), 0o600))
-	ring, err := NewKeyring(KeyFiles{Name: "a", Paths: []string{many}})
+	half := file([]byte(strings.Repeat(string(good), keysLimit/2+1)))
+	ring, err := NewKeyring(KeyFiles{Name: "a", Files: half}, KeyFiles{Name: "b", Files: half})
 	require.NoError(t, err)
-	_, err = ring.Load("a")
+	_, err = ring.Load("a", "b")
 	require.Equal(t, ReasonKeys, reasonOf(t, err))
 }
 

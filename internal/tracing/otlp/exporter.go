@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -105,6 +106,7 @@ func clientOptions(o Options) ([]otlptracehttp.Option, error) {
 		otlptracehttp.WithEndpoint(u.Host), otlptracehttp.WithURLPath(u.Path), otlptracehttp.WithHeaders(o.Headers),
 		otlptracehttp.WithCompression(otlptracehttp.GzipCompression), otlptracehttp.WithTimeout(exportTimeout),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: 5 * time.Second, MaxElapsedTime: exportTimeout}),
+		otlptracehttp.WithProxy(direct),
 	}
 	if u.Scheme != "https" {
 		return append(out, otlptracehttp.WithInsecure()), nil
@@ -117,6 +119,20 @@ func clientOptions(o Options) ([]otlptracehttp.Option, error) {
 		}
 	}
 	return append(out, otlptracehttp.WithTLSClientConfig(config)), nil
+}
+
+// errRedirected says that the collector wants what it was sent to go elsewhere.
+var errRedirected = errors.New("the collector redirects; name the address that it redirects to")
+
+// direct is which proxy a request goes through, and refuses one that follows a redirect: Go
+// takes all headers along to whatever host that names but those that it knows for secrets, and
+// a collector's key may have any name. The exporter has no other place to say so (otlptracehttp
+// v1.33.0, 2026-11-22).
+func direct(r *http.Request) (*url.URL, error) {
+	if r.Response != nil {
+		return nil, errRedirected
+	}
+	return http.ProxyFromEnvironment(r) //nolint:wrapcheck // it says all
 }
 
 // Close sends what is left, within the context's limit, and ends.

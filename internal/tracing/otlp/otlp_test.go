@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,6 +99,27 @@ func TestSpansArriveOverTLS(t *testing.T) {
 	require.Equal(t, "/v1/traces", c.path)
 	require.Equal(t, "Bearer x", c.headers.Get("Authorization"))
 	require.InDelta(t, 2, spans(t, e, "exported"), 0)
+}
+
+// TestRedirectIsRefused: the collector, or whoever answers in its place, has what is sent to it
+// sent to somebody else. A header of any name may be a secret.
+func TestRedirectIsRefused(t *testing.T) {
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		var asked atomic.Int32
+		elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+		t.Cleanup(elsewhere.Close)
+		collector := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, status)
+		}))
+		t.Cleanup(collector.Close)
+		ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: collector.Certificate().Raw})
+		e, err := New(t.Context(), Options{Endpoint: collector.URL, CAPEM: ca, Headers: map[string]string{"X-Key": "secret"}, Ratio: 1, Logger: logTo(t)})
+		require.NoError(t, err)
+		e.Stored(t.Context(), "a delivery", true, time.Now()).End()
+		require.NoError(t, e.Close(t.Context()))
+		require.Zero(t, asked.Load(), "status %d", status)
+		require.InDelta(t, 1, spans(t, e, "failed"), 0, "status %d", status)
+	}
 }
 
 func TestRatioZeroSendsNothing(t *testing.T) {

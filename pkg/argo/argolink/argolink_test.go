@@ -86,14 +86,14 @@ func merge(into, from map[string]any) {
 	}
 }
 
-var link = argolink.Link{Title: "Gatekeeper: #2 | waits", URL: "https://github.example.com/acme/env/pull/2"} //nolint:gochecknoglobals // of all tests
+var link = &argolink.Link{Title: "Gatekeeper: #2 | waits", URL: "https://github.example.com/acme/env/pull/2"} //nolint:gochecknoglobals // of all tests
 
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	client, patches := cluster(t, "")
 	w := argolink.New(client)
 	for _, want := range []bool{true, false, false} {
-		written, err := w.Write(t.Context(), "argocd", "ledger", "u1", link)
+		written, err := w.Write(t.Context(), "argocd", "ledger", "u1", argolink.Shown{Link: link})
 		require.NoError(t, err)
 		require.Equal(t, want, written)
 	}
@@ -117,7 +117,7 @@ func TestNotAFact(t *testing.T) {
 	}
 	before := read()
 	require.NotEmpty(t, before.SpecDigest)
-	written, err := argolink.New(client).Write(t.Context(), "argocd", "ledger", "u1", link)
+	written, err := argolink.New(client).Write(t.Context(), "argocd", "ledger", "u1", argolink.Shown{Link: link})
 	require.NoError(t, err)
 	require.True(t, written)
 	after := read()
@@ -134,7 +134,7 @@ func TestNotWritten(t *testing.T) {
 		{name: "gone", change: `{"metadata": {"name": "other"}}`},
 		{name: "another one", uid: "u2"},
 		{name: "being deleted", change: `{"metadata": {"deletionTimestamp": "2026-11-21T07:00:00Z"}}`},
-		{name: "of an ApplicationSet", change: `{"metadata": {"ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "name": "x", "uid": "s"}]}}`},
+		{name: "of an ApplicationSet that is gone", change: `{"metadata": {"ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "name": "x", "uid": "s"}]}}`},
 		{name: "requested", change: `{"operation": {"sync": {}}}`, is: argolink.ErrBusy},
 		{name: "running", change: `{"status": {"operationState": {"phase": "Running"}}}`, is: argolink.ErrBusy},
 	} {
@@ -144,7 +144,7 @@ func TestNotWritten(t *testing.T) {
 			if test.uid != "" {
 				uid = test.uid
 			}
-			written, err := argolink.New(client).Write(t.Context(), "argocd", "ledger", uid, link)
+			written, err := argolink.New(client).Write(t.Context(), "argocd", "ledger", uid, argolink.Shown{Link: link})
 			require.ErrorIs(t, err, test.is)
 			require.False(t, written)
 			require.Empty(t, *patches)
@@ -158,6 +158,6 @@ func TestWriteLosesTheRace(t *testing.T) {
 	client.PrependReactor("patch", "applications", func(kubetesting.Action) (bool, runtime.Object, error) {
 		return true, nil, &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusConflict, Reason: metav1.StatusReasonConflict}}
 	})
-	_, err := argolink.New(client).Write(t.Context(), "argocd", "ledger", "u1", link)
+	_, err := argolink.New(client).Write(t.Context(), "argocd", "ledger", "u1", argolink.Shown{Link: link})
 	require.ErrorIs(t, err, approval.ErrStale)
 }

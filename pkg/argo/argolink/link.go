@@ -34,7 +34,7 @@ func Of(d approval.Decision, gitHub string) (Link, bool) {
 			}
 			at := Link{
 				Title: "Gatekeeper: #" + strconv.Itoa(landing.Pull),
-				URL:   strings.TrimRight(gitHub, "/") + "/" + string(l.Repository) + "/pull/" + strconv.Itoa(landing.Pull),
+				URL:   pullURL(gitHub, l.Repository, landing.Pull),
 			}
 			if landing.Verdict != approval.Allowed {
 				at.Title += " waits"
@@ -44,4 +44,8 @@ func Of(d approval.Decision, gitHub string) (Link, bool) {
 		}
 	}
 	return newest, newest.URL != ""
+}
+
+func pullURL(gitHub string, r approval.RepositoryName, pull int) string {
+	return strings.TrimRight(gitHub, "/") + "/" + string(r) + "/pull/" + strconv.Itoa(pull)
 }

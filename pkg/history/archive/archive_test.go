@@ -564,10 +564,10 @@ func TestInterrupted(t *testing.T) {
 		Person: history.Person{Name: "alice", Via: history.ViaConsole}, Reason: "retention",
 	}
 	_, err = w.store.Archive(t.Context(), head, history.Draft{Time: w.at(w.day), Payload: said})
-	require.ErrorIs(t, err, sqlite.ErrNotArchived)
+	require.ErrorIs(t, err, history.ErrNotArchived)
 	said.Stubs, said.From = plan.Stubs, 2
 	said.Kept = slices.DeleteFunc(slices.Clone(plan.Kept), func(sequence uint64) bool { return sequence < 2 })
 	_, err = w.store.Archive(t.Context(), head, history.Draft{Time: w.at(w.day), Payload: said})
-	require.ErrorIs(t, err, sqlite.ErrNotArchived)
+	require.ErrorIs(t, err, history.ErrNotArchived)
 	require.Equal(t, before, w.entries(w.store), "nothing of it is left")
 }

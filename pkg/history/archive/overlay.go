@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 
@@ -155,30 +156,46 @@ func (r *Reader) Missing(ctx context.Context) ([]history.Archive, error) {
 	}), nil
 }
 
-// whole puts what the archives have into the stubs.
-func (r *Reader) whole(entries []history.Entry, err error) ([]history.Entry, error) {
+// maxBatch is after how many bytes of payload Entries and Select return early, as those of
+// the stores do: to them, what is archived is small.
+const maxBatch = 8 << 20
+
+// whole puts what the archives have into the stubs, until the payloads have reached a number
+// of bytes; the entries after that are left out.
+func (r *Reader) whole(budget int, entries []history.Entry, err error) ([]history.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, stub := range entries {
-		at := slices.IndexFunc(r.files, func(f *File) bool { return f.From <= stub.Sequence && stub.Sequence <= f.To })
-		if !stub.Archived() || at < 0 {
-			continue
+	for i, size := 0, 0; i < len(entries); i++ {
+		if size >= budget {
+			return entries[:i], nil
 		}
-		found, err := r.files[at].entry(stub.Sequence)
-		if err != nil {
+		if err := r.fill(&entries[i]); err != nil {
 			return nil, err
 		}
-		e := stub
-		if e.Payload = found.Payload; found.Stub().Leaf == stub.Leaf {
-			e.Leaf = ""
-		}
-		if !r.lenient && !e.Sealed() {
-			return nil, fmt.Errorf("entry %d of the record is not the one that was archived; gatekeeper ledger verify says more", stub.Sequence)
-		}
-		entries[i] = e
+		size += len(entries[i].Payload)
 	}
 	return entries, nil
+}
+
+// fill puts what an archive has into a stub.
+func (r *Reader) fill(e *history.Entry) error {
+	stub := *e
+	at := slices.IndexFunc(r.files, func(f *File) bool { return f.From <= stub.Sequence && stub.Sequence <= f.To })
+	if !stub.Archived() || at < 0 {
+		return nil
+	}
+	found, err := r.files[at].entry(stub.Sequence)
+	if err != nil {
+		return err
+	}
+	if e.Payload = found.Payload; found.Stub().Leaf == stub.Leaf {
+		e.Leaf = ""
+	}
+	if !r.lenient && (e.Archived() || !e.Sealed()) {
+		return fmt.Errorf("entry %d of the record is not the one that was archived; gatekeeper ledger verify says more", stub.Sequence)
+	}
+	return nil
 }
 
 // Examine implements history.Examined, as far as the record does.
@@ -192,20 +209,25 @@ func (r *Reader) Examine(ctx context.Context) (string, error) {
 
 // Entries implements history.Reader. It gives fewer entries when they are large.
 func (r *Reader) Entries(ctx context.Context, from uint64, limit int) ([]history.Entry, error) {
-	return r.whole(r.Reader.Entries(ctx, from, min(limit, page)))
+	entries, err := r.Reader.Entries(ctx, from, min(limit, page))
+	return r.whole(maxBatch, entries, err)
 }
 
 // Intent implements history.Reader.
 func (r *Reader) Intent(ctx context.Context, id string) ([]history.Entry, error) {
-	return r.whole(r.Reader.Intent(ctx, id))
+	entries, err := r.Reader.Intent(ctx, id)
+	return r.whole(math.MaxInt, entries, err)
 }
 
 // Outcomes implements history.Reader.
 func (r *Reader) Outcomes(ctx context.Context, application string, limit int) ([]history.Entry, error) {
-	return r.whole(r.Reader.Outcomes(ctx, application, limit))
+	entries, err := r.Reader.Outcomes(ctx, application, limit)
+	return r.whole(math.MaxInt, entries, err)
 }
 
-// Select implements history.Reader. With a name it gives what is in the record alone.
+// Select implements history.Reader. With a name it gives what is in the record alone, and
+// fewer entries when they are large.
 func (r *Reader) Select(ctx context.Context, s history.Selection, limit int) ([]history.Entry, error) {
-	return r.whole(r.Reader.Select(ctx, s, limit))
+	entries, err := r.Reader.Select(ctx, s, limit)
+	return r.whole(maxBatch, entries, err)
 }

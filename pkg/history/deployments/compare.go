@@ -13,7 +13,8 @@ import (
 type Comparison struct {
 	From Deployment `json:"from"`
 	To   Deployment `json:"to"`
-	// Same is true when both deployed the same revisions with the same spec.
+	// Same is true when both deployed the same revisions, and the spec is not known to have
+	// been another one; false when the revisions of neither are known.
 	Same bool `json:"same"`
 	// SpecChanged is true when the Application's spec was another one; it is not known of
 	// ungated syncs.
@@ -71,7 +72,7 @@ func (m *Model) Compare(ctx context.Context, uid string, from, to int) (Comparis
 	}
 	c := Comparison{From: a, To: b, Revisions: revisionChanges(a, b)}
 	c.SpecChanged = a.SpecDigest != "" && b.SpecDigest != "" && a.SpecDigest != b.SpecDigest
-	c.Same = !c.SpecChanged && !slices.ContainsFunc(c.Revisions, func(r RevisionChange) bool { return r.From != r.To })
+	c.Same = len(c.Revisions) > 0 && !c.SpecChanged && !slices.ContainsFunc(c.Revisions, func(r RevisionChange) bool { return r.From != r.To })
 	if err := m.between(ctx, uid, &c); err != nil {
 		return Comparison{}, err
 	}
@@ -146,8 +147,24 @@ func (m *Model) between(ctx context.Context, uid string, c *Comparison) error {
 	for _, d := range removed {
 		c.Removed, c.RemovedDirect = append(c.Removed, d.Pulls...), append(c.RemovedDirect, d.Direct...)
 	}
+	c.Added, c.Removed = apiece(c.Added, c.Removed, func(a, b Pull) bool { return a.Repository == b.Repository && a.Commit == b.Commit })
+	c.AddedDirect, c.RemovedDirect = apiece(c.AddedDirect, c.RemovedDirect, func(a, b string) bool { return a == b })
 	c.Images = imagesBetween(added, removed)
 	return nil
+}
+
+// apiece takes out what is in both lists. Two decisions may tell of one landing, when the
+// sync that it was in failed, or was made without the gate.
+func apiece[T any](a, b []T, same func(a, b T) bool) (alone, others []T) {
+	without := func(list, other []T) (out []T) {
+		for _, v := range list {
+			if !slices.ContainsFunc(other, func(o T) bool { return same(v, o) }) {
+				out = append(out, v)
+			}
+		}
+		return out
+	}
+	return without(a, b), without(b, a)
 }
 
 // near reads the deployments from one number to another, the newest of them if they are

@@ -40,9 +40,9 @@ func (m *Model) brought(ctx context.Context, d *Deployment, decision uint64) err
 			told = append(told, p)
 		}
 	}
-	later, err := m.record.Entries(ctx, d.Sequence+1, afterwards)
+	later, err := m.following(ctx, d.Sequence)
 	if err != nil {
-		return fmt.Errorf("read what follows entry %d: %w", d.Sequence, err)
+		return err
 	}
 	for _, entry := range later {
 		if entry.Kind != history.KindDecision || entry.Application != d.UID || entry.Archived() {
@@ -77,6 +77,21 @@ func (m *Model) brought(ctx context.Context, d *Deployment, decision uint64) err
 		return tell(d, p, known)
 	}
 	return nil
+}
+
+// following are the entries right after one.
+func (m *Model) following(ctx context.Context, sequence uint64) (all []history.Entry, err error) {
+	for len(all) < afterwards {
+		more, err := m.record.Entries(ctx, sequence+1+uint64(len(all)), afterwards-len(all))
+		if err != nil {
+			return nil, fmt.Errorf("read what follows entry %d: %w", sequence, err)
+		}
+		if len(more) == 0 {
+			break
+		}
+		all = append(all, more...)
+	}
+	return all, nil
 }
 
 // tell fills in what a decision tells of the landings up to some revisions.

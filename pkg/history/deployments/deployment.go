@@ -21,8 +21,9 @@ type Deployment struct {
 	// Intent is the ID of the intent; empty for a sync that the gate was not asked about.
 	Intent string `json:"intent,omitempty"`
 
-	// Archived is true when what is on record of it was archived, and the archive is not at
-	// hand: then its number, its entry and when that was written are all there is.
+	// Archived is true when what is on record of it was archived, all or a part, and the
+	// archive is not at hand: then its number, its entry and when that was written are all
+	// there is.
 	Archived bool `json:"archived,omitempty"`
 	// Result says how it ended: by the gate's account, or by Argo CD's phase when the gate
 	// was not asked. Phase and Message are Argo CD's.
@@ -51,7 +52,8 @@ type Deployment struct {
 	// that was live before; 0 when that is not on record. After somebody went back, what is
 	// approved next rests on what was taken back.
 	RestsOn int `json:"restsOn,omitempty"`
-	// BlamedBy is the number of the deployment that went back from this one, 0 for none.
+	// BlamedBy is the number of the deployment that went back from this one, 0 for none that
+	// is known.
 	BlamedBy int `json:"blamedBy,omitempty"`
 
 	// AskedBy are those who wanted it: the authors of what it shipped, or who ordered it.
@@ -87,11 +89,13 @@ type Deployment struct {
 	Ungated  bool   `json:"ungated,omitempty"`
 	Approved uint64 `json:"approved,omitempty"`
 	Before   bool   `json:"before,omitempty"`
-	// Late is true when nobody watched: it was found afterwards.
+	// Late is true when nobody watched: it was found afterwards, or recorded long after its
+	// end.
 	Late bool `json:"late,omitempty"`
 
 	// Health are the states that were recorded, oldest first. The first is that of the end
-	// of the operation, which Argo CD may have taken from before it.
+	// of the operation, which Argo CD may have taken from before it, or of the time at which
+	// it was recorded when nobody had watched, and is late then.
 	Health []Health `json:"health,omitempty"`
 	// HealthyAt is when it became Healthy; zero when it did not, or that is not known.
 	HealthyAt time.Time `json:"healthyAt,omitzero"`

@@ -17,8 +17,9 @@ const (
 	PageMost = 100
 	// aheadRead is how many later operations are looked at for one that went back.
 	aheadRead = 20
-	// behindRead is how many earlier ones are looked at for what was live, and for what
-	// somebody went back to without an order.
+	// behindRead is how many earlier ones are looked at for what somebody went back to
+	// without an order, and for what a decision trusted. What was live is looked for as far
+	// as it takes.
 	behindRead = 50
 )
 
@@ -32,8 +33,8 @@ type Model struct {
 // New makes a Model.
 func New(record history.Reader) *Model { return &Model{record: record} }
 
-// UID finds the Application that has the name "namespace/name", of several the newest one
-// that was deployed; ErrNotFound when none was.
+// UID finds the Application that has the name "namespace/name", of several the one of which
+// a sync was requested or seen last; ErrNotFound when none was.
 func (m *Model) UID(ctx context.Context, application string) (string, error) {
 	found, err := m.record.Select(ctx, history.Selection{
 		Kinds: []history.Kind{history.KindIntent, history.KindObserved}, Named: application, Newest: true,

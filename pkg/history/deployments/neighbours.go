@@ -2,6 +2,7 @@ package deployments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,18 +12,39 @@ import (
 // neighbours are some operations in a row, with what was live before the first one.
 type neighbours struct{ all []operation }
 
-// before is what was live before the operation at a place; -1 for none.
-func (n neighbours) before(at int) int {
+// nearest is the place of what was live before the operation at a place, or of what is
+// archived and may have been; -1 for neither.
+func (n neighbours) nearest(at int) int {
 	for i := at - 1; i >= 0; i-- {
-		if n.all[i].live() {
+		if n.all[i].live() || n.all[i].archived() {
 			return i
 		}
 	}
 	return -1
 }
 
+// before is what was live before the operation at a place; -1 for none that is known.
+func (n neighbours) before(at int) int {
+	if i := n.nearest(at); i >= 0 && n.all[i].live() {
+		return i
+	}
+	return -1
+}
+
+// followed is the entry of the next operation that took the place of the one at a place, or
+// is archived and may have; 0 for none.
+func (n neighbours) followed(at int) uint64 {
+	for i := at + 1; i < len(n.all); i++ {
+		if n.all[i].live() || n.all[i].archived() {
+			return n.all[i].entry.Sequence
+		}
+	}
+	return 0
+}
+
 // backTo is the place of the one to which somebody went back without an order: the newest
-// one of the same revisions before what was live; -1 for none.
+// one of the same revisions before what was live; -1 for none among those that are looked
+// at, however many more were read.
 func (n neighbours) backTo(at int) int {
 	live := n.before(at)
 	if live < 0 || !n.all[at].live() || n.all[at].alike(&n.all[live]) {
@@ -31,7 +53,7 @@ func (n neighbours) backTo(at int) int {
 	if o := &n.all[at]; o.intent != nil && (o.intent.Admitted == nil || !o.intent.Admitted.Rollback) {
 		return -1 // what is approved and goes back did so by a pull request
 	}
-	for i := live - 1; i >= 0; i-- {
+	for i := live - 1; i >= max(0, at-behindRead); i-- {
 		if n.all[i].live() && n.all[i].alike(&n.all[at]) {
 			return i
 		}
@@ -52,7 +74,7 @@ func (n neighbours) restsOn(at int, d Deployment) int {
 			}
 		}
 	}
-	for i := at - 1; i >= 0 && len(d.Baseline) > 0; i-- {
+	for i := at - 1; i >= max(0, at-behindRead) && len(d.Baseline) > 0; i-- {
 		if o := &n.all[i]; o.live() && slices.Equal(o.revisions(), trusted) {
 			return o.number
 		}
@@ -67,14 +89,19 @@ func (m *Model) read(ctx context.Context, scope history.Selection, total, first,
 	if err != nil {
 		return nil, err
 	}
-	// What was live before may be far back, when nothing succeeded since.
-	for begin > 1 && !all[0].archived() && (neighbours{all}).before(first-begin) < 0 {
-		next := max(1, begin-behindRead)
-		more, err := m.operations(ctx, scope, total, next, begin-1)
+	offset := first - begin
+	// What was live before may be far back, when nothing succeeded since. Those in between
+	// are not kept: there may be any number of them.
+	for far := begin; far > 1 && (neighbours{all}).nearest(offset) < 0; {
+		next := max(1, far-behindRead)
+		more, err := m.operations(ctx, scope, total, next, far-1)
 		if err != nil {
 			return nil, err
 		}
-		all, begin = append(more, all...), next
+		if i := (neighbours{more}).nearest(len(more)); i >= 0 {
+			all, offset = append([]operation{more[i]}, all...), offset+1
+		}
+		far = next
 	}
 	n := neighbours{all}
 	orders, err := m.orders(ctx, scope)
@@ -82,12 +109,16 @@ func (m *Model) read(ctx context.Context, scope history.Selection, total, first,
 		return nil, err
 	}
 	var out []Deployment
-	for i := first - begin; i <= last-begin; i++ {
-		if o := &all[i]; o.archived() {
-			out = append(out, Deployment{Number: o.number, UID: o.entry.Application, Sequence: o.entry.Sequence, Recorded: o.entry.Time, Archived: true})
+	for i := offset; i <= offset+last-first; i++ {
+		if all[i].archived() {
+			out = append(out, all[i].stub())
 			continue
 		}
-		d, err := m.deployment(ctx, &all[i], orders)
+		d, err := m.deployment(ctx, &all[i], orders, n.followed(i))
+		if errors.Is(err, history.ErrArchived) {
+			out = append(out, all[i].stub())
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -108,12 +139,16 @@ func (m *Model) read(ctx context.Context, scope history.Selection, total, first,
 }
 
 // blamedBy is the number of the deployment that took an operation back, 0 for none: the
-// next one that deployed something else, if it went back.
+// next one that deployed something else, if it went back. One that is archived, or more than
+// aheadRead later, is none.
 func (m *Model) blamedBy(ctx context.Context, n neighbours, at int, orders orderBook) (int, error) {
 	if !n.all[at].live() {
 		return 0, nil
 	}
-	for later := at + 1; later < len(n.all); later++ {
+	for later := at + 1; later < len(n.all) && later <= at+aheadRead; later++ {
+		if n.all[later].archived() {
+			return 0, nil // that may have been it
+		}
 		if !n.all[later].live() || n.all[later].alike(&n.all[at]) {
 			continue
 		}
@@ -139,6 +174,9 @@ func (m *Model) wentBack(ctx context.Context, n neighbours, at int, orders order
 			return 0, fmt.Errorf("read intent %q: %w", order.act.Intent, err)
 		}
 		for _, entry := range related {
+			if entry.Application != o.entry.Application {
+				return 0, fmt.Errorf("entry %d: order %q goes back to a deployment of another Application", o.entry.Sequence, order.act.ID)
+			}
 			if entry.Kind == history.KindOutcome {
 				return m.Number(ctx, o.entry.Application, entry.Sequence)
 			}

@@ -2,6 +2,7 @@ package deployments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -46,7 +47,6 @@ func (m *Model) operations(ctx context.Context, scope history.Selection, total, 
 		if err != nil {
 			return nil, err
 		}
-		out[i].outcome = &o
 		related, err := m.record.Intent(ctx, o.Intent)
 		if err != nil {
 			return nil, fmt.Errorf("read intent %q: %w", o.Intent, err)
@@ -55,10 +55,13 @@ func (m *Model) operations(ctx context.Context, scope history.Selection, total, 
 			return nil, fmt.Errorf("entry %d has no intent", entry.Sequence)
 		}
 		intent, err := history.Decode[history.IntentPayload](related[0])
+		if errors.Is(err, history.ErrArchived) {
+			continue // the outcome says nothing without it
+		}
 		if err != nil {
 			return nil, err
 		}
-		out[i].intent = &intent
+		out[i].outcome, out[i].intent = &o, &intent
 	}
 	return out, nil
 }
@@ -82,6 +85,11 @@ func (o *operation) result() history.Result {
 // archived says whether what it tells is not at hand. Nothing rests on it then: it counts,
 // and is neither live nor what somebody went back to.
 func (o *operation) archived() bool { return o.outcome == nil && o.observed == nil }
+
+// stub is what is left of an archived one.
+func (o *operation) stub() Deployment {
+	return Deployment{Number: o.number, UID: o.entry.Application, Sequence: o.entry.Sequence, Recorded: o.entry.Time, Archived: true}
+}
 
 const phaseSucceeded = "Succeeded"
 

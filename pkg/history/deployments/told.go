@@ -9,8 +9,9 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
-// deployment fills in what one operation tells by itself.
-func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) (Deployment, error) {
+// deployment fills in what one operation tells by itself, with its health until the entry of
+// the one that followed, 0 for none.
+func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook, followed uint64) (Deployment, error) {
 	d := Deployment{
 		Number: o.number, UID: o.entry.Application, Sequence: o.entry.Sequence, Recorded: o.entry.Time,
 		Result: o.result(), SpecDigest: o.specDigest(),
@@ -73,7 +74,8 @@ func (m *Model) deployment(ctx context.Context, o *operation, orders orderBook) 
 	}
 	d.Marks = orders.marksOf(d.Sequence)
 	d.Failure = failure(d)
-	return d, m.health(ctx, &d, health)
+	d.Late = d.Late || (!d.Before && !d.FinishedAt.IsZero() && d.Recorded.Sub(d.FinishedAt) > unwatched)
+	return d, m.health(ctx, &d, health, followed)
 }
 
 // automatedSync is what initiates an automatic sync, as package argo reads it.

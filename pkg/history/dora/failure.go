@@ -57,7 +57,7 @@ func (a *Assessed) failures(policy Policy) []Failure {
 			Application: a.Name, Operation: d.ID, FinishedAt: d.FinishedAt, DetectedAt: d.Reasons[0].At, Reasons: d.Reasons,
 		}
 		f.RecoveredAt, f.Unobserved = a.recovered(i, policy)
-		if last := len(out) - 1; last >= 0 && out[last].RecoveredAt.Equal(f.RecoveredAt) {
+		if last := len(out) - 1; last >= 0 && out[last].with(f) {
 			out[last].Further = append(out[last].Further, d.ID)
 			continue
 		}
@@ -68,6 +68,13 @@ func (a *Assessed) failures(policy Policy) []Failure {
 		out = append(out, f)
 	}
 	return out
+}
+
+// with says whether a later failure is taken together with this one: it has the same
+// recovery, or none either. When this one may have recovered while nobody watched and the
+// later one certainly has not, the later one is listed by itself.
+func (f Failure) with(later Failure) bool {
+	return f.RecoveredAt.Equal(later.RecoveredAt) && (!f.RecoveredAt.IsZero() || f.Unobserved == later.Unobserved)
 }
 
 // recovered is when the Application was Healthy first, and stayed so, after a deployment

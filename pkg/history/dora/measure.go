@@ -141,15 +141,18 @@ func frequency(deployed []time.Time, window Window, zone *time.Location) Frequen
 // that is in the window as a whole. Days and weeks are those of the zone's calendar, so
 // they have 23 or 25 hours when its clocks change.
 func activeDays(deployed []time.Time, window Window, zone *time.Location) []int {
-	start := window.From.In(zone)
-	monday := time.Date(start.Year(), start.Month(), start.Day()-(int(start.Weekday())+6)%7, 0, 0, 0, 0, zone)
-	if monday.Before(window.From) {
-		monday = monday.AddDate(0, 0, 7)
+	year, month, day := window.From.In(zone).Date()
+	day -= (int(window.From.In(zone).Weekday()) + 6) % 7
+	monday := func(week int) time.Time { return firstMoment(year, month, day+7*week, zone) }
+	week := 0
+	if monday(week).Before(window.From) {
+		week++
 	}
 	var out []int
-	for next := monday.AddDate(0, 0, 7); !next.After(window.To); monday, next = next, next.AddDate(0, 0, 7) {
+	for ; !monday(week + 1).After(window.To); week++ {
+		begin, next := monday(week), monday(week+1)
 		days := map[int]bool{}
-		first, _ := slices.BinarySearchFunc(deployed, monday, time.Time.Compare)
+		first, _ := slices.BinarySearchFunc(deployed, begin, time.Time.Compare)
 		for _, at := range deployed[first:] {
 			if !at.Before(next) {
 				break

@@ -559,14 +559,15 @@ func oracle(apps []*oracleApp, in func(dora.Application) bool, from, to int) ora
 }
 
 func (r *oracleReport) recoveries(o *oracleApp, inside func(int) bool, lengths *[]int) {
-	previous, any := 0, false
+	previous, maybe, any := 0, false, false
 	for i, op := range o.ops {
 		if o.class[i] != "deployment" || o.outcome(i) != dora.OutcomeFailed {
 			continue
 		}
 		late, soon := o.recovered(i, "unseen"), o.recovered(i, dora.Healthy)
-		further := any && late == previous
-		previous, any = late, true
+		// Of two that never were seen to recover, the first may have in between.
+		further := any && late == previous && !(late < 0 && maybe && soon < 0)
+		previous, maybe, any = late, soon >= 0, true
 		if further || !inside(minuteOf(op.FinishedAt)) {
 			continue
 		}

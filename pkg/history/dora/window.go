@@ -51,12 +51,36 @@ func ParseMoment(text string, zone *time.Location) (time.Time, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if at, err := time.ParseInLocation(layout, text, zone); err == nil && at.Year() >= 1970 && at.Year() < 2262 {
-			return at, nil
+	at, err := time.ParseInLocation(time.RFC3339, text, zone)
+	if err != nil {
+		if at, err = time.Parse(time.DateOnly, text); err == nil {
+			at = firstMoment(at.Year(), at.Month(), at.Day(), zone)
 		}
 	}
+	if err == nil && at.Year() >= 1970 && at.Year() < 2262 {
+		return at, nil
+	}
 	return time.Time{}, fmt.Errorf("%.40q is not a time such as 2026-11-01 or 2026-11-01T12:00:00Z", text)
+}
+
+// firstMoment is when a day begins in a zone: the first midnight where clocks go back to it,
+// and later than midnight where they go forward over it. time.Date may give the last hour of
+// the day before, or the second midnight. As there, the day may be out of the month's range.
+func firstMoment(year int, month time.Month, day int, zone *time.Location) time.Time {
+	date := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	year, month, day = date.Date()
+	at := time.Date(year, month, day, 0, 0, 0, 0, zone)
+	if at.Day() != day {
+		_, at = at.ZoneBounds()
+		return at
+	}
+	changed, _ := at.ZoneBounds()
+	_, now := at.Zone()
+	_, before := changed.Add(-1).Zone()
+	if first := at.Add(time.Duration(now-before) * time.Second); !changed.IsZero() && first.Before(changed) && first.Day() == day {
+		return first
+	}
+	return at
 }
 
 // defaultSpan is how far a window goes back when nothing says so.

@@ -211,7 +211,10 @@ func (t tables) entries(ctx context.Context, query string, args ...any) (entries
 		if e.Sequence, err = place(sequence); err != nil {
 			return err
 		}
-		e.Time, e.Payload = time.Unix(0, at).UTC(), payload
+		e.Time, e.Payload, e.Leaf = time.Unix(0, at).UTC(), payload, ""
+		if leaf, archived := history.StubLeaf(payload); archived {
+			e.Payload, e.Leaf = nil, leaf
+		}
 		entries = append(entries, e)
 		return nil
 	}, into, query, args...)

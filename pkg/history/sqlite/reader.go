@@ -222,19 +222,10 @@ func scan(rows *sql.Rows) (history.Entry, error) {
 	)
 	err := rows.Scan(&e.Sequence, (*string)(&e.Previous), &at, (*string)(&e.Kind), &e.Application, &e.Intent, &payload, (*string)(&e.Digest))
 	e.Time = time.Unix(0, at).UTC()
-	if leaf, archived := leafOf(payload); archived {
+	if leaf, archived := history.StubLeaf(payload); archived {
 		e.Leaf = leaf
 		return e, err
 	}
 	e.Payload = payload
 	return e, err
-}
-
-// leafOf is what is left of an archived payload: a text, where others are objects.
-func leafOf(payload []byte) (history.Digest, bool) {
-	if len(payload) < 2 || payload[0] != '"' || payload[len(payload)-1] != '"' {
-		return "", false
-	}
-	leaf, err := history.ParseDigest(string(payload[1 : len(payload)-1]))
-	return leaf, err == nil
 }

@@ -35,7 +35,7 @@ func (s *story) deployed(sha, state string) payments.Deployment {
 // shownOnGitHub: a GitHub Deployment follows what became of each landed pull request,
 // until something newer takes its place. Nothing is written twice.
 func shownOnGitHub(t *testing.T, s *story) {
-	require.NoError(t, s.ConfigureGate("    applicationLinks: true\n    deployments: {url: \"https://payments.example.com\"}\n"))
+	require.NoError(t, s.ConfigureGate("    applicationLinks: true\n    applicationNotices: true\n    deployments: {url: \"https://payments.example.com\"}\n"))
 	gatekeeper := s.run()
 	name := s.Application("prod", payments.Ledger)
 	first := s.propose(payments.Alice, payments.Ledger, "2000")
@@ -60,10 +60,12 @@ func shownOnGitHub(t *testing.T, s *story) {
 	require.Equal(t, "https://payments.example.com", waiting.Last().EnvironmentURL)
 	address := fmt.Sprintf("%s/%s/pull/%d", s.GitHub.URL(), payments.Repository, first.Number)
 	s.linked(fmt.Sprintf("Gatekeeper: #%d waits|%s", first.Number, address))
+	s.noticed("waiting for 1 more of acme/sre", address)
 	s.happened("GatekeeperWaiting", "1 more of acme/sre")
 	s.approve(payments.Carol, first.Number)
 	s.runs(payments.Ledger, sha, "2000", 2)
 	s.linked(fmt.Sprintf("Gatekeeper: #%d|%s", first.Number, address))
+	s.noticed("", "")
 	s.happened("GatekeeperSynced", fmt.Sprintf("gatekeeper: PR #%d (bob, carol): %s", first.Number, sha[:7]))
 	live := s.deployed(sha, "success")
 	require.Equal(t, "1 of 1 synced", live.Last().Description)
@@ -119,6 +121,22 @@ func (s *story) linked(want string) {
 		}
 		got := l.Object.GetAnnotations()["link.argocd.argoproj.io/gatekeeper"]
 		return got == want, got, nil
+	})
+	require.NoError(s.t, err)
+}
+
+// noticed waits until Argo CD has a notice of the ledger with a text in it, and where it
+// leads; without a text until there is none.
+func (s *story) noticed(text, address string) {
+	s.t.Helper()
+	err := payments.Await(s.ctx, "the notice "+text, func(ctx context.Context) (bool, string, error) {
+		l, err := s.Live(ctx, "prod", payments.Ledger)
+		if err != nil {
+			return false, "", err
+		}
+		content, there := l.Object.GetAnnotations()["notice.argocd.argoproj.io/content"]
+		url := l.Object.GetAnnotations()["notice.argocd.argoproj.io/url"]
+		return there == (text != "") && strings.Contains(content, text) && url == address, content + " " + url, nil
 	})
 	require.NoError(s.t, err)
 }
