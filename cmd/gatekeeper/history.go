@@ -48,7 +48,7 @@ func (o *historyOptions) run(c *cobra.Command, application string, use func(ctx 
 	case o.output != "table" && o.output != "json" && o.output != "yaml":
 		return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
 	}
-	cfg, err := config.Load(o.file)
+	cfg, err := config.LoadForRecord(o.file, config.RecordSecrets{Checkpoints: len(o.archives) > 0})
 	if err != nil {
 		return err
 	}

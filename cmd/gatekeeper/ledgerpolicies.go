@@ -50,7 +50,7 @@ It works while gatekeeper runs and when it does not.`,
 			case o.output != "table" && o.output != "json" && o.output != "yaml":
 				return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
 			}
-			cfg, err := config.Load(o.file)
+			cfg, err := config.LoadForRecord(o.file, config.RecordSecrets{})
 			if err != nil {
 				return err
 			}

@@ -43,7 +43,7 @@ the rest was printed.`,
 			case o.output != "table" && o.output != "json" && o.output != "yaml":
 				return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
 			}
-			cfg, err := config.Load(o.file)
+			cfg, err := config.LoadWithoutSecrets(o.file)
 			if err != nil {
 				return err
 			}
