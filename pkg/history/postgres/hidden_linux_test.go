@@ -34,8 +34,8 @@ func TestHiddenEntries(t *testing.T) {
 		},
 		{
 			"a derived column says something else", []string{
-				"ALTER TABLE entries ALTER COLUMN result DROP EXPRESSION", "ALTER TABLE entries DISABLE TRIGGER entries_keep",
-				"UPDATE entries SET result = 'failed' WHERE sequence = 6", "ALTER TABLE entries ENABLE TRIGGER entries_keep",
+				"ALTER TABLE entries ALTER COLUMN result DROP EXPRESSION", "ALTER TABLE entries DISABLE TRIGGER ALL",
+				"UPDATE entries SET result = 'failed' WHERE sequence = 6", "ALTER TABLE entries ENABLE TRIGGER ALL",
 			}, func(t *testing.T, r *postgres.Reader) int {
 				found, err := r.Deployments(t.Context(), "a", 100)
 				require.NoError(t, err)
