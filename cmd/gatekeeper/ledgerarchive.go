@@ -209,7 +209,7 @@ func printArchives(w io.Writer, archives []history.Archive) error {
 	_, _ = fmt.Fprintln(table, "ENTRIES\tARCHIVED\tON\tBY\tREASON\tENTRY\tFILE") // Flush tells
 	for _, a := range archives {
 		_, _ = fmt.Fprintf(table, "%d-%d\t%d\t%s\t%s\t%s\t%d\t%s\n", a.From, a.To, int(a.To-a.From)+1-len(a.Kept), //nolint:gosec // a record never has 2^63 entries
-			a.At.UTC().Format(time.DateOnly), a.Person.Name, a.Reason, a.Sequence, a.File)
+			a.At.UTC().Format(time.DateOnly), visible(a.Person.Name), visible(a.Reason), a.Sequence, a.File)
 	}
 	return table.Flush()
 }

@@ -175,3 +175,14 @@ func TestLedgerArchiveRefuses(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(must(t, "ledger", "archives", "-o", "json", "--config", file)), &none))
 	require.Empty(t, none)
 }
+
+// TestArchivesOnATerminal: what somebody gave as their name and reason moves no cursor.
+func TestArchivesOnATerminal(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, printArchives(&out, []history.Archive{{ArchivedPayload: history.ArchivedPayload{
+		From: 1, To: 9, Person: history.Person{Name: "mal\x1b[1Alory"}, Reason: "room\r\n1-9 alice",
+	}}}))
+	require.NotContains(t, out.String(), "\x1b")
+	require.NotContains(t, out.String(), "\r")
+	require.Equal(t, 2, strings.Count(out.String(), "\n"))
+}

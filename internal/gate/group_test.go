@@ -134,7 +134,7 @@ func TestRerunOfSuite(t *testing.T) {
 			}{sha(4): {test.pulls, test.groups}}
 			h := approval.Hint{RepositoryID: repositoryID, Repository: repository, Suite: sha(4), Pull: test.named, Again: true}
 			in := NewIntake(s.gate, nil, func(string, []byte) (approval.Hint, error) { return h, nil }, testLogger(t))
-			keys, err := in.open(t.Context(), inbox.Delivery{})
+			keys, _, err := in.open(t.Context(), inbox.Delivery{})
 			require.NoError(t, err)
 			// Applications may be woken as well, as by any event of a pull request.
 			keys = slices.DeleteFunc(keys, func(k Key) bool { return k.Application != "" })
@@ -143,11 +143,11 @@ func TestRerunOfSuite(t *testing.T) {
 			require.Equal(t, []string{"prod"}, s.reports.suites)
 
 			s.reports.failure = errors.New("the disk is gone")
-			_, err = in.open(t.Context(), inbox.Delivery{})
+			_, _, err = in.open(t.Context(), inbox.Delivery{})
 			require.ErrorIs(t, err, s.reports.failure, "it is tried again")
 			s.reports.failure = nil
 			h.Repository, h.RepositoryID = "acme/other", 5
-			keys, err = in.open(t.Context(), inbox.Delivery{})
+			keys, _, err = in.open(t.Context(), inbox.Delivery{})
 			require.NoError(t, err)
 			require.Empty(t, keys)
 		})

@@ -14,7 +14,7 @@ import (
 // queries do not find what is there. Indexes are PostgreSQL's own word; who may change those
 // without their definition may change anything.
 func (r *Reader) Examine(ctx context.Context) (string, error) {
-	for _, look := range []func(context.Context) (string, error){r.tables.relations, r.tables.triggers, r.tables.derived} {
+	for _, look := range []func(context.Context) (string, error){r.relations, r.triggers, r.derived} {
 		found, err := look(ctx)
 		if err != nil {
 			return "", fmt.Errorf("examine the record's schema: %w", err)
@@ -104,7 +104,7 @@ func (t tables) derived(ctx context.Context) (string, error) {
 			found = fmt.Sprintf("the columns that are made of the payload of entry %d are not what it says", wrong)
 			return nil
 		}, []any{&wrong}, "SELECT sequence FROM entries WHERE sequence >= $1 AND sequence < $2 AND ("+condition+") ORDER BY sequence LIMIT 1",
-			int64(from), int64(from+piece)) //nolint:gosec // a record never has 2^63 entries
+			int64(from), int64(from+piece))
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return "", err
 		}
