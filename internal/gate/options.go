@@ -69,6 +69,9 @@ type Reporter interface {
 	Again(repository approval.RepositoryName, pull int)
 	// AgainGroup is Again for the merge group with that head.
 	AgainGroup(repository approval.RepositoryName, head approval.SHA)
+	// AgainSuite is Again for all that was reported on at the head, by the gates, and says
+	// what that is.
+	AgainSuite(ctx context.Context, repository approval.RepositoryName, head approval.SHA, gates []string) (pulls []int, groups []approval.MergeGroup, err error)
 }
 
 // Options make a Gate.
