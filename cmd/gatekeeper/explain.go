@@ -63,7 +63,13 @@ while gatekeeper serves.`,
 			case o.live && o.entry > 0:
 				return fmt.Errorf("--entry names a recorded decision, --live makes a new one; use one of them: %w", errUsage)
 			}
-			cfg, err := config.Load(file)
+			load := func(path string) (config.Config, error) {
+				return config.LoadForRecord(path, config.RecordSecrets{Checkpoints: len(o.archives) > 0})
+			}
+			if o.live {
+				load = config.Load // GitHub and Argo CD are asked, too
+			}
+			cfg, err := load(file)
 			if err != nil {
 				return err
 			}

@@ -54,14 +54,6 @@ func (o *historyOptions) check() error {
 	return nil
 }
 
-// load checks them, and reads the configuration.
-func (o *historyOptions) load() (config.Config, error) {
-	if err := o.check(); err != nil {
-		return config.Config{}, err
-	}
-	return config.Load(o.file)
-}
-
 // run reads the record and finds the Application.
 func (o *historyOptions) run(c *cobra.Command, application string, use func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error) error {
 	if err := o.check(); err != nil {
@@ -70,7 +62,7 @@ func (o *historyOptions) run(c *cobra.Command, application string, use func(ctx 
 	if !strings.Contains(application, "/") {
 		return fmt.Errorf("name one Application as NAMESPACE/NAME, for example argocd/payments: %w", errUsage)
 	}
-	cfg, err := config.Load(o.file)
+	cfg, err := config.LoadForRecord(o.file, config.RecordSecrets{Checkpoints: len(o.archives) > 0})
 	if err != nil {
 		return err
 	}

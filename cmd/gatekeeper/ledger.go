@@ -23,13 +23,25 @@ func ledgerCommand() *cobra.Command {
 
 // withConfig adds --config and loads it before the command runs.
 func withConfig(c *cobra.Command, run func(ctx context.Context, c *cobra.Command, cfg config.Config) error) *cobra.Command {
+	return withLoaded(c, config.Load, run)
+}
+
+// withRecordConfig is withConfig for what has to do with the record alone, and needs no
+// other secrets than those of the record.
+func withRecordConfig(c *cobra.Command, run func(ctx context.Context, c *cobra.Command, cfg config.Config) error) *cobra.Command {
+	return withLoaded(c, func(path string) (config.Config, error) {
+		return config.LoadForRecord(path, config.RecordSecrets{Checkpoints: true})
+	}, run)
+}
+
+func withLoaded(c *cobra.Command, load func(path string) (config.Config, error), run func(ctx context.Context, c *cobra.Command, cfg config.Config) error) *cobra.Command {
 	file := c.Flags().String("config", "", "configuration file (required)")
 	c.Args = noArgs
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *file == "" {
 			return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
 		}
-		cfg, err := config.Load(*file)
+		cfg, err := load(*file)
 		if err != nil {
 			return err
 		}
@@ -51,7 +63,7 @@ volume must not turn into an empty history.`,
   gatekeeper ledger init --config gatekeeper.yaml --owner-dsn-file owner.dsn`,
 	}
 	owner := ownerFlag(c)
-	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+	return withRecordConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		ownerDSN, err := readOwner(cfg, *owner)
 		if err != nil {
 			return err

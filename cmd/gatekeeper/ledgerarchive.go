@@ -31,7 +31,7 @@ type archiveFlags struct {
 
 func ledgerArchiveCommand() *cobra.Command {
 	f := archiveFlags{now: time.Now}
-	c := withConfig(&cobra.Command{
+	c := withRecordConfig(&cobra.Command{
 		Use:   "archive (--before DATE | --keep DURATION) --to FILE --by NAME --config FILE",
 		Short: "Move what old entries tell to a signed file, and keep their proofs",
 		Long: `Move what old entries tell to a signed file. What stays of them in the record are
@@ -177,7 +177,7 @@ func checkpointNow(ctx context.Context, cfg config.Config, r merkle.Entries, sig
 
 func ledgerArchivesCommand() *cobra.Command {
 	var output string
-	c := withConfig(&cobra.Command{
+	c := withRecordConfig(&cobra.Command{
 		Use:     "archives --config FILE",
 		Short:   "List what was archived, by whom, and which file has it",
 		Example: `  gatekeeper ledger archives --config gatekeeper.yaml`,

@@ -20,7 +20,7 @@ func ledgerExportCommand() *cobra.Command {
 	var from uint64
 	var out string
 	var archives []string
-	c := withConfig(&cobra.Command{
+	c := withRecordConfig(&cobra.Command{
 		Use:   "export --config FILE",
 		Short: "Write the record as JSON lines, oldest entry first",
 		Long: `Write the record as JSON lines, oldest entry first. It works while gatekeeper serves.
@@ -80,7 +80,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 
 func ledgerBackupCommand() *cobra.Command {
 	var out string
-	c := withConfig(&cobra.Command{
+	c := withRecordConfig(&cobra.Command{
 		Use:   "backup --config FILE --out FILE",
 		Short: "Copy the record to a new file, also while gatekeeper serves",
 		Long: `Copy the record, as it is at one moment, to a new file and verify the copy. It works
@@ -141,7 +141,7 @@ func backup(ctx context.Context, w io.Writer, cfg config.Config, out string) (er
 func ledgerImportCommand() *cobra.Command {
 	var from, publicKey string
 	var against []string
-	c := withConfig(&cobra.Command{
+	c := withRecordConfig(&cobra.Command{
 		Use:   "import --config FILE --export FILE --public-key FILE",
 		Short: "Begin a record with the entries of an export",
 		Long: `Begin a record in the data directory with the entries of an export, each the same to

@@ -24,7 +24,7 @@ type proveFlags struct {
 
 func ledgerProveCommand() *cobra.Command {
 	var f proveFlags
-	c := withConfig(&cobra.Command{
+	c := withRecordConfig(&cobra.Command{
 		Use:   "prove (ENTRY | --since FILE | --sign) --config FILE",
 		Short: "Prove that an entry is in the record, or that the record continues a checkpoint",
 		Long: `Write a proof that whoever has the public key can verify without the record:

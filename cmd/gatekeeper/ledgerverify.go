@@ -96,7 +96,7 @@ func (f verifyFlags) run(c *cobra.Command) error {
 	case f.export != "":
 		return f.verifyExport(c)
 	}
-	cfg, err := config.Load(f.config)
+	cfg, err := config.LoadForRecord(f.config, config.RecordSecrets{Checkpoints: f.publicKey == "" || len(f.archives) > 0})
 	if err != nil {
 		return err
 	}

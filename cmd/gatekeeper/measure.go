@@ -51,7 +51,7 @@ The record is only read, which works beside a running gatekeeper.`,
 			if err != nil {
 				return err
 			}
-			cfg, err := config.Load(o.file)
+			cfg, err := config.LoadForRecord(o.file, config.RecordSecrets{Checkpoints: len(o.archives) > 0})
 			if err != nil {
 				return err
 			}

@@ -186,7 +186,7 @@ the role that appends is given the rights that it needs.`,
 		Example: `  gatekeeper ledger migrate --config gatekeeper.yaml`,
 	}
 	owner := ownerFlag(c)
-	return withConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
+	return withRecordConfig(c, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		ownerDSN, err := readOwner(cfg, *owner)
 		if err != nil {
 			return err

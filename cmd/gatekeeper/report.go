@@ -54,7 +54,7 @@ signed checkpoint.txt.`,
 			if err != nil {
 				return err
 			}
-			cfg, err := config.Load(o.file)
+			cfg, err := config.LoadForRecord(o.file, config.RecordSecrets{Checkpoints: true})
 			if err != nil {
 				return err
 			}

@@ -21,7 +21,7 @@ const ConfigFile = "gatekeeper.yaml"
 // on changes are judged does not exist.
 func (s Starter) Text() string {
 	var b strings.Builder
-	b.WriteString("# Begun by gatekeeper setup. Every line marked CHANGE is an example; docs/configuration.md has the rest.\ngithub:\n")
+	b.WriteString("# Begun by gatekeeper setup. Every line marked CHANGE is an example; docs/configuration.md has the rest.\nversion: 1\ngithub:\n")
 	for _, line := range []struct{ key, value string }{{"url", s.URL}, {"apiURL", s.APIURL}, {"caFile", s.CAFile}} {
 		if line.value != "" {
 			fmt.Fprintf(&b, "  %s: %q\n", line.key, line.value)

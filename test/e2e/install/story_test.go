@@ -76,6 +76,8 @@ func TestInstall(t *testing.T) {
 		}
 	}
 	s.firstChange()
+	// It ends by itself, as a pod has to.
+	require.NoError(t, s.process.Stop(ctx))
 }
 
 // story is a person at a shell, and the world around.
