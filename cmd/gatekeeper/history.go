@@ -32,21 +32,43 @@ type historyOptions struct {
 }
 
 func (o *historyOptions) flags(c *cobra.Command) {
-	c.Flags().StringVar(&o.file, "config", "", "configuration file (required)")
+	o.reading(c)
 	c.Flags().StringVar(&o.uid, "uid", "", "UID of an Application of that name (default the one that was deployed last)")
-	c.Flags().StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
 	archiveFlag(c, &o.archives)
+}
+
+// reading adds the flags of a command that is not about one Application.
+func (o *historyOptions) reading(c *cobra.Command) {
+	c.Flags().StringVar(&o.file, "config", "", "configuration file (required)")
+	c.Flags().StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
+}
+
+// check says what is wrong with the flags that reading adds.
+func (o *historyOptions) check() error {
+	switch {
+	case o.file == "":
+		return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
+	case o.output != "table" && o.output != "json" && o.output != "yaml":
+		return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
+	}
+	return nil
+}
+
+// load checks them, and reads the configuration.
+func (o *historyOptions) load() (config.Config, error) {
+	if err := o.check(); err != nil {
+		return config.Config{}, err
+	}
+	return config.LoadForRecord(o.file, config.RecordSecrets{})
 }
 
 // run reads the record and finds the Application.
 func (o *historyOptions) run(c *cobra.Command, application string, use func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error) error {
-	switch {
-	case o.file == "":
-		return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
-	case !strings.Contains(application, "/"):
+	if err := o.check(); err != nil {
+		return err
+	}
+	if !strings.Contains(application, "/") {
 		return fmt.Errorf("name one Application as NAMESPACE/NAME, for example argocd/payments: %w", errUsage)
-	case o.output != "table" && o.output != "json" && o.output != "yaml":
-		return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
 	}
 	cfg, err := config.LoadForRecord(o.file, config.RecordSecrets{Checkpoints: len(o.archives) > 0})
 	if err != nil {

@@ -18,14 +18,15 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/archive"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/merkle"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
 // archiveFlags say what is archived, where to, and by whom.
 type archiveFlags struct {
 	before, keep, to, by, reason string
-	dryRun                       bool
-	now                          func() time.Time
+	// owner is the file with the connection string of the role that owns the record.
+	owner  string
+	dryRun bool
+	now    func() time.Time
 }
 
 func ledgerArchiveCommand() *cobra.Command {
@@ -44,9 +45,11 @@ The file is written, made durable, read again and verified before the record is 
 and the record is changed at once or not at all. Who archived what is on record.
 
 Keep the file: without it, what it tells is gone. Gatekeeper must not run meanwhile. It
-needs a key (checkpoints.keyFile), and a record in SQLite.`,
+needs a key (checkpoints.keyFile). In PostgreSQL it is the role that owns the record who
+archives (--owner-dsn-file): the one that appends can change nothing.`,
 		Example: `  gatekeeper ledger archive --keep 400d --to 2026-q3.archive --by alice --config gatekeeper.yaml
-  gatekeeper ledger archive --before 2026-01-01 --to old.archive --by alice --dry-run --config gatekeeper.yaml`,
+  gatekeeper ledger archive --before 2026-01-01 --to old.archive --by alice --dry-run --config gatekeeper.yaml
+  gatekeeper ledger archive --keep 400d --to 2026-q3.archive --by alice --owner-dsn-file owner-dsn --config gatekeeper.yaml`,
 	}, func(ctx context.Context, c *cobra.Command, cfg config.Config) error {
 		return f.run(ctx, c.OutOrStdout(), cfg)
 	})
@@ -55,6 +58,7 @@ needs a key (checkpoints.keyFile), and a record in SQLite.`,
 	c.Flags().StringVar(&f.to, "to", "", "new file for the archive (required)")
 	c.Flags().StringVar(&f.by, "by", "", "who archives (required)")
 	c.Flags().StringVar(&f.reason, "reason", "retention", "why")
+	c.Flags().StringVar(&f.owner, "owner-dsn-file", "", "with a record in PostgreSQL: file with the connection string of the role that owns the record (default: the role that appends)")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be archived, and change nothing")
 	return c
 }
@@ -85,7 +89,8 @@ func (f archiveFlags) run(ctx context.Context, w io.Writer, cfg config.Config) (
 	if err != nil {
 		return err
 	}
-	if err := onlyFile(cfg, "archive", "the role that appends there cannot change an entry, which is what keeps it append-only; use the retention of backups and partitions of your database for its room"); err != nil {
+	ownerDSN, err := readOwner(cfg, f.owner)
+	if err != nil {
 		return err
 	}
 	signer, ok, err := checkpointSigner(cfg)
@@ -105,15 +110,10 @@ func (f archiveFlags) run(ctx context.Context, w io.Writer, cfg config.Config) (
 			return err
 		})
 	}
-	store, err := sqlite.Open(ctx, recordPath(cfg.File.DataDirectory))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	return f.archive(ctx, w, cfg, store, signer, before)
+	return withArchiver(ctx, cfg, ownerDSN, func(store archiver) error { return f.archive(ctx, w, cfg, store, signer, before) })
 }
 
-func (f archiveFlags) archive(ctx context.Context, w io.Writer, cfg config.Config, store *sqlite.Store, signer merkle.Signer, before time.Time) (err error) {
+func (f archiveFlags) archive(ctx context.Context, w io.Writer, cfg config.Config, store archiver, signer merkle.Signer, before time.Time) (err error) {
 	last, err := merkle.Last(cfg.File.DataDirectory, signer.Verifier())
 	if err != nil {
 		return err
@@ -148,7 +148,9 @@ func (f archiveFlags) archive(ctx context.Context, w io.Writer, cfg config.Confi
 		Person: history.Person{Name: f.by, Via: history.ViaConsole}, Reason: f.reason,
 	}})
 	if err != nil {
-		return fmt.Errorf("%w; the record is as it was, and %s can be deleted", err, f.to)
+		if head, err = afterwards(ctx, store, file.Digest, f.to, err); err != nil {
+			return err
+		}
 	}
 	if err := checkpointNow(ctx, cfg, store, signer); err != nil {
 		return err
@@ -207,7 +209,7 @@ func printArchives(w io.Writer, archives []history.Archive) error {
 	_, _ = fmt.Fprintln(table, "ENTRIES\tARCHIVED\tON\tBY\tREASON\tENTRY\tFILE") // Flush tells
 	for _, a := range archives {
 		_, _ = fmt.Fprintf(table, "%d-%d\t%d\t%s\t%s\t%s\t%d\t%s\n", a.From, a.To, int(a.To-a.From)+1-len(a.Kept), //nolint:gosec // a record never has 2^63 entries
-			a.At.UTC().Format(time.DateOnly), a.Person.Name, a.Reason, a.Sequence, a.File)
+			a.At.UTC().Format(time.DateOnly), visible(a.Person.Name), visible(a.Reason), a.Sequence, a.File)
 	}
 	return table.Flush()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,15 +13,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/historytest"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 )
 
 // recordOld appends n deployments that began on a day of 2020, one each day.
-func recordOld(t *testing.T, data string, n int) {
+func recordOld(t *testing.T, file string, n int) {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), recordPath(data))
+	cfg, err := config.Load(file)
+	require.NoError(t, err)
+	store, err := openRecord(t.Context(), cfg, nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
 	for i := range n {
@@ -39,9 +42,15 @@ func recordOld(t *testing.T, data string, n int) {
 // the record afterwards.
 func TestLedgerArchive(t *testing.T) {
 	file, data, public := keyed(t)
+	archiving(t, file, data, public)
+}
+
+// archiving is that way, with a record that is empty. Whoever archives gives more arguments.
+func archiving(t *testing.T, file, data, public string, more ...string) {
+	t.Helper()
 	folder := t.TempDir()
 	path := func(name string) string { return filepath.Join(folder, name) }
-	recordOld(t, data, 70) // 10 more than are kept
+	recordOld(t, file, 70) // 10 more than are kept
 	older := save(t, folder, "older", must(t, "ledger", "prove", "--sign", "--config", file))
 	whole := must(t, "ledger", "export", "--config", file)
 	history1 := must(t, "history", "argocd/shop", "--all", "--config", file)
@@ -51,7 +60,7 @@ func TestLedgerArchive(t *testing.T) {
 	require.NotContains(t, report(), "NOT COMPLETE")
 	require.Equal(t, "nothing is archived\n", must(t, "ledger", "archives", "--config", file))
 
-	archive := []string{"ledger", "archive", "--by", "alice", "--config", file}
+	archive := append([]string{"ledger", "archive", "--by", "alice", "--config", file}, more...)
 	first := append(archive, "--before", "2020-01-06", "--to", path("first.archive"))
 	require.Equal(t, "would archive 15 of the entries 1 to 15; 0 stay whole\n", must(t, append(first, "--dry-run")...))
 	require.NoFileExists(t, path("first.archive"))
@@ -113,6 +122,7 @@ func TestLedgerArchive(t *testing.T) {
 	other := filepath.Join(folder, "other")
 	text, err = os.ReadFile(file)
 	require.NoError(t, err)
+	text = bytes.Split(text, []byte("\nrecord:"))[0]
 	elsewhere := filepath.Join(filepath.Dir(file), "elsewhere.yaml")
 	require.NoError(t, os.WriteFile(elsewhere, []byte(strings.Replace(string(text), "dataDirectory: "+data, "dataDirectory: "+other, 1)), 0o600))
 	require.Contains(t, fails(t, exitFailed, "ledger", "import", "--config", elsewhere, "--export", short, "--public-key", public), "export --archive FILE")
@@ -147,9 +157,9 @@ func TestLedgerArchive(t *testing.T) {
 }
 
 func TestLedgerArchiveRefuses(t *testing.T) {
-	file, data := configure(t)
+	file, _ := configure(t)
 	must(t, "ledger", "init", "--config", file)
-	recordOld(t, data, 1)
+	recordOld(t, file, 1)
 	to := filepath.Join(t.TempDir(), "file")
 	for want, args := range map[string][]string{
 		"one of --before and --keep":    {"--to", to, "--by", "alice"},
@@ -164,4 +174,15 @@ func TestLedgerArchiveRefuses(t *testing.T) {
 	var none []history.Archive
 	require.NoError(t, json.Unmarshal([]byte(must(t, "ledger", "archives", "-o", "json", "--config", file)), &none))
 	require.Empty(t, none)
+}
+
+// TestArchivesOnATerminal: what somebody gave as their name and reason moves no cursor.
+func TestArchivesOnATerminal(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, printArchives(&out, []history.Archive{{ArchivedPayload: history.ArchivedPayload{
+		From: 1, To: 9, Person: history.Person{Name: "mal\x1b[1Alory"}, Reason: "room\r\n1-9 alice",
+	}}}))
+	require.NotContains(t, out.String(), "\x1b")
+	require.NotContains(t, out.String(), "\r")
+	require.Equal(t, 2, strings.Count(out.String(), "\n"))
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -44,13 +43,7 @@ It works while gatekeeper runs and when it does not.`,
 		Example: `  gatekeeper ledger policies --gate prod --config gatekeeper.yaml`,
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			switch {
-			case o.file == "":
-				return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
-			case o.output != "table" && o.output != "json" && o.output != "yaml":
-				return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
-			}
-			cfg, err := config.LoadForRecord(o.file, config.RecordSecrets{})
+			cfg, err := o.load()
 			if err != nil {
 				return err
 			}
@@ -59,9 +52,8 @@ It works while gatekeeper runs and when it does not.`,
 			})
 		},
 	}
-	c.Flags().StringVar(&o.file, "config", "", "configuration file (required)")
+	o.reading(c)
 	c.Flags().StringVar(&gate, "gate", "", "those of one gate (default all)")
-	c.Flags().StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
 	return c
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/console"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/pending"
@@ -37,13 +36,7 @@ the rest was printed.`,
   gatekeeper pending --for @alice --config gatekeeper.yaml -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			switch {
-			case o.file == "":
-				return fmt.Errorf("--config is missing; name the configuration file, or set GATEKEEPER_CONFIG: %w", errUsage)
-			case o.output != "table" && o.output != "json" && o.output != "yaml":
-				return fmt.Errorf("--output %q is not table, json or yaml: %w", o.output, errUsage)
-			}
-			cfg, err := config.LoadWithoutSecrets(o.file)
+			cfg, err := o.load()
 			if err != nil {
 				return err
 			}
@@ -66,8 +59,7 @@ the rest was printed.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&o.file, "config", "", "configuration file (required)")
-	c.Flags().StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
+	o.reading(c)
 	c.Flags().StringVar(&who, "for", "", "a GitHub login, with or without @")
 	c.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long it may take")
 	return c

@@ -72,14 +72,6 @@ func holdRecord(ctx context.Context, record openedRecord, shared bool, log *slog
 // recordLocked says whether another process keeps this one from opening the record.
 func recordLocked(err error) bool { return errors.Is(err, sqlite.ErrLocked) }
 
-// onlyFile refuses a command that is for a record in a SQLite file.
-func onlyFile(cfg config.Config, command, instead string) error {
-	if cfg.File.Record.Postgres == nil {
-		return nil
-	}
-	return fmt.Errorf("ledger %s is for a record in the data directory, and this one is in PostgreSQL; %s (docs/record-postgres.md)", command, instead)
-}
-
 // recordMissing says whether there is no record where it should be.
 func recordMissing(err error) bool {
 	return errors.Is(err, sqlite.ErrMissing) || errors.Is(err, postgres.ErrMissing)

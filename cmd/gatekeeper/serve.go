@@ -292,6 +292,10 @@ func (w written) SaveWritten(ctx context.Context, r approval.RepositoryName, pul
 	return w.box.SaveWritten(ctx, r, pull, name, v.ID, v.Digest)
 }
 
+func (w written) EachWritten(ctx context.Context, r approval.RepositoryName, name string, each func(pull int, w report.Written)) error {
+	return w.box.EachWritten(ctx, r, name, func(pull int, id int64, digest string) { each(pull, report.Written{ID: id, Digest: digest}) })
+}
+
 // whenSynced waits until all Applications were read once: before that, nothing is
 // known to be protected.
 func whenSynced(ctx context.Context, w *argo.Watcher) error {

@@ -19,15 +19,14 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
 
-// linkAgain is how soon something is put on an Application that is being synced, or about to
-// be.
+// linkAgain is how soon something is put on an Application that is being synced.
 const linkAgain = 5 * time.Second
 
 // links puts links to pull requests, and notices, on Applications.
 type links struct {
 	gate   func(name string) (config.Gate, bool)
 	gitHub string
-	queue  *errand.Queue[string, linked]
+	queue  *errand.Queue[annotation, linked]
 	log    *slog.Logger
 
 	mu sync.Mutex
@@ -39,8 +38,13 @@ type links struct {
 type linked struct {
 	app   approval.Application
 	shown argolink.Shown
-	// after is when it may be put there.
-	after time.Time
+}
+
+// annotation is what a word is about. A link and a notice of one Application are two, since a
+// decision may have a word on one of them alone.
+type annotation struct {
+	app    string
+	notice bool
 }
 
 func newLinks(live *settings, cluster argoCD, log *slog.Logger) *links {
@@ -53,11 +57,8 @@ func newLinks(live *settings, cluster argoCD, log *slog.Logger) *links {
 		return gates[i], true
 	}}
 	writer := argolink.New(cluster.client)
-	l.queue = errand.New(errand.Options[string, linked]{
+	l.queue = errand.New(errand.Options[annotation, linked]{
 		Do: func(ctx context.Context, w linked) error {
-			if time.Now().Before(w.after) {
-				return errand.Later{At: w.after}
-			}
 			written, err := writer.Write(ctx, w.app.Namespace, w.app.Name, w.app.UID, w.shown)
 			if errors.Is(err, argolink.ErrBusy) || errors.Is(err, approval.ErrStale) {
 				return errand.Later{At: time.Now().Add(linkAgain)}
@@ -75,11 +76,11 @@ func newLinks(live *settings, cluster argoCD, log *slog.Logger) *links {
 			return err
 		},
 		// Rights are given by namespace.
-		Repository: func(app string) approval.RepositoryName {
-			namespace, _, _ := strings.Cut(app, "/")
+		Repository: func(m annotation) approval.RepositoryName {
+			namespace, _, _ := strings.Cut(m.app, "/")
 			return approval.RepositoryName(namespace)
 		},
-		Attrs: func(app string) []slog.Attr { return []slog.Attr{slog.String("application", app)} },
+		Attrs: func(m annotation) []slog.Attr { return []slog.Attr{slog.String("application", m.app)} },
 		What:  "links and notices on Applications", Logger: log,
 	})
 	return l
@@ -130,26 +131,16 @@ func (l *links) Decided(_ context.Context, app approval.Application, d approval.
 	if !ok {
 		return
 	}
-	var s argolink.Shown
 	if g.ApplicationLinks {
 		if link, ok := argolink.Of(d, l.gitHub); ok {
-			s.Link = &link
+			l.queue.Put(annotation{app: app.Key()}, linked{app, argolink.Shown{Link: &link}}, nil)
 		}
 	}
 	if g.ApplicationNotices {
 		if notice, ok := argolink.NoticeOf(d, l.gitHub); ok {
-			s.Notice = &notice
+			l.queue.Put(annotation{app: app.Key(), notice: true}, linked{app, argolink.Shown{Notice: &notice}}, nil)
 		}
 	}
-	if s.Nothing() {
-		return
-	}
-	w := linked{app: app, shown: s}
-	if d.Allowed() && d.Advances && !d.Waits {
-		// A sync is about to be set, which a write in between would make try again.
-		w.after = time.Now().Add(linkAgain)
-	}
-	l.queue.Put(app.Key(), w, nil)
 }
 
 // Ended implements gate.Observer.

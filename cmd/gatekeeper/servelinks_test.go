@@ -93,8 +93,8 @@ type errorText string
 
 func (e errorText) Error() string { return string(e) }
 
-// TestNotices: a gate with notices puts what it waits for on its Applications, not while a
-// sync is about to be set, and a gate without them puts nothing. Whether an ApplicationSet
+// TestNotices: a gate with notices puts what it waits for on its Applications, and a gate
+// without them puts nothing. A word on the notice alone takes no place of one on the link. Whether an ApplicationSet
 // preserves them is asked for, and that it may not be read is said once for each namespace
 // and keeps others from nothing.
 func TestNotices(t *testing.T) {
@@ -112,7 +112,7 @@ func TestNotices(t *testing.T) {
 		return true, nil, apierrors.NewForbidden(schema.GroupResource{Group: "argoproj.io", Resource: "applicationsets"}, "all", errorText("no"))
 	})
 	var out bytes.Buffer
-	l := newLinks(newSettings(config.Config{File: config.File{GitHub: config.GitHub{URL: "https://github.com"}, Gates: []config.Gate{{Name: "prod", ApplicationNotices: true}, {Name: "dev"}}}}),
+	l := newLinks(newSettings(config.Config{File: config.File{GitHub: config.GitHub{URL: "https://github.com"}, Gates: []config.Gate{{Name: "prod", ApplicationNotices: true, ApplicationLinks: true}, {Name: "dev"}}}}),
 		argoCD{client: client}, slog.New(slog.NewJSONHandler(&out, nil)))
 	decide := func(name string, d approval.Decision) {
 		l.Decided(t.Context(), approval.Application{Namespace: "argocd", Name: name, UID: name}, d, false)
@@ -145,14 +145,14 @@ func TestNotices(t *testing.T) {
 	require.Equal(t, 1, strings.Count(out.String(), "applicationset_unread"))
 	require.Contains(t, out.String(), `in namespace argocd: {apiGroups: [\"argoproj.io\"], resources: [\"applicationsets\"], verbs: [\"get\"]}`)
 
-	allowed := approval.Decision{Gate: "prod", Verdict: approval.Allowed, Advances: true, Candidate: approval.Candidate{Revisions: []approval.Revision{{}}}}
+	allowed := approval.Decision{Gate: "prod", Verdict: approval.Allowed, Lines: []approval.LineDecision{{Repository: "acme/env", Landings: []approval.LandingDecision{{
+		Pull: 7, Class: approval.ClassConfig, Verdict: approval.Allowed,
+	}}}}}
 	decide("a", allowed)
-	work()
-	require.NotEmpty(t, have("a"), "a sync is about to be set")
-	require.Equal(t, 1, l.queue.Len())
-	allowed.Advances = false
-	l.queue.Hurry()
-	decide("a", allowed)
+	decide("a", approval.Decision{Gate: "prod", Verdict: approval.Allowed}) // with a new baseline
 	work()
 	require.Empty(t, have("a"))
+	object, err := client.Resource(argo.Applications()).Namespace("argocd").Get(t.Context(), "a", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"link.argocd.argoproj.io/gatekeeper": "Gatekeeper: #7|https://github.com/acme/env/pull/7"}, object.GetAnnotations())
 }

@@ -158,6 +158,22 @@ func join(t *testing.T, s *server, identity string) *part {
 	return p
 }
 
+// pair is a replica that leads, and one that would.
+func pair(t *testing.T) (first, second *part) {
+	t.Helper()
+	s := &server{}
+	first = join(t, s, "first")
+	first.leads()
+	return first, join(t, s, "second")
+}
+
+// quit lets a replica end, and says with which error it did.
+func (p *part) quit() error {
+	close(p.drain)
+	p.stop()
+	return <-p.ended
+}
+
 // leads waits until a replica leads, and says since when.
 func (p *part) leads() time.Time { return <-p.began }
 
@@ -181,10 +197,8 @@ func gauge(t *testing.T, c prometheus.Collector, name string) float64 {
 // within the promised time, after the first one has stopped to act.
 func TestTakeover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{}
-		first := join(t, s, "first")
-		first.leads()
-		second, third := join(t, s, "second"), join(t, s, "third")
+		first, second := pair(t)
+		third := join(t, first.leases.server, "third")
 		time.Sleep(30 * time.Second)
 		require.NoError(t, first.Leads())
 		require.InDelta(t, 1, gauge(t, first.metrics, "gatekeeper_leader"), 0)
@@ -261,10 +275,7 @@ func TestStaleLease(t *testing.T) {
 // then another one leads at once.
 func TestReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{}
-		first := join(t, s, "first")
-		first.leads()
-		second := join(t, s, "second")
+		first, second := pair(t)
 		time.Sleep(5 * time.Second)
 		first.stop()
 		time.Sleep(30 * time.Second) // longer than the Lease
@@ -273,14 +284,13 @@ func TestReleased(t *testing.T) {
 		ended := time.Now()
 		close(first.drain)
 		require.NoError(t, <-first.ended)
+		s := first.leases.server
 		s.mu.Lock()
 		require.Empty(t, *s.lease.Spec.HolderIdentity, "given up before Run returns")
 		s.mu.Unlock()
 		<-first.worked
 		require.Less(t, second.leads().Sub(ended), 3*time.Second)
-		close(second.drain)
-		second.stop()
-		require.NoError(t, <-second.ended)
+		require.NoError(t, second.quit())
 	})
 }
 
@@ -288,10 +298,7 @@ func TestReleased(t *testing.T) {
 // not take it.
 func TestUnfit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{}
-		first := join(t, s, "first")
-		first.leads()
-		second := join(t, s, "second")
+		first, second := pair(t)
 		second.be(errors.New("the record cannot be read"))
 		time.Sleep(5 * time.Second)
 
@@ -313,9 +320,7 @@ func TestUnfit(t *testing.T) {
 		require.Less(t, second.leads().Sub(fit), 3*time.Second)
 		require.NoError(t, second.Led())
 		close(first.drain)
-		close(second.drain)
-		second.stop()
-		require.NoError(t, <-second.ended)
+		require.NoError(t, second.quit())
 	})
 }
 
@@ -325,9 +330,7 @@ func TestNeverLed(t *testing.T) {
 		p := join(t, &server{}, "only")
 		require.ErrorIs(t, p.Led(), ErrNobody)
 		p.leases.sever(true)
-		p.stop()
-		close(p.drain)
-		require.NoError(t, <-p.ended)
+		require.NoError(t, p.quit())
 		require.ErrorIs(t, p.Leads(), ErrFollows)
 	})
 }
@@ -336,10 +339,7 @@ func TestNeverLed(t *testing.T) {
 // takes it.
 func TestNobodyRenews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{}
-		first := join(t, s, "first")
-		first.leads()
-		second := join(t, s, "second")
+		first, second := pair(t)
 		second.be(errors.New("the record cannot be read"))
 		time.Sleep(5 * time.Second)
 		require.NoError(t, second.Led())
@@ -355,9 +355,7 @@ func TestNobodyRenews(t *testing.T) {
 			require.InDelta(t, 0, gauge(t, p.metrics, "gatekeeper_leader"), 0)
 		}
 		for _, p := range []*part{first, second} {
-			close(p.drain)
-			p.stop()
-			if err := <-p.ended; err != nil {
+			if err := p.quit(); err != nil {
 				require.ErrorIs(t, err, ErrLost)
 			}
 		}

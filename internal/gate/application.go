@@ -125,11 +125,11 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	g.revert(ctx, p, facts)
 
 	state, wait, ready := g.readiness(ctx, app, decision, last)
-	state = withUngated(withFailure(app, state, last), facts.Ungated)
 	span := tracing.From(ctx)
 	span.Text(tracing.Gate, p.Gate)
 	span.Text(tracing.Verdict, string(decision.Verdict))
-	span.Text(tracing.State, state)
+	span.Text(tracing.State, ownWords(state))
+	state = withUngated(withFailure(app, state, last), facts.Ungated)
 	if ready {
 		state, on, err := g.act(ctx, head, now, p, facts, decision)
 		g.remember(ctx, now, app, p, decision, state, told...)
@@ -267,9 +267,21 @@ func (g *Gate) readiness(ctx context.Context, app approval.Application, d approv
 		g.log.LogAttrs(ctx, slog.LevelWarn, "sync_window_unknown", slog.String("application", app.Key()), slog.Any("error", err))
 		return "waiting: Argo CD does not say whether a sync window is open", sooner(again, againSyncing), false
 	case !allowed:
-		return "waiting for an Argo CD sync window: " + reason, sooner(again, againWindow), false
+		return stateWindow + ": " + reason, sooner(again, againWindow), false
 	}
 	return "", again, true
+}
+
+// stateWindow begins the state of an Application for which Argo CD's own windows are closed.
+const stateWindow = "waiting for an Argo CD sync window"
+
+// ownWords is a state of readiness without what Argo CD says, which is for people and not for a
+// collector of traces.
+func ownWords(state string) string {
+	if strings.HasPrefix(state, stateWindow) {
+		return stateWindow
+	}
+	return state
 }
 
 // sooner is the sooner of two times to look again, of which 0 is never.

@@ -137,7 +137,7 @@ func TestGroupIsToldToTheEnd(t *testing.T) {
 	s := newSetup(t)
 	s.hub.groupOf[sha(1)] = approval.GroupAnswer{Newest: 7, UntoldAhead: "it was built by another process"}
 	key, done := Key{Repository: repository, Group: group(1)}, false
-	s.gate.tickets.issue("guid", []Key{key}, func(context.Context) { done = true })
+	s.gate.tickets.issue("guid", []Key{key}, false, func(context.Context) { done = true })
 	s.gate.queue.Add(key)
 	s.work()
 	require.False(t, done)

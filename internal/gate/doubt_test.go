@@ -101,3 +101,27 @@ func TestAdmitAfterAnOrder(t *testing.T) {
 	s.work()
 	s.admits(s.asks(1))
 }
+
+// TestFollowerAfterNews: what the leader heard and could not judge is not known to others
+// either, although the delivery is done.
+func TestFollowerAfterNews(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	p.held(1)
+	p.asFollower()
+	p.admits(p.asks(1))
+	p.syncs(1)
+	p.argo.pick(payments)
+	p.clock.advance(time.Minute)
+
+	p.gate = p.leader
+	p.leader.memory.doubt(payments)
+	require.Equal(t, againSyncing, p.reconciled(), "it runs")
+	p.asFollower()
+	p.refuses(p.asks(1), refusedUnknown, "judging it right now")
+	p.argo.finish(payments, "Failed")
+	p.gate = p.leader
+	p.reconciled()
+	p.asFollower()
+	p.admits(p.asks(1))
+}

@@ -76,6 +76,9 @@ type Reporter interface {
 	Again(repository approval.RepositoryName, pull int)
 	// AgainGroup is Again for the merge group with that head.
 	AgainGroup(repository approval.RepositoryName, head approval.SHA)
+	// AgainSuite is Again for all that was reported on at the head, by the gates, and says
+	// what that is.
+	AgainSuite(ctx context.Context, repository approval.RepositoryName, head approval.SHA, gates []string) (pulls []int, groups []approval.MergeGroup, err error)
 }
 
 // Options make a Gate.
@@ -333,7 +336,7 @@ func (g *Gate) next(ctx context.Context) bool {
 	if err != nil {
 		span.Fail(err)
 		g.causes.GiveBack(key, causes)
-		g.tickets.giveBack(key, tickets)
+		g.giveBack(work, key, tickets)
 		g.retry(work, key, err)
 		return true
 	}
@@ -346,13 +349,19 @@ func (g *Gate) next(ctx context.Context) bool {
 	if again > 0 && key.Group.Head != "" {
 		// Nothing but its delivery names a merge group, so that stays until the group is
 		// told to the end.
-		g.tickets.giveBack(key, tickets)
+		g.giveBack(work, key, tickets)
 		return true
 	}
 	for _, t := range tickets {
 		t.done(work)
 	}
 	return true
+}
+
+func (g *Gate) giveBack(ctx context.Context, key Key, back []*ticket) {
+	for _, t := range g.tickets.giveBack(key, back) {
+		t.done(ctx)
+	}
 }
 
 func (g *Gate) reconcile(ctx context.Context, key Key) (again time.Duration, err error) {

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -94,13 +96,60 @@ func TestRerunOfGroup(t *testing.T) {
 	s := newSetup(t)
 	h := approval.Hint{RepositoryID: repositoryID, Repository: repository, Group: new(group(4)), Again: true}
 	in := NewIntake(s.gate, nil, func(string, []byte) (approval.Hint, error) { return h, nil }, testLogger(t))
-	keys, err := in.open(t.Context(), inbox.Delivery{})
+	keys, _, err := in.open(t.Context(), inbox.Delivery{})
 	require.NoError(t, err)
 	require.Equal(t, []Key{{Repository: repository, Group: group(4)}}, keys)
 	require.Equal(t, []int{4}, s.reports.again)
 	h.Repository, h.RepositoryID = "acme/other", 5
-	keys, err = in.open(t.Context(), inbox.Delivery{})
+	keys, _, err = in.open(t.Context(), inbox.Delivery{})
 	require.NoError(t, err)
 	require.Empty(t, keys)
 	require.Len(t, s.reports.again, 1)
+}
+
+// TestRerunOfSuite: "Re-run all checks" wakes what was reported on at the head, and the pull
+// request that GitHub names, each once.
+func TestRerunOfSuite(t *testing.T) {
+	t.Parallel()
+	pull := func(n int) Key { return Key{Repository: repository, Pull: n} }
+	for _, test := range []struct {
+		name   string
+		pulls  []int
+		groups []approval.MergeGroup
+		named  int
+		keys   []Key
+		again  []int
+	}{
+		{name: "a merge group", groups: []approval.MergeGroup{group(4)}, keys: []Key{{Repository: repository, Group: group(4)}}},
+		{name: "of forks, with one head", pulls: []int{7, 8}, keys: []Key{pull(7), pull(8)}},
+		{name: "one that GitHub names as well", pulls: []int{7}, named: 7, keys: []Key{pull(7)}},
+		{name: "one that was never reported on", named: 7, keys: []Key{pull(7)}, again: []int{7}},
+		{name: "nothing that is known"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSetup(t)
+			s.reports.atHead = map[approval.SHA]struct {
+				pulls  []int
+				groups []approval.MergeGroup
+			}{sha(4): {test.pulls, test.groups}}
+			h := approval.Hint{RepositoryID: repositoryID, Repository: repository, Suite: sha(4), Pull: test.named, Again: true}
+			in := NewIntake(s.gate, nil, func(string, []byte) (approval.Hint, error) { return h, nil }, testLogger(t))
+			keys, _, err := in.open(t.Context(), inbox.Delivery{})
+			require.NoError(t, err)
+			// Applications may be woken as well, as by any event of a pull request.
+			keys = slices.DeleteFunc(keys, func(k Key) bool { return k.Application != "" })
+			require.ElementsMatch(t, test.keys, keys)
+			require.Equal(t, test.again, s.reports.again)
+			require.Equal(t, []string{"prod"}, s.reports.suites)
+
+			s.reports.failure = errors.New("the disk is gone")
+			_, _, err = in.open(t.Context(), inbox.Delivery{})
+			require.ErrorIs(t, err, s.reports.failure, "it is tried again")
+			s.reports.failure = nil
+			h.Repository, h.RepositoryID = "acme/other", 5
+			keys, _, err = in.open(t.Context(), inbox.Delivery{})
+			require.NoError(t, err)
+			require.Empty(t, keys)
+		})
+	}
 }

@@ -321,8 +321,14 @@ type reports struct {
 	groups    []approval.GroupReport
 	changed   []approval.ChangedComment
 	again     []int
-	wait      time.Duration
-	failure   error
+	// suites are the gates whose suites are to run again, atHead is what was reported on.
+	suites []string
+	atHead map[approval.SHA]struct {
+		pulls  []int
+		groups []approval.MergeGroup
+	}
+	wait    time.Duration
+	failure error
 }
 
 func (r *reports) PublishGroup(_ context.Context, report approval.GroupReport) error {
@@ -372,6 +378,14 @@ func (r *reports) AgainGroup(_ approval.RepositoryName, head approval.SHA) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.again = append(r.again, number(head))
+}
+
+// AgainSuite finds what the test says was reported on.
+func (r *reports) AgainSuite(_ context.Context, _ approval.RepositoryName, head approval.SHA, gates []string) ([]int, []approval.MergeGroup, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.suites = append(r.suites, gates...)
+	return r.atHead[head].pulls, r.atHead[head].groups, r.failure
 }
 
 // last is what is published on a pull request now.

@@ -29,8 +29,8 @@ type Inbox interface {
 
 // Intake turns deliveries into woken keys: it parses them, keeps what is to be
 // witnessed, and wakes what they concern. A delivery leaves the inbox only when
-// every key it woke was reconciled after it, so the work of a webhook survives
-// a crash.
+// every key it woke was reconciled after it, or a newer one waits for that, so the
+// work of a webhook survives a crash.
 type Intake struct {
 	gate  *Gate
 	inbox Inbox
@@ -158,7 +158,7 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 	defer span.End()
 	span.Text(tracing.Delivery, d.GUID)
 	span.Text(tracing.Event, d.Event)
-	keys, err := in.open(ctx, d)
+	keys, again, err := in.open(ctx, d)
 	span.Number(tracing.Woken, len(keys))
 	span.Fail(err)
 	if err != nil {
@@ -190,7 +190,7 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 		finish(ctx)
 		return
 	}
-	in.gate.tickets.issue(d.GUID, keys, finish)
+	in.gate.tickets.issue(d.GUID, keys, again, finish)
 	for _, k := range keys {
 		if k.Application != "" {
 			in.gate.memory.doubt(k.Application)
@@ -203,35 +203,36 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 }
 
 // open parses a delivery, keeps what it witnesses and finds the keys that it
-// concerns.
-func (in *Intake) open(ctx context.Context, d inbox.Delivery) ([]Key, error) {
+// concerns. Again is true when it says that a report is to be written although nothing is
+// new.
+func (in *Intake) open(ctx context.Context, d inbox.Delivery) (keys []Key, again bool, err error) {
 	hint, err := in.parse(d.Event, d.Body)
 	if err != nil {
-		return nil, fmt.Errorf("parse %s: %w", d.Event, err)
+		return nil, false, fmt.Errorf("parse %s: %w", d.Event, err)
 	}
 	if hint.Review != nil {
 		if err := in.inbox.SaveReview(ctx, *hint.Review); err != nil {
-			return nil, fmt.Errorf("keep the reviewed commit: %w", err)
+			return nil, false, fmt.Errorf("keep the reviewed commit: %w", err)
 		}
 	}
 	if hint.Head != nil {
 		if err := in.inbox.SaveHead(ctx, *hint.Head); err != nil {
-			return nil, fmt.Errorf("keep the pushed head: %w", err)
+			return nil, false, fmt.Errorf("keep the pushed head: %w", err)
 		}
 	}
 	if hint.Merge != nil {
 		if err := in.inbox.SaveMerge(ctx, *hint.Merge); err != nil {
-			return nil, fmt.Errorf("keep the merge: %w", err)
+			return nil, false, fmt.Errorf("keep the merge: %w", err)
 		}
 	}
 	if hint.Push != nil {
 		if err := in.inbox.SavePush(ctx, *hint.Push); err != nil {
-			return nil, fmt.Errorf("keep the push: %w", err)
+			return nil, false, fmt.Errorf("keep the push: %w", err)
 		}
 	}
 	if hint.Asked != nil {
 		if err := in.ask(ctx, d, *hint.Asked); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	if hint.People || hint.Access {
@@ -241,16 +242,16 @@ func (in *Intake) open(ctx context.Context, d inbox.Delivery) ([]Key, error) {
 		in.gate.collector.Heard()
 	}
 	if err := in.gate.outdates(ctx, hint); err != nil {
-		return nil, fmt.Errorf("note what is to be judged again: %w", err)
+		return nil, false, fmt.Errorf("note what is to be judged again: %w", err)
 	}
 	keys, only, err := in.gate.reportAnew(ctx, hint)
 	if only || err != nil {
-		return keys, err
+		return keys, hint.Again, err
 	}
 	for _, k := range in.gate.concerned(hint) {
 		if !slices.Contains(keys, k) {
 			keys = append(keys, k)
 		}
 	}
-	return keys, nil
+	return keys, hint.Again, nil
 }

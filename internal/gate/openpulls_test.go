@@ -62,7 +62,7 @@ func TestOutdates(t *testing.T) {
 			s := newSetup(t)
 			concerned, other := twoOpen(t, s)
 			in := NewIntake(s.gate, nil, func(string, []byte) (approval.Hint, error) { return c.hint, nil }, testLogger(t))
-			_, err := in.open(t.Context(), inbox.Delivery{})
+			_, _, err := in.open(t.Context(), inbox.Delivery{})
 			require.NoError(t, err)
 			var want []Key
 			if c.concerned {
@@ -230,7 +230,7 @@ func TestOutdatedAfterARestart(t *testing.T) {
 	require.NoError(t, box.Close())
 	require.Error(t, s.gate.outdates(ctx, approval.Hint{People: true}))
 	in := NewIntake(s.gate, nil, func(string, []byte) (approval.Hint, error) { return approval.Hint{People: true}, nil }, testLogger(t))
-	_, err = in.open(ctx, inbox.Delivery{})
+	_, _, err = in.open(ctx, inbox.Delivery{})
 	require.Error(t, err)
 	_, ok := s.reported(7)
 	require.True(t, ok, "it is reported on all the same")

@@ -55,7 +55,11 @@ func (g *Gate) share(ctx context.Context, app string) {
 	}
 	var err error
 	if known, ok := g.memory.get(app); ok {
-		err = g.shared.SaveCurrent(ctx, known.current(app))
+		now := known.current(app)
+		if _, settled := g.memory.settled(app); !settled {
+			now.Entry = 0 // there is news that was not judged, so no decision is of now
+		}
+		err = g.shared.SaveCurrent(ctx, now)
 	} else {
 		err = g.shared.DropCurrent(ctx, app)
 	}

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
@@ -50,6 +51,10 @@ func (g *Gate) reportAnew(ctx context.Context, h approval.Hint) (keys []Key, onl
 	if h.Group != nil && h.Again && g.protectsRepository(name) {
 		g.reporter.AgainGroup(name, h.Group.Head) // the group's own key is woken by the hint
 	}
+	if h.Suite != "" && g.protectsRepository(name) {
+		keys, err = g.suiteAnew(ctx, name, h)
+		return keys, false, err
+	}
 	if h.Pull == 0 || !g.protectsRepository(name) {
 		return nil, false, nil
 	}
@@ -69,4 +74,31 @@ func (g *Gate) reportAnew(ctx context.Context, h approval.Hint) (keys []Key, onl
 		return nil, false, nil
 	}
 	return []Key{key}, true, nil
+}
+
+// suiteAnew has everything judged and written again that was reported on at the head of a
+// check suite, and names its keys. The pull request of the hint is among them even if it
+// never was.
+func (g *Gate) suiteAnew(ctx context.Context, repository approval.RepositoryName, h approval.Hint) ([]Key, error) {
+	concerned, _ := g.queryOf(repository)
+	var gates []string
+	for _, p := range concerned {
+		gates = append(gates, p.Gate)
+	}
+	pulls, groups, err := g.reporter.AgainSuite(ctx, repository, h.Suite, gates)
+	if err != nil {
+		return nil, fmt.Errorf("find out what the check suite is of: %w", err)
+	}
+	if h.Pull != 0 && len(groups) == 0 && !slices.Contains(pulls, h.Pull) {
+		g.reporter.Again(repository, h.Pull)
+		pulls = append(pulls, h.Pull)
+	}
+	var keys []Key
+	for _, n := range pulls {
+		keys = append(keys, Key{Repository: repository, Pull: n})
+	}
+	for _, group := range groups {
+		keys = append(keys, Key{Repository: repository, Group: group})
+	}
+	return keys, nil
 }

@@ -21,7 +21,7 @@ func TestReportTooEarly(t *testing.T) {
 	s.reports.wait = time.Minute
 	key := Key{Repository: repository, Pull: 7}
 	done := false
-	s.gate.tickets.issue("guid", []Key{key}, func(context.Context) { done = true })
+	s.gate.tickets.issue("guid", []Key{key}, false, func(context.Context) { done = true })
 	s.gate.queue.Add(key)
 	s.work()
 	_, pulls, _ := s.hub.counts()
@@ -78,7 +78,7 @@ func TestReportAnew(t *testing.T) {
 	in := NewIntake(s.gate, nil, func(string, []byte) (approval.Hint, error) { return h, nil }, testLogger(t))
 	open := func() []Key {
 		t.Helper()
-		keys, err := in.open(t.Context(), inbox.Delivery{})
+		keys, _, err := in.open(t.Context(), inbox.Delivery{})
 		require.NoError(t, err)
 		return keys
 	}
@@ -95,7 +95,7 @@ func TestReportAnew(t *testing.T) {
 
 	h.Comment, h.Again = &approval.ChangedComment{ID: ourComment}, false
 	s.reports.failure = errors.New("disk full")
-	_, err := in.open(t.Context(), inbox.Delivery{})
+	_, _, err := in.open(t.Context(), inbox.Delivery{})
 	require.ErrorContains(t, err, "disk full")
 	h.Repository, h.RepositoryID = "acme/other", 5
 	require.Empty(t, open())

@@ -274,6 +274,30 @@ func TestExchangeOwnSyncKeys(t *testing.T) {
 	require.Len(t, s.argo.stored(), 1, "decided on anew, by the other key")
 }
 
+// TestExchangeEndsWord: somebody said that what is approved is to be synced, the gate then asks
+// for more, and that comes. What was said before the policy is no word under it.
+func TestExchangeEndsWord(t *testing.T) {
+	t.Parallel()
+	waiting := func(approvals int) approval.Policy {
+		p := needing(approvals)
+		p.Sync.OnCommand = true
+		return p
+	}
+	s := newRuled(t, waiting(1))
+	s.approves(1)
+	s.waitsFor(0)
+	s.says(1)
+	s.exchange("2", waiting(2))
+	s.reconciled()
+	require.Empty(t, s.argo.stored())
+	s.hub.approve(1, bob)
+	s.waitsFor(0)
+	s.says(1)
+	s.reconciled()
+	require.Len(t, s.argo.stored(), 1)
+	s.byTheirPolicy()
+}
+
 // TestOtherPolicyOnRecord: another process decides by another configuration.
 func TestOtherPolicyOnRecord(t *testing.T) {
 	t.Parallel()

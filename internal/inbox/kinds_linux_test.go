@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,11 +15,9 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/test/postgrestest"
 )
 
-// server is the cluster of all tests that do not hurt it; absent says why there is none.
+// server is the cluster of all tests that do not hurt it.
 type server struct {
-	*postgrestest.Cluster
-	absent  error
-	schemas atomic.Int64
+	postgrestest.Shared
 
 	mu   sync.Mutex
 	idle []postgresdb.Options
@@ -36,15 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	shared.Cluster, shared.absent = postgrestest.New(context.Background())
-	code := m.Run()
-	if shared.absent == nil {
-		if err := shared.Close(); err != nil {
-			fmt.Println(err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	shared.Main(m)
 }
 
 func kinds() []kind { return []kind{inFile(), inPostgres()} }
@@ -65,11 +54,11 @@ func inPostgres() kind {
 // schema is one of the shared cluster that no other test uses meanwhile, with an empty inbox.
 func schema(t testing.TB) postgresdb.Options {
 	t.Helper()
-	postgrestest.Absent(t, shared.absent)
-	require.NoError(t, shared.absent)
+	shared.Need(t)
 	o, used := shared.take()
 	if !used {
-		o = postgresdb.Options{DSN: shared.DSN(postgrestest.Superuser, "postgres"), Schema: fmt.Sprintf("inbox_%d", shared.schemas.Add(1)), Connections: 4}
+		dsn, name := shared.Schema(t, "inbox")
+		o = postgresdb.Options{DSN: dsn, Schema: name, Connections: 4}
 		shared.SQL(t, "postgres", "CREATE SCHEMA "+o.Schema)
 		require.NoError(t, inbox.MigratePostgres(t.Context(), o, ""))
 	}

@@ -44,6 +44,15 @@ func (r record) Append(ctx context.Context, expect history.Head, drafts ...histo
 	return head, err //nolint:wrapcheck // callers know its errors
 }
 
+// within makes a call in a span of its own, which fails with it.
+func within[A any](ctx context.Context, t *tracing.Tracer, name string, call func(context.Context) (A, error)) (A, error) {
+	ctx, span := t.Child(ctx, name, trace.SpanKindInternal)
+	defer span.End()
+	answer, err := call(ctx)
+	span.Fail(err)
+	return answer, err //nolint:wrapcheck // callers know its errors
+}
+
 // Collector makes spans of what is collected; without tracing it is the collector itself.
 func Collector(t *tracing.Tracer, next gate.Collector) gate.Collector {
 	if t == nil {
@@ -59,29 +68,23 @@ type collector struct {
 
 // Collect implements gate.Collector.
 func (c collector) Collect(ctx context.Context, q approval.Query) (approval.Answer, error) {
-	ctx, span := c.tracer.Child(ctx, "collect", trace.SpanKindInternal)
-	defer span.End()
-	answer, err := c.Collector.Collect(ctx, q)
-	span.Fail(err)
-	return answer, err //nolint:wrapcheck // callers know its errors
+	return within(ctx, c.tracer, "collect", func(ctx context.Context) (approval.Answer, error) {
+		return c.Collector.Collect(ctx, q)
+	})
 }
 
 // CollectPull implements gate.Collector.
 func (c collector) CollectPull(ctx context.Context, repository approval.RepositoryName, number int, q approval.Query) (approval.PullAnswer, error) {
-	ctx, span := c.tracer.Child(ctx, "collect pull", trace.SpanKindInternal)
-	defer span.End()
-	answer, err := c.Collector.CollectPull(ctx, repository, number, q)
-	span.Fail(err)
-	return answer, err //nolint:wrapcheck // callers know its errors
+	return within(ctx, c.tracer, "collect pull", func(ctx context.Context) (approval.PullAnswer, error) {
+		return c.Collector.CollectPull(ctx, repository, number, q)
+	})
 }
 
 // CollectGroup implements gate.Collector.
 func (c collector) CollectGroup(ctx context.Context, repository approval.RepositoryName, group approval.MergeGroup, q approval.Query) (approval.GroupAnswer, error) {
-	ctx, span := c.tracer.Child(ctx, "collect group", trace.SpanKindInternal)
-	defer span.End()
-	answer, err := c.Collector.CollectGroup(ctx, repository, group, q)
-	span.Fail(err)
-	return answer, err //nolint:wrapcheck // callers know its errors
+	return within(ctx, c.tracer, "collect group", func(ctx context.Context) (approval.GroupAnswer, error) {
+		return c.Collector.CollectGroup(ctx, repository, group, q)
+	})
 }
 
 // Applications makes spans of syncs, and keeps each under the ID of its intent, so that
@@ -166,18 +169,16 @@ type reporter struct {
 
 // Publish implements gate.Reporter.
 func (r reporter) Publish(ctx context.Context, report approval.PullReport) error {
-	ctx, span := r.tracer.Child(ctx, "report", trace.SpanKindInternal)
-	defer span.End()
-	err := r.Reporter.Publish(ctx, report)
-	span.Fail(err)
-	return err //nolint:wrapcheck // callers know its errors
+	_, err := within(ctx, r.tracer, "report", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, r.Reporter.Publish(ctx, report)
+	})
+	return err
 }
 
 // PublishGroup implements gate.Reporter.
 func (r reporter) PublishGroup(ctx context.Context, report approval.GroupReport) error {
-	ctx, span := r.tracer.Child(ctx, "report group", trace.SpanKindInternal)
-	defer span.End()
-	err := r.Reporter.PublishGroup(ctx, report)
-	span.Fail(err)
-	return err //nolint:wrapcheck // callers know its errors
+	_, err := within(ctx, r.tracer, "report group", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, r.Reporter.PublishGroup(ctx, report)
+	})
+	return err
 }

@@ -20,7 +20,7 @@ const (
 	Application = "gatekeeper.application" // namespace/name
 	Pull        = "gatekeeper.pull"        // owner/name#number
 	Verdict     = "gatekeeper.verdict"     // allowed, blocked, unknown
-	State       = "gatekeeper.state"       // what people are told, in words
+	State       = "gatekeeper.state"       // how it stands, in words of ours
 	Intent      = "gatekeeper.intent"      // the ID of the intent on record
 	Revision    = "gatekeeper.revision"    // short commits, one for each source
 	Result      = "gatekeeper.result"      // of a sync: succeeded, failed, ...

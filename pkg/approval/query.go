@@ -97,6 +97,9 @@ type Hint struct {
 	// Again is true when somebody wants our check runs to run again, which made GitHub
 	// forget what they said together.
 	Again bool
+	// Suite is the head of which somebody wants all our check runs to run again, whatever
+	// they are of; empty for none.
+	Suite SHA
 	// Group is one that a merge queue wants to have checked.
 	Group *MergeGroup
 }

@@ -37,9 +37,6 @@ type Shown struct {
 	Notice *Notice
 }
 
-// Nothing says whether there is nothing to put.
-func (s Shown) Nothing() bool { return s.Link == nil && s.Notice == nil }
-
 // Writer writes links and notices. It is safe for concurrent use.
 type Writer struct{ client dynamic.Interface }
 

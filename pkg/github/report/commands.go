@@ -24,6 +24,9 @@ func commands(r approval.PullReport) []string {
 	if slices.ContainsFunc(concerned, func(g approval.GateReport) bool { return g.CommentsCount && stateOf(g) == waiting }) {
 		lines = append(lines, "/gatekeeper approve")
 	}
+	if !r.Merged && slices.ContainsFunc(concerned, func(g approval.GateReport) bool { return stateOf(g) == waiting }) {
+		lines = append(lines, "/gatekeeper request @USER")
+	}
 	if r.Merged && slices.ContainsFunc(concerned, awaits) {
 		lines = append(lines, sayingSync)
 	}

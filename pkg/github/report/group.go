@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,7 +23,7 @@ func CheckGroup(r approval.GroupReport, g approval.GroupGate) CheckRun {
 	s := unconcerned
 	var parts []string
 	sections := []string{""}
-	for _, p := range g.Pulls {
+	for _, p := range worstFirst(g.Pulls) {
 		ps := stateOf(p.Report)
 		s = max(s, ps)
 		number := "#" + strconv.Itoa(p.Number)
@@ -79,8 +81,16 @@ func CheckGroup(r approval.GroupReport, g approval.GroupGate) CheckRun {
 	sections = append(sections, "<sub>Head "+markdown.Code(r.Group.Head.Short())+", built on "+markdown.Code(r.Group.Base.Short())+".</sub>\n")
 	return CheckRun{
 		Name: "gatekeeper/" + g.Gate, Status: status, Conclusion: conclusion,
-		Title: clip(markdown.Line(strings.Join(parts, " · ")), titleLimit), Summary: document(summaryLimit, sections),
+		Title: clip(markdown.Line(strings.Join(parts, "; ")), titleLimit), Summary: document(summaryLimit, sections),
 	}
+}
+
+// worstFirst begins with what the group waits for, since GitHub shows but the beginning of a
+// title.
+func worstFirst(pulls []approval.GroupPull) []approval.GroupPull {
+	return slices.SortedStableFunc(slices.Values(pulls), func(a, b approval.GroupPull) int {
+		return cmp.Compare(stateOf(b.Report), stateOf(a.Report))
+	})
 }
 
 // PublishGroup writes the check runs of a merge group. It asks nothing of GitHub when
@@ -98,14 +108,14 @@ func (p *Publisher) PublishGroup(ctx context.Context, r approval.GroupReport) er
 	if err != nil {
 		return fmt.Errorf("report on merge group %s of %s: %w", r.Group.Head.Short(), r.Repository, err)
 	}
-	at := place{repository: r.Repository, pull: r.Pull, head: r.Group.Head, again: p.takeAgain(groupAgain(r.Repository, r.Group.Head))}
+	if err := p.keepGroup(ctx, r); err != nil {
+		return err
+	}
+	key := groupAgain(r.Repository, r.Group.Head)
+	at := place{repository: r.Repository, pull: r.Pull, head: r.Group.Head, again: p.takeAgain(key)}
 	at.externalID, _ = webhook.GroupExternalID(r.Group)
 	var errs []error
-	defer func() {
-		if at.again && errors.Join(errs...) != nil {
-			p.AgainGroup(r.Repository, r.Group.Head)
-		}
-	}()
+	defer func() { p.keepAgain(key, at.again, errors.Join(errs...)) }()
 	for _, g := range r.Gates {
 		errs = append(errs, p.publishCheck(ctx, client, at, g.Gate, CheckGroup(r, g)))
 		if limited(errs) {
@@ -113,25 +123,4 @@ func (p *Publisher) PublishGroup(ctx context.Context, r approval.GroupReport) er
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// AgainGroup has the next report on a merge group write its check runs although nothing is
-// new, see Again. The head is that of the group.
-func (p *Publisher) AgainGroup(repository approval.RepositoryName, head approval.SHA) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.again[groupAgain(repository, head)] = true
-}
-
-func groupAgain(repository approval.RepositoryName, head approval.SHA) string {
-	return string(repository) + "@" + string(head)
-}
-
-// takeAgain says whether something is to be written although nothing is new, once.
-func (p *Publisher) takeAgain(key string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	again := p.again[key]
-	delete(p.again, key)
-	return again
 }

@@ -31,14 +31,17 @@ type Written struct {
 	Digest string
 }
 
-// Store remembers what was written to a pull request. Names are "comment" and
-// "check/<digest of the gate's name>/<head>", of ASCII and at most 80 bytes. What
-// was saved must be there after a restart: a comment that is forgotten is written
-// a second time.
+// Store remembers what was written to a pull request. Names are "comment",
+// "check/<digest of the gate's name>/<head>" and "group/<head>", of ASCII and at most 80
+// bytes. What was saved must be there after a restart: a comment that is forgotten is
+// written a second time.
 type Store interface {
 	// Written is false when nothing was written under the name.
 	Written(ctx context.Context, repository approval.RepositoryName, pull int, name string) (Written, bool, error)
 	SaveWritten(ctx context.Context, repository approval.RepositoryName, pull int, name string, w Written) error
+	// EachWritten calls each with what was written under the name to every pull request of
+	// the repository.
+	EachWritten(ctx context.Context, repository approval.RepositoryName, name string, each func(pull int, w Written)) error
 }
 
 // Publisher writes reports to GitHub. Safe for concurrent use; reports on one
@@ -51,8 +54,9 @@ type Publisher struct {
 
 	mu    sync.Mutex
 	turns map[string]*turn
-	// again are the pull requests of which Again was said.
-	again map[string]bool
+	// again are the pull requests and merge groups whose check runs are to be written
+	// although nothing is new.
+	again map[string]rerun
 }
 
 // turn is held by whoever writes to a pull request.
@@ -63,7 +67,7 @@ type turn struct {
 
 // NewPublisher makes a Publisher. Now is the clock by which writes are spaced.
 func NewPublisher(app GitHub, store Store, logger *slog.Logger, now func() time.Time) *Publisher {
-	return &Publisher{github: app, store: store, log: logger, pace: newPace(now), turns: map[string]*turn{}, again: map[string]bool{}}
+	return &Publisher{github: app, store: store, log: logger, pace: newPace(now), turns: map[string]*turn{}, again: map[string]rerun{}}
 }
 
 // Wait is how long the next report on a pull request has to wait, 0 for not at all.
@@ -97,11 +101,7 @@ func (p *Publisher) Publish(ctx context.Context, r approval.PullReport) error {
 	}
 	again := p.takeAgain(key)
 	var errs []error
-	defer func() {
-		if again && errors.Join(errs...) != nil {
-			p.Again(r.Repository, r.Number)
-		}
-	}()
+	defer func() { p.keepAgain(key, again, errors.Join(errs...)) }()
 	for _, g := range r.Gates {
 		at := place{repository: r.Repository, pull: r.Number, head: r.Head, settled: r.Merged && stateOf(g) == unconcerned, again: again}
 		errs = append(errs, p.publishCheck(ctx, client, at, g.Gate, Check(r, g)))
@@ -215,15 +215,6 @@ func (p *Publisher) CommentChanged(ctx context.Context, repository approval.Repo
 		return false, fmt.Errorf("remember that the comment on #%d was changed: %w", pull, err)
 	}
 	return true, nil
-}
-
-// Again has the next report on a pull request write its check runs although nothing is
-// new: when a run is to run again GitHub takes the conclusion of its suite away, and
-// leaves it to the App to write the run ("Rerequest a check run", GitHub docs).
-func (p *Publisher) Again(repository approval.RepositoryName, pull int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.again[pullKey(repository, pull)] = true
 }
 
 func optional(s string) *string {

@@ -168,6 +168,17 @@ func (s *store) SaveWritten(_ context.Context, r approval.RepositoryName, pull i
 	return s.fail
 }
 
+func (s *store) EachWritten(_ context.Context, r approval.RepositoryName, name string, each func(pull int, w report.Written)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for pull := range 10 {
+		if w, ok := s.written[storeKey(r, pull, name)]; ok {
+			each(pull, w)
+		}
+	}
+	return s.fail
+}
+
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

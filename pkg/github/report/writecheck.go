@@ -25,8 +25,8 @@ type place struct {
 	settled bool
 	// externalID leads back from the check run; empty for that of the pull request.
 	externalID string
-	// again is true when it is to be written although nothing is new.
-	again bool
+	// again says whether it is to be written although nothing is new.
+	again rerun
 }
 
 // publishCheck writes the check run of a gate. A run that was completed is not opened
@@ -40,11 +40,11 @@ func (p *Publisher) publishCheck(ctx context.Context, client *github.Client, at 
 	switch {
 	case err != nil:
 		return fmt.Errorf("look up check run %s of #%d: %w", run.Name, at.pull, err)
-	case ok && last.Digest == written.Digest && !at.again, !ok && at.settled:
+	case ok && last.Digest == written.Digest && at.again == rerunNone, !ok && at.settled:
 		return nil
 	}
 	was, notes := parts(last.Digest)
-	anew := was == "completed" && run.Status != "completed" || notes != run.notesDigest()
+	anew := was == "completed" && run.Status != "completed" || notes != run.notesDigest() || at.again == rerunSuite
 	if ok && !anew {
 		written.ID = last.ID
 		p.pace.wrote(pullKey(at.repository, at.pull), false)

@@ -330,7 +330,13 @@ func readCheckSuite(d delivery) (approval.Hint, error) {
 	if d.CheckSuite == nil {
 		return approval.Hint{}, errors.New("it names no check suite")
 	}
-	return d.aboutCheck(*d.CheckSuite)
+	h, err := d.aboutCheck(*d.CheckSuite)
+	if err == nil && d.Action == "rerequested" {
+		// GitHub says of no run what it is of, and of pull requests only those of the
+		// repository itself whose head it is: none for a fork or a merge group.
+		h.Suite, _ = approval.ParseSHA(d.CheckSuite.HeadSHA)
+	}
+	return h, err
 }
 
 // aboutCheck hints at a pull request when somebody asks for a check to run again

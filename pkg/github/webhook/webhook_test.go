@@ -172,11 +172,16 @@ func TestParse(t *testing.T) {
 		"check, foreign ID":        {"check_run", `{"action":"rerequested","check_run":{"external_id":"else","pull_requests":[]}}`, about},
 		"check completed":          {"check_run", `{"action":"completed","check_run":{"pull_requests":[{"number":12}]}}`, about},
 		"suite again":              {"check_suite", `{"action":"rerequested","check_suite":{"pull_requests":[{"number":12}]}}`, again},
-		"ping":                     {"ping", `{}`, approval.Hint{}},
-		"unsuspended":              {"installation", `{"action":"unsuspend","repository":null}`, approval.Hint{Access: true}},
-		"given permissions":        {"installation", `{"action":"new_permissions_accepted","repository":null}`, approval.Hint{Access: true}},
-		"given repository":         {"installation_repositories", `{"action":"added","repository":null}`, approval.Hint{Access: true}},
-		"unknown":                  {"repository_ruleset", `{"repository":null}`, approval.Hint{}},
+		"suite again, of a head": {"check_suite", `{"action":"rerequested","check_suite":{"head_sha":"` + head + `","pull_requests":[{"number":12}]}}`,
+			with(again, func(h *approval.Hint) { h.Suite = head })},
+		"suite again, of a fork or a group": {"check_suite", `{"action":"rerequested","check_suite":{"head_sha":"` + head + `","head_branch":null,"pull_requests":[]}}`,
+			with(about, func(h *approval.Hint) { h.Suite = head })},
+		"suite done":        {"check_suite", `{"action":"completed","check_suite":{"head_sha":"` + head + `","pull_requests":[{"number":12}]}}`, about},
+		"ping":              {"ping", `{}`, approval.Hint{}},
+		"unsuspended":       {"installation", `{"action":"unsuspend","repository":null}`, approval.Hint{Access: true}},
+		"given permissions": {"installation", `{"action":"new_permissions_accepted","repository":null}`, approval.Hint{Access: true}},
+		"given repository":  {"installation_repositories", `{"action":"added","repository":null}`, approval.Hint{Access: true}},
+		"unknown":           {"repository_ruleset", `{"repository":null}`, approval.Hint{}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -117,5 +117,5 @@ func inUse() int64 {
 	runtime.GC()
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)
-	return int64(now.HeapAlloc) //nolint:gosec // far below 2^63
+	return int64(now.HeapAlloc)
 }

@@ -121,8 +121,8 @@ func TestArchivingTriggers(t *testing.T) {
 	requireIntact(t, store, head)
 }
 
-// TestArchiveCut ends the connection before and after every message of an archiving, either
-// way: it is done, or nothing of it is, and what the store says afterwards is what is there.
+// TestArchiveCut ends the connection inside messages of an archiving, either way, and at the
+// end inside all of them: it is done, or nothing of it is, and what the store says afterwards is what is there.
 func TestArchiveCut(t *testing.T) {
 	t.Parallel()
 	base := at(t)
@@ -152,7 +152,11 @@ func TestArchiveCut(t *testing.T) {
 	p.Settle(t)
 	seen := map[bool]int{}
 	for d := range passed {
-		for _, end := range postgrestest.Messages(t, passed[d]) {
+		ends := postgrestest.Messages(t, passed[d])
+		for i, end := range ends {
+			if i%4 != 0 && i < len(ends)-8 {
+				continue // of those before the commit, some
+			}
 			store, head := again()
 			p.Arm(postgrestest.Cut{Direction: postgrestest.Direction(d), After: end - 1, How: postgrestest.Reset})
 			_, err := store.Archive(t.Context(), head, draft)

@@ -1,11 +1,9 @@
 package postgres_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,14 +15,8 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/test/postgrestest"
 )
 
-// server is the cluster of all tests that do not hurt it; absent says why there is none.
-type server struct {
-	*postgrestest.Cluster
-	absent  error
-	schemas atomic.Int64
-}
-
-var shared server
+// shared is the cluster of all tests that do not hurt it.
+var shared postgrestest.Shared
 
 func TestMain(m *testing.M) {
 	if record := os.Getenv(competeFor); record != "" {
@@ -34,23 +26,14 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	shared.Cluster, shared.absent = postgrestest.New(context.Background())
-	code := m.Run()
-	if shared.absent == nil {
-		if err := shared.Close(); err != nil {
-			fmt.Println(err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	shared.Main(m)
 }
 
 // at is a schema of the shared cluster that no other test uses.
 func at(t testing.TB) postgres.Options {
 	t.Helper()
-	postgrestest.Absent(t, shared.absent)
-	require.NoError(t, shared.absent)
-	return postgres.Options{DSN: shared.DSN(postgrestest.Superuser, "postgres"), Schema: fmt.Sprintf("record_%d", shared.schemas.Add(1))}
+	dsn, name := shared.Schema(t, "record")
+	return postgres.Options{DSN: dsn, Schema: name}
 }
 
 // create makes a record that is closed when the test ends.

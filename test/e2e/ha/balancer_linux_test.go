@@ -147,6 +147,16 @@ func (b *balancer) pass(ctx context.Context, from net.Conn) {
 	b.mu.Lock()
 	one.open[from], one.open[to] = true, true
 	b.mu.Unlock()
+	join(from, to)
+	b.mu.Lock()
+	delete(one.open, from)
+	delete(one.open, to)
+	b.mu.Unlock()
+}
+
+// join passes on what each of two connections says to the other until both have ended; the
+// end of one ends the other.
+func join(from, to net.Conn) {
 	var back sync.WaitGroup
 	back.Go(func() {
 		_, _ = io.Copy(from, to)
@@ -155,10 +165,6 @@ func (b *balancer) pass(ctx context.Context, from net.Conn) {
 	_, _ = io.Copy(to, from)
 	_ = to.Close()
 	back.Wait()
-	b.mu.Lock()
-	delete(one.open, from)
-	delete(one.open, to)
-	b.mu.Unlock()
 }
 
 func (b *balancer) dial(ctx context.Context) (net.Conn, *backend, error) {
@@ -234,14 +240,7 @@ func (l *line) pass(from net.Conn) {
 	l.open[from], l.open[to] = true, true
 	l.mu.Unlock()
 	if !parts {
-		var back sync.WaitGroup
-		back.Go(func() {
-			_, _ = io.Copy(from, to)
-			_ = from.Close()
-		})
-		_, _ = io.Copy(to, from)
-		_ = to.Close()
-		back.Wait()
+		join(from, to)
 	}
 	l.mu.Lock()
 	delete(l.open, from)

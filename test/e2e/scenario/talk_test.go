@@ -92,7 +92,7 @@ func byComments(t *testing.T, s *story) {
 	s.asks(payments.Alice, pr.Number, false, "/gk approve", "alice is the author")
 	s.asks(payments.Bob, pr.Number, true, "Looks good to me.\n\n/gk approve\n\n> quoted\n> /gk hold --reason quoted\n", "Approved `"+pr.Head[:7]+"`")
 	s.check(pr.Head, "config 1 of 2")
-	s.asks(payments.Bob, pr.Number, true, "/gk cancel", "Taken back")
+	s.asks(payments.Bob, pr.Number, true, "/gk cancel", "Taken back", "Not asked for a review any more: `carol`")
 	s.check(pr.Head, "config 0 of 2")
 	s.nextSecond()
 	s.asks(payments.Bob, pr.Number, true, "/gk approve", "Approved")

@@ -73,6 +73,22 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestOneKubernetes: kubectl is of the version of the API server.
+func TestOneKubernetes(t *testing.T) {
+	var found []string
+	for _, name := range []string{Kubernetes, Kubectl} {
+		content, err := os.ReadFile(filepath.Join(name, "go.mod"))
+		require.NoError(t, err)
+		for line := range strings.Lines(string(content)) {
+			if version, ok := strings.CutPrefix(strings.TrimSpace(line), "k8s.io/kubernetes v"); ok {
+				found = append(found, version)
+			}
+		}
+	}
+	require.Len(t, found, 2)
+	require.Equal(t, found[0], found[1])
+}
+
 func TestLinkerFlags(t *testing.T) {
 	require.Equal(t, "-s -w", Stamp{}.linkerFlags(""))
 	stamp := Stamp{Module: "m", Variables: map[string]string{"b.minor": "{major}/{minor}", "a.version": "{version} {number}"}}
