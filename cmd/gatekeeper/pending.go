@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/console"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/pending"
@@ -37,10 +36,7 @@ the rest was printed.`,
   gatekeeper pending --for @alice --config gatekeeper.yaml -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
-			cfg, err := config.LoadWithoutSecrets(o.file)
+			cfg, err := o.load()
 			if err != nil {
 				return err
 			}
