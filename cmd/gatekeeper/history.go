@@ -54,14 +54,6 @@ func (o *historyOptions) check() error {
 	return nil
 }
 
-// load checks them, and reads the configuration.
-func (o *historyOptions) load() (config.Config, error) {
-	if err := o.check(); err != nil {
-		return config.Config{}, err
-	}
-	return config.LoadForRecord(o.file, config.RecordSecrets{})
-}
-
 // run reads the record and finds the Application.
 func (o *historyOptions) run(c *cobra.Command, application string, use func(ctx context.Context, w io.Writer, m *deployments.Model, uid string) error) error {
 	if err := o.check(); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -43,7 +44,10 @@ It works while gatekeeper runs and when it does not.`,
 		Example: `  gatekeeper ledger policies --gate prod --config gatekeeper.yaml`,
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := o.load()
+			if err := o.check(); err != nil {
+				return err
+			}
+			cfg, err := config.LoadForRecord(o.file, config.RecordSecrets{})
 			if err != nil {
 				return err
 			}

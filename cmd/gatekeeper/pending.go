@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/config"
 	"github.com/argo-gatekeeper/gatekeeper/internal/console"
 	"github.com/argo-gatekeeper/gatekeeper/internal/gate"
 	"github.com/argo-gatekeeper/gatekeeper/internal/pending"
@@ -36,7 +37,10 @@ the rest was printed.`,
   gatekeeper pending --for @alice --config gatekeeper.yaml -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := o.load()
+			if err := o.check(); err != nil {
+				return err
+			}
+			cfg, err := config.LoadWithoutSecrets(o.file)
 			if err != nil {
 				return err
 			}

@@ -1,9 +1,7 @@
 package gate
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -158,62 +156,6 @@ func TestUnsettledIsLookedAtSoon(t *testing.T) {
 	require.Len(t, s.argo.stored(), 1)
 }
 
-// TestBackoff: a candidate that fails is tried again, later each time, however
-// wrong the controller's clock is. A new candidate is tried at once.
-func TestBackoff(t *testing.T) {
-	t.Parallel()
-	for name, skew := range map[string]time.Duration{"same clock": 0, "ahead": 3 * time.Hour, "behind": -3 * time.Hour} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newSetup(t)
-			s.hub.land(1)
-			s.hub.approve(1, alice)
-			s.reconciled()
-			waits := []time.Duration{
-				30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute,
-				30 * time.Minute, 30 * time.Minute, 30 * time.Minute, 30 * time.Minute, 30 * time.Minute, 30 * time.Minute,
-			}
-			for i, wait := range waits {
-				require.Len(t, s.argo.stored(), i+1)
-				s.argo.pick(payments)
-				s.argo.edit(payments, func(a *approval.Application) { a.Operation.StartedAt = s.clock.now().Add(skew) })
-				s.clock.advance(skew)
-				s.argo.finish(payments, "Failed")
-				s.clock.advance(-skew)
-				require.Equal(t, wait, s.reconciled())
-				require.Equal(t, "the next try is in "+wait.String(), strings.Split(s.state(), ";")[0])
-				s.clock.advance(wait - time.Second)
-				require.Equal(t, time.Second, s.reconciled())
-				require.Len(t, s.argo.stored(), i+1)
-				s.clock.advance(time.Second)
-				s.reconciled()
-			}
-			s.argo.run(payments, "Failed")
-			s.hub.land(2)
-			s.hub.approve(2, alice)
-			s.reconciled()
-			require.Equal(t, sha(2), s.argo.last().revision(), "another candidate does not wait")
-			s.argo.run(payments, phaseSucceeded)
-			s.reconciled()
-			require.Equal(t, "synced to "+sha(2).Short(), s.state())
-		})
-	}
-}
-
-// TestFailedWithoutTime: an operation without an end time is not tried again at
-// once.
-func TestFailedWithoutTime(t *testing.T) {
-	t.Parallel()
-	s := newSetup(t)
-	s.hub.land(1)
-	s.hub.approve(1, alice)
-	s.reconciled()
-	s.argo.run(payments, "Failed")
-	s.argo.edit(payments, func(a *approval.Application) { a.Operation.FinishedAt = time.Time{} })
-	require.Equal(t, 30*time.Second, s.reconciled())
-	require.Len(t, s.argo.stored(), 1)
-}
-
 // TestUnknown: while facts are missing there is one entry, whatever the words
 // are, and then one sync.
 func TestUnknown(t *testing.T) {
@@ -341,91 +283,4 @@ func TestRecordAfterAct(t *testing.T) {
 			require.Equal(t, approval.Blocked, decisions[2].Decision.Verdict)
 		})
 	}
-}
-
-func decisionOf(landings ...approval.LandingDecision) approval.Decision {
-	d := approval.LineDecision{Repository: repository, Target: landings[len(landings)-1].Commit, Landings: landings}
-	return approval.Decision{Verdict: approval.Allowed, Lines: []approval.LineDecision{d}}
-}
-
-func landed(n int, by ...approval.User) approval.LandingDecision {
-	return approval.LandingDecision{Commit: sha(n), Class: approval.ClassConfig, Pull: n, Verdict: approval.Allowed, Approvers: by}
-}
-
-func TestInitiatedBy(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, "gatekeeper: PR #2 (alice, bob), PR #1 (bob)", initiatedBy(decisionOf(landed(1, bob), landed(2, alice, bob))))
-
-	outside, undone, direct := landed(3), landed(4, alice), landed(5)
-	outside.Class, undone.Verdict, direct.Pull = approval.ClassNone, approval.Blocked, 0
-	require.Equal(t, "gatekeeper: PR #1 (bob)", initiatedBy(decisionOf(landed(1, bob), outside, undone, direct)))
-
-	waiting := decisionOf(landed(1, bob), landed(2, alice))
-	waiting.Lines[0].Target = sha(1)
-	require.Equal(t, "gatekeeper: PR #1 (bob)", initiatedBy(waiting), "what is not shipped is not named")
-
-	var many []approval.LandingDecision
-	for n := range 30 {
-		many = append(many, landed(n+1, alice))
-	}
-	require.Equal(t, "gatekeeper: PR #30 (alice) and 29 more", initiatedBy(decisionOf(many...)))
-
-	var crowd []approval.User
-	for n := range 30 {
-		crowd = append(crowd, person(n+1, strings.Repeat("ü", 19)))
-	}
-	for _, d := range []approval.Decision{decisionOf(landed(1, crowd...)), decisionOf(landed(1, crowd...), landed(2, crowd...))} {
-		text := initiatedBy(d)
-		require.LessOrEqual(t, len(text), initiatedByLimit)
-		require.Equal(t, strings.ToValidUTF8(text, "?"), text)
-		require.True(t, strings.HasSuffix(text, "…"))
-	}
-}
-
-func TestApprovers(t *testing.T) {
-	t.Parallel()
-	undone := landed(3, dave)
-	undone.Verdict = approval.Blocked
-	d := decisionOf(landed(1, bob, alice), landed(2, alice), undone, landed(4, bob))
-	require.Equal(t, []approval.User{bob, alice}, approvers(d))
-	d.Lines[0].Target = ""
-	require.Empty(t, approvers(d))
-}
-
-func TestRanges(t *testing.T) {
-	t.Parallel()
-	p, app := gatePolicy("prod"), application("payments")
-	app.Sources = append(app.Sources, app.Sources[0], approval.Source{Repository: "acme/other"}, approval.Source{})
-	enrolled := approval.Range{Repository: repository, Branch: "main", Baseline: sha(0)}
-	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, nil))
-	last := &deployed{policy: p}
-	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last), "nothing that is trusted")
-	last.baseline = &history.IntentPayload{Candidate: approval.Candidate{
-		Revisions: []approval.Revision{{Repository: "ACME/deploy", SHA: sha(3)}},
-	}}
-	enrolled.Baseline = sha(3)
-	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last))
-}
-
-// TestRetry: who raced is tried again soon, then later; a peer's wish counts;
-// everything else backs off.
-func TestRetry(t *testing.T) {
-	t.Parallel()
-	s := newSetup(t)
-	k := Key{Application: payments}
-	for range 4 {
-		s.gate.retry(t.Context(), k, fmt.Errorf("sync: %w", approval.ErrStale))
-	}
-	require.Equal(t, 800*time.Millisecond, s.gate.raced.When(k), "50ms, 100ms, 200ms, 400ms before")
-	require.Zero(t, s.gate.queue.NumRequeues(k))
-	s.gate.retry(t.Context(), k, fmt.Errorf("collect: %w", limited{time.Hour}))
-	require.Zero(t, s.gate.queue.NumRequeues(k), "AddAfter, not the queue's own back-off")
-	s.gate.retry(t.Context(), k, errDown)
-	require.Equal(t, 1, s.gate.queue.NumRequeues(k))
-
-	s.gate.queue.Add(k)
-	require.True(t, s.gate.next(t.Context()))
-	require.Zero(t, s.gate.queue.NumRequeues(k))
-	require.Zero(t, s.gate.raced.NumRequeues(k))
-	require.Zero(t, retryAfter(errors.New("plain")))
 }

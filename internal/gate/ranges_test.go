@@ -59,3 +59,18 @@ func TestLeftHalfway(t *testing.T) {
 	require.True(t, leftHalfway(&deployed{failures: 1, failed: c("a")}, c("b")))
 	require.Equal(t, "gatekeeper", initiatedBy(approval.Decision{}))
 }
+
+func TestRanges(t *testing.T) {
+	t.Parallel()
+	p, app := gatePolicy("prod"), application("payments")
+	app.Sources = append(app.Sources, app.Sources[0], approval.Source{Repository: "acme/other"}, approval.Source{})
+	enrolled := approval.Range{Repository: repository, Branch: "main", Baseline: sha(0)}
+	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, nil))
+	last := &deployed{policy: p}
+	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last), "nothing that is trusted")
+	last.baseline = &history.IntentPayload{Candidate: approval.Candidate{
+		Revisions: []approval.Revision{{Repository: "ACME/deploy", SHA: sha(3)}},
+	}}
+	enrolled.Baseline = sha(3)
+	require.Equal(t, []approval.Range{enrolled}, ranges(p, app, last))
+}

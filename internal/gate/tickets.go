@@ -70,8 +70,12 @@ func served(ctx context.Context, tickets []*ticket) context.Context {
 	return tracing.Serving(ctx, guids)
 }
 
+// ticketsKept is how many deliveries stay for a key that fails: one would do, and the log of
+// what comes of them in the end names them.
+const ticketsKept = 5
+
 // giveBack registers deliveries anew whose key was reconciled in vain, and returns those
-// that need not stay for it, since a newer one says the same. Otherwise a key that always
+// that need not stay for it, since newer ones say the same. Otherwise a key that always
 // fails would fill the inbox, and what is behind that would never be read.
 func (ts *tickets) giveBack(k Key, back []*ticket) (spare []*ticket) {
 	if len(back) == 0 {
@@ -83,13 +87,13 @@ func (ts *tickets) giveBack(k Key, back []*ticket) (spare []*ticket) {
 		ts.byKey = map[Key][]*ticket{}
 	}
 	var stay []*ticket
-	newer, again := false, false
+	again := false
 	for _, t := range slices.Backward(slices.Concat(back, ts.byKey[k])) {
-		if newer && (again || !t.again) {
+		if len(stay) >= ticketsKept && (again || !t.again) {
 			spare = append(spare, t)
 			continue
 		}
-		newer, again = true, again || t.again
+		again = again || t.again
 		stay = append(stay, t)
 	}
 	slices.Reverse(stay)

@@ -343,7 +343,7 @@ func (c *Cluster) Stop() error {
 	err := c.process.Signal(syscall.SIGINT)
 	select {
 	case <-c.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(3 * time.Minute): // the last checkpoint waits for the disk
 		err = errors.Join(err, errors.New("PostgreSQL did not stop"), c.process.Kill())
 		<-c.ended
 	}

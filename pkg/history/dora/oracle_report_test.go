@@ -134,7 +134,7 @@ func (r *oracleReport) recoveries(o *oracleApp, inside func(int) bool, lengths *
 		}
 		late, soon := o.recovered(i, "unseen"), o.recovered(i, dora.Healthy)
 		// Of two that never were seen to recover, the first may have in between.
-		further := any && late == previous && !(late < 0 && maybe && soon < 0)
+		further := any && late == previous && (late >= 0 || !maybe || soon >= 0)
 		previous, maybe, any = late, soon >= 0, true
 		if further || !inside(minuteOf(op.FinishedAt)) {
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/postgresdb"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
@@ -34,28 +35,13 @@ func (s *Store) Archive(ctx context.Context, expect history.Head, draft history.
 }
 
 // archive takes as long as it takes: each statement has the time for one.
-func (s *Store) archive(ctx context.Context, expect history.Head, entries []history.Entry, said history.ArchivedPayload) (err error) {
-	beginning, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	conn, err := s.pool.Acquire(beginning)
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	defer conn.Release() // Ends the connection if it is still inside a transaction.
-	tx, err := conn.BeginTx(beginning, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
-			defer cancel()
-			_ = tx.Rollback(ending) // If it fails, the connection ends, and with it the transaction.
-		}
-	}()
-	if err := s.prepare(beginning, tx); err != nil {
-		return err
-	}
+func (s *Store) archive(ctx context.Context, expect history.Head, entries []history.Entry, said history.ArchivedPayload) error {
+	return s.transact(ctx, func(conn *pgxpool.Conn, tx pgx.Tx) error { return s.archiveIn(ctx, conn, tx, expect, entries, said) })
+}
+
+func (s *Store) archiveIn(
+	ctx context.Context, conn *pgxpool.Conn, tx pgx.Tx, expect history.Head, entries []history.Entry, said history.ArchivedPayload,
+) error {
 	inside := tables{tx, s.timeout, s.hide}
 	head, err := inside.Head(ctx)
 	switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 )
@@ -24,28 +25,11 @@ func (s *Store) Fill(ctx context.Context, fill func(context.Context, history.Rec
 	return nil
 }
 
-func (s *Store) fill(ctx context.Context, fill func(context.Context, history.Record) error) (err error) {
-	beginning, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	conn, err := s.pool.Acquire(beginning)
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	defer conn.Release() // Ends the connection if it is still inside a transaction.
-	tx, err := conn.BeginTx(beginning, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
-			defer cancel()
-			_ = tx.Rollback(ending) // If it fails, the connection ends, and with it the transaction.
-		}
-	}()
-	if err := s.prepare(beginning, tx); err != nil {
-		return err
-	}
+func (s *Store) fill(ctx context.Context, fill func(context.Context, history.Record) error) error {
+	return s.transact(ctx, func(conn *pgxpool.Conn, tx pgx.Tx) error { return s.fillIn(ctx, conn, tx, fill) })
+}
+
+func (s *Store) fillIn(ctx context.Context, conn *pgxpool.Conn, tx pgx.Tx, fill func(context.Context, history.Record) error) error {
 	inside := &filling{tables{tx, s.timeout, s.hide}, tx, s.schema}
 	head, err := inside.Head(ctx)
 	switch {

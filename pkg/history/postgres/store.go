@@ -178,15 +178,23 @@ func (s *Store) Append(ctx context.Context, expect history.Head, drafts ...histo
 	return entries[len(entries)-1].Head(), nil
 }
 
-func (s *Store) append(ctx context.Context, expect history.Head, entries []history.Entry) (err error) {
+func (s *Store) append(ctx context.Context, expect history.Head, entries []history.Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	conn, err := s.pool.Acquire(ctx)
+	return s.transact(ctx, func(conn *pgxpool.Conn, tx pgx.Tx) error { return s.write(ctx, conn, tx, expect, entries) })
+}
+
+// transact begins a transaction that keeps others from appending, and runs something in it
+// that commits it. When that fails, the transaction is rolled back.
+func (s *Store) transact(ctx context.Context, run func(conn *pgxpool.Conn, tx pgx.Tx) error) (err error) {
+	beginning, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	conn, err := s.pool.Acquire(beginning)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Release() // Ends the connection if it is still inside a transaction.
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
+	tx, err := conn.BeginTx(beginning, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -197,9 +205,13 @@ func (s *Store) append(ctx context.Context, expect history.Head, entries []histo
 			_ = tx.Rollback(ending) // If it fails, the connection ends, and with it the transaction.
 		}
 	}()
-	if err := s.prepare(ctx, tx); err != nil {
+	if err := s.prepare(beginning, tx); err != nil {
 		return err
 	}
+	return run(conn, tx)
+}
+
+func (s *Store) write(ctx context.Context, conn *pgxpool.Conn, tx pgx.Tx, expect history.Head, entries []history.Entry) error {
 	inside := tables{tx, s.timeout, s.hide}
 	head, err := inside.Head(ctx)
 	if err != nil {

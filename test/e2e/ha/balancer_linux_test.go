@@ -37,8 +37,13 @@ type balancer struct {
 	mu       sync.Mutex
 	backends []*backend
 	// only restricts it to some of the backends; nil for all.
-	only map[int]bool
+	only map[*backend]bool
 	next int
+}
+
+// usable says whether connections go to a backend. The mutex is held.
+func (b *balancer) usable(one *backend) bool {
+	return one.up && (b.only == nil || b.only[one])
 }
 
 // balance listens at an address for backends, of which ready are the URLs that say that
@@ -77,12 +82,12 @@ func (b *balancer) restrict(to ...int) {
 	b.only = nil
 	for _, i := range to {
 		if b.only == nil {
-			b.only = map[int]bool{}
+			b.only = map[*backend]bool{}
 		}
-		b.only[i] = true
+		b.only[b.backends[i]] = true
 	}
-	for i, one := range b.backends {
-		if b.only != nil && !b.only[i] {
+	for _, one := range b.backends {
+		if b.only != nil && !b.only[one] {
 			one.cut()
 		}
 	}
@@ -146,8 +151,13 @@ func (b *balancer) pass(ctx context.Context, from net.Conn) {
 	}
 	b.mu.Lock()
 	one.open[from], one.open[to] = true, true
+	usable := b.usable(one) // it may have been excluded while it was dialled
 	b.mu.Unlock()
-	join(from, to)
+	if usable {
+		join(from, to)
+	} else {
+		_ = to.Close()
+	}
 	b.mu.Lock()
 	delete(one.open, from)
 	delete(one.open, to)
@@ -173,7 +183,7 @@ func (b *balancer) dial(ctx context.Context) (net.Conn, *backend, error) {
 		var one *backend
 		for range len(b.backends) {
 			b.next = (b.next + 1) % len(b.backends)
-			if candidate := b.backends[b.next]; candidate.up && (b.only == nil || b.only[b.next]) {
+			if candidate := b.backends[b.next]; b.usable(candidate) {
 				one = candidate
 				break
 			}

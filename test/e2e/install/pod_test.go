@@ -44,6 +44,7 @@ func (s *story) read(ctx context.Context, r schema.GroupVersionResource, name st
 type container struct {
 	root string
 	args []string
+	env  []string
 }
 
 // container makes the only container of a pod.
@@ -54,7 +55,10 @@ func (s *story) container(name string, pod corev1.PodSpec) container {
 	require.NoError(s.t, os.RemoveAll(c.root))
 	only := pod.Containers[0]
 	require.Empty(s.t, only.Command, "the image's own program runs")
-	require.Empty(s.t, only.Env)
+	for _, e := range only.Env {
+		require.Nil(s.t, e.ValueFrom, e.Name)
+		c.env = append(c.env, e.Name+"="+c.within(e.Value))
+	}
 	volumes := map[string]corev1.Volume{}
 	for _, v := range pod.Volumes {
 		volumes[v.Name] = v

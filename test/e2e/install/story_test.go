@@ -76,6 +76,8 @@ func TestInstall(t *testing.T) {
 		}
 	}
 	s.firstChange()
+	// It ends by itself, as a pod has to.
+	require.NoError(t, s.process.Stop(ctx))
 }
 
 // story is a person at a shell, and the world around.
@@ -149,7 +151,7 @@ func (s *story) shell(command string, contained bool) string {
 	env := []string{"PATH=" + s.path, "HOME=" + s.home}
 	if contained {
 		command = s.running.within(command)
-		env = []string{"PATH=" + s.path, "HOME=" + s.dir}
+		env = append([]string{"PATH=" + s.path, "HOME=" + s.dir}, s.running.env...)
 	}
 	cmd := exec.CommandContext(s.ctx, "bash", "-e", "-u", "-o", "pipefail", "-c", command)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.work, env, 10*time.Second

@@ -24,8 +24,8 @@ const inPod = "kubectl -n gatekeeper exec deployment/gatekeeper -- "
 // Commands that both tables name.
 const (
 	setsUp   = "gatekeeper setup --owner acme --webhook-url https://gatekeeper.example.com/webhooks/github --secret gatekeeper/gatekeeper-github"
-	adopts   = inPod + `gatekeeper adopt --all --by YOU --reason "begin with the gate" --config /etc/gatekeeper/config/gatekeeper.yaml`
-	examines = inPod + "gatekeeper doctor --fail-on none --config /etc/gatekeeper/config/gatekeeper.yaml"
+	adopts   = inPod + `gatekeeper adopt --all --by YOU --reason "begin with the gate"`
+	examines = inPod + "gatekeeper doctor --fail-on none"
 )
 
 // standIns are the commands of the page that cannot be run here as they are. Everything else

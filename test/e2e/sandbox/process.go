@@ -136,6 +136,11 @@ func (p *Process) Stop(ctx context.Context) error {
 	case <-p.done:
 		return nil
 	case <-ctx.Done():
+		select {
+		case <-p.done: // of two that are ready, select takes either
+			return nil
+		default:
+		}
 		p.Kill()
 		return fmt.Errorf("stop %s: killed: %w", p.name, context.Cause(ctx))
 	}

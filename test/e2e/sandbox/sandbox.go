@@ -34,8 +34,10 @@ const (
 	toolRender = tools.Render
 )
 
-// gracePeriod is how long Close waits for a gatekeeper process to end by itself.
-const gracePeriod = 5 * time.Second
+// gracePeriod is how long Close waits for gatekeeper processes to end by themselves. It is
+// the one that the chart gives a pod: on a machine that does much else, one that has just
+// synced needs more than a few seconds.
+const gracePeriod = time.Minute
 
 // Options says what to start. The zero value is a good choice.
 type Options struct {
