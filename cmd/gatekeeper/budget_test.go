@@ -152,6 +152,6 @@ func (w *town) quiet() {
 		if n := len(w.Calls()); n != last || err != nil || len(waiting) > 0 || w.outdated() > 0 {
 			last, since = n, time.Now()
 		}
-		return time.Since(since) > 500*time.Millisecond
+		return time.Since(since) > 1500*time.Millisecond
 	}, time.Minute, 5*time.Millisecond)
 }

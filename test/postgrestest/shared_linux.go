@@ -25,7 +25,7 @@ func (s *Shared) Main(m *testing.M) {
 	code := m.Run()
 	if s.absent == nil {
 		if err := s.Close(); err != nil {
-			fmt.Println(err)
+			_, _ = fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}
