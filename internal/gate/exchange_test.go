@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -204,6 +205,11 @@ func TestExchangeAtOnce(t *testing.T) {
 		digit := string("0123456789"[n%10])
 		require.NoError(t, s.gate.Exchange(ctx, rulesOf(digit, needing(1+n%2))))
 	}
+	// Each exchange may have come in the middle of a decision.
+	require.Eventually(t, func() bool {
+		entries, err := s.store.Entries(ctx, 1, 100_000)
+		return err == nil && slices.ContainsFunc(entries, func(e history.Entry) bool { return e.Kind == history.KindDecision })
+	}, time.Minute, 5*time.Millisecond)
 	stop()
 	group.Wait()
 	s.byTheirPolicy()
