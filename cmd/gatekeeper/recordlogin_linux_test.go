@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,38 +16,6 @@ import (
 
 	"github.com/argo-gatekeeper/gatekeeper/test/postgrestest"
 )
-
-// journal keeps what a process logs.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(line []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(line)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
-// address is where the process says that it serves; empty before that.
-func (j *journal) address() string {
-	lines := bufio.NewScanner(strings.NewReader(j.String()))
-	for lines.Scan() {
-		var line struct {
-			Msg, Address string
-		}
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
-			return line.Address
-		}
-	}
-	return ""
-}
 
 // TestRotatedPassword changes the password of the role under a process that serves, and then
 // the file: it goes on over connections that are there, over new ones, and after all of them
