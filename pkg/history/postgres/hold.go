@@ -140,8 +140,19 @@ func (h *Hold) Release(ctx context.Context) error {
 	if h.conn == nil {
 		return nil
 	}
-	if err := h.end(ctx, h.conn); err != nil {
+	if err := errors.Join(h.unlock(ctx), h.end(ctx, h.conn)); err != nil {
 		return h.hide.Clean(fmt.Errorf("release the record: %w", err))
 	}
 	return nil
+}
+
+// unlock gives the lock back before the connection ends: the server sees that end a moment
+// after this process, and whoever begins in between would be refused.
+func (h *Hold) unlock(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.every)
+	defer cancel()
+	if _, err := h.conn.Exec(ctx, "SELECT pg_catalog.pg_advisory_unlock_all()"); err != nil && !h.conn.IsClosed() {
+		return err
+	}
+	return nil // A connection that was lost gives it back.
 }
