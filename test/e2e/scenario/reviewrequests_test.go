@@ -93,6 +93,7 @@ func asksForReviews(t *testing.T, s *story) {
 	require.NoError(t, err)
 	s.waitsFor(third.Number, 2)
 
+	require.NoError(t, s.Quiet(s.ctx)) // a call is counted when it has ended
 	writes := s.Writes()
 	require.Equal(t, 1, writes["/repos/{owner}/{repo}/pulls/{number}/requested_reviewers DELETE"], "%v", writes)
 	require.Equal(t, 4, writes["/repos/{owner}/{repo}/pulls/{number}/requested_reviewers POST"], "%v", writes)
