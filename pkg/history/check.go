@@ -21,6 +21,22 @@ func (c *checker) isCanonical(text []byte) bool {
 	return c.value() && c.pos == len(c.in)
 }
 
+// word is a string of the outermost object of the text that was found to be canonical; empty
+// when the object has no such member, or one that is no string.
+func (c *checker) word(key string) string {
+	for _, m := range c.top {
+		if string(m.key) != key {
+			continue
+		}
+		value := c.in[m.start+len(key)+len(`"":`) : m.end]
+		if value[0] != '"' {
+			return ""
+		}
+		return string(unescape(value[1 : len(value)-1]))
+	}
+	return ""
+}
+
 func (c *checker) peek() byte {
 	if c.pos < len(c.in) {
 		return c.in[c.pos]

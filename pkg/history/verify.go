@@ -32,7 +32,8 @@ func Verify(ctx context.Context, r Reader, known ...Head) (Report, error) {
 // and with the bytes that its digest is of, which are valid until it returns and are no
 // more than a remnant for an archived entry.
 func VerifyEach(ctx context.Context, r Reader, each func(e Entry, sealed []byte), known ...Head) (Report, error) {
-	v := verifier{reader: r, open: map[string]uint64{}, each: each}
+	v := verifier{reader: r, open: map[string]uint64{}, each: each, examination: examine(ctx, r)}
+	defer v.examination.end()
 	listed, err := archiveEntries(ctx, r)
 	if err != nil {
 		return Report{}, fmt.Errorf("verify the record: %w", err)
@@ -81,7 +82,10 @@ func (v *verifier) run(ctx context.Context, known []Head) (Report, error) {
 			continue
 		}
 		if found == nil {
-			if found, err = v.examine(ctx); err != nil {
+			found = v.lost
+		}
+		if found == nil {
+			if found, err = v.examined(); err != nil {
 				return Report{}, fmt.Errorf("verify the store: %w", err)
 			}
 		}
@@ -98,6 +102,11 @@ type verifier struct {
 	at, before Head
 	// open holds the intents that are open at that entry.
 	open map[string]uint64
+	// lost is the first entry that the store would not find. That is said only when all
+	// entries are intact.
+	lost *Fault
+	// examination is what becomes of the store's, which is made beside.
+	examination *examination
 	// canonical and sealed are memory that is used again for each entry.
 	canonical checker
 	sealed    []byte
@@ -131,10 +140,13 @@ func (v *verifier) walk(ctx context.Context, known []Head) (*Fault, error) {
 		if page.err != nil {
 			return nil, page.err
 		}
-		for _, entry := range page.entries {
+		for i, entry := range page.entries {
 			found, err := v.step(ctx, entry, known)
 			if found != nil || err != nil {
 				return found, err
+			}
+			if page.under != nil && v.lost == nil {
+				v.lost = v.misfiled(entry, page.under[i])
 			}
 		}
 	}
@@ -155,7 +167,19 @@ func (v *verifier) walk(ctx context.Context, known []Head) (*Fault, error) {
 
 type page struct {
 	entries []Entry
-	err     error
+	// under are the words that the store has filed them under; nil when it files none.
+	under []string
+	err   error
+}
+
+// read reads a page of the record.
+func (v *verifier) read(ctx context.Context, from uint64) (p page) {
+	if store, ok := v.reader.(Filed); ok {
+		p.entries, p.under, p.err = store.EntriesFiled(ctx, from, verifyBatch)
+		return p
+	}
+	p.entries, p.err = v.reader.Entries(ctx, from, verifyBatch)
+	return p
 }
 
 // readAhead reads the pages after the last entry while earlier ones are
@@ -171,20 +195,20 @@ func (v *verifier) readAhead(ctx context.Context) <-chan page {
 	go func() {
 		defer close(pages)
 		for {
-			entries, err := v.reader.Entries(ctx, next, verifyBatch)
-			if len(entries) == 0 && err == nil {
+			p := v.read(ctx, next)
+			if len(p.entries) == 0 && p.err == nil {
 				return
 			}
 			select {
-			case pages <- page{entries, err}:
+			case pages <- p:
 			case <-ctx.Done():
 				return
 			}
 			// A page that leads back is at fault already.
-			if err != nil || entries[len(entries)-1].Sequence < next {
+			if p.err != nil || p.entries[len(p.entries)-1].Sequence < next {
 				return
 			}
-			next = entries[len(entries)-1].Sequence + 1
+			next = p.entries[len(p.entries)-1].Sequence + 1
 		}
 	}()
 	return pages

@@ -213,6 +213,30 @@ func (r *Reader) Entries(ctx context.Context, from uint64, limit int) ([]history
 	return r.whole(maxBatch, entries, err)
 }
 
+// EntriesFiled implements history.Filed, as far as the record does: what an archive has is not
+// in the record to be found.
+func (r *Reader) EntriesFiled(ctx context.Context, from uint64, limit int) ([]history.Entry, []string, error) {
+	store, ok := r.Reader.(history.Filed)
+	if !ok {
+		entries, err := r.Entries(ctx, from, limit)
+		return entries, nil, err
+	}
+	stubs, under, err := store.EntriesFiled(ctx, from, min(limit, page))
+	if err != nil {
+		return nil, nil, err //nolint:wrapcheck // it says all
+	}
+	entries, err := r.whole(maxBatch, slices.Clone(stubs), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, e := range entries {
+		if stubs[i].Archived() && !e.Archived() && under[i] == "" {
+			under[i] = history.FiledUnder(e)
+		}
+	}
+	return entries, under[:len(entries)], nil
+}
+
 // Intent implements history.Reader.
 func (r *Reader) Intent(ctx context.Context, id string) ([]history.Entry, error) {
 	entries, err := r.Reader.Intent(ctx, id)

@@ -33,7 +33,7 @@ func (s *Store) Archive(ctx context.Context, expect history.Head, draft history.
 // remove puts stubs in the place of payloads, in the transaction that has appended the entry.
 func remove(ctx context.Context, tx *transaction, stubs []history.Entry) error {
 	for _, e := range stubs {
-		if _, err := tx.ExecContext(ctx, "UPDATE entries SET payload = ? WHERE sequence = ?", history.StubPayload(e.Leaf), int64(e.Sequence)); err != nil { //nolint:gosec // A record never has 2^63 entries.
+		if _, err := tx.ExecContext(ctx, "UPDATE entries SET payload = ?, filed = NULL WHERE sequence = ?", history.StubPayload(e.Leaf), int64(e.Sequence)); err != nil { //nolint:gosec // A record never has 2^63 entries.
 			return fmt.Errorf("remove the payload of entry %d: %w", e.Sequence, err)
 		}
 	}

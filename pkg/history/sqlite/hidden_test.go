@@ -20,6 +20,13 @@ func index(name, with string) string {
 		`PRAGMA writable_schema = RESET; DROP TABLE kept`, name, with)
 }
 
+// dropped is a change without the trigger that refuses it, which is put back.
+func dropped(change string) string {
+	return "CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'entries_update'; DROP TRIGGER entries_update; " + change + "; " +
+		"PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT 'trigger', 'entries_update', 'entries', 0, sql FROM kept; " +
+		"PRAGMA writable_schema = RESET; DROP TABLE kept"
+}
+
 // TestHiddenEntries: whoever may write the file, and has no key, leaves all entries as they are
 // and changes by what they are found. Reports and decisions would go without some of them.
 func TestHiddenEntries(t *testing.T) {
@@ -46,8 +53,16 @@ func TestHiddenEntries(t *testing.T) {
 			"row 6 missing from index entries_small",
 		},
 		{
-			"a deployment is not in an index", index("entries_deployed", "ON entries (application, sequence) WHERE kind = 'outcome' AND json_extract(payload, '$.result') = 'succeeded' AND sequence <> 6"),
+			"a deployment is not in an index", index("entries_deployed", "ON entries (application, sequence) WHERE kind = 'outcome' AND filed = 'succeeded' AND sequence <> 6"),
 			deployments, "row 6 missing from index entries_deployed",
+		},
+		{
+			"a deployment is filed under another word", dropped("UPDATE entries SET filed = 'failed' WHERE sequence = 6"), deployments,
+			`entry 6, which it has filed under "failed" and not under "succeeded"`,
+		},
+		{
+			"a deployment is not filed", dropped("UPDATE entries SET filed = NULL WHERE sequence = 6"), deployments,
+			`entry 6, which it has filed under "" and not under "succeeded"`,
 		},
 		{
 			"a column is of another type",

@@ -67,17 +67,37 @@ func (t tables) Head(ctx context.Context) (history.Head, error) {
 
 // Entries implements history.Reader.
 func (t tables) Entries(ctx context.Context, from uint64, limit int) ([]history.Entry, error) {
-	// From 0 on means everything, so that Verify sees what somebody hid before
-	// the first entry.
-	first := int64(math.MinInt64)
-	if from > 0 {
-		first = int64(min(from, math.MaxInt64))
-	}
-	entries, err := t.entries(ctx, maxBatch, "WHERE sequence >= ? ORDER BY sequence LIMIT +?", first, max(limit, 0))
+	entries, err := t.entries(ctx, maxBatch, inOrder, first(from), max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("read entries from %d on: %w", from, err)
 	}
 	return entries, nil
+}
+
+// EntriesFiled implements history.Filed.
+func (t tables) EntriesFiled(ctx context.Context, from uint64, limit int) (entries []history.Entry, under []string, err error) {
+	err = t.each(ctx, maxBatch, columns+", ifnull(filed, '')", inOrder, []any{first(from), max(limit, 0)}, func(rows *sql.Rows) (int, error) {
+		var word string
+		entry, err := scan(rows, &word)
+		entries, under = append(entries, entry), append(under, word)
+		return len(entry.Payload), err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read entries from %d on: %w", from, err)
+	}
+	return entries, under, nil
+}
+
+// inOrder is the condition of entries from a place on.
+const inOrder = "WHERE sequence >= ? ORDER BY sequence LIMIT +?"
+
+// first is the place. From 0 on means everything, so that Verify sees what somebody hid before
+// the first entry.
+func first(from uint64) int64 {
+	if from == 0 {
+		return math.MinInt64
+	}
+	return int64(min(from, math.MaxInt64))
 }
 
 // OpenIntents implements history.Reader.
@@ -110,7 +130,7 @@ func (t tables) Intent(ctx context.Context, id string) ([]history.Entry, error) 
 
 // LatestDecision implements history.Reader.
 func (t tables) LatestDecision(ctx context.Context, application, gate string) (history.Entry, bool, error) {
-	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'decision' AND application = ? AND json_extract(payload, '$.gate') = ? "+
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'decision' AND application = ? AND filed = ? "+
 		"ORDER BY sequence DESC LIMIT 1", application, gate)
 	if err != nil {
 		return history.Entry{}, false, fmt.Errorf("read the latest decision of gate %q about %s: %w", gate, application, err)
@@ -123,7 +143,7 @@ func (t tables) LatestDecision(ctx context.Context, application, gate string) (h
 
 // Outcomes implements history.Reader.
 func (t tables) Outcomes(ctx context.Context, application string, limit int) ([]history.Entry, error) {
-	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND application = ? ORDER BY sequence DESC LIMIT +?", application, max(limit, 0))
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE kind <> 'decision' AND kind = 'outcome' AND application = ? ORDER BY sequence DESC LIMIT +?", application, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("read the outcomes for %s: %w", application, err)
 	}
@@ -157,7 +177,7 @@ func (t tables) Deployments(ctx context.Context, application string, limit int) 
 }
 
 func (t tables) deployments(ctx context.Context, application string, limit int) ([]history.Deployment, error) {
-	outcomes, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND json_extract(payload, '$.result') = 'succeeded' AND application = ? "+
+	outcomes, err := t.entries(ctx, math.MaxInt, "WHERE kind = 'outcome' AND filed = 'succeeded' AND application = ? "+
 		"ORDER BY sequence DESC LIMIT +?", application, max(limit, 0))
 	if err != nil {
 		return nil, err
@@ -198,29 +218,42 @@ func (t tables) ActsAfter(ctx context.Context, sequence uint64) ([]history.Entry
 // entries runs one query for entries. It stops early, after at least one entry,
 // once their payloads have reached the budget in bytes.
 func (t tables) entries(ctx context.Context, budget int, where string, args ...any) (entries []history.Entry, err error) {
-	rows, err := t.db.QueryContext(ctx, "SELECT "+columns+" FROM entries "+where, args...)
+	err = t.each(ctx, budget, columns, where, args, func(rows *sql.Rows) (int, error) {
+		entry, err := scan(rows)
+		entries = append(entries, entry)
+		return len(entry.Payload), err
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for size := 0; size < budget && rows.Next(); {
-		entry, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, entry)
-		size += len(entry.Payload)
-	}
-	return entries, rows.Err()
+	return entries, nil
 }
 
-func scan(rows *sql.Rows) (history.Entry, error) {
+// each runs one query, and read for its rows, until that has read as many bytes as the budget.
+func (t tables) each(ctx context.Context, budget int, columns, where string, args []any, read func(*sql.Rows) (int, error)) (err error) {
+	rows, err := t.db.QueryContext(ctx, "SELECT "+columns+" FROM entries "+where, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for size := 0; size < budget && rows.Next(); {
+		n, err := read(rows)
+		if err != nil {
+			return err
+		}
+		size += n
+	}
+	return rows.Err()
+}
+
+// scan reads the columns of an entry, and those after them into more.
+func scan(rows *sql.Rows, more ...any) (history.Entry, error) {
 	var (
 		e       history.Entry
 		at      int64
 		payload []byte
 	)
-	err := rows.Scan(&e.Sequence, (*string)(&e.Previous), &at, (*string)(&e.Kind), &e.Application, &e.Intent, &payload, (*string)(&e.Digest))
+	err := rows.Scan(append([]any{&e.Sequence, (*string)(&e.Previous), &at, (*string)(&e.Kind), &e.Application, &e.Intent, &payload, (*string)(&e.Digest)}, more...)...)
 	e.Time = time.Unix(0, at).UTC()
 	if leaf, archived := history.StubLeaf(payload); archived {
 		e.Leaf = leaf

@@ -67,12 +67,15 @@ func selected(s history.Selection) (where string, args []any, err error) {
 		return "", nil, fmt.Errorf("the kinds %q: %w", s.Kinds, history.ErrInvalid)
 	}
 	where = "WHERE kind <> 'decision' AND kind IN (" + strings.Join(kinds, ", ") + ")"
+	if len(kinds) == 1 {
+		where = "WHERE kind <> 'decision' AND kind = " + kinds[0] // as an index of that kind alone has it
+	}
 	if s.Application != "" {
 		where, args = where+" AND application = ?", append(args, s.Application)
 	}
 	if s.Named != "" {
 		// Written as in the index, which is for both kinds together.
-		where, args = where+" AND kind IN ('intent', 'observed') AND json_extract(payload, '$.application') = ?", append(args, s.Named)
+		where, args = where+" AND kind IN ('intent', 'observed') AND filed = ?", append(args, s.Named)
 	}
 	if s.From > 0 {
 		where, args = where+" AND sequence >= ?", append(args, int64(min(s.From, math.MaxInt64)))

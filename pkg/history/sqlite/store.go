@@ -158,9 +158,9 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 		return err
 	}
 	for _, e := range entries {
-		_, err := tx.ExecContext(ctx, "INSERT INTO entries ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		_, err := tx.ExecContext(ctx, "INSERT INTO entries ("+columns+", filed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
 			int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), //nolint:gosec // A record never has 2^63 entries.
-			e.Application, e.Intent, string(e.Payload), string(e.Digest))
+			e.Application, e.Intent, string(e.Payload), string(e.Digest), history.FiledUnder(e))
 		if err != nil {
 			return fmt.Errorf("insert entry %d: %w", e.Sequence, err)
 		}

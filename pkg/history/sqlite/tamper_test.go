@@ -26,10 +26,11 @@ func TestTriggers(t *testing.T) {
 	defer func() { require.NoError(t, db.Close()) }()
 	for _, statement := range []string{
 		"UPDATE entries SET payload = '{}'",
+		"UPDATE entries SET filed = 'failed' WHERE sequence = 3",
 		"DELETE FROM entries WHERE sequence = 3",
-		"INSERT INTO entries SELECT 9, previous, time, kind, application, '', payload, digest FROM entries WHERE sequence = 1",
-		"INSERT INTO entries SELECT 3, previous, time, kind, application, '', payload, digest FROM entries WHERE sequence = 1",
-		"INSERT OR REPLACE INTO entries SELECT 3, previous, time, kind, application, '', payload, digest FROM entries WHERE sequence = 1",
+		"INSERT INTO entries SELECT 9, previous, time, kind, application, '', payload, digest, filed FROM entries WHERE sequence = 1",
+		"INSERT INTO entries SELECT 3, previous, time, kind, application, '', payload, digest, filed FROM entries WHERE sequence = 1",
+		"INSERT OR REPLACE INTO entries SELECT 3, previous, time, kind, application, '', payload, digest, filed FROM entries WHERE sequence = 1",
 	} {
 		_, err := db.ExecContext(t.Context(), statement)
 		require.ErrorContains(t, err, "the record is append-only", statement)
