@@ -232,7 +232,7 @@ func (o *diffOptions) ofPull(ctx context.Context, cfg config.Config, app approva
 	defer func() { err = errors.Join(err, hub.repositories.close()) }()
 	answer, err := hub.collector.CollectPull(ctx, repository, o.pull, approval.Query{})
 	if errors.Is(err, approval.ErrNotFound) {
-		return p, fmt.Errorf("%s has no pull request #%d", repository, o.pull)
+		return p, fmt.Errorf("%s has no pull request #%d; check the number, or name another repository with --repo", repository, o.pull)
 	}
 	if err != nil {
 		return p, err

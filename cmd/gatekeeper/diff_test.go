@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,7 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/argo-gatekeeper/gatekeeper/internal/inbox"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
 func TestDiffUsage(t *testing.T) {
@@ -115,4 +119,43 @@ func TestColourful(t *testing.T) {
 		require.False(t, colourful(terminal, func(name string) string { return map[string]string{"NO_COLOR": "1"}[name] }))
 		require.False(t, colourful(terminal, func(name string) string { return map[string]string{"TERM": "dumb"}[name] }))
 	}
+}
+
+// TestDiffUnknownPull: whoever mistypes the number of a pull request reads one line, which
+// says what to do.
+func TestDiffUnknownPull(t *testing.T) {
+	t.Parallel()
+	file, data, api := withCluster(t)
+	github, err := standin.Start(context.WithoutCancel(t.Context()), standin.Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, github.Close()) })
+	_, err = github.CreateUser("alice", "Alice", "alice@example.com")
+	require.NoError(t, err)
+	_, err = github.CreateOrganization("acme", "alice")
+	require.NoError(t, err)
+	_, err = github.CreateRepository("acme", "env", standin.RepositoryOptions{Author: "alice"})
+	require.NoError(t, err)
+	app, err := github.CreateApp(standin.AppOptions{
+		Slug: "gatekeeper", Owner: "acme", PrivateKeyPEM: townKey(),
+		Permissions: map[string]string{"pull_requests": "write", "contents": "read", "members": "read"},
+	})
+	require.NoError(t, err)
+	_, err = github.Install(app.ID, "acme", "env")
+	require.NoError(t, err)
+
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	content = bytes.Replace(content, []byte("  appID: 1\n"), fmt.Appendf(nil, "  appID: %d\n  url: %s\n  apiURL: %s\n", app.ID, github.URL(), github.APIURL()), 1)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(file), "key.pem"), townKey(), 0o600))
+	box, err := inbox.Open(t.Context(), inboxPath(data))
+	require.NoError(t, err)
+	require.NoError(t, box.Close())
+	api.set("shop", "u-shop", "prod", "charts/shop")
+	api.apps["shop"]["spec"].(map[string]any)["source"].(map[string]any)["repoURL"] = github.URL() + "/acme/env"
+
+	code, stdout, stderr := call(t, t.Context(), "diff", "argocd/shop", "--config", file, "--pr", "4711")
+	require.Equal(t, exitFailed, code, stdout+stderr)
+	require.Empty(t, stdout)
+	require.Equal(t, "gatekeeper: acme/env has no pull request #4711; check the number, or name another repository with --repo\n", stderr)
 }

@@ -15,40 +15,44 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/test/postgrestest"
 )
 
+// ownedRecord is a record in PostgreSQL that a role of its own owns, beside another
+// database of that role. The files are the configuration, the owner's connection string and
+// the public key of checkpoints.
+type ownedRecord struct {
+	cluster                   *postgrestest.Cluster
+	file, data, owner, public string
+}
+
+func newOwnedRecord(t *testing.T) (r ownedRecord) {
+	t.Helper()
+	r.cluster = postgrestest.Start(t)
+	r.cluster.SQL(t, "postgres", "CREATE ROLE keeper LOGIN; CREATE ROLE gatekeeper LOGIN; CREATE DATABASE records OWNER keeper; CREATE DATABASE others OWNER keeper;")
+	r.file, r.data = configure(t)
+	dir := filepath.Dir(r.file)
+	require.NoError(t, os.Mkdir(r.data, 0o700))
+	base, err := os.ReadFile(r.file)
+	require.NoError(t, err)
+	save(t, dir, "dsn", r.cluster.DSN("gatekeeper", "records"))
+	r.owner = save(t, dir, "owner", r.cluster.DSN("keeper", "records"))
+	r.public = save(t, dir, "key.pub", must(t, "ledger", "key", "--name", "gatekeeper.test/record", "--out", filepath.Join(dir, "key")))
+	save(t, dir, "gatekeeper.yaml", string(base)+"checkpoints:\n  keyFile: key\nrecord:\n  postgres:\n    dsnFile: dsn\n")
+	must(t, "ledger", "init", "--config", r.file, "--owner-dsn-file", r.owner)
+	return r
+}
+
 // TestLedgerArchiveInPostgres goes the way of TestLedgerArchive with a record in PostgreSQL
 // that a role of its own owns.
 func TestLedgerArchiveInPostgres(t *testing.T) {
-	cluster := postgrestest.Start(t)
-	cluster.SQL(t, "postgres", "CREATE ROLE keeper LOGIN; CREATE ROLE gatekeeper LOGIN; CREATE DATABASE records OWNER keeper; CREATE DATABASE others OWNER keeper;")
-	file, data := configure(t)
-	dir := filepath.Dir(file)
-	require.NoError(t, os.Mkdir(data, 0o700))
-	base, err := os.ReadFile(file)
-	require.NoError(t, err)
-	save(t, dir, "dsn", cluster.DSN("gatekeeper", "records"))
-	owner := save(t, dir, "owner", cluster.DSN("keeper", "records"))
-	public := save(t, dir, "key.pub", must(t, "ledger", "key", "--name", "gatekeeper.test/record", "--out", filepath.Join(dir, "key")))
-	save(t, dir, "gatekeeper.yaml", string(base)+"checkpoints:\n  keyFile: key\nrecord:\n  postgres:\n    dsnFile: dsn\n")
-	must(t, "ledger", "init", "--config", file, "--owner-dsn-file", owner)
-	archiving(t, file, data, public, "--owner-dsn-file", owner)
-
+	r := newOwnedRecord(t)
+	archiving(t, r.file, r.data, r.public, "--owner-dsn-file", r.owner)
 }
 
 // TestLedgerArchiveIsTheOwners: nobody but the role that owns the record archives, and it
 // only the record of the configuration, and alone.
 func TestLedgerArchiveIsTheOwners(t *testing.T) {
-	cluster := postgrestest.Start(t)
-	cluster.SQL(t, "postgres", "CREATE ROLE keeper LOGIN; CREATE ROLE gatekeeper LOGIN; CREATE DATABASE records OWNER keeper; CREATE DATABASE others OWNER keeper;")
-	file, data := configure(t)
-	dir := filepath.Dir(file)
-	require.NoError(t, os.Mkdir(data, 0o700))
-	base, err := os.ReadFile(file)
-	require.NoError(t, err)
-	save(t, dir, "dsn", cluster.DSN("gatekeeper", "records"))
-	owner, other := save(t, dir, "owner", cluster.DSN("keeper", "records")), save(t, dir, "other", cluster.DSN("keeper", "others"))
-	save(t, dir, "key.pub", must(t, "ledger", "key", "--name", "gatekeeper.test/record", "--out", filepath.Join(dir, "key")))
-	save(t, dir, "gatekeeper.yaml", string(base)+"checkpoints:\n  keyFile: key\nrecord:\n  postgres:\n    dsnFile: dsn\n")
-	must(t, "ledger", "init", "--config", file, "--owner-dsn-file", owner)
+	r := newOwnedRecord(t)
+	file, dir, owner := r.file, filepath.Dir(r.file), r.owner
+	other := save(t, dir, "other", r.cluster.DSN("keeper", "others"))
 	recordOld(t, file, 70)
 	to := filepath.Join(dir, "some.archive")
 	archive := func(more ...string) []string {
@@ -71,11 +75,11 @@ func TestLedgerArchiveIsTheOwners(t *testing.T) {
 	require.Equal(t, "nothing is archived\n", must(t, "ledger", "archives", "--config", file))
 	require.NoError(t, os.Remove(to))
 	// Another record, which somebody names by mistake.
-	save(t, dir, "dsn", cluster.DSN("keeper", "others"))
+	save(t, dir, "dsn", r.cluster.DSN("keeper", "others"))
 	must(t, "ledger", "init", "--config", file)
 	require.Contains(t, fails(t, exitFailed, archive("--owner-dsn-file", owner)...), "name the same database in both")
 	require.NoFileExists(t, to)
-	save(t, dir, "dsn", cluster.DSN("gatekeeper", "records"))
+	save(t, dir, "dsn", r.cluster.DSN("gatekeeper", "records"))
 	require.Contains(t, must(t, archive("--owner-dsn-file", owner)...), "archived 15 of the entries 1 to 15")
 	require.Contains(t, must(t, "ledger", "verify", "--config", file), "intact: 211 entries")
 }

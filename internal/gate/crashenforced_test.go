@@ -103,15 +103,8 @@ func (m *memory) isWorking(app string) bool {
 
 // settleDown ends the trouble, lifts all holds, and lets everything come to rest.
 func (p *people) settleDown() {
-	p.peace = true
-	p.hub.fail(nil)
 	p.argo.window = ""
-	if len(p.gates) == 1 {
-		p.reopen()
-	}
-	for n := 1; n <= p.pulls; n++ {
-		p.hub.approve(n, bob)
-	}
+	p.pacify()
 	p.allow()
 	for p.argo.arrive() || len(p.argo.flying) > 0 {
 	}
@@ -138,21 +131,7 @@ func (p *people) releaseAll() {
 func (p *people) judge() {
 	t := p.t
 	require.Empty(t, p.problem)
-	report, err := history.Verify(t.Context(), p.store)
-	require.NoError(t, err)
-	require.True(t, report.Intact(), "%+v", report.Fault)
-	require.Zero(t, report.Open, "no intent is left open")
-
-	outcomes := map[string]history.OutcomePayload{}
-	for _, o := range p.outcomes() {
-		require.NotContains(t, outcomes, o.Intent, "two outcomes of one intent")
-		outcomes[o.Intent] = o
-	}
-	abandoned := map[string]bool{}
-	for _, a := range p.abandoned() {
-		p.tally["abandoned"]++
-		abandoned[a.Intent] = true
-	}
+	outcomes, abandoned := p.became()
 	intents := map[string]history.IntentPayload{}
 	for _, i := range p.intents() {
 		intents[i.ID] = i

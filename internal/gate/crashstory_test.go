@@ -281,8 +281,8 @@ func (s *story) mayBeForeign() bool {
 	}
 }
 
-// settleDown ends the trouble and lets everything come to rest.
-func (s *story) settleDown() {
+// pacify ends the trouble, and approves everything.
+func (s *story) pacify() {
 	s.peace = true
 	s.hub.fail(nil)
 	if len(s.gates) == 1 {
@@ -291,6 +291,11 @@ func (s *story) settleDown() {
 	for n := 1; n <= s.pulls; n++ {
 		s.hub.approve(n, bob)
 	}
+}
+
+// settleDown ends the trouble and lets everything come to rest.
+func (s *story) settleDown() {
+	s.pacify()
 	s.allow()
 	for s.argo.arrive() || len(s.argo.flying) > 0 {
 	}
@@ -303,27 +308,36 @@ func (s *story) settleDown() {
 	}
 }
 
-func (s *story) judge() {
+// became is what the record says of intents: the outcome of each, and which were given up.
+// The record is intact, and leaves nothing open.
+func (s *story) became() (outcomes map[string]history.OutcomePayload, abandoned map[string]bool) {
 	t := s.t
+	t.Helper()
 	report, err := history.Verify(t.Context(), s.store)
 	require.NoError(t, err)
 	require.True(t, report.Intact(), "%+v", report.Fault)
 	require.Zero(t, report.Open, "no intent is left open")
 
-	outcomes := map[string]history.OutcomePayload{}
+	outcomes, abandoned = map[string]history.OutcomePayload{}, map[string]bool{}
 	for _, o := range s.outcomes() {
 		require.NotContains(t, outcomes, o.Intent, "two outcomes of one intent")
 		outcomes[o.Intent] = o
-		if o.Message == "found in Argo CD's history" {
-			s.tally["found in history"]++
-		}
 	}
-	abandoned := map[string]bool{}
 	for _, a := range s.abandoned() {
 		s.tally["abandoned"]++
 		abandoned[a.Intent] = true
 	}
+	return outcomes, abandoned
+}
 
+func (s *story) judge() {
+	t := s.t
+	outcomes, abandoned := s.became()
+	for _, o := range outcomes {
+		if o.Message == "found in Argo CD's history" {
+			s.tally["found in history"]++
+		}
+	}
 	newest := map[approval.SHA]request{}
 	for _, r := range s.argo.stored() {
 		s.tally["sync"]++

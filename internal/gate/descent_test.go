@@ -48,23 +48,14 @@ func TestSpecOfSet(t *testing.T) {
 	require.Len(t, s.intents(), 2)
 
 	// The approval wakes the child by way of the parent, although it carries no mark.
-	s.hub.approve(2, alice)
-	s.queued()
-	s.reconcileApp(apps)
-	require.Contains(t, s.queued(), Key{Application: payments})
-	s.reconciled()
-	require.Equal(t, approval.CodeSpecApproved, s.finding(payments).Code)
-	require.Equal(t, "6bec", s.argo.last().candidate.SpecDigest)
+	s.approvedThroughParent()
 }
 
 // TestSetsThatProveNothing: only what a set of an approved commit generates counts, and
 // the finding names the set.
 func TestSetsThatProveNothing(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		change func(s *setup, c *catalogue)
-		text   string
-	}{
+	provingNothing(t, generated, map[string]unproven{
 		"no deployer": {func(_ *setup, c *catalogue) { c.deployers = nil }, "the ApplicationSet argocd/shops writes it, and no Application deploys that"},
 		"too many deployers": {func(_ *setup, c *catalogue) {
 			c.deployers[shops] = []string{"argocd/a", "argocd/b", "argocd/c", apps}
@@ -96,18 +87,7 @@ func TestSetsThatProveNothing(t *testing.T) {
 		"two of that name, one not followed": {func(_ *setup, c *catalogue) {
 			c.rendered[sha(1)] = append([]approval.RenderedSpec{{Set: shops, Unfollowed: "it is random"}}, c.rendered[sha(1)]...)
 		}, "is not followed: it is rendered twice"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s, c := generated(t)
-			test.change(s, c)
-			s.clock.advance(settledAfter)
-			s.reconciled()
-			require.Equal(t, approval.CodeSpecNotAdopted, s.finding(payments).Code)
-			require.Contains(t, s.finding(payments).Text, test.text)
-			require.Len(t, s.intents(), 1, "that of the parent")
-		})
-	}
+	})
 }
 
 // TestOneOfSeveralDeployers: the one that a forged status names does not hide the other.

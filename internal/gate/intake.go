@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 // Inbox is the durable store of deliveries, and the witness of what GitHub does
 // not keep.
 type Inbox interface {
-	// Pending returns deliveries that were not processed yet, oldest first.
-	Pending(ctx context.Context, limit int) ([]inbox.Delivery, error)
+	// Pending returns deliveries that were not processed yet, oldest first, without those
+	// of the given GUIDs.
+	Pending(ctx context.Context, limit int, besides ...string) ([]inbox.Delivery, error)
 	Done(ctx context.Context, guid string) error
 	Failed(ctx context.Context, guid, reason string) error
 	SaveReview(ctx context.Context, w approval.WitnessedReview) error
@@ -53,10 +55,12 @@ type handled struct {
 }
 
 // intakeBatch bounds how many deliveries are read at once, intakeOpen how many
-// may be under way.
+// may be under way. Besides these, intakeLate may wait for what fails, or what fails
+// would keep everything else waiting. Of each no more is in memory than its name.
 const (
 	intakeBatch = 100
 	intakeOpen  = 1000
+	intakeLate  = 9000
 	intakeIdle  = 5 * time.Second
 )
 
@@ -64,7 +68,7 @@ const (
 func NewIntake(g *Gate, store Inbox, parse func(event string, body []byte) (approval.Hint, error), log *slog.Logger) *Intake {
 	return &Intake{
 		gate: g, inbox: store, parse: parse, log: log,
-		wake: make(chan struct{}, 1), taken: map[string]bool{}, done: make(chan handled, intakeOpen+intakeBatch),
+		wake: make(chan struct{}, 1), taken: map[string]bool{}, done: make(chan handled, intakeOpen+intakeLate+intakeBatch),
 	}
 }
 
@@ -103,30 +107,32 @@ func (in *Intake) Run(ctx context.Context) error {
 
 // drain takes up every delivery that is not under way yet.
 func (in *Intake) drain(ctx context.Context) error {
-	for ctx.Err() == nil && len(in.taken) < intakeOpen {
+	for ctx.Err() == nil && in.mayTake() {
 		in.clear()
-		pending, err := in.inbox.Pending(ctx, len(in.taken)+intakeBatch)
+		// What is taken already is not read again: it may be late and large, and would
+		// leave no room for the others.
+		pending, err := in.inbox.Pending(ctx, intakeBatch, slices.Collect(maps.Keys(in.taken))...)
 		if err != nil {
 			return fmt.Errorf("read the inbox: %w", err)
 		}
-		fresh := 0
+		if len(pending) == 0 {
+			return nil
+		}
 		for _, d := range pending {
-			if in.taken[d.GUID] {
-				continue
-			}
-			// Not more at once, or what is under way could exceed what done holds.
-			if fresh == intakeBatch || ctx.Err() != nil {
+			if ctx.Err() != nil {
 				break
 			}
-			fresh++
 			in.taken[d.GUID] = true
 			in.take(ctx, d)
 		}
-		if fresh == 0 {
-			return nil
-		}
 	}
 	return nil
+}
+
+// mayTake is true while there is room for one more batch.
+func (in *Intake) mayTake() bool {
+	late := len(in.again) + int(in.gate.tickets.late.Load())
+	return len(in.taken) < intakeOpen+min(late, intakeLate)
 }
 
 // clear forgets the deliveries that are finished.
@@ -171,15 +177,7 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 		in.done <- handled{d.GUID, true}
 		return
 	}
-	finish := func(ctx context.Context) {
-		// A crash before this line repeats the delivery, which is harmless.
-		err := in.inbox.Done(ctx, d.GUID)
-		if err != nil {
-			in.log.LogAttrs(ctx, slog.LevelError, "inbox_write_failed", slog.String("delivery", d.GUID), slog.Any("error", err))
-		}
-		in.gate.metrics.delivery(d.Event, "done")
-		in.done <- handled{d.GUID, err != nil}
-	}
+	finish := in.finishing(d.GUID, d.Event)
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = k.String()
@@ -199,6 +197,20 @@ func (in *Intake) take(ctx context.Context, d inbox.Delivery) {
 		in.gate.sharing.may(k)
 		in.gate.causes.Add(ctx, k)
 		in.gate.queue.Add(k)
+	}
+}
+
+// finishing returns what is done when a delivery is over. It knows no more than names, for
+// it is kept as long as that takes, and bodies would fill the memory.
+func (in *Intake) finishing(guid, event string) func(context.Context) {
+	return func(ctx context.Context) {
+		// A crash before this line repeats the delivery, which is harmless.
+		err := in.inbox.Done(ctx, guid)
+		if err != nil {
+			in.log.LogAttrs(ctx, slog.LevelError, "inbox_write_failed", slog.String("delivery", guid), slog.Any("error", err))
+		}
+		in.gate.metrics.delivery(event, "done")
+		in.done <- handled{guid, err != nil}
 	}
 }
 

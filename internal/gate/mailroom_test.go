@@ -65,11 +65,11 @@ func (b *boxed) hook(before func(call string) error) {
 	b.before = before
 }
 
-func (b *boxed) Pending(ctx context.Context, limit int) ([]inbox.Delivery, error) {
+func (b *boxed) Pending(ctx context.Context, limit int, besides ...string) ([]inbox.Delivery, error) {
 	if err := b.enter("pending"); err != nil {
 		return nil, err
 	}
-	return b.Store.Pending(ctx, limit)
+	return b.Store.Pending(ctx, limit, besides...)
 }
 
 func (b *boxed) Done(ctx context.Context, guid string) error {
@@ -119,9 +119,9 @@ func (m *mailroom) deliver(event string, h approval.Hint) string {
 
 func (m *mailroom) pending() int {
 	m.t.Helper()
-	pending, err := m.box.Store.Pending(m.t.Context(), 10_000)
+	backlog, err := m.box.Backlog(m.t.Context())
 	require.NoError(m.t, err)
-	return len(pending)
+	return backlog.Pending
 }
 
 func (m *mailroom) drain() {

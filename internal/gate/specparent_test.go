@@ -26,6 +26,19 @@ func family(t *testing.T) (*setup, *catalogue) {
 	return s, c
 }
 
+// approvedThroughParent approves #2, which gives the child another spec: it is woken by
+// its parent, and synced.
+func (s *setup) approvedThroughParent() {
+	s.t.Helper()
+	s.hub.approve(2, alice)
+	s.queued()
+	s.reconcileApp(apps)
+	require.Contains(s.t, s.queued(), Key{Application: payments})
+	s.reconciled()
+	require.Equal(s.t, approval.CodeSpecApproved, s.finding(payments).Code)
+	require.Equal(s.t, "6bec", s.argo.last().candidate.SpecDigest)
+}
+
 func TestSpecOfApprovedCommit(t *testing.T) {
 	t.Parallel()
 	s, c := family(t)
@@ -55,13 +68,7 @@ func TestSpecOfApprovedCommit(t *testing.T) {
 	require.Contains(t, f.Remedy, "commit it to what argocd/apps is rendered from")
 
 	// The approval wakes the child by way of the parent.
-	s.hub.approve(2, alice)
-	s.queued()
-	s.reconcileApp(apps)
-	require.Contains(t, s.queued(), Key{Application: payments})
-	s.reconciled()
-	require.Equal(t, approval.CodeSpecApproved, s.finding(payments).Code)
-	require.Equal(t, "6bec", s.argo.last().candidate.SpecDigest)
+	s.approvedThroughParent()
 
 	// An older adoption does not bring back the spec from before.
 	s.argo.run(payments, phaseSucceeded)
@@ -136,10 +143,7 @@ func TestNewChildIsWoken(t *testing.T) {
 // counts, and only if it says exactly this.
 func TestParentsThatProveNothing(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		change func(s *setup, c *catalogue)
-		text   string
-	}{
+	provingNothing(t, family, map[string]unproven{
 		"a forged mark": {func(_ *setup, c *catalogue) {
 			c.live[payments] = approval.LiveSpec{Parent: "argocd/none"}
 		}, "which does not exist"},
@@ -191,10 +195,22 @@ func TestParentsThatProveNothing(t *testing.T) {
 			s.gate = s.newGate(p)
 			s.gate.specs = c
 		}, "of which nothing was approved"},
-	} {
+	})
+}
+
+// unproven is a change after which the parent does not prove what its child is, and what the
+// finding says then.
+type unproven struct {
+	change func(s *setup, c *catalogue)
+	text   string
+}
+
+func provingNothing(t *testing.T, begin func(*testing.T) (*setup, *catalogue), doubts map[string]unproven) {
+	t.Helper()
+	for name, test := range doubts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, c := family(t)
+			s, c := begin(t)
 			test.change(s, c)
 			s.clock.advance(settledAfter)
 			s.reconciled()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/tracing"
 )
@@ -14,7 +15,9 @@ type ticket struct {
 	guid string
 	// again is true when nothing but this delivery says that a report is to be written
 	// although nothing is new.
-	again  bool
+	again bool
+	// late is true from when a key was reconciled in vain.
+	late   atomic.Bool
 	mu     sync.Mutex
 	open   int
 	finish func(context.Context)
@@ -34,12 +37,20 @@ func (t *ticket) done(ctx context.Context) {
 type tickets struct {
 	mu    sync.Mutex
 	byKey map[Key][]*ticket
+	// late is how many deliveries wait for a key that was reconciled in vain.
+	late atomic.Int64
 }
 
 // issue registers a delivery with its keys; it must happen before the keys are
 // queued, so that the reconcile that counts begins after it.
 func (ts *tickets) issue(guid string, keys []Key, again bool, finish func(context.Context)) {
-	t := &ticket{guid: guid, again: again, open: len(keys), finish: finish}
+	t := &ticket{guid: guid, again: again, open: len(keys)}
+	t.finish = func(ctx context.Context) {
+		if t.late.Load() {
+			ts.late.Add(-1)
+		}
+		finish(ctx)
+	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if ts.byKey == nil {
@@ -95,6 +106,9 @@ func (ts *tickets) giveBack(k Key, back []*ticket) (spare []*ticket) {
 		}
 		again = again || t.again
 		stay = append(stay, t)
+		if t.late.CompareAndSwap(false, true) {
+			ts.late.Add(1)
+		}
 	}
 	slices.Reverse(stay)
 	ts.byKey[k] = stay

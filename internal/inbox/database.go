@@ -27,7 +27,7 @@ type dialect struct {
 	// serial makes the rest of a transaction one that no other one of its kind runs beside;
 	// empty where there is one writer anyway.
 	serial string
-	// pending reads deliveries that wait.
+	// pending reads at most $1 deliveries that wait, without those in a JSON array as $2.
 	pending string
 	// among is a condition on the column sha, for a JSON array as $2.
 	among string
@@ -38,7 +38,7 @@ type dialect struct {
 // sqliteFile has one writer, who takes the write lock before it reads.
 func sqliteFile(file *sqlitefile.File) database {
 	return database{file.Read(), file.Write(), file.Close, dialect{
-		pending: "SELECT guid, event, received, body FROM deliveries WHERE state = 'pending' ORDER BY received, guid LIMIT $1",
+		pending: "SELECT guid, event, received, body FROM deliveries WHERE state = 'pending' AND guid NOT IN (SELECT value FROM json_each($2)) ORDER BY received, guid LIMIT $1",
 		among:   "sha IN (SELECT value FROM json_each($2))",
 	}}
 }

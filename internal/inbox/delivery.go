@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -89,14 +90,22 @@ func (s *Store) Put(ctx context.Context, d Delivery) (fresh bool, err error) {
 	return changed > 0, nil
 }
 
-// Pending returns deliveries that wait to be processed, oldest first: at most
-// limit, fewer when they are large, none only when there are none.
-func (s *Store) Pending(ctx context.Context, limit int) (pending []Delivery, err error) {
+// Pending returns deliveries that wait to be processed besides those with the given
+// GUIDs, oldest first: at most limit, fewer when they are large, none only when there
+// are none. The bodies of those that are left out are not read.
+func (s *Store) Pending(ctx context.Context, limit int, besides ...string) (pending []Delivery, err error) {
 	defer func() {
 		if err != nil {
 			pending, err = nil, fmt.Errorf("read the pending deliveries: %w", err)
 		}
 	}()
+	if besides == nil {
+		besides = []string{} // or it would be null
+	}
+	leftOut, err := json.Marshal(besides)
+	if err != nil {
+		return nil, err
+	}
 	size := 0
 	err = s.each(ctx, func(rows *sql.Rows) error {
 		var d Delivery
@@ -110,7 +119,7 @@ func (s *Store) Pending(ctx context.Context, limit int) (pending []Delivery, err
 			return errEnough
 		}
 		return nil
-	}, s.db.pending, max(limit, 0))
+	}, s.db.pending, max(limit, 0), string(leftOut))
 	return pending, err
 }
 

@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -76,6 +77,36 @@ func TestPending(t *testing.T) {
 
 		require.NoError(t, store.Done(t.Context(), "c"))
 		require.Equal(t, []string{"a", "b"}, pending(t, store))
+	})
+}
+
+// TestPendingBesides: what is left out is not counted, neither as one of the limit nor as large.
+func TestPendingBesides(t *testing.T) {
+	everywhere(t, func(t *testing.T, in kind) {
+		t.Parallel()
+		store := in.fresh(t)
+		odd := []string{"a'b", `c"d\\`, "<e>&\u2028", "ü[]", "null"}
+		for i, guid := range odd {
+			d := delivery(guid, i)
+			d.Body = bytes.Repeat([]byte(" "), 3<<20)
+			require.True(t, put(t, store, d))
+		}
+		require.True(t, put(t, store, delivery("last", 9)))
+		require.Less(t, len(pending(t, store)), len(odd), "they are large")
+		read := func(limit int, besides ...string) (guids []string) {
+			t.Helper()
+			deliveries, err := store.Pending(t.Context(), limit, besides...)
+			require.NoError(t, err)
+			for _, d := range deliveries {
+				guids = append(guids, d.GUID)
+			}
+			return guids
+		}
+		require.Equal(t, []string{"last"}, read(100, odd...))
+		require.Equal(t, []string{"last"}, read(1, append(odd, "unknown", "a'b")...))
+		require.Equal(t, odd[4:5], read(1, odd[:4]...))
+		require.Equal(t, append(odd[3:4:4], "last"), read(100, odd[0], odd[1], odd[2], odd[4]))
+		require.Empty(t, read(100, append(odd, "last")...))
 	})
 }
 

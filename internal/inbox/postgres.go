@@ -112,7 +112,11 @@ func connectPostgres(ctx context.Context, o postgresdb.Options, why postgresdb.P
 		// sent the rest.
 		pending: `SELECT guid, event, received, body FROM (
 				SELECT guid, event, received, body, sum(octet_length(body)) OVER (ORDER BY received, guid) - octet_length(body) AS before
-				FROM (SELECT guid, event, received, body FROM deliveries WHERE state = 'pending' ORDER BY received, guid LIMIT $1) AS page
+				FROM (
+					SELECT guid, event, received, body FROM deliveries
+					WHERE state = 'pending' AND guid NOT IN (SELECT json_array_elements_text(CAST($2 AS json)))
+					ORDER BY received, guid LIMIT $1
+				) AS page
 			) AS measured WHERE before < ` + strconv.Itoa(maxBatch) + ` ORDER BY received, guid`,
 		among:    "sha IN (SELECT json_array_elements_text(CAST($2 AS json)))",
 		longName: longestIndexed,

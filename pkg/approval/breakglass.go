@@ -49,8 +49,8 @@ func (d *Decision) override(p *Policy, f *Facts, hindered Verdict, explain bool)
 	}
 	used := Finding{
 		Code: CodeBreakGlassUsed, Verdict: Allowed,
-		Text: oneLine(o.Person) + " broke the glass for " + shortRevisions(o.Candidate) + " until " + minuteOf(o.Expires) + " (" + oneLine(o.Reason) +
-			"); somebody else has to review it by " + minuteOf(o.ReviewBy) + ": gatekeeper review " + oneLine(o.ID) + " --by NAME --reason TEXT",
+		Text: oneLine(o.Person) + " broke the glass for " + shortRevisions(o.Candidate) + " until " + minuteDown(o.Expires) + " (" + oneLine(o.Reason) +
+			"); somebody else has to review it by " + minuteDown(o.ReviewBy) + ": gatekeeper review " + oneLine(o.ID) + " --by NAME --reason TEXT",
 	}
 	if explain {
 		used.Children = d.overridden(o.Candidate)
@@ -133,7 +133,7 @@ func judgeBrokenGlass(f *Facts, lines []LineDecision) []Finding {
 			finding.Code, due = CodeBreakGlassOverdue, "was"
 		}
 		finding.Text = oneLine(b.Person) + " shipped " + shortRevisions(b.Candidate) + " by break-glass (" + oneLine(b.Reason) +
-			"), and nobody has reviewed it; the review " + due + " due by " + minuteOf(b.ReviewBy)
+			"), and nobody has reviewed it; the review " + due + " due by " + minuteDown(b.ReviewBy)
 		if !b.Passed && !reaches(lines, b.Candidate) {
 			finding.Verdict = Blocked
 			finding.Text += "; until then nothing is synced that does not include it"

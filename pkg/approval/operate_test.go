@@ -108,6 +108,33 @@ func TestBreakGlassAllows(t *testing.T) {
 	require.NotContains(t, codes(d.Findings[0].Children), approval.CodeQuorumMissing, "#77 is not shipped")
 }
 
+// TestMinutesOfStops: nobody reads that a stop begins after what it stopped, or ends before it
+// does, nor that a permission or the time for a review is longer than it is.
+func TestMinutesOfStops(t *testing.T) {
+	t.Parallel()
+	for seconds, want := range map[int]struct{ down, up string }{
+		0:  {"09:00 UTC", "09:00 UTC"},
+		1:  {"09:00 UTC", "09:01 UTC"},
+		59: {"09:00 UTC", "09:01 UTC"},
+	} {
+		at := pushed.Truncate(time.Hour).Add(time.Duration(seconds) * time.Second).In(time.FixedZone("Nepal", 5*3600+45*60))
+		day := at.UTC().Format("2006-01-02 ")
+		s := glassy()
+		s.Holds = []approval.Hold{{ID: "h", Person: "bob", Reason: "wait", Since: at, Expires: at.Add(24 * time.Hour)}}
+		s.Override.Expires, s.Override.ReviewBy = at, at
+		s.BrokenGlass = []approval.BrokenGlass{{ID: "g", Candidate: s.Override.Candidate, Person: "erin", Reason: "customers cannot pay", ReviewBy: at}}
+		d := s.decide()
+		said := map[approval.Code]string{}
+		for _, f := range d.Findings {
+			said[f.Code] = f.Text
+		}
+		require.Contains(t, said[approval.CodeHoldActive], " since "+day+want.down+" until "+at.UTC().AddDate(0, 0, 1).Format("2006-01-02 ")+want.up+":")
+		require.Contains(t, said[approval.CodeBreakGlassUsed], " until "+day+want.down+" (")
+		require.Contains(t, said[approval.CodeBreakGlassUsed], " review it by "+day+want.down+":")
+		require.Contains(t, said[approval.CodeBreakGlassUnreviewed], " due by "+day+want.down)
+	}
+}
+
 // TestBreakGlassNever: what break-glass never overrides, and what makes a use void.
 // Neither is the override in the decision, nor is anything but what was approved let
 // through.

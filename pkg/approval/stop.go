@@ -30,11 +30,11 @@ func judgeHolds(p *Policy, f *Facts) []Finding {
 		if h.WholeGate {
 			what = "gate " + p.Gate
 		}
-		text := oneLine(h.Person) + " holds " + what + " since " + minuteOf(h.Since)
+		text := oneLine(h.Person) + " holds " + what + " since " + minuteDown(h.Since)
 		ends := ""
 		if !h.Expires.IsZero() {
-			text += " until " + minuteOf(h.Expires)
-			ends = ", or wait until it ends by itself at " + minuteOf(h.Expires)
+			text += " until " + minuteUp(h.Expires)
+			ends = ", or wait until it ends by itself at " + minuteUp(h.Expires)
 		}
 		out = append(out, Finding{
 			Code: CodeHoldActive, Verdict: Blocked, Text: text + ": " + oneLine(h.Reason),
@@ -75,7 +75,7 @@ func judgeWindows(p *Policy, f *Facts) []Finding {
 		case w.Kind == WindowDeny && s.Open:
 			until := ""
 			if !s.Next.IsZero() {
-				until = " until " + minuteOf(s.Next)
+				until = " until " + minuteUp(s.Next)
 			}
 			denying = append(denying, "window "+oneLine(w.Name)+" denies them"+until)
 		case w.Kind == WindowDeny:
@@ -107,7 +107,7 @@ func judgeWindows(p *Policy, f *Facts) []Finding {
 		Remedy: "no next opening is known; look at the windows with gatekeeper windows",
 	}
 	if f.Opens != nil && !f.Opens.At.IsZero() {
-		when := minuteOf(f.Opens.At)
+		when := minuteUp(f.Opens.At)
 		if f.Opens.Text != "" {
 			when = oneLine(f.Opens.Text)
 		}
@@ -128,11 +128,18 @@ func (d Decision) judged(p *Policy, f *Facts, c Candidate) (Decision, Candidate)
 	return d, c
 }
 
-// minuteOf is a moment in UTC for people. Seconds are rounded up, so that nobody is
-// told of a moment that is too early.
-func minuteOf(t time.Time) string {
-	if up := t.Truncate(time.Minute); up.Before(t) {
-		t = up.Add(time.Minute)
+// Moments are told to people in UTC and to the minute. To which side the seconds go depends
+// on what is told, for nobody is to rely on more than there is: a hold begins no later than
+// is said, and a permission or the time for a review ends no sooner, so these are rounded
+// down; what is closed does not open sooner, so that is rounded up.
+
+func minuteDown(t time.Time) string {
+	return t.UTC().Truncate(time.Minute).Format("2006-01-02 15:04") + " UTC"
+}
+
+func minuteUp(t time.Time) string {
+	if down := t.Truncate(time.Minute); down.Before(t) {
+		t = down.Add(time.Minute)
 	}
-	return t.UTC().Format("2006-01-02 15:04") + " UTC"
+	return minuteDown(t)
 }

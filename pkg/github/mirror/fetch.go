@@ -87,13 +87,17 @@ func (m *Mirror) fetch(ctx context.Context, branch string, pulls []int) (failed 
 	if errors.Is(err, approval.ErrNotFound) {
 		err = errors.Join(err, m.dropBranch(ctx, branch))
 	}
-	if err != nil {
-		m.log.LogAttrs(ctx, slog.LevelWarn, "mirror.fetch_failed", slog.String("branch", branch),
-			slog.Int("pulls", len(pulls)), slog.Duration("took", time.Since(began)), slog.String("error", err.Error()))
+	attrs := []slog.Attr{slog.String("branch", branch), slog.Int("pulls", len(pulls)), slog.Duration("took", time.Since(began))}
+	switch {
+	case errors.Is(err, errNobodyWaits), errors.Is(err, ErrClosed):
+		// Nothing is wrong with the repository: who asked has another answer already.
+		m.log.LogAttrs(ctx, slog.LevelDebug, "mirror.fetch_given_up", append(attrs, slog.String("error", err.Error()))...)
+		return err
+	case err != nil:
+		m.log.LogAttrs(ctx, slog.LevelWarn, "mirror.fetch_failed", append(attrs, slog.String("error", err.Error()))...)
 		return err
 	}
-	m.log.LogAttrs(ctx, slog.LevelDebug, "mirror.fetched", slog.String("branch", branch),
-		slog.Int("pulls", len(pulls)), slog.Duration("took", time.Since(began)))
+	m.log.LogAttrs(ctx, slog.LevelDebug, "mirror.fetched", attrs...)
 	m.packRefs(ctx)
 	m.maintain(ctx)
 	return nil

@@ -282,7 +282,7 @@ func TestFetchGivenUp(t *testing.T) {
 	o.branch("main", base)
 	h := o.serve("", "")
 	events := &recorder{}
-	m := o.openWith(Options{URL: h.repository(), Logger: slog.New(slog.NewTextHandler(events, nil))})
+	m := o.openWith(Options{URL: h.repository(), Logger: slog.New(slog.NewTextHandler(events, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	g := h.holdFirst()
 	impatient, giveUp := context.WithCancelCause(t.Context())
 	reason := errors.New("enough")
@@ -300,7 +300,9 @@ func TestFetchGivenUp(t *testing.T) {
 	// Nobody waits for the fetch that is held, so it ends and the next one
 	// begins, which is not held.
 	require.NoError(t, <-patient)
+	require.Contains(t, events.String(), "level=DEBUG msg=mirror.fetch_given_up")
 	require.Contains(t, events.String(), errNobodyWaits.Error())
+	require.NotContains(t, events.String(), "level=WARN", "nothing is wrong")
 	close(g.open)
 	o.requireHead(m, "main", base)
 	require.ErrorIs(t, m.Fetch(impatient, "main"), reason)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -44,6 +45,7 @@ func (p Plan) Archived() int { return int(p.To-p.From) + 1 - len(p.Kept) } //nol
 // Make reads the whole record and plans to archive what was recorded before a time. The
 // range begins after the last one that was archived, and ends before the first entry of
 // that time or later, and before the first order to sync that may still be carried out.
+// What it holds in memory of operations does not grow with how many are on record.
 func Make(ctx context.Context, r history.Reader, before, now time.Time) (Plan, error) {
 	return keeping(ctx, r, before, now, KeptOperations)
 }
@@ -61,18 +63,17 @@ func keeping(ctx context.Context, r history.Reader, before, now time.Time, opera
 	if len(done) > 0 {
 		p.From = done[len(done)-1].To + 1
 	}
-	s := survey{keeps: operations, now: now, before: before, from: p.From, intents: map[string]*intent{}, applications: map[string]*application{}, latest: map[latest]uint64{}}
-	if err := s.read(ctx, r); err != nil {
+	s := newSurvey(r, before, now, p.From, operations)
+	if err := s.read(ctx); err != nil {
 		return Plan{}, err
 	}
 	p.To, p.Stubs = s.to, s.stubs.Digest()
 	if p.To < p.From {
 		return Plan{}, fmt.Errorf("%w: from entry %d on, nothing was recorded before %s, or an order to sync from then is still in force", ErrNothing, p.From, before.UTC().Format(time.RFC3339))
 	}
-	if err := s.open(ctx, r); err != nil {
+	if p.Kept, err = s.kept(ctx, p.From, p.To); err != nil {
 		return Plan{}, err
 	}
-	p.Kept = s.kept(p.From, p.To)
 	if p.Archived() == 0 {
 		return Plan{}, fmt.Errorf("%w: the entries %d to %d are all still needed to decide", ErrNothing, p.From, p.To)
 	}
@@ -81,6 +82,7 @@ func keeping(ctx context.Context, r history.Reader, before, now time.Time, opera
 
 // survey is what it takes to know which entries the gate may still read.
 type survey struct {
+	r           history.Reader
 	keeps       int
 	now, before time.Time
 	from        uint64
@@ -89,11 +91,17 @@ type survey struct {
 	done  bool
 	stubs history.StubsDigest
 
+	// intents are those that may have to stay: what is settled, and not among the newest, is
+	// left out.
 	intents      map[string]*intent
 	applications map[string]*application
 	latest       map[latest]uint64
 	// always stay whatever else does.
 	always []uint64
+}
+
+func newSurvey(r history.Reader, before, now time.Time, from uint64, operations int) *survey {
+	return &survey{r: r, keeps: operations, now: now, before: before, from: from, intents: map[string]*intent{}, applications: map[string]*application{}, latest: map[latest]uint64{}}
 }
 
 // latest names the newest decision of a gate on an Application.
@@ -103,6 +111,10 @@ type intent struct {
 	// entries are its own and those of what became of it; decision is what it rests on.
 	entries  []uint64
 	decision uint64
+	// settled is true once something became of it, and listed is in how many places it is
+	// among the newest of its Application.
+	settled bool
+	listed  int
 }
 
 // application has the newest entries of each sort, oldest first.
@@ -120,9 +132,9 @@ type operation struct {
 
 type health struct{ entry, of uint64 }
 
-func (s *survey) read(ctx context.Context, r history.Reader) error {
+func (s *survey) read(ctx context.Context) error {
 	for next := uint64(1); ; {
-		entries, err := r.Entries(ctx, next, page)
+		entries, err := s.r.Entries(ctx, next, page)
 		if err != nil {
 			return fmt.Errorf("read the record: %w", err)
 		}
@@ -134,7 +146,7 @@ func (s *survey) read(ctx context.Context, r history.Reader) error {
 				return fmt.Errorf("entry %d is missing; gatekeeper ledger verify says more", next)
 			}
 			next++
-			if err := s.add(e); err != nil {
+			if err := s.add(ctx, e); err != nil {
 				return err
 			}
 		}
@@ -146,7 +158,7 @@ type gateOf struct {
 	Gate string `json:"gate"`
 }
 
-func (s *survey) add(e history.Entry) error {
+func (s *survey) add(ctx context.Context, e history.Entry) error {
 	if err := s.bound(e); err != nil {
 		return err
 	}
@@ -170,20 +182,25 @@ func (s *survey) add(e history.Entry) error {
 		if err != nil {
 			return err
 		}
-		s.intents[e.Intent] = &intent{[]uint64{e.Sequence}, p.DecisionSequence}
+		s.intents[e.Intent] = &intent{entries: []uint64{e.Sequence}, decision: p.DecisionSequence}
 		app.intents = s.newest(app.intents, operation{e.Sequence, e.Intent})
 	case history.KindOutcome:
 		p, err := history.Decode[history.OutcomePayload](e)
 		if err != nil {
 			return err
 		}
+		if err := s.became(ctx, e); err != nil {
+			return err
+		}
 		o := operation{e.Sequence, e.Intent}
 		if app.operations, app.outcomes = s.newest(app.operations, o), s.newest(app.outcomes, o); p.Result == history.ResultSucceeded {
 			app.deployments = s.newest(app.deployments, o)
 		}
-		s.became(e)
 	case history.KindAbandoned:
-		s.became(e)
+		if err := s.became(ctx, e); err != nil {
+			return err
+		}
+		s.list(e.Intent, 0)
 	case history.KindObserved:
 		app.operations = s.newest(app.operations, operation{e.Sequence, ""})
 	case history.KindHealth:
@@ -208,10 +225,60 @@ func (s *survey) add(e history.Entry) error {
 	return nil
 }
 
-func (s *survey) became(e history.Entry) {
-	if i := s.intents[e.Intent]; i != nil {
-		i.entries = append(i.entries, e.Sequence)
+func (s *survey) became(ctx context.Context, e history.Entry) error {
+	// What was given up long ago may end after all.
+	if err := s.recall(ctx, e.Intent, e.Sequence); err != nil {
+		return err
 	}
+	if i := s.intents[e.Intent]; i != nil {
+		i.entries, i.settled = append(i.entries, e.Sequence), true
+	}
+	return nil
+}
+
+// recall reads an intent that is not held, with what became of it before an entry. It stays
+// unknown when it is archived: then nothing of it was needed, and nothing is now.
+func (s *survey) recall(ctx context.Context, id string, before uint64) error {
+	if id == "" || s.intents[id] != nil {
+		return nil
+	}
+	entries, err := s.r.Intent(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read intent %q: %w", id, err)
+	}
+	for _, e := range entries {
+		if e.Archived() || e.Sequence >= before {
+			continue
+		}
+		if e.Kind != history.KindIntent {
+			if i := s.intents[id]; i != nil {
+				i.entries, i.settled = append(i.entries, e.Sequence), true
+			}
+			continue
+		}
+		p, err := history.Decode[history.IntentPayload](e)
+		if err != nil {
+			return err
+		}
+		s.intents[id] = &intent{entries: []uint64{e.Sequence}, decision: p.DecisionSequence}
+	}
+	return nil
+}
+
+// list counts in how many places an intent is among the newest, and forgets it once that is
+// none and it is settled.
+func (s *survey) list(id string, more int) {
+	i := s.intents[id]
+	if i == nil {
+		return
+	}
+	if i.listed += more; i.listed > 0 || !i.settled {
+		return
+	}
+	if s.done && i.entries[len(i.entries)-1] > s.to {
+		s.keep(id) // what comes after the range stays whole, and rests on this
+	}
+	delete(s.intents, id)
 }
 
 // bound finds the end of the range.
@@ -237,26 +304,20 @@ func (s *survey) bound(e history.Entry) error {
 	return nil
 }
 
-// open keeps what is not settled.
-func (s *survey) open(ctx context.Context, r history.Reader) error {
-	entries, err := r.OpenIntents(ctx)
-	if err != nil {
-		return fmt.Errorf("read the open intents: %w", err)
-	}
-	for _, e := range entries {
-		s.keep(e.Intent)
-	}
-	return nil
-}
-
 // keep keeps an intent, what became of it, and what it rests on.
 func (s *survey) keep(id string) {
-	if i := s.intents[id]; i != nil {
-		s.always = append(append(s.always, i.entries...), i.decision)
+	i := s.intents[id]
+	if i == nil {
+		return
+	}
+	for _, entry := range append(i.entries, i.decision) {
+		if !s.done || entry <= s.to {
+			s.always = append(s.always, entry)
+		}
 	}
 }
 
-func (s *survey) kept(from, to uint64) []uint64 {
+func (s *survey) kept(ctx context.Context, from, to uint64) ([]uint64, error) {
 	for _, sequence := range s.latest {
 		s.always = append(s.always, sequence)
 	}
@@ -265,11 +326,14 @@ func (s *survey) kept(from, to uint64) []uint64 {
 			s.always = append(s.always, o.entry)
 			s.keep(o.intent)
 		}
+		if err := s.recall(ctx, app.rollback, math.MaxUint64); err != nil {
+			return nil, err
+		}
 		s.keep(app.rollback)
 	}
 	for id, i := range s.intents {
-		if i.entries[len(i.entries)-1] > to {
-			s.keep(id) // what comes after the range stays whole, and rests on this
+		if !i.settled || i.entries[len(i.entries)-1] > to {
+			s.keep(id)
 		}
 	}
 	slices.Sort(s.always)
@@ -283,12 +347,14 @@ func (s *survey) kept(from, to uint64) []uint64 {
 	}
 	slices.Sort(s.always)
 	all := slices.Compact(s.always)
-	return slices.DeleteFunc(all, func(n uint64) bool { return n < from || n > to })
+	return slices.DeleteFunc(all, func(n uint64) bool { return n < from || n > to }), nil
 }
 
 // newest adds an operation, and leaves out what is more than is kept.
 func (s *survey) newest(all []operation, o operation) []operation {
+	s.list(o.intent, 1)
 	if all = append(all, o); len(all) > s.keeps {
+		s.list(all[0].intent, -1)
 		return all[1:]
 	}
 	return all

@@ -53,8 +53,12 @@ type filling struct {
 	schema string
 }
 
-// Append implements history.Record, but that nothing is durable yet. After an error nothing
-// more can be appended.
+// Append adds to the transaction what Store.Append would write, under the same conditions:
+// what was appended to it before counts as recorded. Nobody else sees it, and it is not
+// durable, until Fill returns. What is refused with ErrConflict or ErrInvalid changes
+// nothing, and more can be appended. An error of the server ends the transaction: then
+// further calls fail, and so does Fill, even if fill passes the error over. One call at a
+// time.
 func (f *filling) Append(ctx context.Context, expect history.Head, drafts ...history.Draft) (history.Head, error) {
 	entries, err := history.Seal(expect, drafts...)
 	if err != nil {

@@ -62,6 +62,8 @@ func TestFill(t *testing.T) {
 			sql(t, o, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%entries%' AND datname = current_database() AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'entries'::regclass)")
 			_, err = r.Append(ctx, head, historytest.Decision(t, "a", "prod", approval.Blocked))
 			require.Error(t, err)
+			_, err = r.Append(ctx, head, historytest.Decision(t, "a", "prod", approval.Blocked))
+			require.Error(t, err, "the transaction has ended")
 			return nil
 		},
 	} {
@@ -79,6 +81,29 @@ func TestFill(t *testing.T) {
 	}))
 	require.Equal(t, head, requireIntact(t, other, head).Head)
 	require.ErrorIs(t, store.Fill(t.Context(), func(context.Context, history.Record) error { return nil }), postgres.ErrNotEmpty)
+}
+
+// TestFillAfterRefusal: what is refused leaves out nothing of what came before or comes after.
+func TestFillAfterRefusal(t *testing.T) {
+	t.Parallel()
+	store := create(t, at(t))
+	var head history.Head
+	require.NoError(t, store.Fill(t.Context(), func(ctx context.Context, r history.Record) (err error) {
+		for i := range 3 {
+			_, err = r.Append(ctx, history.Head{Sequence: 7, Digest: "x"}, historytest.Decision(t, "a", "prod", approval.Blocked))
+			require.ErrorIs(t, err, history.ErrConflict)
+			drafts := historytest.Deployment(t, head, "a", "prod", fmt.Sprint("intent-", i), history.ResultSucceeded)
+			_, err = r.Append(ctx, head, drafts[1:]...)
+			require.ErrorIs(t, err, history.ErrInvalid)
+			_, err = r.Append(ctx, head)
+			require.ErrorIs(t, err, history.ErrInvalid)
+			head, err = r.Append(ctx, head, drafts...)
+			require.NoError(t, err)
+		}
+		return nil
+	}))
+	require.EqualValues(t, 9, head.Sequence)
+	require.Equal(t, head, requireIntact(t, store, head).Head)
 }
 
 // TestFillTogether: nobody appends while a record is filled.

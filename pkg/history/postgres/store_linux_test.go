@@ -307,8 +307,9 @@ func TestUnloggedTableIsRefused(t *testing.T) {
 func TestUnsuitableServers(t *testing.T) {
 	t.Parallel()
 	o := at(t)
-	shared.SQL(t, "postgres", "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
-	o.DSN = shared.DSN(postgrestest.Superuser, "latin")
+	latin := o.Schema + "_latin"
+	shared.SQL(t, "postgres", "CREATE DATABASE "+latin+" ENCODING 'LATIN1' TEMPLATE template0")
+	o.DSN = shared.DSN(postgrestest.Superuser, latin)
 	_, err := postgres.Create(t.Context(), o, "")
 	require.ErrorIs(t, err, postgres.ErrUnsuitable)
 	require.ErrorContains(t, err, "LATIN1")
@@ -362,14 +363,15 @@ func TestDump(t *testing.T) {
 	head := appendOpen(t, store)
 	dump, err := shared.Tool(t, "pg_dump", "--schema="+o.Schema, "postgres").CombinedOutput()
 	require.NoError(t, err, "%s", dump)
-	shared.SQL(t, "postgres", "CREATE DATABASE restored")
-	restore := shared.Tool(t, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "restored")
+	database := o.Schema + "_restored"
+	shared.SQL(t, "postgres", "CREATE DATABASE "+database)
+	restore := shared.Tool(t, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database)
 	restore.Stdin = strings.NewReader(string(dump))
 	output, err := restore.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 
 	twin := o
-	twin.DSN = shared.DSN(postgrestest.Superuser, "restored")
+	twin.DSN = shared.DSN(postgrestest.Superuser, database)
 	restored := open(t, twin)
 	require.Equal(t, head, requireIntact(t, restored, head).Head)
 	deploy(t, restored, "i-9")
