@@ -220,7 +220,7 @@ func readPromotion(ctx context.Context, reader *argo.Reader, cfg config.Config, 
 		return fail(fmt.Errorf("%s is protected by %d gates, so it is blocked; leave it to one of them", o.to, len(gates)))
 	}
 	if why := unfit(from); why != "" && !o.unhealthy {
-		return fail(fmt.Errorf("%s %s; wait until it is Synced and Healthy, or promote it all the same with --allow-unhealthy", o.from, why))
+		return fail(&unfitError{from: o.from, why: why})
 	}
 	r := promote.Request{
 		From: o.from, To: o.to, Only: o.only,
@@ -264,6 +264,16 @@ func unfit(r argo.Running) string {
 		return ""
 	}
 }
+
+// unfitError is about an Application that is no example at the moment. What to do about it
+// depends on how it was asked: the flag is the command line's alone.
+type unfitError struct{ from, why string }
+
+func (e *unfitError) Error() string {
+	return e.text() + "; wait until it is Synced and Healthy, or promote it all the same with --allow-unhealthy"
+}
+
+func (e *unfitError) text() string { return e.from + " " + e.why }
 
 func orUnknown(status string) string {
 	if status == "" {

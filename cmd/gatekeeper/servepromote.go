@@ -66,6 +66,12 @@ func (p promoting) Promote(ctx context.Context, r approval.RepositoryName, asker
 func promotionRefused(err error) error {
 	var network net.Error
 	var status apierrors.APIStatus
+	if e, ok := errors.AsType[*unfitError](err); ok {
+		return &console.Error{
+			Code: console.CodeRefused, Text: e.text(),
+			Remedy: "wait until it is Synced and Healthy and repeat the command; somebody with the command line can promote it all the same with gatekeeper promote --allow-unhealthy",
+		}
+	}
 	if e, ok := errors.AsType[*github.Error](err); ok {
 		if e.Status == http.StatusForbidden && !e.Limited && e.Remedy != "" {
 			return &console.Error{Code: console.CodeRefused, Text: "the promotion was not opened", Remedy: e.Remedy}

@@ -52,16 +52,23 @@ func TestPromoteByComment(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, commits[0].Message, "Co-authored-by: alice")
 
-	refused := func(says, from, to string, r approval.RepositoryName) {
+	refused := func(says, from, to string, r approval.RepositoryName) string {
 		t.Helper()
 		_, err := p.Promote(t.Context(), r, alice, from, to)
 		var e *console.Error
 		require.ErrorAs(t, err, &e)
 		require.Contains(t, e.Text, says)
+		require.NotContains(t, e.Text, "--", "a comment has no such option")
+		return e.Remedy
 	}
 	refused("no Application argocd/none reads from this repository", "argocd/none", "argocd/shop-prod", "acme/env")
 	refused("no Application argocd/shop-staging reads from this repository", "argocd/shop-staging", "argocd/shop-prod", "acme/other")
 	refused("no gate protects argocd/open", "argocd/shop-staging", "argocd/open", "acme/env")
+	w.apps["broken"] = stage{"staging", "Synced", "Degraded", "staging", []string{"ghcr.io/acme/shop:1.4.3"}}
+	w.apps["drifted"] = stage{"staging", "OutOfSync", "Healthy", "staging", []string{"ghcr.io/acme/shop:1.4.3"}}
+	const wait = "wait until it is Synced and Healthy and repeat the command; somebody with the command line can promote it all the same with gatekeeper promote --allow-unhealthy"
+	require.Equal(t, wait, refused("argocd/broken is not Healthy, it is Degraded", "argocd/broken", "argocd/shop-prod", "acme/env"))
+	require.Equal(t, wait, refused("argocd/drifted is not Synced, it is OutOfSync", "argocd/drifted", "argocd/shop-prod", "acme/env"))
 
 	require.ErrorIs(t, promotionRefused(context.DeadlineExceeded), context.DeadlineExceeded, "tried again")
 	down := &github.Error{Status: http.StatusBadGateway}

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 )
 
@@ -143,9 +144,13 @@ type Live struct {
 	Phase       string
 	Message     string
 	InitiatedBy string
-	// Health is Argo CD's view; Limit, Ready and Pods are read from the workload.
-	Health string
-	Limit  string
+	// Sync, Health and Images are Argo CD's view, as old as its last look; Limit, Image and
+	// those of the pods are read from the workload.
+	Sync, Health string
+	Images       []string
+	// Refreshing is true until Argo CD has looked as Refresh asks it to.
+	Refreshing bool
+	Limit      string
 	// Image is that of the workload.
 	Image string
 	// PodLimits and PodImages count the ready pods by the transfer limit and the image
@@ -161,8 +166,8 @@ type Live struct {
 
 // String shows what a person would look at.
 func (l Live) String() string {
-	return fmt.Sprintf("revisions %s, phase %s, health %s, TRANSFER_LIMIT %s, ready pods %v of %v, %d deployments, message %q",
-		strings.Join(l.Revisions, " "), l.Phase, l.Health, l.Limit, l.PodLimits, l.PodImages, len(l.History), l.Message)
+	return fmt.Sprintf("revisions %s, phase %s, %s and %s with images %v (refreshing: %t), TRANSFER_LIMIT %s, ready pods %v of %v, %d deployments, message %q",
+		strings.Join(l.Revisions, " "), l.Phase, l.Sync, l.Health, l.Images, l.Refreshing, l.Limit, l.PodLimits, l.PodImages, len(l.History), l.Message)
 }
 
 // Live reads a service from the cluster: the Application, its Deployment and its
@@ -179,7 +184,9 @@ func (w *World) Live(ctx context.Context, environment, service string) (Live, er
 	}
 	l.Phase, l.Message = text("status", "operationState", "phase"), text("status", "operationState", "message")
 	l.InitiatedBy = text("status", "operationState", "operation", "initiatedBy", "username")
-	l.Health = text("status", "health", "status")
+	l.Sync, l.Health = text("status", "sync", "status"), text("status", "health", "status")
+	l.Images, _, _ = unstructured.NestedStringSlice(app.Object, "status", "summary", "images")
+	l.Refreshing = app.GetAnnotations()[refresh] != ""
 	l.Revisions, _, _ = unstructured.NestedStringSlice(app.Object, "status", "operationState", "syncResult", "revisions")
 	if one := text("status", "operationState", "syncResult", "revision"); one != "" {
 		l.Revisions = []string{one}
@@ -278,4 +285,19 @@ func (w *World) AwaitLive(ctx context.Context, environment, service, revision, l
 		return l.settled(revision) && l.Limit == limit && len(l.PodLimits) == 1 && l.PodLimits[limit] > 0, l.String(), nil
 	})
 	return l, err
+}
+
+// refresh is the annotation that asks Argo CD to look at an Application. The write that
+// says what was seen takes it away.
+const refresh = "argocd.argoproj.io/refresh"
+
+// Refresh asks Argo CD to look at a service again, as the button of that name does, and
+// does not wait for it: the service is Refreshing until Argo CD has looked.
+func (w *World) Refresh(ctx context.Context, environment, service string) error {
+	_, err := w.apps().Patch(ctx, w.Application(environment, service), types.MergePatchType,
+		[]byte(`{"metadata": {"annotations": {"`+refresh+`": "normal"}}}`), metav1.PatchOptions{FieldManager: "argocd-server"})
+	if err != nil {
+		return fmt.Errorf("refresh the application: %w", err)
+	}
+	return nil
 }

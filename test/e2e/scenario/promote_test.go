@@ -24,6 +24,7 @@ func promotedByComment(t *testing.T, s *story) {
 	require.NoError(t, s.SyncByHand(s.ctx, "stage", payments.Ledger, sha))
 	_, err = s.AwaitImage(s.ctx, "stage", payments.Ledger, sha, repository+":1.5.0")
 	require.NoError(t, err)
+	s.looksHealthy("stage", payments.Ledger, repository+":1.5.0")
 
 	require.NoError(t, s.GitHub.SetCollaborator(payments.Repository, payments.Mallory, "read"))
 	s.asks(payments.Mallory, bump.Number, false, "/gk promote "+prod+" --from "+stage, "mallory may not use promote")

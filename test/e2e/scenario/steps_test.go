@@ -99,6 +99,23 @@ func (s *story) runs(service, revision, limit string, n int) payments.Live {
 	return l
 }
 
+// looksHealthy has Argo CD look at a service again, and waits until it calls what it sees
+// then Synced and Healthy, with the image alone. What it said before may be from before the
+// rollout or from the middle of it, also when the pods are there.
+func (s *story) looksHealthy(environment, service, reference string) {
+	s.t.Helper()
+	require.NoError(s.t, s.Refresh(s.ctx, environment, service))
+	err := payments.Await(s.ctx, fmt.Sprintf("Argo CD to look at %s in %s and call it healthy", service, environment), func(ctx context.Context) (bool, string, error) {
+		l, err := s.Live(ctx, environment, service)
+		if err != nil {
+			return false, "", err
+		}
+		good := !l.Refreshing && !l.Running && l.Sync == "Synced" && l.Health == "Healthy" && slices.Equal(l.Images, []string{reference})
+		return good, l.String(), nil
+	})
+	require.NoError(s.t, err)
+}
+
 // recorded waits until the record holds n entries of a kind for a service.
 func (s *story) recorded(service, kind string, n int) []payments.Entry {
 	s.t.Helper()
