@@ -28,12 +28,20 @@ func newPrepared(pool *sql.DB) *prepared {
 
 // QueryContext implements querier.
 func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	statement, err := p.statement(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
-	return statement.QueryContext(ctx, args...)
+	return statement.QueryContext(uncancelled(ctx), args...)
 }
+
+// uncancelled is for one statement. To end it with the context, database/sql and the driver
+// start two goroutines, which takes longer than most statements; all of them are short, or are
+// pages of long ones.
+func uncancelled(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	p.mu.Lock()
@@ -68,34 +76,54 @@ func (p *prepared) begin(ctx context.Context) (*transaction, error) {
 			return nil, fmt.Errorf("prepare: %w", err)
 		}
 	}
-	tx, err := p.pool.BeginTx(ctx, nil)
+	// Whoever waits for the connection may give up. What has it goes to its end.
+	conn, err := p.pool.Conn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("begin: %w", err)
+		return nil, fmt.Errorf("wait for the connection: %w", err)
 	}
-	return &transaction{tx, p}, nil
+	tx, err := conn.BeginTx(uncancelled(ctx), nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("begin: %w", err), conn.Close())
+	}
+	return &transaction{tx, conn, p}, nil
 }
 
-// transaction runs queries in a transaction.
+// transaction runs queries in a transaction, each of them to its end.
 type transaction struct {
-	*sql.Tx
+	tx       *sql.Tx
+	conn     *sql.Conn
 	prepared *prepared
 }
 
 // QueryContext implements querier.
 func (t *transaction) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx = uncancelled(ctx)
 	if statement := t.statement(ctx, query); statement != nil {
 		return statement.QueryContext(ctx, args...)
 	}
-	return t.Tx.QueryContext(ctx, query, args...)
+	return t.tx.QueryContext(ctx, query, args...)
 }
 
 // ExecContext is that of sql.Tx.
 func (t *transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx = uncancelled(ctx)
 	if statement := t.statement(ctx, query); statement != nil {
 		return statement.ExecContext(ctx, args...)
 	}
-	return t.Tx.ExecContext(ctx, query, args...)
+	return t.tx.ExecContext(ctx, query, args...)
 }
+
+// commit ends the transaction, and gives the connection back.
+func (t *transaction) commit() error { return errors.Join(t.tx.Commit(), t.conn.Close()) }
+
+// rollback is for after an error; after a commit there is nothing to roll back.
+func (t *transaction) rollback() { _, _ = t.tx.Rollback(), t.conn.Close() }
 
 // statement is nil for a query that is not prepared yet; the next transaction has it.
 func (t *transaction) statement(ctx context.Context, query string) *sql.Stmt {
@@ -108,7 +136,7 @@ func (t *transaction) statement(ctx context.Context, query string) *sql.Stmt {
 	if !ok {
 		return nil
 	}
-	return t.StmtContext(ctx, known)
+	return t.tx.StmtContext(ctx, known)
 }
 
 // close gives the statements back; it must come before the pool is closed.

@@ -36,10 +36,11 @@ type Store struct {
 	Reader
 	writes *prepared
 	mover  *mover
+	tail   tail
 }
 
 func newStore(ctx context.Context, file *sqlitefile.File) *Store {
-	return &Store{newReader(file), newPrepared(file.Write()), newMover(ctx, file)}
+	return &Store{Reader: newReader(file), writes: newPrepared(file.Write()), mover: newMover(ctx, file)}
 }
 
 // Close releases the record. Reads and appends that are under way fail.
@@ -134,16 +135,21 @@ func (s *Store) Append(ctx context.Context, expect history.Head, drafts ...histo
 }
 
 // appending inserts the entries and then runs what belongs to them, in one transaction.
-func (s *Store) appending(ctx context.Context, expect history.Head, entries []history.Entry, then func(*transaction) error) (err error) {
+func (s *Store) appending(ctx context.Context, expect history.Head, entries []history.Entry, then func(*transaction) error) error {
+	err := s.transact(ctx, expect, entries, then)
+	s.tail.appended(entries, err)
+	return err
+}
+
+func (s *Store) transact(ctx context.Context, expect history.Head, entries []history.Entry, then func(*transaction) error) (err error) {
 	tx, err := s.writes.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		// After a commit there is nothing to roll back. When the roll-back
-		// fails, SQLite does it at the next use of the file.
+		// When the roll-back fails, SQLite does it at the next use of the file.
 		if err != nil {
-			_ = tx.Rollback()
+			tx.rollback()
 		}
 	}()
 	inside := tables{tx}
@@ -168,7 +174,7 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 	if err := then(tx); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if err := tx.commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	size := 0
