@@ -51,6 +51,7 @@ type File struct {
 	write *sql.DB
 	read  *sql.DB
 	moves *sql.DB
+	pages *pages
 	lock  *lock
 }
 
@@ -76,6 +77,7 @@ func (f *File) Close() error {
 	if f.write != nil {
 		errs = append(errs, f.write.Close())
 	}
+	f.pages.release()
 	return errors.Join(append(errs, f.lock.release())...)
 }
 
@@ -131,7 +133,7 @@ func Inspect(ctx context.Context, path string, schema Schema) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{read: pool}
+	f := &File{read: pool, pages: keepPages()}
 	current, target, err := versions(ctx, pool, schema)
 	if err == nil && current != target {
 		err = fmt.Errorf("schema version %d, this version of Gatekeeper reads %d: %w", current, target, newerOrOlder(current, target))
@@ -151,7 +153,7 @@ func newerOrOlder(current, target int64) error {
 
 // open takes over the lock: it is released when open fails.
 func open(ctx context.Context, path string, schema Schema, held *lock) (*File, error) {
-	f := &File{lock: held}
+	f := &File{lock: held, pages: keepPages()}
 	err := f.connect(ctx, path, schema)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), f.Close())

@@ -227,16 +227,43 @@ func Decode[P payloadStruct](e Entry) (P, error) {
 	if e.Archived() {
 		return none, &ArchivedError{e.Sequence}
 	}
-	decoder := json.NewDecoder(bytes.NewReader(e.Payload))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&payload); err != nil {
-		return none, fmt.Errorf("decode entry %d: %w", e.Sequence, err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return none, fmt.Errorf("decode entry %d: something follows the payload", e.Sequence)
+	if err := decodeAs(e, &payload); err != nil {
+		return none, err
 	}
 	if payload.intent() != e.Intent {
 		return none, fmt.Errorf("decode entry %d: its intent is %q, its payload's %q", e.Sequence, e.Intent, payload.intent())
 	}
 	return payload, nil
+}
+
+// decodeAs reads an entry's payload into a struct that knows all of its fields.
+func decodeAs(e Entry, payload any) error {
+	decoder := json.NewDecoder(bytes.NewReader(e.Payload))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(payload); err != nil {
+		return fmt.Errorf("decode entry %d: %w", e.Sequence, err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("decode entry %d: something follows the payload", e.Sequence)
+	}
+	return nil
+}
+
+// decided is a DecisionPayload of which the policy and the facts, most of it, are left unread.
+type decided struct {
+	Gate         string            `json:"gate"`
+	PolicyDigest Digest            `json:"policyDigest"`
+	Policy       json.RawMessage   `json:"policy"`
+	FactsDigest  Digest            `json:"factsDigest"`
+	Facts        json.RawMessage   `json:"facts"`
+	Decision     approval.Decision `json:"decision"`
+}
+
+// decodeDecided reads what a decision says, and not what it rests on.
+func decodeDecided(e Entry) (decided, error) {
+	var d decided
+	if e.Archived() {
+		return d, &ArchivedError{e.Sequence}
+	}
+	return d, decodeAs(e, &d)
 }

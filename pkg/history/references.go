@@ -132,7 +132,7 @@ func (c references) intent(ctx context.Context, entry Entry) error {
 	if !ok || found.Kind != KindDecision || found.Application != entry.Application {
 		return fmt.Errorf("entry %d is not a decision about this Application: %w", intent.DecisionSequence, ErrInvalid)
 	}
-	decision, err := Decode[DecisionPayload](found)
+	decision, err := decodeDecided(found)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (c references) intent(ctx context.Context, entry Entry) error {
 
 // asked refuses a sync of our own that nobody asked for although the decision waits for
 // that, or that somebody asked for who meant something else.
-func (c references) asked(ctx context.Context, entry Entry, intent IntentPayload, decision DecisionPayload) error {
+func (c references) asked(ctx context.Context, entry Entry, intent IntentPayload, decision decided) error {
 	switch {
 	case decision.Decision.Waits:
 		return fmt.Errorf("the decision of entry %d waits for somebody to say sync: %w", intent.DecisionSequence, ErrInvalid)

@@ -119,8 +119,15 @@ func (t *transaction) ExecContext(ctx context.Context, query string, args ...any
 	return t.tx.ExecContext(ctx, query, args...)
 }
 
-// commit ends the transaction, and gives the connection back.
-func (t *transaction) commit() error { return errors.Join(t.tx.Commit(), t.conn.Close()) }
+// commit ends the transaction, calls then once it is on disk, and gives the connection to whoever
+// waits for it.
+func (t *transaction) commit(then func()) error {
+	if err := t.tx.Commit(); err != nil {
+		return err
+	}
+	then()
+	return t.conn.Close()
+}
 
 // rollback is for after an error; after a commit there is nothing to roll back.
 func (t *transaction) rollback() { _, _ = t.tx.Rollback(), t.conn.Close() }

@@ -135,13 +135,7 @@ func (s *Store) Append(ctx context.Context, expect history.Head, drafts ...histo
 }
 
 // appending inserts the entries and then runs what belongs to them, in one transaction.
-func (s *Store) appending(ctx context.Context, expect history.Head, entries []history.Entry, then func(*transaction) error) error {
-	err := s.transact(ctx, expect, entries, then)
-	s.tail.appended(entries, err)
-	return err
-}
-
-func (s *Store) transact(ctx context.Context, expect history.Head, entries []history.Entry, then func(*transaction) error) (err error) {
+func (s *Store) appending(ctx context.Context, expect history.Head, entries []history.Entry, then func(*transaction) error) (err error) {
 	tx, err := s.writes.begin(ctx)
 	if err != nil {
 		return err
@@ -149,13 +143,17 @@ func (s *Store) transact(ctx context.Context, expect history.Head, entries []his
 	defer func() {
 		// When the roll-back fails, SQLite does it at the next use of the file.
 		if err != nil {
+			s.tail.appended(entries, err)
 			tx.rollback()
 		}
 	}()
 	inside := tables{tx}
-	head, err := inside.Head(ctx)
-	if err != nil {
-		return err
+	// What is known of the tail holds until the transaction ends: nobody else begins one.
+	head, known, _ := s.tail.at()
+	if !known {
+		if head, err = inside.Head(ctx); err != nil {
+			return err
+		}
 	}
 	if head != expect {
 		return fmt.Errorf("the head is entry %d: %w", head.Sequence, history.ErrConflict)
@@ -174,7 +172,7 @@ func (s *Store) transact(ctx context.Context, expect history.Head, entries []his
 	if err := then(tx); err != nil {
 		return err
 	}
-	if err := tx.commit(); err != nil {
+	if err := tx.commit(func() { s.tail.appended(entries, nil) }); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	size := 0

@@ -42,8 +42,8 @@ func (t *tail) learned(head history.Head, asked uint64) {
 	t.known, t.head, t.since, t.newest = true, head, head.Sequence, map[history.Kind]uint64{}
 }
 
-// appended takes what an append did. After an error nobody knows, until the file is asked: it may
-// have been written all the same, or somebody else has written to the file.
+// appended takes what an append did, before the next one begins. After an error nobody knows, until
+// the file is asked: it may have been written all the same, or somebody else has written to it.
 func (t *tail) appended(entries []history.Entry, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
