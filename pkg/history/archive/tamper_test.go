@@ -172,3 +172,45 @@ func TestTriggers(t *testing.T) {
 		require.ErrorContains(t, err, "the record is append-only", statement)
 	}
 }
+
+// TestFiledElsewhere: under which word the store finds an entry is compared with the entry, in the
+// record or in the archive.
+func TestFiledElsewhere(t *testing.T) {
+	t.Parallel()
+	w := grown(t)
+	require.NoError(t, w.store.Close())
+	db, err := sql.Open("sqlite", w.path())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	_, err = db.ExecContext(t.Context(), "DROP TRIGGER entries_update")
+	require.NoError(t, err)
+	reader, err := sqlite.Inspect(t.Context(), w.path())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, reader.Close()) }()
+	over := w.over(reader).ForVerification()
+	seen := map[bool]bool{}
+	for _, e := range w.entries(reader) {
+		if e.Kind != history.KindOutcome || seen[e.Archived()] {
+			continue
+		}
+		seen[e.Archived()] = true
+		var was sql.NullString
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT filed FROM entries WHERE sequence = ?", e.Sequence).Scan(&was))
+		require.Equal(t, !e.Archived(), was.Valid)
+		file := func(under any) {
+			_, err := db.ExecContext(t.Context(), "UPDATE entries SET filed = ? WHERE sequence = ?", under, e.Sequence)
+			require.NoError(t, err)
+		}
+		file("elsewhere")
+		for _, r := range []history.Reader{reader, over} {
+			report, err := history.Verify(t.Context(), r)
+			require.NoError(t, err)
+			require.False(t, report.Intact())
+			require.Equal(t, e.Sequence, report.Fault.Sequence, report.Fault.Text)
+			require.Equal(t, history.FaultIndex, report.Fault.Kind)
+			require.Contains(t, report.Fault.Text, `filed under "elsewhere"`)
+		}
+		file(was)
+	}
+	require.Len(t, seen, 2, "an archived one and a whole one")
+}

@@ -1,0 +1,113 @@
+package sqlite
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/history/historytest"
+)
+
+// TestTail: what is known without the file is what the file says, and when that is not sure the
+// file is asked.
+func TestTail(t *testing.T) {
+	t.Parallel()
+	store, err := Create(t.Context(), filepath.Join(t.TempDir(), "record.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	blocked := func() history.Draft { return historytest.Decision(t, "a", "prod", approval.Blocked) }
+	head := func() history.Head {
+		t.Helper()
+		told, err := store.Head(t.Context())
+		require.NoError(t, err)
+		read, err := store.Reader.Head(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, read, told)
+		return told
+	}
+	acts := func(after uint64) int {
+		t.Helper()
+		told, err := store.ActsAfter(t.Context(), after)
+		require.NoError(t, err)
+		read, err := store.Reader.ActsAfter(t.Context(), after)
+		require.NoError(t, err)
+		require.Equal(t, read, told)
+		return len(told)
+	}
+
+	require.False(t, store.tail.without(0, history.KindAct), "nobody has looked yet")
+	at := head()
+	require.True(t, store.tail.without(0, history.KindAct))
+	at, err = store.Append(t.Context(), at, blocked())
+	require.NoError(t, err)
+	require.Equal(t, at, head())
+	at, err = store.Append(t.Context(), at, historytest.Act("a", "prod", "h-1", history.VerbHold, ""))
+	require.NoError(t, err)
+	require.Equal(t, at, head())
+	require.Equal(t, 1, acts(0))
+	require.Equal(t, 1, acts(1))
+	require.Zero(t, acts(2))
+	require.False(t, store.tail.without(1, history.KindPolicy, history.KindAct))
+	require.True(t, store.tail.without(2, history.KindPolicy, history.KindAct))
+
+	// Another head than that of the record is refused without the file, and nothing is lost.
+	_, err = store.Append(t.Context(), history.Head{Sequence: 1, Digest: at.Digest}, blocked())
+	require.ErrorIs(t, err, history.ErrConflict)
+	require.Equal(t, at, head())
+
+	// Somebody who does not care for the lock has written: the append fails, and then it is seen.
+	entries, err := history.Seal(at, blocked())
+	require.NoError(t, err)
+	_, err = store.file.Write().ExecContext(t.Context(), "INSERT INTO entries ("+columns+", filed) SELECT sequence + 1, digest, time, kind, application, intent, payload, ?, filed FROM entries WHERE sequence = 1",
+		string(entries[0].Digest))
+	require.Error(t, err, "out of order")
+	_, err = store.file.Write().ExecContext(t.Context(), "INSERT INTO entries ("+columns+", filed) SELECT 3, ?, time, kind, application, intent, payload, ?, filed FROM entries WHERE sequence = 1",
+		string(at.Digest), string(entries[0].Digest))
+	require.NoError(t, err)
+	_, err = store.Append(t.Context(), at, blocked())
+	require.ErrorContains(t, err, "append-only")
+	at = head()
+	require.Equal(t, uint64(3), at.Sequence)
+	at, err = store.Append(t.Context(), at, blocked())
+	require.NoError(t, err)
+	require.Equal(t, at, head())
+}
+
+// TestTailUnsure: of an append that failed nobody knows what it did, and what was read before
+// one is not taken for what is there after it.
+func TestTailUnsure(t *testing.T) {
+	t.Parallel()
+	entry := func(sequence uint64, kind history.Kind) history.Entry {
+		return history.Entry{Sequence: sequence, Kind: kind, Digest: history.Digest(kind)}
+	}
+	var known tail
+	_, sure, asked := known.at()
+	require.False(t, sure)
+	known.appended([]history.Entry{entry(1, history.KindAct)}, nil)
+	known.learned(history.Head{}, asked)
+	_, sure, asked = known.at()
+	require.False(t, sure, "it was read before the append")
+	known.learned(history.Head{Sequence: 1}, asked)
+	require.False(t, known.without(0, history.KindAct), "it is not known what is before")
+	require.True(t, known.without(1, history.KindAct))
+
+	known.appended([]history.Entry{entry(2, history.KindPolicy), entry(3, history.KindAct)}, nil)
+	got, sure, _ := known.at()
+	require.True(t, sure)
+	require.Equal(t, uint64(3), got.Sequence)
+	require.True(t, known.without(2, history.KindPolicy))
+	require.False(t, known.without(2, history.KindAct))
+
+	known.appended([]history.Entry{entry(9, history.KindAct)}, nil)
+	_, sure, asked = known.at()
+	require.False(t, sure, "there are others before it")
+	known.learned(history.Head{Sequence: 9}, asked)
+	known.appended([]history.Entry{entry(10, history.KindAct)}, errors.New("the disk is full"))
+	_, sure, _ = known.at()
+	require.False(t, sure)
+	require.False(t, known.without(10, history.KindAct))
+}
