@@ -45,7 +45,7 @@ func TestMigrateRecord(t *testing.T) {
 		require.NoError(t, err)
 		for _, e := range entries {
 			_, err := old.Write().ExecContext(t.Context(), "INSERT INTO entries ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-				int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), e.Application, e.Intent, string(e.Payload), string(e.Digest)) //nolint:gosec // small
+				int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), e.Application, e.Intent, string(e.Payload), string(e.Digest))
 			require.NoError(t, err)
 			head = e.Head()
 		}
