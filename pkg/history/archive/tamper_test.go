@@ -214,3 +214,29 @@ func TestFiledElsewhere(t *testing.T) {
 	}
 	require.Len(t, seen, 2, "an archived one and a whole one")
 }
+
+// TestStubsAreNotFiled: the store takes a stub only without the word that the entry was filed under.
+func TestStubsAreNotFiled(t *testing.T) {
+	t.Parallel()
+	w := grown(t)
+	archives, err := history.Archives(t.Context(), w.store)
+	require.NoError(t, err)
+	require.NoError(t, w.store.Close())
+	db, err := sql.Open("sqlite", w.path())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	var kept uint64
+	for _, sequence := range archives[1].Kept {
+		var filed sql.NullString
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT filed FROM entries WHERE sequence = ?", sequence).Scan(&filed))
+		if filed.Valid {
+			kept = sequence
+		}
+	}
+	require.NotZero(t, kept, "an entry of the range that is whole and filed")
+	stub := `"sha256:` + strings.Repeat("0", 64) + `"`
+	_, err = db.ExecContext(t.Context(), "UPDATE entries SET payload = ? WHERE sequence = ?", stub, kept)
+	require.ErrorContains(t, err, "append-only")
+	_, err = db.ExecContext(t.Context(), "UPDATE entries SET payload = ?, filed = NULL WHERE sequence = ?", stub, kept)
+	require.NoError(t, err, "else it is not for the word that it was refused")
+}
