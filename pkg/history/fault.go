@@ -21,7 +21,7 @@ const (
 	FaultTruncated FaultKind = "truncated"
 	// FaultIndex: the entries are intact, but the store's list of open intents
 	// is not what they say, or the store is not as it was made and would not find
-	// all of them, see Examined.
+	// all of them, see Examined and Filed.
 	FaultIndex FaultKind = "index"
 	// FaultCheckpoint: the entries are intact, but what stands where their signed
 	// checkpoint should be is not one.
