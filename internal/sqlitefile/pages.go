@@ -9,10 +9,18 @@ const (
 	largestBlock  = 16 << 10
 )
 
-// pages are blocks of memory that nobody uses, one of each size. The allocator maps a page of
-// 64 KiB when the first block of a size is asked for, and unmaps it when the last one is given
-// back. SQLite asks and gives back many times for one statement, so without a block that stays
-// a fifth of an append went into mapping memory.
+// pageSize is that of a page of the allocator, and what its address is a multiple of.
+const pageSize = 64 << 10
+
+// room is how many blocks of each size the kept pages hold, or nearly so.
+const room = 64
+
+// pages are blocks of memory that nobody uses, some of each size. The allocator maps a page when
+// there is no free block of a size, and unmaps a page when its last block is given back. SQLite
+// asks and gives back many times for one statement, so without a block that stays in the page a
+// fifth of an append went into mapping memory, and into telling the other processors that it is
+// gone. Of a large block there are few to a page, and some of those are in use for long: one page
+// of them would be full, and the next one come and go.
 type pages struct {
 	thread *libc.TLS
 	blocks []uintptr
@@ -21,11 +29,29 @@ type pages struct {
 func keepPages() *pages {
 	p := &pages{thread: libc.NewTLS()}
 	for size := libc.Tsize_t(smallestBlock); size <= largestBlock; size *= 2 {
-		if block := libc.Xmalloc(p.thread, size); block != 0 { // without memory there is nothing to keep
+		p.keep(size, max(1, room*int(size)/pageSize))
+	}
+	return p
+}
+
+// keep keeps a block of a size in each of so many pages.
+func (p *pages) keep(size libc.Tsize_t, count int) {
+	kept, spare := map[uintptr]bool{}, []uintptr{}
+	for len(kept) < count {
+		block := libc.Xmalloc(p.thread, size)
+		if block == 0 {
+			break // without memory there is nothing to keep
+		}
+		if page := block / pageSize; kept[page] {
+			spare = append(spare, block)
+		} else {
+			kept[page] = true
 			p.blocks = append(p.blocks, block)
 		}
 	}
-	return p
+	for _, block := range spare {
+		libc.Xfree(p.thread, block)
+	}
 }
 
 // release gives the blocks back; a second time it does nothing.

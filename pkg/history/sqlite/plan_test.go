@@ -70,6 +70,14 @@ func TestPlans(t *testing.T) {
 			func(q tables) error { _, err := q.Intent(t.Context(), "i"); return err },
 			[]string{"SEARCH entries USING INDEX entries_intent (intent=?)", "USE TEMP B-TREE FOR ORDER BY"},
 		},
+		"open intents": {
+			func(q tables) error { _, err := q.OpenIntents(t.Context()); return err },
+			[]string{"SCAN open_intents", "SEARCH entries USING INTEGER PRIMARY KEY (rowid=?)"},
+		},
+		"open intents of one": {
+			func(q tables) error { _, err := q.OpenIntentsOf(t.Context(), "a"); return err },
+			[]string{"SEARCH open_intents USING COVERING INDEX open_intents_application (application=?)", "SEARCH entries USING INTEGER PRIMARY KEY (rowid=?)"},
+		},
 		"latest decision": {
 			func(q tables) error { _, _, err := q.LatestDecision(t.Context(), "a", "g"); return err },
 			[]string{"SEARCH entries USING INDEX entries_decision (application=? AND filed=?)"},
