@@ -57,16 +57,56 @@ func (r Responder) judge(ctx context.Context, request *admissionv1.AdmissionRequ
 	}
 }
 
+// decodeReview reads of a review what judging it needs. The objects are parts of the body.
 func decodeReview(body []byte) (*admissionv1.AdmissionRequest, error) {
-	var review admissionv1.AdmissionReview
-	if err := json.Unmarshal(body, &review); err != nil {
+	var version, kind string
+	var request *admissionv1.AdmissionRequest
+	in := read(body)
+	err := in.members(func(name string) error {
+		switch name {
+		case "apiVersion":
+			return in.decode(&version)
+		case "kind":
+			return in.decode(&kind)
+		case "request":
+			if in.d.PeekKind() == 'n' {
+				return nil
+			}
+			request = &admissionv1.AdmissionRequest{}
+			return decodeRequest(in, request)
+		}
+		return nil
+	})
+	if err == nil {
+		err = in.end()
+	}
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNoReview, err)
+	case version != admissionv1.SchemeGroupVersion.String(), kind != "AdmissionReview", request == nil, request.UID == "":
+		return nil, fmt.Errorf("%w: %s %s", ErrNoReview, version, kind)
 	}
-	if review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview" ||
-		review.Request == nil || review.Request.UID == "" {
-		return nil, fmt.Errorf("%w: %s %s", ErrNoReview, review.APIVersion, review.Kind)
-	}
-	return review.Request, nil
+	return request, nil
+}
+
+func decodeRequest(in *input, into *admissionv1.AdmissionRequest) error {
+	return in.members(func(name string) (err error) {
+		switch name {
+		case "uid":
+			return in.decode(&into.UID)
+		case "operation":
+			return in.decode(&into.Operation)
+		case "userInfo":
+			return in.decode(&into.UserInfo)
+		case "dryRun":
+			return in.decode(&into.DryRun)
+		case "object":
+			into.Object.Raw, err = in.raw()
+		case "oldObject":
+			into.OldObject.Raw, err = in.raw()
+		}
+		return err
+	})
 }
 
 // encodeReview refuses with 403: Argo CD's API tries again for ever after a conflict,

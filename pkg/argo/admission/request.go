@@ -2,95 +2,75 @@ package admission
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
-
-// stored is what the rules and the facts look at of an Application; the rest of it,
-// which can be most of it, is not decoded.
-type stored struct {
-	APIVersion any `json:"apiVersion"`
-	Kind       any `json:"kind"`
-	Metadata   struct {
-		Name              any             `json:"name"`
-		Namespace         any             `json:"namespace"`
-		UID               any             `json:"uid"`
-		ResourceVersion   any             `json:"resourceVersion"`
-		DeletionTimestamp any             `json:"deletionTimestamp"`
-		Annotations       json.RawMessage `json:"annotations"`
-	} `json:"metadata"`
-	Spec      json.RawMessage `json:"spec"`
-	Operation json.RawMessage `json:"operation"`
-	Status    *struct {
-		Health         json.RawMessage `json:"health"`
-		OperationState json.RawMessage `json:"operationState"`
-		Sync           json.RawMessage `json:"sync"`
-		History        json.RawMessage `json:"history"`
-	} `json:"status"`
-}
-
-// object is the Application as a dynamic client would return it, without what stored
-// leaves out.
-func (s *stored) object(values *values) (map[string]any, error) {
-	metadata := present(map[string]any{
-		"name": s.Metadata.Name, "namespace": s.Metadata.Namespace, "uid": s.Metadata.UID, "resourceVersion": s.Metadata.ResourceVersion,
-		"deletionTimestamp": s.Metadata.DeletionTimestamp, "annotations": values.of(s.Metadata.Annotations),
-	})
-	object := map[string]any{
-		"apiVersion": s.APIVersion, "kind": s.Kind, "metadata": metadata, "spec": values.of(s.Spec), "operation": values.of(s.Operation),
-	}
-	if s.Status != nil {
-		object["status"] = present(map[string]any{
-			"health": values.of(s.Status.Health), "operationState": values.of(s.Status.OperationState),
-			"sync": values.of(s.Status.Sync), "history": values.of(s.Status.History),
-		})
-	}
-	return present(object), values.err
-}
 
 // values decodes JSON. What is the same before and after a write, which is most, is
 // decoded once; nothing changes a value, so both may have it.
 type values struct {
-	known []knownValue
-	err   error
+	known   []knownValue
+	scratch input
 }
 
 type knownValue struct {
-	raw     json.RawMessage
+	raw     []byte
 	decoded any
 }
 
-func (v *values) of(raw json.RawMessage) any {
-	if len(raw) == 0 {
-		return nil
+// next is the value that is next in the input.
+func (v *values) next(in *input) (any, error) {
+	raw, err := in.raw()
+	if err != nil {
+		return nil, err
 	}
 	for _, known := range v.known {
 		if bytes.Equal(known.raw, raw) {
-			return known.decoded
+			return known.decoded, nil
 		}
 	}
-	// Whole numbers stay whole, as in an object from a client.
-	var decoded any
-	if err := utiljson.Unmarshal(raw, &decoded); err != nil && v.err == nil {
-		v.err = err
+	v.scratch.again(raw)
+	decoded, err := v.scratch.value()
+	if err != nil {
+		return nil, err
 	}
 	v.known = append(v.known, knownValue{raw, decoded})
-	return decoded
+	return decoded, nil
 }
 
-// present drops what is absent. A null is, too: the API server stores none of these.
-func present(fields map[string]any) map[string]any {
-	for key, value := range fields {
-		if value == nil {
-			delete(fields, key)
+// The members of an Application that the rules and the facts look at; the rest of it, which can be
+// most of it, is not decoded.
+var (
+	storedFields   = []string{"apiVersion", "kind", "spec", "operation"}
+	metadataFields = []string{"name", "namespace", "uid", "resourceVersion", "deletionTimestamp", "annotations"}
+	statusFields   = []string{"health", "operationState", "sync", "history"}
+)
+
+// some reads the given fields of an object into fields, and an object of its own for each of the
+// nested ones.
+func (v *values) some(in *input, into map[string]any, fields []string, nested map[string][]string) error {
+	return in.members(func(name string) error {
+		if inner, ok := nested[name]; ok {
+			object := map[string]any{}
+			if in.d.PeekKind() != 'n' {
+				into[name] = object
+			}
+			return v.some(in, object, inner, nil)
 		}
-	}
-	return fields
+		if !slices.Contains(fields, name) {
+			return nil
+		}
+		// A null is as good as absent: the API server stores none of these.
+		value, err := v.next(in)
+		if value != nil {
+			into[name] = value
+		}
+		return err
+	})
 }
 
 // review is a decoded request.
@@ -137,12 +117,15 @@ func decode(request *admissionv1.AdmissionRequest) (*review, error) {
 
 func absent(raw runtime.RawExtension) bool { return len(raw.Raw) == 0 || string(raw.Raw) == "null" }
 
+// decodeObject is the Application as a dynamic client would return it, without what is not
+// looked at.
 func decodeObject(raw runtime.RawExtension, shared *values) (map[string]any, error) {
-	var s stored
-	if err := utiljson.Unmarshal(raw.Raw, &s); err != nil {
-		return nil, fmt.Errorf("decode it: %w", err)
+	in := read(raw.Raw)
+	object := map[string]any{"metadata": map[string]any{}}
+	err := shared.some(in, object, storedFields, map[string][]string{"metadata": metadataFields, "status": statusFields})
+	if err == nil {
+		err = in.end()
 	}
-	object, err := s.object(shared)
 	if err != nil {
 		return nil, fmt.Errorf("decode it: %w", err)
 	}
