@@ -168,7 +168,7 @@ func reporting() []Rule {
 	return []Rule{
 		{
 			Name: "operation-state-by-controller",
-			Expression: `oldObject == null || variables.controller || (variables.starts && !has(variables.status.operationState)) || ` +
+			Expression: `oldObject == null || variables.controller || ` + unchanged("operationState") + ` || (variables.starts && !has(variables.status.operationState)) || ` +
 				`(has(variables.status.operationState) == has(variables.oldStatus.operationState) && ` + stateParts +
 				`.all(k, (k == "phase" && variables.terminates) || variables.status.?operationState[?k] == variables.oldStatus.?operationState[?k]))`,
 			Message: "Only Argo CD's controller writes status.operationState.",
@@ -178,20 +178,26 @@ func reporting() []Rule {
 		},
 		{
 			Name:       "history-by-controller",
-			Expression: `oldObject == null || variables.controller || ` + history("variables.new") + ` == ` + history("variables.old"),
+			Expression: `oldObject == null || variables.controller || ` + unchanged("history") + ` || ` + history("variables.new") + ` == ` + history("variables.old"),
 			Message:    "Only Argo CD's controller writes status.history.",
 			Rows:       []string{"7"},
 			Doc:        "`status.history` is written by somebody other than the application-controller. A rollback in the UI takes its sources and revisions from there.",
 		},
 		{
 			Name:       "compared-by-controller",
-			Expression: `oldObject == null || variables.controller || ` + compared("variables.new") + ` == ` + compared("variables.old"),
+			Expression: `oldObject == null || variables.controller || ` + unchanged("sync") + ` || ` + compared("variables.new") + ` == ` + compared("variables.old"),
 			Message:    "Only Argo CD's controller writes status.sync.",
 			Rows:       []string{"B5"},
 			Doc: "`status.sync.revision`, `revisions` or `comparedTo` is written by somebody other than the application-controller. " +
 				"They steer which manifests Argo CD takes from its cache, and what auto-sync deploys.",
 		},
 	}
+}
+
+// unchanged is that nothing of a part of the status is different. It is most often so, and quicker
+// to tell than that what counts is the same.
+func unchanged(part string) string {
+	return `variables.status.?` + part + ` == variables.oldStatus.?` + part
 }
 
 // specification are the rules for the spec.
