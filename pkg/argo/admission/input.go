@@ -133,7 +133,8 @@ func (in *input) value() (any, error) {
 		_, err := in.d.ReadToken()
 		return list, err
 	}
-	return nil, nil // null
+	var null any
+	return null, nil
 }
 
 func number(literal string) (any, error) {

@@ -2,7 +2,6 @@ package admission
 
 import (
 	"reflect"
-	"unsafe"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -44,7 +43,7 @@ type sharedList struct {
 
 // Equal implements ref.Val.
 func (l sharedList) Equal(other ref.Val) ref.Val {
-	if o, ok := other.(sharedList); ok && len(o.native) == len(l.native) && unsafe.SliceData(o.native) == unsafe.SliceData(l.native) {
+	if o, ok := other.(sharedList); ok && len(o.native) == len(l.native) && (len(l.native) == 0 || &o.native[0] == &l.native[0]) {
 		return types.True
 	}
 	return l.Lister.Equal(other)
