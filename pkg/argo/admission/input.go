@@ -30,8 +30,8 @@ func (in *input) again(part []byte) {
 	in.d.Reset(bytes.NewBuffer(part), jsontext.AllowDuplicateNames(true))
 }
 
-// members reads the object that is next, of which it may be null, and calls take with the name of
-// each of its members. What take does not read is passed over.
+// members reads the object or null that is next, and calls take with the name of each member. What
+// take does not read is passed over.
 func (in *input) members(take func(name string) error) error {
 	switch kind := in.d.PeekKind(); kind {
 	case 'n':

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"runtime"
@@ -175,7 +176,8 @@ func kindOf(i int) int {
 //
 // Beside them one request in ten goes to a path of the same server that is refused
 // unread. What those take is what the machine and the connection cost, whoever answers:
-// a p99 of the webhook says something only where that of the floor is small.
+// a p99 of the webhook says something only where that of the floor is small. A longer run is
+// told apart into windows, and the quietest is the one with the smallest p99 of the floor.
 func BenchmarkAdmission(b *testing.B) {
 	count, rate := setting(b, applicationsVariable, 10_000), setting(b, rateVariable, 500)
 	length := time.Duration(setting(b, durationVariable, 20)) * time.Second
@@ -191,7 +193,6 @@ func BenchmarkAdmission(b *testing.B) {
 	b.Logf("%d protected Applications are known after %s", len(apps), time.Since(began).Round(time.Second))
 	require.NoError(b, w.Quiet(b.Context()))
 
-	floor := &stopwatch{}
 	total := int(length.Seconds()) * rate
 	requests := make([][]byte, total)
 	next := 0
@@ -209,7 +210,7 @@ func BenchmarkAdmission(b *testing.B) {
 			next++
 		}
 	}
-	took := make([]time.Duration, total)
+	took, floor := make([]time.Duration, total), make([]time.Duration, total) // the latter is zero for most
 	late := make([]time.Duration, total)
 	allowed := make([]bool, total)
 	failures := make([]error, total)
@@ -230,7 +231,7 @@ func BenchmarkAdmission(b *testing.B) {
 		if i%10 == 5 {
 			all.Go(func() {
 				if hook.knock(b.Context(), requests[i]) == nil {
-					floor.add(time.Since(due))
+					floor[i] = time.Since(due)
 				}
 			})
 		}
@@ -256,16 +257,25 @@ func BenchmarkAdmission(b *testing.B) {
 		b.Logf("%s: %d, p50 %.2f ms, p99 %.2f ms, max %.2f ms, %d to be tried again", names[kind], len(of[kind]),
 			percentile(of[kind], 50), percentile(of[kind], 99), percentile(of[kind], 100), wrong[kind])
 	}
-	slices.Sort(took)
-	slices.Sort(floor.took)
-	require.NotEmpty(b, floor.took)
+	quietest := window{floor99: math.Inf(1)}
+	for from := 0; from < total; from += windowSeconds * rate {
+		w := windowOf(took[from:min(from+windowSeconds*rate, total)], floor[from:min(from+windowSeconds*rate, total)])
+		b.Logf("from second %d on: p50 %.2f ms, p99 %.2f ms; floor p50 %.2f ms, p99 %.2f ms", from/rate, w.p50, w.p99, w.floor50, w.floor99)
+		if w.floor99 < quietest.floor99 {
+			quietest = w
+		}
+	}
+	whole := windowOf(took, floor)
+	require.False(b, math.IsInf(whole.floor99, 1), "nothing is known of the floor")
 	for b.Loop() { // the rate is what repeats; the loop is for the harness
 	}
-	b.ReportMetric(percentile(took, 50), "p50-ms")
-	b.ReportMetric(percentile(took, 99), "p99-ms")
-	b.ReportMetric(percentile(took, 100), "max-ms")
-	b.ReportMetric(percentile(floor.took, 50), "floor-p50-ms")
-	b.ReportMetric(percentile(floor.took, 99), "floor-p99-ms")
+	b.ReportMetric(whole.p50, "p50-ms")
+	b.ReportMetric(whole.p99, "p99-ms")
+	b.ReportMetric(whole.most, "max-ms")
+	b.ReportMetric(whole.floor50, "floor-p50-ms")
+	b.ReportMetric(whole.floor99, "floor-p99-ms")
+	b.ReportMetric(quietest.p99, "quietest-p99-ms")
+	b.ReportMetric(quietest.floor99, "quietest-floor-p99-ms")
 	b.ReportMetric(percentile(late, 99), "asked-late-p99-ms")
 	b.ReportMetric(float64(count), "applications")
 	b.ReportMetric(0, "ns/op")
@@ -424,16 +434,21 @@ func newWebhook(b *testing.B, w *payments.World) webhook {
 	return webhook{client: &http.Client{Transport: transport}, url: url + "?timeout=3s"}
 }
 
-// stopwatch collects times. It is safe for concurrent use.
-type stopwatch struct {
-	mu   sync.Mutex
-	took []time.Duration
-}
+// windowSeconds is how long a window is: long enough for a p99 of 10,000 requests. A virtual
+// machine is held up by others now and then, which the floor of the same window shows.
+const windowSeconds = 20
 
-func (s *stopwatch) add(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.took = append(s.took, d)
+// window has what some requests in a row took, in milliseconds, and what the floor did meanwhile.
+type window struct{ p50, p99, most, floor50, floor99 float64 }
+
+func windowOf(took, floor []time.Duration) window {
+	took = slices.Sorted(slices.Values(took))
+	floor = slices.DeleteFunc(slices.Clone(floor), func(d time.Duration) bool { return d == 0 })
+	slices.Sort(floor)
+	if len(floor) == 0 {
+		return window{percentile(took, 50), percentile(took, 99), percentile(took, 100), math.Inf(1), math.Inf(1)}
+	}
+	return window{percentile(took, 50), percentile(took, 99), percentile(took, 100), percentile(floor, 50), percentile(floor, 99)}
 }
 
 // knock sends the same to where there is nothing.
