@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,23 +12,24 @@ import (
 )
 
 // input reads JSON from its beginning to its end, once: of a review, which holds an Application
-// twice, most is passed over. Names are compared as they are, and two members of one name are an
-// error. It is used by one goroutine.
+// twice, most is passed over. Names are compared as they are. Two members of one name are an error
+// where one of them is read; in what is passed over nobody looks for them, which for thousands of
+// names would take longer than the rest. It is used by one goroutine.
 type input struct {
 	whole []byte
 	d     jsontext.Decoder
 }
 
 func read(whole []byte) *input {
-	in := &input{whole: whole}
-	in.d.Reset(bytes.NewBuffer(whole))
+	in := &input{}
+	in.begin(whole)
 	return in
 }
 
-// again reads what is part of an input, in which no names are doubled.
-func (in *input) again(part []byte) {
-	in.whole = part
-	in.d.Reset(bytes.NewBuffer(part), jsontext.AllowDuplicateNames(true))
+// begin reads something else from its beginning.
+func (in *input) begin(whole []byte) {
+	in.whole = whole
+	in.d.Reset(bytes.NewBuffer(whole), jsontext.AllowDuplicateNames(true))
 }
 
 // members reads the object or null that is next, and calls take with the name of each member. What
@@ -46,6 +48,7 @@ func (in *input) members(take func(name string) error) error {
 	if _, err := in.d.ReadToken(); err != nil {
 		return err
 	}
+	var taken []string // few
 	for in.d.PeekKind() == '"' {
 		name, err := in.name()
 		if err != nil {
@@ -55,10 +58,15 @@ func (in *input) members(take func(name string) error) error {
 		if err := take(name); err != nil {
 			return err
 		}
-		if in.d.InputOffset() == before {
+		switch {
+		case in.d.InputOffset() == before:
 			if err := in.d.SkipValue(); err != nil {
 				return err
 			}
+		case slices.Contains(taken, name):
+			return doubled(name)
+		default:
+			taken = append(taken, name)
 		}
 	}
 	_, err := in.d.ReadToken()
@@ -115,6 +123,9 @@ func (in *input) value() (any, error) {
 			if err != nil {
 				return nil, err
 			}
+			if _, known := object[name]; known {
+				return nil, doubled(name)
+			}
 			if object[name], err = in.value(); err != nil {
 				return nil, err
 			}
@@ -136,6 +147,8 @@ func (in *input) value() (any, error) {
 	var null any
 	return null, nil
 }
+
+func doubled(name string) error { return fmt.Errorf("two members have the name %q", name) }
 
 func number(literal string) (any, error) {
 	if !strings.ContainsAny(literal, ".eE") {

@@ -33,7 +33,7 @@ func (v *values) next(in *input) (any, error) {
 			return known.decoded, nil
 		}
 	}
-	v.scratch.again(raw)
+	v.scratch.begin(raw)
 	decoded, err := v.scratch.value()
 	if err != nil {
 		return nil, err

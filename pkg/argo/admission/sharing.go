@@ -16,21 +16,22 @@ type sharing struct{ types.Adapter }
 func (s sharing) NativeToValue(value any) ref.Val {
 	switch v := value.(type) {
 	case map[string]any:
-		return sharedMap{types.NewStringInterfaceMap(s, v), v}
+		return &sharedMap{types.NewStringInterfaceMap(s, v), v}
 	case []any:
-		return sharedList{types.NewDynamicList(s, v), v}
+		return &sharedList{types.NewDynamicList(s, v), v}
 	}
 	return s.Adapter.NativeToValue(value)
 }
 
+// sharedMap is a pointer, as CEL's own maps and lists are: "x in [...]" takes it for a key.
 type sharedMap struct {
 	traits.Mapper
 	native map[string]any
 }
 
 // Equal implements ref.Val.
-func (m sharedMap) Equal(other ref.Val) ref.Val {
-	if o, ok := other.(sharedMap); ok && reflect.ValueOf(o.native).UnsafePointer() == reflect.ValueOf(m.native).UnsafePointer() {
+func (m *sharedMap) Equal(other ref.Val) ref.Val {
+	if o, ok := other.(*sharedMap); ok && reflect.ValueOf(o.native).UnsafePointer() == reflect.ValueOf(m.native).UnsafePointer() {
 		return types.True
 	}
 	return m.Mapper.Equal(other)
@@ -42,8 +43,8 @@ type sharedList struct {
 }
 
 // Equal implements ref.Val.
-func (l sharedList) Equal(other ref.Val) ref.Val {
-	if o, ok := other.(sharedList); ok && len(o.native) == len(l.native) && (len(l.native) == 0 || &o.native[0] == &l.native[0]) {
+func (l *sharedList) Equal(other ref.Val) ref.Val {
+	if o, ok := other.(*sharedList); ok && len(o.native) == len(l.native) && (len(l.native) == 0 || &o.native[0] == &l.native[0]) {
 		return types.True
 	}
 	return l.Lister.Equal(other)

@@ -33,6 +33,7 @@ func TestSharing(t *testing.T) {
 	} {
 		require.Equal(t, test.want, value(test.a).Equal(value(test.b)), "%v %v", test.a, test.b)
 	}
+	require.NotPanics(t, func() { _ = map[ref.Val]bool{value(odd): true, value(odd["a"]): true} }, "as \"x in [...]\" does")
 	same := []any{"a", "b"}
 	require.Equal(t, types.False, value(same).Equal(value(same[:1])))
 }
