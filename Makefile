@@ -70,7 +70,7 @@ demo: tools ## Play the story of one change in a real cluster, then stay up (DEM
 
 .PHONY: bench
 bench: tools ## Run the benchmarks (GATEKEEPER_BENCH_DELAY_MS: added to each GitHub call, default 100)
-	go test -run '^$$' -bench . -benchtime 1s ./pkg/approval/... ./pkg/history/... ./internal/inbox/... ./pkg/github/mirror/... ./pkg/github/signature/... ./internal/inspect/... ./internal/gate
+	go test -run '^$$' -bench . -benchtime 1s ./pkg/approval/... ./pkg/history/... ./internal/inbox/... ./pkg/github/mirror/... ./pkg/github/signature/... ./internal/inspect/... ./internal/gate ./pkg/argo/admission
 	go test -run '^$$' -bench CallsOfAPullRequest -benchtime 1x ./cmd/gatekeeper
 	GATEKEEPER_E2E=1 go test -count=1 -run '^$$' -bench . -benchtime 30x -timeout 20m ./test/e2e/bench
 

@@ -12,7 +12,7 @@ const (
 // pageSize is that of a page of the allocator, and what its address is a multiple of.
 const pageSize = 64 << 10
 
-// room is how many blocks of each size the kept pages hold, or nearly so.
+// room is how many blocks of each size the kept pages hold at least, or nearly so.
 const room = 64
 
 // pages are blocks of memory that nobody uses, some of each size. The allocator maps a page when

@@ -10,8 +10,8 @@ import (
 	"modernc.org/libc"
 )
 
-// TestPagesStay: however many blocks of a size are in use for long, memory is not unmapped when
-// the next one is given back.
+// TestPagesStay: with up to a quarter of the room in use for long, memory is not unmapped when the
+// next block is given back.
 func TestPagesStay(t *testing.T) {
 	p := keepPages()
 	defer p.release()

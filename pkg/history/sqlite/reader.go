@@ -109,8 +109,8 @@ func (t tables) OpenIntents(ctx context.Context) ([]history.Entry, error) {
 	return entries, nil
 }
 
-// OpenIntentsOf implements history.Reader. Every answer about a sync asks it: of an IN SQLite
-// makes a table in memory, which took as long as an append.
+// OpenIntentsOf implements history.Reader. Every answer about a sync asks it, and of an IN SQLite
+// makes a table in memory each time.
 func (t tables) OpenIntentsOf(ctx context.Context, application string) ([]history.Entry, error) {
 	entries, err := t.entries(ctx, math.MaxInt,
 		"JOIN (SELECT sequence AS opened FROM open_intents WHERE application = ?) ON sequence = opened ORDER BY opened", application)

@@ -285,7 +285,7 @@ func BenchmarkAdmission(b *testing.B) {
 
 // sendersPerCore is how many threads of this process may run Go code, for each core. The one that
 // sleeps until a request is due counts as running for a while, so with one for each core an answer
-// that was there waited until somebody looked: 0.3 ms of the p99 were the benchmark's own.
+// that was there may wait until somebody looks.
 const sendersPerCore = 4
 
 // withoutCollections keeps this process from collecting garbage, for which it would take
