@@ -55,7 +55,7 @@ func newCompiler(declared []Variable) (*compiler, error) {
 	if c.check, err = set.Env(environment.NewExpressions); err != nil {
 		return nil, fmt.Errorf("prepare the rules: %w", err)
 	}
-	if c.run, err = celgo.NewEnv(append(options, celgo.OptionalTypes(), celgo.CustomTypeAdapter(sharing{types.DefaultTypeAdapter}))...); err != nil {
+	if c.run, err = celgo.NewEnv(append(options, celgo.OptionalTypes(), celgo.CustomTypeAdapter(sharing{}))...); err != nil {
 		return nil, fmt.Errorf("prepare the rules: %w", err)
 	}
 	for i, v := range declared {
@@ -102,10 +102,10 @@ func (e *Evaluator) activate(r *review) (*activation, error) {
 		variables: e.variables, values: make([]ref.Val, len(e.variables)),
 	}
 	if r.old != nil {
-		a.oldObject = sharing{types.DefaultTypeAdapter}.NativeToValue(r.old)
+		a.oldObject = sharing{}.NativeToValue(r.old)
 	}
 	if r.new != nil {
-		a.object = sharing{types.DefaultTypeAdapter}.NativeToValue(r.new)
+		a.object = sharing{}.NativeToValue(r.new)
 	}
 	return a, nil
 }

@@ -10,7 +10,7 @@ import (
 
 // sharing makes values for expressions of which the very same is equal to itself without being
 // looked through. What a write leaves alone is in memory once, see values.
-type sharing struct{ types.Adapter }
+type sharing struct{}
 
 // NativeToValue implements types.Adapter.
 func (s sharing) NativeToValue(value any) ref.Val {
@@ -20,7 +20,7 @@ func (s sharing) NativeToValue(value any) ref.Val {
 	case []any:
 		return &sharedList{types.NewDynamicList(s, v), v}
 	}
-	return s.Adapter.NativeToValue(value)
+	return types.DefaultTypeAdapter.NativeToValue(value)
 }
 
 // sharedMap is a pointer, as CEL's own maps and lists are: "x in [...]" takes it for a key.

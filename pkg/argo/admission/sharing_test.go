@@ -13,7 +13,7 @@ import (
 // equal to itself; anything else is compared.
 func TestSharing(t *testing.T) {
 	t.Parallel()
-	s := sharing{types.DefaultTypeAdapter}
+	s := sharing{}
 	value := func(v any) ref.Val { return s.NativeToValue(v) }
 	odd := map[string]any{"a": []any{math.NaN()}}
 	require.Equal(t, types.True, value(odd).Equal(value(odd)))
