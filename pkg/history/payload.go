@@ -248,22 +248,3 @@ func decodeAs(e Entry, payload any) error {
 	}
 	return nil
 }
-
-// decided is a DecisionPayload of which the policy and the facts, most of it, are left unread.
-type decided struct {
-	Gate         string            `json:"gate"`
-	PolicyDigest Digest            `json:"policyDigest"`
-	Policy       json.RawMessage   `json:"policy"`
-	FactsDigest  Digest            `json:"factsDigest"`
-	Facts        json.RawMessage   `json:"facts"`
-	Decision     approval.Decision `json:"decision"`
-}
-
-// decodeDecided reads what a decision says, and not what it rests on.
-func decodeDecided(e Entry) (decided, error) {
-	var d decided
-	if e.Archived() {
-		return d, &ArchivedError{e.Sequence}
-	}
-	return d, decodeAs(e, &d)
-}

@@ -12,6 +12,9 @@ type Lookup interface {
 	Entries(ctx context.Context, from uint64, limit int) ([]Entry, error)
 	Intent(ctx context.Context, id string) ([]Entry, error)
 	Acts(ctx context.Context) ([]Entry, error)
+	// Decided is what the entry with that number says, if it is a decision. DecidedAt reads it;
+	// entries never change, so that a store may know it without.
+	Decided(ctx context.Context, sequence uint64) (Decided, bool, error)
 }
 
 // CheckReferences says, with ErrInvalid, when new entries contradict the record
@@ -125,31 +128,27 @@ func (c references) intent(ctx context.Context, entry Entry) error {
 	if err != nil {
 		return err
 	}
-	found, ok, err := c.at(ctx, intent.DecisionSequence)
+	decision, ok, err := c.decided(ctx, intent.DecisionSequence)
 	if err != nil {
 		return err
 	}
-	if !ok || found.Kind != KindDecision || found.Application != entry.Application {
+	if !ok || decision.Application != entry.Application {
 		return fmt.Errorf("entry %d is not a decision about this Application: %w", intent.DecisionSequence, ErrInvalid)
 	}
-	decision, err := decodeDecided(found)
-	if err != nil {
-		return err
-	}
 	// A person may sync what was trusted before everything that waits.
-	again := intent.Admitted != nil && intent.Act == "" && decision.Decision.Baseline.UID != "" &&
-		decision.Decision.Baseline.Equal(intent.Candidate)
+	again := intent.Admitted != nil && intent.Act == "" && decision.Baseline.UID != "" &&
+		decision.Baseline.Equal(intent.Candidate)
 	switch {
 	case decision.Gate != intent.Gate, decision.PolicyDigest != intent.PolicyDigest, decision.FactsDigest != intent.FactsDigest:
 		return fmt.Errorf("the decision of entry %d is of another gate, policy or facts: %w", intent.DecisionSequence, ErrInvalid)
 	case again:
 		return nil
-	case !decision.Decision.Allowed() || !decision.Decision.Candidate.Equal(intent.Candidate):
+	case !decision.Allowed || !decision.Candidate.Equal(intent.Candidate):
 		return fmt.Errorf("the decision of entry %d does not allow this candidate: %w", intent.DecisionSequence, ErrInvalid)
-	case decision.Decision.Override != "" && intent.Act != decision.Decision.Override:
+	case decision.Override != "" && intent.Act != decision.Override:
 		// Else what was deployed by break-glass could pass for what was approved.
 		return fmt.Errorf("the decision of entry %d is by break-glass %q, and the intent names %q: %w",
-			intent.DecisionSequence, decision.Decision.Override, intent.Act, ErrInvalid)
+			intent.DecisionSequence, decision.Override, intent.Act, ErrInvalid)
 	case intent.Admitted != nil:
 		return nil
 	default:
@@ -159,13 +158,13 @@ func (c references) intent(ctx context.Context, entry Entry) error {
 
 // asked refuses a sync of our own that nobody asked for although the decision waits for
 // that, or that somebody asked for who meant something else.
-func (c references) asked(ctx context.Context, entry Entry, intent IntentPayload, decision decided) error {
+func (c references) asked(ctx context.Context, entry Entry, intent IntentPayload, decision Decided) error {
 	switch {
-	case decision.Decision.Waits:
+	case decision.Waits:
 		return fmt.Errorf("the decision of entry %d waits for somebody to say sync: %w", intent.DecisionSequence, ErrInvalid)
-	case intent.Asked != decision.Decision.Asked:
+	case intent.Asked != decision.Asked:
 		return fmt.Errorf("the decision of entry %d was asked for by %q, and the intent names %q: %w",
-			intent.DecisionSequence, decision.Decision.Asked, intent.Asked, ErrInvalid)
+			intent.DecisionSequence, decision.Asked, intent.Asked, ErrInvalid)
 	case intent.Asked == "":
 		return nil
 	}
@@ -270,13 +269,37 @@ func (c references) related(ctx context.Context, intent string) ([]Entry, error)
 	return related, nil
 }
 
+func (c references) decided(ctx context.Context, sequence uint64) (Decided, bool, error) {
+	if entry, ok := c.before(sequence); ok {
+		return DecidedBy(entry)
+	}
+	return c.record.Decided(ctx, sequence)
+}
+
 func (c references) at(ctx context.Context, sequence uint64) (Entry, bool, error) {
+	if entry, ok := c.before(sequence); ok {
+		return entry, true, nil
+	}
+	return at(ctx, c.record, sequence)
+}
+
+// before looks in the same Append.
+func (c references) before(sequence uint64) (Entry, bool) {
 	for _, entry := range c.earlier {
 		if entry.Sequence == sequence {
-			return entry, true, nil
+			return entry, true
 		}
 	}
-	found, err := c.record.Entries(ctx, sequence, 1)
+	return Entry{}, false
+}
+
+// entryReader is the part of a Reader that DecidedAt needs.
+type entryReader interface {
+	Entries(ctx context.Context, from uint64, limit int) ([]Entry, error)
+}
+
+func at(ctx context.Context, record entryReader, sequence uint64) (Entry, bool, error) {
+	found, err := record.Entries(ctx, sequence, 1)
 	if err != nil {
 		return Entry{}, false, fmt.Errorf("look up entry %d: %w", sequence, err)
 	}

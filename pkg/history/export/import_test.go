@@ -37,6 +37,10 @@ func (m *memory) Intent(_ context.Context, id string) ([]history.Entry, error) {
 	return slices.DeleteFunc(slices.Clone(m.list), func(e history.Entry) bool { return e.Intent != id }), nil
 }
 
+func (m *memory) Decided(ctx context.Context, sequence uint64) (history.Decided, bool, error) {
+	return history.DecidedAt(ctx, m, sequence)
+}
+
 func (m *memory) Acts(context.Context) ([]history.Entry, error) { return nil, nil }
 
 func (m *memory) Append(ctx context.Context, expect history.Head, drafts ...history.Draft) (history.Head, error) {

@@ -122,11 +122,17 @@ func testStubs(t *testing.T, create Create) {
 		require.NoError(t, err)
 		require.Equal(t, []uint64{5, 11}, sequences(named))
 	}
+	restsOn := func(record history.Record, decision uint64) error {
+		_, err := record.Append(t.Context(), head, Intent(t, "a", "prod", "i-6", decision))
+		return err
+	}
 	look(a)
+	require.ErrorIs(t, restsOn(a, 1), history.ErrArchived, "also for who has written the decision")
 	require.NoError(t, a.Close())
 	again := open(t)
 	defer func() { require.NoError(t, again.Close()) }()
 	look(again)
+	require.ErrorIs(t, restsOn(again, 1), history.ErrArchived)
 	// The record goes on.
 	deploy(t, again, "b", "prod", "i-5", history.ResultSucceeded)
 	report, err := history.Verify(t.Context(), again, head)

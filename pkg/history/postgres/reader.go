@@ -105,6 +105,11 @@ func (t tables) Intent(ctx context.Context, id string) ([]history.Entry, error) 
 	return entries, nil
 }
 
+// Decided implements history.Lookup.
+func (t tables) Decided(ctx context.Context, sequence uint64) (history.Decided, bool, error) {
+	return history.DecidedAt(ctx, t, sequence)
+}
+
 // LatestDecision implements history.Reader.
 func (t tables) LatestDecision(ctx context.Context, application, gate string) (history.Entry, bool, error) {
 	entries, err := t.where(ctx, "kind = 'decision' AND application = $1 AND gate = $2 ORDER BY sequence DESC LIMIT 1", application, gate)

@@ -27,6 +27,7 @@ func (s *Store) Archive(ctx context.Context, expect history.Head, draft history.
 	if err != nil {
 		return history.Head{}, fmt.Errorf("archive the entries %d to %d: %w", said.From, said.To, err)
 	}
+	s.decisions.forget()
 	return entries[0].Head(), nil
 }
 

@@ -68,7 +68,7 @@ func TestPlans(t *testing.T) {
 		},
 		"intent": { // at most three entries are sorted
 			func(q tables) error { _, err := q.Intent(t.Context(), "i"); return err },
-			[]string{"SEARCH entries USING INDEX entries_intent (intent=?)", "USE TEMP B-TREE FOR ORDER BY"},
+			[]string{"SEARCH entries USING INDEX entries_intent (intent=?)"},
 		},
 		"open intents": {
 			func(q tables) error { _, err := q.OpenIntents(t.Context()); return err },

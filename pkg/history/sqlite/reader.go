@@ -1,11 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/argo-gatekeeper/gatekeeper/internal/sqlitefile"
@@ -120,13 +122,20 @@ func (t tables) OpenIntentsOf(ctx context.Context, application string) ([]histor
 	return entries, nil
 }
 
-// Intent implements history.Reader.
+// Intent implements history.Reader. There are three entries at most, and SQLite would make a table
+// in memory to put them in order.
 func (t tables) Intent(ctx context.Context, id string) ([]history.Entry, error) {
-	entries, err := t.entries(ctx, math.MaxInt, "WHERE intent = ? AND intent <> '' ORDER BY sequence", id)
+	entries, err := t.entries(ctx, math.MaxInt, "WHERE intent = ? AND intent <> ''", id)
 	if err != nil {
 		return nil, fmt.Errorf("read intent %q: %w", id, err)
 	}
+	slices.SortFunc(entries, func(a, b history.Entry) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return entries, nil
+}
+
+// Decided implements history.Lookup.
+func (t tables) Decided(ctx context.Context, sequence uint64) (history.Decided, bool, error) {
+	return history.DecidedAt(ctx, t, sequence)
 }
 
 // LatestDecision implements history.Reader.

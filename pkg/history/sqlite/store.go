@@ -34,13 +34,14 @@ var migrations embed.FS
 // Store is a record that can be appended to. It is safe for concurrent use.
 type Store struct {
 	Reader
-	writes *prepared
-	mover  *mover
-	tail   tail
+	writes    *prepared
+	mover     *mover
+	tail      tail
+	decisions decisions
 }
 
 func newStore(ctx context.Context, file *sqlitefile.File) *Store {
-	return &Store{Reader: newReader(file), writes: newPrepared(file.Write()), mover: newMover(ctx, file)}
+	return &Store{Reader: newReader(file), writes: newPrepared(file.Write()), mover: newMover(ctx, file), decisions: newDecisions()}
 }
 
 // Close releases the record. Reads and appends that are under way fail.
@@ -147,7 +148,7 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 			tx.rollback()
 		}
 	}()
-	inside := tables{tx}
+	inside := inside{tables{tx}, s.decisions}
 	// What is known of the tail holds until the transaction ends: nobody else begins one.
 	head, known, _ := s.tail.at()
 	if !known {
@@ -180,5 +181,6 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 		size += len(e.Payload)
 	}
 	s.mover.wrote(size)
+	s.decisions.appended(entries)
 	return nil
 }

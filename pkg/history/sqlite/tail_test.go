@@ -111,3 +111,54 @@ func TestTailUnsure(t *testing.T) {
 	require.False(t, sure)
 	require.False(t, known.without(10, history.KindAct))
 }
+
+// TestTailOpenIntents: those that somebody has read are kept as the table keeps them, and only if
+// they were read of the record as it is known.
+func TestTailOpenIntents(t *testing.T) {
+	t.Parallel()
+	entry := func(sequence uint64, kind history.Kind, app, intent string) history.Entry {
+		return history.Entry{Sequence: sequence, Kind: kind, Application: app, Intent: intent, Digest: history.Digest(intent)}
+	}
+	first, second := entry(1, history.KindIntent, "a", "i-1"), entry(2, history.KindIntent, "a", "i-2")
+	var known tail
+	open := func(app string) []history.Entry {
+		t.Helper()
+		open, sure, _ := known.openOf(app)
+		require.True(t, sure)
+		return open
+	}
+	unsure := func(why string) (asked uint64) {
+		t.Helper()
+		_, sure, asked := known.openOf("a")
+		require.False(t, sure, why)
+		return asked
+	}
+
+	known.learnedOpen([]history.Entry{first}, unsure("nobody has looked yet"))
+	asked := unsure("the head is not known")
+	known.learned(first.Head(), asked)
+	known.appended([]history.Entry{second}, nil)
+	known.learnedOpen([]history.Entry{first}, asked)
+	known.learnedOpen([]history.Entry{first, second}, unsure("it was read before the append"))
+	require.Equal(t, []history.Entry{first, second}, open("a"))
+	require.Empty(t, open("b"))
+
+	given := open("a")
+	known.appended([]history.Entry{entry(3, history.KindAbandoned, "a", "i-1"), entry(4, history.KindIntent, "b", "i-3")}, nil)
+	require.Equal(t, []history.Entry{second}, open("a"))
+	require.Equal(t, []history.Entry{first, second}, given, "what was given away stays as it is")
+	require.Len(t, open("b"), 1)
+	known.appended([]history.Entry{entry(5, history.KindOutcome, "a", "i-1"), entry(6, history.KindOutcome, "b", "i-3")}, nil)
+	require.Equal(t, []history.Entry{second}, open("a"), "it was given up for lost before")
+	require.Empty(t, open("b"))
+
+	// Who reads while somebody appends may see the entry before it is told of.
+	third := entry(7, history.KindIntent, "a", "i-4")
+	_, _, asked = known.openOf("a")
+	known.learnedOpen([]history.Entry{second, third}, asked)
+	known.appended([]history.Entry{third}, nil)
+	require.Equal(t, []history.Entry{second, third}, open("a"))
+
+	known.appended([]history.Entry{entry(8, history.KindOutcome, "a", "i-4")}, errors.New("the disk is full"))
+	unsure("it may have been written all the same")
+}
