@@ -141,10 +141,13 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 	if err != nil {
 		return err
 	}
+	written := false
 	defer func() {
 		// When the roll-back fails, SQLite does it at the next use of the file.
 		if err != nil {
-			s.tail.appended(entries, err)
+			if written {
+				s.tail.failed()
+			}
 			tx.rollback()
 		}
 	}()
@@ -162,6 +165,14 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 	if err := history.CheckReferences(ctx, inside, entries); err != nil {
 		return err
 	}
+	if !s.tail.openKnown() {
+		open, err := inside.OpenIntents(ctx)
+		if err != nil {
+			return err
+		}
+		s.tail.learnedOpen(open)
+	}
+	written = true
 	for _, e := range entries {
 		_, err := tx.ExecContext(ctx, "INSERT INTO entries ("+columns+", filed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
 			int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), //nolint:gosec // A record never has 2^63 entries.
@@ -173,7 +184,7 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 	if err := then(tx); err != nil {
 		return err
 	}
-	if err := tx.commit(func() { s.tail.appended(entries, nil) }); err != nil {
+	if err := tx.commit(func() { s.tail.appended(entries) }); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	size := 0

@@ -20,7 +20,7 @@ type tail struct {
 	// each kind after it.
 	since  uint64
 	newest map[history.Kind]uint64
-	// open are the open intents of each Application in order; nil until somebody has read them.
+	// open are the open intents of each Application in order; nil until an append has read them.
 	open map[string][]history.Entry
 	// asked counts appends, so that what the file said before one of them is not taken for
 	// what it says now.
@@ -45,22 +45,31 @@ func (t *tail) learned(head history.Head, asked uint64) {
 	t.known, t.head, t.since, t.newest = true, head, head.Sequence, map[history.Kind]uint64{}
 }
 
-// appended takes what an append did, before the next one begins. After an error nobody knows, until
-// the file is asked: it may have been written all the same, or somebody else has written to it.
-func (t *tail) appended(entries []history.Entry, err error) {
+// failed is for an append that may have been written all the same, or found that somebody else has
+// written: nobody knows, until the file is asked.
+func (t *tail) failed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.asked++
-	if err != nil || t.known && t.head.Sequence+1 != entries[0].Sequence {
+	t.known, t.open = false, nil
+}
+
+// appended takes what an append did, before the next one begins.
+func (t *tail) appended(entries []history.Entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked++
+	for _, e := range entries {
+		t.changes(e)
+	}
+	if t.known && t.head.Sequence+1 != entries[0].Sequence {
 		t.known = false
 	}
 	if !t.known {
-		t.open = nil
 		return
 	}
 	for _, e := range entries {
 		t.newest[e.Kind] = e.Sequence
-		t.changes(e)
 	}
 	t.head = entries[len(entries)-1].Head()
 }
@@ -71,7 +80,6 @@ func (t *tail) changes(e history.Entry) {
 	if t.open == nil || e.Intent == "" {
 		return
 	}
-	// Whoever read them before this was told of the append may have seen it already.
 	open := slices.DeleteFunc(slices.Clone(t.open[e.Application]), func(o history.Entry) bool { return o.Intent == e.Intent })
 	if e.Kind == history.KindIntent {
 		open = append(open, e)
@@ -98,26 +106,29 @@ func (t *tail) without(after uint64, kinds ...history.Kind) bool {
 	return true
 }
 
-// openOf are the open intents of an Application, if they are known; otherwise all are to be read, and
-// given to learnedOpen with the count. Nobody may write to them.
-func (t *tail) openOf(application string) (open []history.Entry, known bool, asked uint64) {
+// openKnown says whether the open intents are known; if not, an append reads them in its transaction
+// and tells learnedOpen: anywhere else, others could append meanwhile, and where there are many that
+// would be so again and again.
+func (t *tail) openKnown() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.open[application], t.open != nil, t.asked
+	return t.open != nil
 }
 
-// learnedOpen takes all open intents as they were read from the file, unless something was appended
-// meanwhile.
-func (t *tail) learnedOpen(all []history.Entry, asked uint64) {
+func (t *tail) learnedOpen(all []history.Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.known || t.asked != asked {
-		return
-	}
 	t.open = map[string][]history.Entry{}
 	for _, e := range all {
 		t.open[e.Application] = append(t.open[e.Application], e)
 	}
+}
+
+// openOf are the open intents of an Application, if they are known. Nobody may write to them.
+func (t *tail) openOf(application string) (open []history.Entry, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open[application], t.open != nil
 }
 
 // Head implements history.Reader.
@@ -143,16 +154,10 @@ func (s *Store) ActsAfter(ctx context.Context, sequence uint64) ([]history.Entry
 
 // OpenIntentsOf implements history.Reader.
 func (s *Store) OpenIntentsOf(ctx context.Context, application string) ([]history.Entry, error) {
-	open, known, asked := s.tail.openOf(application)
-	if known {
+	if open, known := s.tail.openOf(application); known {
 		return open, ctx.Err()
 	}
-	all, err := s.OpenIntents(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.tail.learnedOpen(all, asked)
-	return slices.DeleteFunc(all, func(e history.Entry) bool { return e.Application != application }), nil
+	return s.Reader.OpenIntentsOf(ctx, application)
 }
 
 // Select implements history.Reader.

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"errors"
 	"path/filepath"
 	"testing"
 
@@ -87,7 +86,7 @@ func TestTailUnsure(t *testing.T) {
 	var known tail
 	_, sure, asked := known.at()
 	require.False(t, sure)
-	known.appended([]history.Entry{entry(1, history.KindAct)}, nil)
+	known.appended([]history.Entry{entry(1, history.KindAct)})
 	known.learned(history.Head{}, asked)
 	_, sure, asked = known.at()
 	require.False(t, sure, "it was read before the append")
@@ -95,70 +94,87 @@ func TestTailUnsure(t *testing.T) {
 	require.False(t, known.without(0, history.KindAct), "it is not known what is before")
 	require.True(t, known.without(1, history.KindAct))
 
-	known.appended([]history.Entry{entry(2, history.KindPolicy), entry(3, history.KindAct)}, nil)
+	known.appended([]history.Entry{entry(2, history.KindPolicy), entry(3, history.KindAct)})
 	got, sure, _ := known.at()
 	require.True(t, sure)
 	require.Equal(t, uint64(3), got.Sequence)
 	require.True(t, known.without(2, history.KindPolicy))
 	require.False(t, known.without(2, history.KindAct))
 
-	known.appended([]history.Entry{entry(9, history.KindAct)}, nil)
+	known.appended([]history.Entry{entry(9, history.KindAct)})
 	_, sure, asked = known.at()
 	require.False(t, sure, "there are others before it")
 	known.learned(history.Head{Sequence: 9}, asked)
-	known.appended([]history.Entry{entry(10, history.KindAct)}, errors.New("the disk is full"))
+	known.failed()
 	_, sure, _ = known.at()
 	require.False(t, sure)
 	require.False(t, known.without(10, history.KindAct))
 }
 
-// TestTailOpenIntents: those that somebody has read are kept as the table keeps them, and only if
-// they were read of the record as it is known.
+// TestTailOpenIntents: once an append has read them they are kept as the table keeps them, until one
+// fails.
 func TestTailOpenIntents(t *testing.T) {
 	t.Parallel()
 	entry := func(sequence uint64, kind history.Kind, app, intent string) history.Entry {
 		return history.Entry{Sequence: sequence, Kind: kind, Application: app, Intent: intent, Digest: history.Digest(intent)}
 	}
-	first, second := entry(1, history.KindIntent, "a", "i-1"), entry(2, history.KindIntent, "a", "i-2")
 	var known tail
 	open := func(app string) []history.Entry {
 		t.Helper()
-		open, sure, _ := known.openOf(app)
+		open, sure := known.openOf(app)
 		require.True(t, sure)
 		return open
 	}
-	unsure := func(why string) (asked uint64) {
-		t.Helper()
-		_, sure, asked := known.openOf("a")
-		require.False(t, sure, why)
-		return asked
-	}
-
-	known.learnedOpen([]history.Entry{first}, unsure("nobody has looked yet"))
-	asked := unsure("the head is not known")
-	known.learned(first.Head(), asked)
-	known.appended([]history.Entry{second}, nil)
-	known.learnedOpen([]history.Entry{first}, asked)
-	known.learnedOpen([]history.Entry{first, second}, unsure("it was read before the append"))
+	first, second := entry(1, history.KindIntent, "a", "i-1"), entry(2, history.KindIntent, "a", "i-2")
+	known.appended([]history.Entry{first})
+	require.False(t, known.openKnown(), "nobody knows what is before it")
+	known.learnedOpen([]history.Entry{first})
+	known.appended([]history.Entry{second, entry(3, history.KindDenied, "a", "")})
 	require.Equal(t, []history.Entry{first, second}, open("a"))
 	require.Empty(t, open("b"))
 
 	given := open("a")
-	known.appended([]history.Entry{entry(3, history.KindAbandoned, "a", "i-1"), entry(4, history.KindIntent, "b", "i-3")}, nil)
+	known.appended([]history.Entry{entry(4, history.KindAbandoned, "a", "i-1"), entry(5, history.KindIntent, "b", "i-3")})
 	require.Equal(t, []history.Entry{second}, open("a"))
 	require.Equal(t, []history.Entry{first, second}, given, "what was given away stays as it is")
 	require.Len(t, open("b"), 1)
-	known.appended([]history.Entry{entry(5, history.KindOutcome, "a", "i-1"), entry(6, history.KindOutcome, "b", "i-3")}, nil)
+	known.appended([]history.Entry{entry(6, history.KindOutcome, "a", "i-1"), entry(7, history.KindOutcome, "b", "i-3")})
 	require.Equal(t, []history.Entry{second}, open("a"), "it was given up for lost before")
 	require.Empty(t, open("b"))
+	require.NotContains(t, known.open, "b", "nothing is left of it")
 
-	// Who reads while somebody appends may see the entry before it is told of.
-	third := entry(7, history.KindIntent, "a", "i-4")
-	_, _, asked = known.openOf("a")
-	known.learnedOpen([]history.Entry{second, third}, asked)
-	known.appended([]history.Entry{third}, nil)
-	require.Equal(t, []history.Entry{second, third}, open("a"))
+	known.failed()
+	_, sure := known.openOf("a")
+	require.False(t, sure, "something may have been written all the same")
+}
 
-	known.appended([]history.Entry{entry(8, history.KindOutcome, "a", "i-4")}, errors.New("the disk is full"))
-	unsure("it may have been written all the same")
+// TestRefusedAppend: what was refused before anything was written takes nothing of what is known,
+// and an error of the file takes all of it.
+func TestRefusedAppend(t *testing.T) {
+	t.Parallel()
+	store, err := Create(t.Context(), filepath.Join(t.TempDir(), "record.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	at, err := store.Append(t.Context(), history.Head{}, historytest.Decision(t, "a", "prod", approval.Allowed))
+	require.NoError(t, err)
+	at, err = store.Append(t.Context(), at, historytest.Intent(t, "a", "prod", "i-1", 1))
+	require.NoError(t, err)
+	_, err = store.Head(t.Context())
+	require.NoError(t, err)
+	knows := func() (head, open bool) { _, head, _ = store.tail.at(); return head, store.tail.openKnown() }
+	for want, refused := range map[error]history.Head{history.ErrConflict: {Sequence: 1, Digest: at.Digest}, history.ErrInvalid: at} {
+		_, err = store.Append(t.Context(), refused, historytest.Intent(t, "a", "prod", "i-1", 1))
+		require.ErrorIs(t, err, want)
+		head, open := knows()
+		require.True(t, head && open, want)
+	}
+
+	_, err = store.file.Write().ExecContext(t.Context(), "DROP TABLE open_intents")
+	require.NoError(t, err)
+	_, err = store.Append(t.Context(), at, historytest.Outcome("a", "i-1", history.ResultSucceeded))
+	require.Error(t, err)
+	head, open := knows()
+	require.False(t, head || open)
+	_, err = store.OpenIntentsOf(t.Context(), "a")
+	require.Error(t, err, "the file is asked")
 }
