@@ -63,7 +63,7 @@ func (t *tail) appended(entries []history.Entry) {
 		t.changes(e)
 	}
 	if t.known && t.head.Sequence+1 != entries[0].Sequence {
-		t.known = false
+		t.known, t.open = false, nil
 	}
 	if !t.known {
 		return

@@ -146,6 +146,11 @@ func TestTailOpenIntents(t *testing.T) {
 	known.failed()
 	_, sure := known.openOf("a")
 	require.False(t, sure, "something may have been written all the same")
+
+	known.learned(history.Head{Sequence: 9}, known.asked)
+	known.learnedOpen([]history.Entry{second})
+	known.appended([]history.Entry{entry(11, history.KindIntent, "a", "i-5")})
+	require.False(t, known.openKnown(), "there are others before it")
 }
 
 // TestRefusedAppend: what was refused before anything was written takes nothing of what is known,
