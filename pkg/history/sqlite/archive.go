@@ -22,12 +22,12 @@ func (s *Store) Archive(ctx context.Context, expect history.Head, draft history.
 		return history.Head{}, fmt.Errorf("archive: %w", err)
 	}
 	err = s.appending(ctx, expect, entries, func(tx *transaction) error {
+		s.decisions.forget()
 		return history.RemovePayloads(ctx, tables{tx}, said, func(ctx context.Context, stubs []history.Entry) error { return remove(ctx, tx, stubs) })
 	})
 	if err != nil {
 		return history.Head{}, fmt.Errorf("archive the entries %d to %d: %w", said.From, said.To, err)
 	}
-	s.decisions.forget()
 	return entries[0].Head(), nil
 }
 

@@ -19,7 +19,7 @@ type decisions struct{ known *lru.Cache }
 
 func newDecisions() decisions { return decisions{lru.New(maxDecisions)} }
 
-// appended takes what is on disk now. What cannot be read here is read by whoever wants it, who then
+// appended takes what is on disk now, before the next append begins. What cannot be read here is read by whoever wants it, who then
 // tells why.
 func (d decisions) appended(entries []history.Entry) {
 	for _, e := range entries {
@@ -29,7 +29,7 @@ func (d decisions) appended(entries []history.Entry) {
 	}
 }
 
-// forget is for when payloads are archived: no intent can name those decisions any more.
+// forget is for the transaction that removes payloads: no intent can name those decisions any more.
 func (d decisions) forget() { d.known.Clear() }
 
 // inside is a record inside a transaction that appends to it.

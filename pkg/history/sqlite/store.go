@@ -184,7 +184,11 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 	if err := then(tx); err != nil {
 		return err
 	}
-	if err := tx.commit(func() { s.tail.appended(entries) }); err != nil {
+	err = tx.commit(func() {
+		s.tail.appended(entries)
+		s.decisions.appended(entries)
+	})
+	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	size := 0
@@ -192,6 +196,5 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 		size += len(e.Payload)
 	}
 	s.mover.wrote(size)
-	s.decisions.appended(entries)
 	return nil
 }
