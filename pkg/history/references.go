@@ -12,8 +12,8 @@ type Lookup interface {
 	Entries(ctx context.Context, from uint64, limit int) ([]Entry, error)
 	Intent(ctx context.Context, id string) ([]Entry, error)
 	Acts(ctx context.Context) ([]Entry, error)
-	// Decided is what the entry with that number says, if it is a decision. DecidedAt reads it;
-	// entries never change, so that a store may know it without.
+	// Decided is what the entry with that number says, if it is a decision. DecidedAt reads it; a
+	// store may know it without, until its payload is archived.
 	Decided(ctx context.Context, sequence uint64) (Decided, bool, error)
 }
 

@@ -22,7 +22,7 @@ func (s *Store) Archive(ctx context.Context, expect history.Head, draft history.
 		return history.Head{}, fmt.Errorf("archive: %w", err)
 	}
 	err = s.appending(ctx, expect, entries, func(tx *transaction) error {
-		s.decisions.forget()
+		s.tail.forget() // and with it, at the next append, what decisions said
 		return history.RemovePayloads(ctx, tables{tx}, said, func(ctx context.Context, stubs []history.Entry) error { return remove(ctx, tx, stubs) })
 	})
 	if err != nil {

@@ -66,7 +66,7 @@ func TestPlans(t *testing.T) {
 			func(q tables) error { _, _, err := q.EntriesFiled(t.Context(), 7, 10); return err },
 			[]string{"SEARCH entries USING INTEGER PRIMARY KEY (rowid>?)"},
 		},
-		"intent": { // at most three entries are sorted
+		"intent": { // at most three entries, which are sorted here
 			func(q tables) error { _, err := q.Intent(t.Context(), "i"); return err },
 			[]string{"SEARCH entries USING INDEX entries_intent (intent=?)"},
 		},

@@ -146,31 +146,34 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 		// When the roll-back fails, SQLite does it at the next use of the file.
 		if err != nil {
 			if written {
-				s.tail.failed()
+				s.tail.forget()
+			} else {
+				s.tail.refused()
 			}
 			tx.rollback()
 		}
 	}()
-	inside := inside{tables{tx}, s.decisions}
+	record := inside{tables{tx}, s.decisions}
 	// What is known of the tail holds until the transaction ends: nobody else begins one.
 	head, known, _ := s.tail.at()
 	if !known {
-		if head, err = inside.Head(ctx); err != nil {
+		if head, err = record.Head(ctx); err != nil {
 			return err
 		}
 	}
 	if head != expect {
 		return fmt.Errorf("the head is entry %d: %w", head.Sequence, history.ErrConflict)
 	}
-	if err := history.CheckReferences(ctx, inside, entries); err != nil {
-		return err
-	}
-	if !s.tail.openKnown() {
-		open, err := inside.OpenIntents(ctx)
+	if !s.tail.openKnown(head.Sequence) {
+		open, err := record.OpenIntents(ctx)
 		if err != nil {
 			return err
 		}
-		s.tail.learnedOpen(open)
+		s.tail.learnedOpen(open, head.Sequence)
+		s.decisions.forget() // what else has changed, nobody knows
+	}
+	if err := history.CheckReferences(ctx, record, entries); err != nil {
+		return err
 	}
 	written = true
 	for _, e := range entries {

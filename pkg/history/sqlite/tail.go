@@ -20,8 +20,10 @@ type tail struct {
 	// each kind after it.
 	since  uint64
 	newest map[history.Kind]uint64
-	// open are the open intents of each Application in order; nil until an append has read them.
-	open map[string][]history.Entry
+	// open are the open intents of each Application in order, and openAt the last entry that they
+	// are known after; nil until an append has read them.
+	open   map[string][]history.Entry
+	openAt uint64
 	// asked counts appends, so that what the file said before one of them is not taken for
 	// what it says now.
 	asked uint64
@@ -35,19 +37,33 @@ func (t *tail) at() (head history.Head, known bool, asked uint64) {
 	return t.head, t.known, t.asked
 }
 
-// learned takes a head that was read from the file, unless something was appended meanwhile.
+// learned takes a head that was read from the file, unless something was appended meanwhile. Where
+// another one is known already, an append is about to be told of here, and who has this head must be
+// told nothing that is older.
 func (t *tail) learned(head history.Head, asked uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.known && t.head.Sequence < head.Sequence {
+		t.known = false
+		return
+	}
 	if t.known || t.asked != asked {
 		return
 	}
 	t.known, t.head, t.since, t.newest = true, head, head.Sequence, map[history.Kind]uint64{}
 }
 
-// failed is for an append that may have been written all the same, or found that somebody else has
-// written: nobody knows, until the file is asked.
-func (t *tail) failed() {
+// refused is for an append that was refused before anything was written. It may be that somebody who
+// does not care for the lock has written: whether there is something new, the file is asked.
+func (t *tail) refused() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known = false
+}
+
+// forget is for an append that failed, which may have been written all the same, and for one that
+// changes other entries than its own: nobody knows anything, until the file is asked.
+func (t *tail) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.asked++
@@ -59,11 +75,19 @@ func (t *tail) appended(entries []history.Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.asked++
-	for _, e := range entries {
-		t.changes(e)
+	head := entries[len(entries)-1].Head()
+	if t.openAt+1 != entries[0].Sequence {
+		t.open = nil
 	}
+	if t.open != nil {
+		for _, e := range entries {
+			t.changes(e)
+		}
+		t.openAt = head.Sequence
+	}
+	// Who asked the file meanwhile may have seen them already.
 	if t.known && t.head.Sequence+1 != entries[0].Sequence {
-		t.known, t.open = false, nil
+		t.known = false
 	}
 	if !t.known {
 		return
@@ -71,13 +95,13 @@ func (t *tail) appended(entries []history.Entry) {
 	for _, e := range entries {
 		t.newest[e.Kind] = e.Sequence
 	}
-	t.head = entries[len(entries)-1].Head()
+	t.head = head
 }
 
 // changes does to the open intents what the triggers of the table do. A list that was given away is
 // not written to.
 func (t *tail) changes(e history.Entry) {
-	if t.open == nil || e.Intent == "" {
+	if e.Intent == "" {
 		return
 	}
 	open := slices.DeleteFunc(slices.Clone(t.open[e.Application]), func(o history.Entry) bool { return o.Intent == e.Intent })
@@ -106,29 +130,34 @@ func (t *tail) without(after uint64, kinds ...history.Kind) bool {
 	return true
 }
 
-// openKnown says whether the open intents are known; if not, an append reads them in its transaction
-// and tells learnedOpen: anywhere else, others could append meanwhile, and where there are many that
-// would be so again and again.
-func (t *tail) openKnown() bool {
+// openKnown says whether the open intents are known as they are after an entry.
+func (t *tail) openKnown(at uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.open != nil
+	return t.open != nil && t.openAt == at
 }
 
-func (t *tail) learnedOpen(all []history.Entry) {
+// learnedOpen takes all open intents, as they are after an entry. Only an append can read them, in its
+// transaction: elsewhere others could append meanwhile, and where there are many that would be so
+// again and again.
+func (t *tail) learnedOpen(all []history.Entry, at uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.open = map[string][]history.Entry{}
+	t.open, t.openAt = map[string][]history.Entry{}, at
 	for _, e := range all {
 		t.open[e.Application] = append(t.open[e.Application], e)
 	}
 }
 
-// openOf are the open intents of an Application, if they are known. Nobody may write to them.
+// openOf are the open intents of an Application, if they are known as they are after the head: whoever
+// has the head from here or from the file must not miss the intent that it is.
 func (t *tail) openOf(application string) (open []history.Entry, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.open[application], t.open != nil
+	if !t.known || t.open == nil || t.openAt != t.head.Sequence {
+		return nil, false
+	}
+	return slices.Clip(t.open[application]), true
 }
 
 // Head implements history.Reader.

@@ -105,14 +105,16 @@ func TestTailUnsure(t *testing.T) {
 	_, sure, asked = known.at()
 	require.False(t, sure, "there are others before it")
 	known.learned(history.Head{Sequence: 9}, asked)
-	known.failed()
+	_, _, asked = known.at()
+	known.forget()
+	known.learned(history.Head{Sequence: 10}, asked)
 	_, sure, _ = known.at()
-	require.False(t, sure)
+	require.False(t, sure, "it was read before the append that failed")
 	require.False(t, known.without(10, history.KindAct))
 }
 
-// TestTailOpenIntents: once an append has read them they are kept as the table keeps them, until one
-// fails.
+// TestTailOpenIntents: once an append has read them they are kept as the table keeps them, for who has
+// the head that they belong to.
 func TestTailOpenIntents(t *testing.T) {
 	t.Parallel()
 	entry := func(sequence uint64, kind history.Kind, app, intent string) history.Entry {
@@ -125,15 +127,24 @@ func TestTailOpenIntents(t *testing.T) {
 		require.True(t, sure)
 		return open
 	}
+	unsure := func(why string) {
+		t.Helper()
+		_, sure := known.openOf("a")
+		require.False(t, sure, why)
+	}
 	first, second := entry(1, history.KindIntent, "a", "i-1"), entry(2, history.KindIntent, "a", "i-2")
 	known.appended([]history.Entry{first})
-	require.False(t, known.openKnown(), "nobody knows what is before it")
-	known.learnedOpen([]history.Entry{first})
+	require.False(t, known.openKnown(1), "nobody knows what is before it")
+	known.learnedOpen([]history.Entry{first}, 1)
+	unsure("the head is not known")
+	known.learned(first.Head(), known.asked)
+	require.Equal(t, []history.Entry{first}, open("a"))
 	known.appended([]history.Entry{second, entry(3, history.KindDenied, "a", "")})
 	require.Equal(t, []history.Entry{first, second}, open("a"))
 	require.Empty(t, open("b"))
 
 	given := open("a")
+	require.Len(t, given, cap(given), "who adds to what was given gets a list of their own")
 	known.appended([]history.Entry{entry(4, history.KindAbandoned, "a", "i-1"), entry(5, history.KindIntent, "b", "i-3")})
 	require.Equal(t, []history.Entry{second}, open("a"))
 	require.Equal(t, []history.Entry{first, second}, given, "what was given away stays as it is")
@@ -143,18 +154,30 @@ func TestTailOpenIntents(t *testing.T) {
 	require.Empty(t, open("b"))
 	require.NotContains(t, known.open, "b", "nothing is left of it")
 
-	known.failed()
-	_, sure := known.openOf("a")
-	require.False(t, sure, "something may have been written all the same")
+	// Who reads the head of an append that is not told of yet has the intent in it.
+	eighth := entry(8, history.KindIntent, "a", "i-4")
+	known.refused()
+	unsure("the head is to be read")
+	known.learned(eighth.Head(), known.asked)
+	unsure("they are those of the entry before")
+	known.appended([]history.Entry{eighth})
+	known.learned(eighth.Head(), known.asked)
+	require.Equal(t, []history.Entry{second, eighth}, open("a"))
+	known.learned(entry(9, history.KindOutcome, "a", "i-4").Head(), known.asked)
+	unsure("somebody else saw the next one")
+	known.appended([]history.Entry{entry(9, history.KindOutcome, "a", "i-4")})
 
-	known.learned(history.Head{Sequence: 9}, known.asked)
-	known.learnedOpen([]history.Entry{second})
 	known.appended([]history.Entry{entry(11, history.KindIntent, "a", "i-5")})
-	require.False(t, known.openKnown(), "there are others before it")
+	require.False(t, known.openKnown(11), "there are others before it")
+	known.learnedOpen([]history.Entry{second}, 11)
+	require.True(t, known.openKnown(11))
+	require.False(t, known.openKnown(12), "somebody has written meanwhile")
+	known.forget()
+	require.False(t, known.openKnown(11), "something may have been written all the same")
 }
 
-// TestRefusedAppend: what was refused before anything was written takes nothing of what is known,
-// and an error of the file takes all of it.
+// TestRefusedAppend: after what was refused before anything was written only the head is asked for, and
+// after an error of the file everything.
 func TestRefusedAppend(t *testing.T) {
 	t.Parallel()
 	store, err := Create(t.Context(), filepath.Join(t.TempDir(), "record.db"))
@@ -164,22 +187,27 @@ func TestRefusedAppend(t *testing.T) {
 	require.NoError(t, err)
 	at, err = store.Append(t.Context(), at, historytest.Intent(t, "a", "prod", "i-1", 1))
 	require.NoError(t, err)
-	_, err = store.Head(t.Context())
-	require.NoError(t, err)
-	knows := func() (head, open bool) { _, head, _ = store.tail.at(); return head, store.tail.openKnown() }
 	for want, refused := range map[error]history.Head{history.ErrConflict: {Sequence: 1, Digest: at.Digest}, history.ErrInvalid: at} {
 		_, err = store.Append(t.Context(), refused, historytest.Intent(t, "a", "prod", "i-1", 1))
 		require.ErrorIs(t, err, want)
-		head, open := knows()
-		require.True(t, head && open, want)
+		require.True(t, store.tail.openKnown(2), want)
+		_, known, _ := store.tail.at()
+		require.False(t, known)
+		_, err = store.Head(t.Context())
+		require.NoError(t, err)
+		open, known := store.tail.openOf("a")
+		require.True(t, known)
+		require.Len(t, open, 1)
 	}
 
 	_, err = store.file.Write().ExecContext(t.Context(), "DROP TABLE open_intents")
 	require.NoError(t, err)
+	own, err := store.OpenIntentsOf(t.Context(), "a")
+	require.NoError(t, err, "the file is not asked")
+	require.Len(t, own, 1)
 	_, err = store.Append(t.Context(), at, historytest.Outcome("a", "i-1", history.ResultSucceeded))
 	require.Error(t, err)
-	head, open := knows()
-	require.False(t, head || open)
+	require.False(t, store.tail.openKnown(2))
 	_, err = store.OpenIntentsOf(t.Context(), "a")
 	require.Error(t, err, "the file is asked")
 }
