@@ -29,7 +29,7 @@ func newKnown(t *testing.T, drafts ...history.Draft) *known {
 	store, err := Create(t.Context(), path)
 	require.NoError(t, err)
 	k := &known{T: t, Store: store, path: path}
-	t.Cleanup(func() { require.NoError(t, k.Store.Close()) })
+	t.Cleanup(func() { require.NoError(t, k.Close()) })
 	_, err = k.Head(t.Context())
 	require.NoError(t, err)
 	for _, draft := range drafts {
@@ -117,7 +117,7 @@ func TestHeadHasItsIntent(t *testing.T) {
 		e.Time.UnixNano(), string(e.Kind), e.Application, e.Intent, string(e.Payload), string(e.Digest))
 	require.NoError(t, err)
 	k.at = e.Head()
-	require.NoError(t, tx.commit(func() {
+	require.NoError(t, tx.commit(t.Context(), func() {
 		k.agrees("not told of yet")
 		k.tail.appended(entries)
 	}))
@@ -211,7 +211,7 @@ func TestKnown(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // to be repeated
+			r := rand.New(rand.NewPCG(seed, 1))
 			k := newKnown(t)
 			var intents []string
 			appended := 0
@@ -232,7 +232,7 @@ func TestKnown(t *testing.T) {
 				case 4:
 					expect.Digest = "sha256:other"
 				case 5:
-					require.NoError(t, k.Store.Close())
+					require.NoError(t, k.Close())
 					var err error
 					k.Store, err = Open(t.Context(), k.path)
 					require.NoError(t, err)

@@ -122,9 +122,9 @@ func (t *transaction) ExecContext(ctx context.Context, query string, args ...any
 // commit ends the transaction, calls then once it is on disk, and gives the connection to whoever
 // waits for it. SQLite may leave a transaction open whose COMMIT failed, and database/sql takes it for
 // ended (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
-func (t *transaction) commit(then func()) error {
+func (t *transaction) commit(ctx context.Context, then func()) error {
 	if err := t.tx.Commit(); err != nil {
-		_, _ = t.conn.ExecContext(context.Background(), "ROLLBACK") // an error when it is closed
+		_, _ = t.conn.ExecContext(uncancelled(ctx), "ROLLBACK") // an error when it is closed
 		return err
 	}
 	then()

@@ -187,7 +187,7 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 	if err := then(tx); err != nil {
 		return err
 	}
-	err = tx.commit(func() {
+	err = tx.commit(ctx, func() {
 		s.tail.appended(entries)
 		s.decisions.appended(entries)
 	})

@@ -144,7 +144,6 @@ func TestTailOpenIntents(t *testing.T) {
 	require.Empty(t, open("b"))
 
 	given := open("a")
-	require.Len(t, given, cap(given), "who adds to what was given gets a list of their own")
 	known.appended([]history.Entry{entry(4, history.KindAbandoned, "a", "i-1"), entry(5, history.KindIntent, "b", "i-3")})
 	require.Equal(t, []history.Entry{second}, open("a"))
 	require.Equal(t, []history.Entry{first, second}, given, "what was given away stays as it is")
@@ -169,7 +168,9 @@ func TestTailOpenIntents(t *testing.T) {
 
 	known.appended([]history.Entry{entry(11, history.KindIntent, "a", "i-5")})
 	require.False(t, known.openKnown(11), "there are others before it")
-	known.learnedOpen([]history.Entry{second}, 11)
+	known.learnedOpen([]history.Entry{first, second, eighth}, 11)
+	known.learned(history.Head{Sequence: 11}, known.asked)
+	require.Len(t, open("a"), cap(open("a")), "who adds to what was given gets a list of their own")
 	require.True(t, known.openKnown(11))
 	require.False(t, known.openKnown(12), "somebody has written meanwhile")
 	known.forget()
