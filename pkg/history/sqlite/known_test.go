@@ -56,10 +56,8 @@ func (k *known) elsewhere(draft history.Draft) {
 	k.Helper()
 	entries, err := history.Seal(k.at, draft)
 	require.NoError(k, err)
-	e := entries[0]
-	k.exec("INSERT INTO entries ("+columns+", filed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))", int64(e.Sequence), string(e.Previous),
-		e.Time.UnixNano(), string(e.Kind), e.Application, e.Intent, string(e.Payload), string(e.Digest), history.FiledUnder(e))
-	k.at = e.Head()
+	require.NoError(k, insert(k.Context(), k.file.Write(), entries[0]))
+	k.at = entries[0].Head()
 }
 
 // archives everything up to the head but what is kept.
@@ -112,11 +110,8 @@ func TestHeadHasItsIntent(t *testing.T) {
 	require.NoError(t, err)
 	tx, err := k.writes.begin(t.Context())
 	require.NoError(t, err)
-	e := entries[0]
-	_, err = tx.ExecContext(t.Context(), "INSERT INTO entries ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)", int64(e.Sequence), string(e.Previous),
-		e.Time.UnixNano(), string(e.Kind), e.Application, e.Intent, string(e.Payload), string(e.Digest))
-	require.NoError(t, err)
-	k.at = e.Head()
+	require.NoError(t, insert(t.Context(), tx, entries[0]))
+	k.at = entries[0].Head()
 	require.NoError(t, tx.commit(t.Context(), func() {
 		k.agrees("not told of yet")
 		k.tail.appended(entries)

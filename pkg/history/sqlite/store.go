@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -177,11 +178,8 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 	}
 	written = true
 	for _, e := range entries {
-		_, err := tx.ExecContext(ctx, "INSERT INTO entries ("+columns+", filed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
-			int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), //nolint:gosec // A record never has 2^63 entries.
-			e.Application, e.Intent, string(e.Payload), string(e.Digest), history.FiledUnder(e))
-		if err != nil {
-			return fmt.Errorf("insert entry %d: %w", e.Sequence, err)
+		if err := insert(ctx, tx, e); err != nil {
+			return err
 		}
 	}
 	if err := then(tx); err != nil {
@@ -199,5 +197,20 @@ func (s *Store) appending(ctx context.Context, expect history.Head, entries []hi
 		size += len(e.Payload)
 	}
 	s.mover.wrote(size)
+	return nil
+}
+
+// execer is a pool of connections or a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func insert(ctx context.Context, db execer, e history.Entry) error {
+	_, err := db.ExecContext(ctx, "INSERT INTO entries ("+columns+", filed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
+		int64(e.Sequence), string(e.Previous), e.Time.UnixNano(), string(e.Kind), //nolint:gosec // A record never has 2^63 entries.
+		e.Application, e.Intent, string(e.Payload), string(e.Digest), history.FiledUnder(e))
+	if err != nil {
+		return fmt.Errorf("insert entry %d: %w", e.Sequence, err)
+	}
 	return nil
 }
