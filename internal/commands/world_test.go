@@ -8,10 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -31,7 +28,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/conversation"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/errand"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/reviewrequest"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook/webhooktest"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/history/sqlite"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
@@ -48,7 +45,6 @@ var appKey = sync.OnceValue(func() []byte {
 
 const (
 	repository = "acme/env"
-	secret     = "a secret"
 	spec       = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
@@ -170,28 +166,12 @@ func (w *world) logger() *slog.Logger { return slog.New(slog.NewTextHandler(w.t.
 
 // listen keeps what deliveries ask for, as the intake does.
 func (w *world) listen() {
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err == nil {
-			err = webhook.Verify([][]byte{[]byte(secret)}, r.Header.Get(webhook.SignatureHeader), body)
+	webhooktest.Receive(w.t, w.gh, w.app.ID, func(guid string, h approval.Hint) error {
+		if h.Asked == nil {
+			return nil
 		}
-		var h approval.Hint
-		if err == nil {
-			h, err = webhook.Parse(r.Header.Get(webhook.EventHeader), body)
-		}
-		if err == nil && h.Asked != nil {
-			err = w.ask(*h.Asked, r.Header.Get("X-GitHub-Delivery"))
-		}
-		if err != nil {
-			w.t.Errorf("delivery: %v", err)
-		}
-	}))
-	w.t.Cleanup(func() {
-		// What is still being sent is no failure of the test.
-		require.NoError(w.t, w.gh.WaitDelivered(context.WithoutCancel(w.t.Context())))
-		srv.Close()
+		return w.ask(*h.Asked, guid)
 	})
-	require.NoError(w.t, w.gh.SetWebhook(w.app.ID, srv.URL, secret))
 }
 
 func (w *world) ask(a approval.Asked, guid string) error {

@@ -83,6 +83,7 @@ func TestWalls(t *testing.T) {
 		// The metrics know nothing of how they are recorded.
 		{part: "pkg/history/dora", pure: true},
 		{part: "pkg/history", may: []string{"pkg/approval"}, pure: true},
+		{part: "pkg/github/webhook/webhooktest", may: []string{"pkg/github/webhook", "pkg/approval"}},
 		{part: "pkg/github", may: []string{"pkg/approval", "pkg/github"}},
 		{part: "pkg/argo", may: []string{"pkg/approval", "pkg/argo"}},
 		{part: "pkg/registry", may: []string{"pkg/approval"}, pure: true},

@@ -6,10 +6,8 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,7 +23,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/collect"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/mirror"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook/webhooktest"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
@@ -38,10 +36,7 @@ var appKey = sync.OnceValue(func() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 })
 
-const (
-	repoName = "acme/env"
-	secret   = "a secret"
-)
+const repoName = "acme/env"
 
 // world is a GitHub with the repository acme/env, its people, a GitHub App
 // installed there, and a collector that acts as that App. Alice, bob and carol
@@ -196,25 +191,10 @@ func (w *world) restart(options ...option) {
 // listen delivers webhooks to the witness from now on, as the product does.
 func (w *world) listen() {
 	w.t.Helper()
-	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err == nil {
-			err = webhook.Verify([][]byte{[]byte(secret)}, r.Header.Get(webhook.SignatureHeader), body)
-		}
-		var hint approval.Hint
-		if err == nil {
-			hint, err = webhook.Parse(r.Header.Get(webhook.EventHeader), body)
-		}
-		if err != nil {
-			w.t.Errorf("delivery of %s: %v", r.Header.Get(webhook.EventHeader), err)
-		}
-		w.witness.keep(hint)
-		if err := w.store(hint); err != nil {
-			w.t.Errorf("keep a delivery of %s: %v", r.Header.Get(webhook.EventHeader), err)
-		}
-	}))
-	w.t.Cleanup(srv.Close)
-	require.NoError(w.t, w.gh.SetWebhook(w.app.ID, srv.URL, secret))
+	webhooktest.Receive(w.t, w.gh, w.app.ID, func(_ string, h approval.Hint) error {
+		w.witness.keep(h)
+		return w.store(h)
+	})
 }
 
 func (w *world) delivered() {

@@ -1,6 +1,7 @@
 package collect_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -19,9 +20,9 @@ func (w *world) store(h approval.Hint) error {
 	case w.witness.deaf:
 		return nil
 	case h.Push != nil:
-		return w.box.SavePush(w.t.Context(), *h.Push)
+		return w.box.SavePush(context.WithoutCancel(w.t.Context()), *h.Push)
 	case h.Merge != nil:
-		return w.box.SaveMerge(w.t.Context(), *h.Merge)
+		return w.box.SaveMerge(context.WithoutCancel(w.t.Context()), *h.Merge)
 	default:
 		return nil
 	}

@@ -8,10 +8,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +22,7 @@ import (
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook/webhooktest"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
@@ -343,21 +341,12 @@ func TestRerunLeadsBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	hints := make(chan approval.Hint, 100)
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err == nil {
-			err = webhook.Verify([][]byte{[]byte("s")}, r.Header.Get(webhook.SignatureHeader), body)
-		}
-		h, parseErr := webhook.Parse(r.Header.Get(webhook.EventHeader), body)
-		if err := errors.Join(err, parseErr); err != nil {
-			t.Error(err)
-		}
+	webhooktest.Receive(t, w.gh, w.app.ID, func(_ string, h approval.Hint) error {
 		if h.Pull != 0 {
 			hints <- h
 		}
-	}))
-	t.Cleanup(srv.Close)
-	require.NoError(t, w.gh.SetWebhook(w.app.ID, srv.URL, "s"))
+		return nil
+	})
 	w.publish(w.report(approval.Blocked, 1))
 	require.NoError(t, w.gh.As("alice").Rerequest(repoName, w.checks()[0].ID))
 	require.NoError(t, w.gh.WaitDelivered(t.Context()))

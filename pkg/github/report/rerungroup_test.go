@@ -1,16 +1,12 @@
 package report_test
 
 import (
-	"errors"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook/webhooktest"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
@@ -20,21 +16,12 @@ func TestRerunOfGroupLeadsBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	hints := make(chan approval.Hint, 100)
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err == nil {
-			err = webhook.Verify([][]byte{[]byte("s")}, r.Header.Get(webhook.SignatureHeader), body)
-		}
-		h, parseErr := webhook.Parse(r.Header.Get(webhook.EventHeader), body)
-		if err := errors.Join(err, parseErr); err != nil {
-			t.Error(err)
-		}
+	webhooktest.Receive(t, w.gh, w.app.ID, func(_ string, h approval.Hint) error {
 		if h.Pull != 0 || h.Group != nil {
 			hints <- h
 		}
-	}))
-	t.Cleanup(srv.Close)
-	require.NoError(t, w.gh.SetWebhook(w.app.ID, srv.URL, "s"))
+		return nil
+	})
 	head, err := w.gh.Branch(repoName, "main")
 	require.NoError(t, err)
 	base := approval.SHA(w.pull.Head)

@@ -2,16 +2,13 @@ package report_test
 
 import (
 	"errors"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/argo-gatekeeper/gatekeeper/pkg/approval"
 	"github.com/argo-gatekeeper/gatekeeper/pkg/github/report"
-	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook"
+	"github.com/argo-gatekeeper/gatekeeper/pkg/github/webhook/webhooktest"
 	"github.com/argo-gatekeeper/gatekeeper/test/e2e/standin"
 )
 
@@ -19,21 +16,12 @@ import (
 func (w *world) suites() <-chan approval.Hint {
 	w.t.Helper()
 	hints := make(chan approval.Hint, 100)
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err == nil {
-			err = webhook.Verify([][]byte{[]byte("s")}, r.Header.Get(webhook.SignatureHeader), body)
-		}
-		h, parseErr := webhook.Parse(r.Header.Get(webhook.EventHeader), body)
-		if err := errors.Join(err, parseErr); err != nil {
-			w.t.Error(err)
-		}
+	webhooktest.Receive(w.t, w.gh, w.app.ID, func(_ string, h approval.Hint) error {
 		if h.Suite != "" {
 			hints <- h
 		}
-	}))
-	w.t.Cleanup(srv.Close)
-	require.NoError(w.t, w.gh.SetWebhook(w.app.ID, srv.URL, "s"))
+		return nil
+	})
 	return hints
 }
 
