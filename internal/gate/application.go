@@ -52,8 +52,7 @@ func (g *Gate) reconcileApplication(ctx context.Context, key Key) (again time.Du
 	now := g.rules()
 	policies := now.protecting(app)
 	if len(policies) == 0 {
-		g.forget(key.Application, app.UID)
-		return 0, nil
+		return g.leftOver(ctx, head, app)
 	}
 
 	head, busy, told, err := g.settle(ctx, head, app)

@@ -144,6 +144,7 @@ func (g *Gate) Run(ctx context.Context) error {
 		return nil // stopped before there was anything to do
 	}
 	g.WakeAll()
+	g.wakeLeftOver(ctx)
 	var group errgroup.Group
 	group.Go(func() error {
 		g.tellOwed(ctx)
@@ -183,6 +184,7 @@ func (g *Gate) Run(ctx context.Context) error {
 				return nil
 			case <-tick.C:
 				g.wakeWithin(g.resync * 9 / 10)
+				g.wakeLeftOver(ctx)
 			}
 		}
 	})

@@ -297,5 +297,8 @@ func (g *Gate) Exchange(ctx context.Context, r Rules) error {
 	}
 	g.collector.Forget()
 	g.wakeWithin(min(time.Duration(len(g.apps.List()))*exchangePace, g.resync/2))
+	if g.running.Load() {
+		g.wakeLeftOver(ctx)
+	}
 	return err
 }

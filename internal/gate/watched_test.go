@@ -31,6 +31,13 @@ func (w *watched) Head(ctx context.Context) (history.Head, error) {
 	return w.Record.Head(ctx)
 }
 
+func (w *watched) OpenIntents(ctx context.Context) ([]history.Entry, error) {
+	if err := w.enter("all open"); err != nil {
+		return nil, err
+	}
+	return w.Record.OpenIntents(ctx)
+}
+
 func (w *watched) OpenIntentsOf(ctx context.Context, uid string) ([]history.Entry, error) {
 	if err := w.enter("open"); err != nil {
 		return nil, err

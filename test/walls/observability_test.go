@@ -160,7 +160,7 @@ var named = regexp.MustCompile(`^([a-z]+\.)?[a-z]+(_[a-z]+)*$`)
 // request or delivery.
 var aboutTheProcess = []string{
 	"inbox_read_failed", "debts_unknown", "open_pulls_not_loaded", "bases_unknown", "record_not_followed", "leader_not_followed",
-	"commands_failed", "redelivery_sweep_failed", "policy_changed", "policy_not_recorded",
+	"commands_failed", "redelivery_sweep_failed", "policy_changed", "policy_not_recorded", "open_intents_unread",
 }
 
 // TestEventsAreDocumented: each line of the log has a constant name, wherever it is written
