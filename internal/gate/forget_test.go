@@ -39,6 +39,10 @@ func TestForgotten(t *testing.T) {
 			delete(s.argo.apps, payments)
 			s.gate.WakeAll()
 		},
+		"in another project, and a reconcile finds out": func(s *setup) {
+			s.argo.edit(payments, func(app *approval.Application) { app.Project = "elsewhere" })
+			s.reconciled()
+		},
 		"not protected any more": func(s *setup) {
 			require.NoError(s.t, s.gate.Exchange(s.t.Context(), Rules{Policies: []approval.Policy{elsewhere}}))
 		},

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,6 +65,8 @@ func TestOutcomeAfterTheGate(t *testing.T) {
 			open, _ := s.unsettled()
 			require.Len(t, open, 1)
 			s.queued()
+			s.gate.wakeLeftOver(t.Context())
+			require.Empty(t, s.queued(), "the gate sees to it")
 
 			leaves(s)
 			require.Equal(t, []Key{{Application: payments}}, s.queued(), "nothing else wakes it")
@@ -73,10 +76,13 @@ func TestOutcomeAfterTheGate(t *testing.T) {
 			open, ended := s.unsettled()
 			require.Empty(t, open)
 			require.Equal(t, []history.Result{history.ResultSucceeded}, ended)
+			require.Equal(t, []Key{{Repository: repository, Pull: 1}}, s.queued(), "people wait there for the news")
 
 			entries := len(s.entries())
-			s.foreignRun(sha(7), phaseSucceeded)
-			s.queued()
+			s.argo.foreign(payments, sha(7))
+			s.argo.pick(payments)
+			require.Zero(t, s.reconciled())
+			s.argo.finish(payments, phaseSucceeded)
 			s.gate.wakeLeftOver(t.Context())
 			require.Empty(t, s.queued())
 			require.Zero(t, s.reconciled())
@@ -124,10 +130,11 @@ func TestLeftOverUnknown(t *testing.T) {
 	require.Equal(t, history.KindAbandoned, s.entries()[len(s.entries())-1].Kind)
 }
 
-// TestRunSettlesLeftOver: they are found when a gate begins to run, and from time to time.
+// TestRunSettlesLeftOver: they are found when a gate begins to run, and, when the record could
+// not be read then, at the next round.
 func TestRunSettlesLeftOver(t *testing.T) {
 	t.Parallel()
-	for name, late := range map[string]bool{"at the start": false, "from time to time": true} {
+	for name, late := range map[string]bool{"at the start": false, "at the next round": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -136,12 +143,15 @@ func TestRunSettlesLeftOver(t *testing.T) {
 				m.hub.approve(1, alice)
 				m.reconciled()
 				m.queued()
-				leave := func() {
-					m.argo.edit(payments, func(app *approval.Application) { app.Project = "sandbox" })
-					m.argo.run(payments, phaseSucceeded)
-				}
-				if !late {
-					leave()
+				m.argo.edit(payments, func(app *approval.Application) { app.Project = "sandbox" })
+				m.argo.run(payments, phaseSucceeded)
+				var unread atomic.Bool
+				unread.Store(late)
+				m.record.before = func(call string) error {
+					if call == "all open" && unread.Load() {
+						return errors.New("the disk is gone")
+					}
+					return nil
 				}
 				ctx, stop := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
@@ -149,8 +159,8 @@ func TestRunSettlesLeftOver(t *testing.T) {
 				time.Sleep(time.Second)
 				synctest.Wait()
 				if late {
-					m.argo.pick(payments)
-					leave()
+					require.Empty(t, m.outcomes())
+					unread.Store(false)
 					time.Sleep(time.Hour)
 					synctest.Wait()
 				}
