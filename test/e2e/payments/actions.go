@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,17 +137,22 @@ func (w *World) Comments(number int) ([]string, error) {
 // CheckTitle returns the title of the gate's newest check run on a commit; empty
 // when there is none.
 func (w *World) CheckTitle(sha string) (string, error) {
-	runs, err := w.GitHub.CheckRuns(Repository, sha)
-	if err != nil {
+	runs, err := w.Checks(sha)
+	if err != nil || len(runs) == 0 {
 		return "", err
 	}
-	title := ""
-	for _, r := range runs {
-		if r.AppID == w.app.ID {
-			title = r.Title
-		}
-	}
-	return title, nil
+	return runs[len(runs)-1].Title, nil
+}
+
+// Checks are the gates' check runs of a commit, oldest first.
+func (w *World) Checks(sha string) ([]standin.CheckRun, error) {
+	runs, err := w.GitHub.CheckRuns(Repository, sha)
+	return slices.DeleteFunc(runs, func(r standin.CheckRun) bool { return r.AppID != w.app.ID }), err
+}
+
+// RerunChecks presses "Re-run all checks" of a commit.
+func (w *World) RerunChecks(person, sha string) error {
+	return w.GitHub.As(person).RerequestSuite(Repository, w.app.ID, sha)
 }
 
 // Delivered waits until every webhook so far was answered, and fails when the

@@ -80,6 +80,9 @@ func amendments() []amendment {
 		{kind: Wrong, of: "event check_(suite|run) .*", where: `body /.*app/events/\d+`, what: `"repository_ruleset" is not a member of .*`,
 			sample: Violation{Wrong, "event check_suite requested", "body /check_suite/app/events/0", `"repository_ruleset" is not a member of ["push"]`},
 			reason: "2026-11-21: Apps may subscribe to repository_ruleset (docs \"Webhook events and payloads\"); the list is older than the event"},
+		{kind: Wrong, of: "event check_suite rerequested", where: `body /check_suite/app/events/\d+`, what: `"merge_group" is not a member of .*`,
+			sample: Violation{Wrong, "event check_suite rerequested", "body /check_suite/app/events/0", `"merge_group" is not a member of ["push"]`},
+			reason: "2026-11-22: check_suite completed and requested list it for the same object"},
 	}
 }
 
