@@ -2,6 +2,9 @@ package ha
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -55,8 +58,62 @@ func (h *team) calm(seen *witness) (landed []string, syncs int) {
 		return err == nil && strings.Contains(out, "nothing waits"), out, nil
 	})
 	require.NoError(t, err)
+
+	// Where somebody has to say sync, the follower takes the word for what the leader found.
+	h.waitsForWord(true)
+	pull, next := h.land("1600")
+	seen.allow(next)
+	_, err = h.Approve(payments.Carol, pull)
+	require.NoError(t, err)
+	for _, service := range payments.Services() {
+		name := h.Key("prod", service)
+		h.explained(follower, name, "waits for somebody to say sync")
+		live, err := h.Live(h.ctx, "prod", service)
+		require.NoError(t, err)
+		require.Equal(t, "1500", live.Limit, "nobody has said it")
+		h.order(follower, "sync", name)
+		live, err = h.AwaitLive(h.ctx, "prod", service, next, "1600")
+		require.NoError(t, err)
+		require.Contains(t, live.InitiatedBy, "sync said by bob")
+	}
+	h.settled()
+	h.waitsForWord(false)
 	require.Equal(t, leader, h.leader())
-	return []string{sha}, 1
+	return []string{sha, next}, 1
+}
+
+// waitsForWord has the gate sync when somebody says so, or by itself, on every replica.
+func (h *team) waitsForWord(waits bool) {
+	h.t.Helper()
+	before := map[*replica]int{}
+	for _, r := range h.replicas {
+		text, err := os.ReadFile(r.config)
+		require.NoError(h.t, err)
+		edited := strings.Replace(string(text), fmt.Sprintf(wordSetting, !waits), fmt.Sprintf(wordSetting, waits), 1)
+		require.NotEqual(h.t, string(text), edited)
+		before[r] = len(r.events("config_reloaded"))
+		require.NoError(h.t, h.WriteSecret(filepath.Base(r.config), edited))
+	}
+	err := payments.Await(h.ctx, "every replica to take the configuration over", func(context.Context) (bool, string, error) {
+		for _, r := range h.replicas {
+			if len(r.events("config_reloaded")) == before[r] {
+				return false, r.name + " has not", nil
+			}
+		}
+		return true, "", nil
+	})
+	require.NoError(h.t, err)
+}
+
+// explained waits until the newest decision about an Application, as a replica reads it, has
+// a text.
+func (h *team) explained(r *replica, application, text string) {
+	h.t.Helper()
+	err := payments.Await(h.ctx, "the decision about "+application+" to say "+text, func(ctx context.Context) (bool, string, error) {
+		out, err := h.Gatekeeper(ctx, "explain", application, "--config", r.config)
+		return strings.Contains(out, text), out, err
+	})
+	require.NoError(h.t, err)
 }
 
 // order gives an order to a replica, on its own console.

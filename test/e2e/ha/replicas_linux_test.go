@@ -75,6 +75,9 @@ func database(t *testing.T, name string) (*postgrestest.Cluster, string) {
 	return cluster, "record:\n  postgres: {dsnFile: " + file + ", schema: " + name + "}\n"
 }
 
+// wordSetting is the line of a gate that says whether somebody has to say sync.
+const wordSetting = "    sync: {onCommand: %t}\n"
+
 // open makes the world, and the configurations of the replicas.
 func open(ctx context.Context, t *testing.T, sb *sandbox.Sandbox, name string) *team {
 	t.Helper()
@@ -86,6 +89,7 @@ func open(ctx context.Context, t *testing.T, sb *sandbox.Sandbox, name string) *
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
+	require.NoError(t, w.ConfigureGate(fmt.Sprintf(wordSetting, false)))
 	grant(ctx, t, sb, lease)
 	client, err := coordination.NewForConfig(sb.RESTConfig(sandbox.Admin))
 	require.NoError(t, err)
