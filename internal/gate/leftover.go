@@ -11,7 +11,7 @@ import (
 )
 
 // wakeLeftOver wakes the Applications that no gate protects any more while a sync of theirs
-// that was let through has no outcome on record. Nothing else wakes those.
+// that was let through has no outcome on record. No event wakes those.
 //
 // The intents of an Application that was deleted stay open: what became of them died with
 // it, and the evidence report says so.
